@@ -1,0 +1,1 @@
+"""Crystal-property learning with global self-attention over real-space supercells."""

@@ -1,0 +1,21 @@
+"""The errors this package raises on purpose; the command line prints them in one line."""
+
+
+class SiteNetError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class StructureError(SiteNetError, ValueError):
+    """A crystal that cannot be read or used: names the file or formula and the cause."""
+
+
+class DataError(SiteNetError, ValueError):
+    """A table, folder or data set that cannot be used as asked."""
+
+
+class ConfigError(SiteNetError, ValueError):
+    """A setting that does not exist or has an impossible value."""
+
+
+class ModelFileError(SiteNetError, ValueError):
+    """A model file that is damaged, foreign or from a newer version."""
