@@ -1,0 +1,1 @@
+"""The ``sitenet`` command: one file per command, each parses, calls and writes."""
