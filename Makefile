@@ -1,0 +1,38 @@
+# `make demo` and `make test` do all set-up themselves; only Python >= 3.10 is needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+DEMO := runs/demo
+
+.PHONY: demo test test-slow lint types clean
+
+demo: $(STAMP)
+	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) --resume
+	$(BIN)/sitenet predict $(DEMO) examples/structures --output $(DEMO)/examples.csv
+	@cat $(DEMO)/examples.csv
+	@echo "Figures: $(DEMO)/figures   Test set: $(DEMO)/predictions.csv"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy --strict pyg_sitenet cli
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "Python >= 3.10 is needed: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info
