@@ -19,3 +19,7 @@ class ConfigError(SiteNetError, ValueError):
 
 class ModelFileError(SiteNetError, ValueError):
     """A model file that is damaged, foreign or from a newer version."""
+
+
+class SiteNetWarning(UserWarning):
+    """Something was done that the user may want to know, and the result stands."""

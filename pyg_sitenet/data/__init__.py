@@ -1,0 +1,34 @@
+"""From crystal structures to graphs and batches of graphs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Names are resolved on first use, so that reading structures does not import torch.
+_HOME = {
+    "StructureLike": "structure",
+    "check_structure": "structure",
+    "load_structure": "structure",
+    "read_structures": "structure",
+    "to_primitive": "primitive",
+    "make_supercell": "supercell",
+    "minimum_image_distances": "lattice",
+    "PROPERTY_NAMES": "elements",
+    "UNITS": "elements",
+    "element_properties": "elements",
+    "property_statistics": "elements",
+    "encode_structure": "encode",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

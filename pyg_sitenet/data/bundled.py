@@ -1,0 +1,72 @@
+"""The data sets that ship with the package."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from pyg_sitenet.data.sources.entry import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class BundledData:
+    """A data set that ships with the package.
+
+    Args:
+        name: What it is called as a source.
+        description: What it holds, in one line.
+        file: Its file below ``pyg_sitenet/data``; licence and citation are beside it.
+        num_crystals: How many crystals it holds.
+        units: Unit of each target; empty for a number without dimension.
+        citation: The work to cite.
+    """
+
+    name: str
+    description: str
+    file: str
+    num_crystals: int
+    units: Mapping[str, str] = field(hash=False)
+    citation: str
+
+    def path(self) -> Traversable:
+        """Return where the file is in the installed package."""
+        return resources.files("pyg_sitenet.data").joinpath(*self.file.split("/"))
+
+    def entries(self, targets: tuple[str, ...] = ()) -> Iterator[Entry]:
+        """Yield every crystal with the targets that were asked for."""
+        for line in gzip.decompress(self.path().read_bytes()).splitlines():
+            row = json.loads(line)
+            yield Entry(
+                id=row["id"],
+                origin=f"bundled data set {self.name}, {row['id']}",
+                content=row["structure"],
+                targets={name: row[name] for name in targets},
+            )
+
+    def digest(self) -> str:
+        """Return a hash of the file."""
+        return hashlib.sha256(self.path().read_bytes()).hexdigest()
+
+
+BUNDLED = {
+    data.name: data
+    for data in (
+        BundledData(
+            name="dielectric",
+            description="1,056 inorganic dielectrics: band gap and refractive index",
+            file="dielectric/dielectric.jsonl.gz",
+            num_crystals=1056,
+            units={"band_gap": "eV", "refractive_index": ""},
+            citation=(
+                "I. Petousis et al., High-throughput screening of inorganic compounds "
+                "for the discovery of novel dielectric and optical materials, "
+                "Sci. Data 4, 160134 (2017), doi:10.1038/sdata.2016.134"
+            ),
+        ),
+    )
+}

@@ -1,0 +1,135 @@
+"""The primitive, Niggli-reduced P1 cell: one cell for every setting of a crystal."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from pyg_sitenet.data.lattice import (
+    Floats,
+    Ints,
+    minkowski_reduction,
+    niggli_reductions,
+    tolerant_minima,
+)
+from pyg_sitenet.data.translations import (
+    copy_residues,
+    find_copies,
+    translation_lattice,
+)
+
+# Structure factors of one crystal in two settings agree to far less than this share
+# of the number of its atoms; those of inequivalent axes differ by more.
+_FACTOR_TOLERANCE = 1e-4
+
+
+def to_primitive(structure: Structure, tolerance: float = 0.1) -> Structure:
+    """Return the primitive, Niggli-reduced cell of an ordered structure.
+
+    Args:
+        structure: Ordered and periodic; sites may carry oxidation states, which count
+            as part of the species.
+        tolerance: How far an atom may be from the translated copy of another to count
+            as its image, angstrom.
+
+    Returns:
+        Structure with right-handed Niggli cell, sites in the order of their first
+        appearance, orientation kept, fractional coordinates in [0, 1).
+    """
+    kinds, species = _kinds(structure)
+    cell, frac, kept = primitive_cell(
+        np.array(structure.lattice.matrix),
+        np.array(structure.frac_coords),
+        kinds,
+        tolerance,
+    )
+    return Structure(Lattice(cell), [species[k] for k in kinds[kept]], frac)
+
+
+def _kinds(structure: Structure) -> tuple[Ints, list[object]]:
+    """Number the species by atomic number, then oxidation state; equal is equal."""
+    species = [site.specie for site in structure]
+    keys = [(s.Z, float(getattr(s, "oxi_state", 0) or 0)) for s in species]
+    ranked = sorted(set(keys))
+    by_key = dict(zip(keys, species, strict=True))
+    kinds = np.array([ranked.index(key) for key in keys], dtype=np.int64)
+    return kinds, [by_key[key] for key in ranked]
+
+
+def primitive_cell(
+    cell: Floats, frac: Floats, kinds: Ints, tolerance: float
+) -> tuple[Floats, Floats, Ints]:
+    """Return lattice, fractional coordinates and kept sites of the primitive cell.
+
+    Args:
+        cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom.
+        frac: Fractional coordinates, shape [num_atoms, 3], any range.
+        kinds: What must agree for two atoms to be images, shape [num_atoms].
+        tolerance: Angstrom.
+
+    Returns:
+        Niggli cell [3, 3], fractional coordinates [num_sites, 3] in [0, 1), and the
+        index of the atom that each site is the first copy of, [num_sites].
+    """
+    start = minkowski_reduction(cell)
+    cell, frac = start @ cell, frac @ _integer_inverse(start)
+    copies, translations = find_copies(cell, frac, kinds, tolerance)
+    merged = frac[copies[:, 0]] + copy_residues(frac, copies, translations).mean(axis=1)
+    basis = translation_lattice(translations)
+    cell, merged = basis @ cell, merged @ np.linalg.inv(basis)
+    kept = copies[:, 0]
+    form = _choose_form(cell, merged, kinds[kept])
+    return form @ cell, _wrap(merged @ _integer_inverse(form)), kept
+
+
+def _choose_form(cell: Floats, frac: Floats, kinds: Ints) -> Ints:
+    """Choose between the Niggli cells of a symmetric lattice by what fills it.
+
+    A lattice may be more symmetric than its crystal; the axes are then told apart by
+    their structure factors, which no choice of origin or setting changes.
+    """
+    forms = niggli_reductions(cell)
+    if len(forms) > 1:
+        factors = _squared_factors(forms, frac, kinds)
+        forms = forms[tolerant_minima(-factors, _FACTOR_TOLERANCE)]
+    if len(forms) > 1:
+        rows = forms @ cell
+        metrics = (rows @ rows.transpose(0, 2, 1)).reshape(-1, 9)
+        forms = forms[tolerant_minima(metrics, 1e-9 * float(metrics.max()))]
+    return forms[0]
+
+
+def _squared_factors(forms: Ints, frac: Floats, kinds: Ints) -> Floats:
+    """Return squared structure factors of low order in each setting, [num_forms, 62].
+
+    Species weigh differently; a factor of all atoms in phase is 1.
+    """
+    # Indices h of a form are M^-1 h in the setting of frac.
+    inverses = np.stack([_integer_inverse(form) for form in forms])
+    indices = np.rint(inverses @ _low_orders().T).astype(np.int64)  # [forms, 3, 62]
+    bound = int(np.abs(indices).max())
+    powers = np.exp(2j * np.pi * frac[:, :, None] * np.arange(-bound, bound + 1))
+    weights = np.sqrt(kinds + 1.0)
+    weights /= weights.sum()
+    plane = np.einsum("n,na,nb->nab", weights, powers[:, 0], powers[:, 1])
+    grid = np.einsum("nab,nc->abc", plane, powers[:, 2])
+    h, k, l = indices.transpose(1, 0, 2) + bound  # noqa: E741
+    return np.asarray(np.abs(grid[h, k, l]) ** 2)
+
+
+@cache
+def _low_orders() -> Ints:
+    """Return one of each pair of opposite indices up to 2, low orders first, [62, 3]."""
+    grid = (np.array(list(np.ndindex(5, 5, 5))) - 2)[63:]
+    return grid[np.argsort((grid**2).sum(axis=1), kind="stable")]
+
+
+def _integer_inverse(matrix: Ints) -> Floats:
+    return np.asarray(np.rint(np.linalg.inv(matrix)))
+
+
+def _wrap(frac: Floats) -> Floats:
+    wrapped = frac - np.floor(frac)
+    return np.where(wrapped >= 1, 0.0, wrapped)

@@ -1,0 +1,45 @@
+"""What a source yields: a crystal that was read, or the reason why one was not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pymatgen.core import Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A checked crystal with its targets.
+
+    Args:
+        id: Name of the crystal, unique within its source.
+        structure: The crystal as it was given (any cell).
+        targets: Value of each target that was asked for.
+        origin: Where it came from: a file, or a table with the number of the row.
+        warnings: What a user should know about it although it can be used.
+    """
+
+    id: str
+    structure: Structure
+    targets: dict[str, float] = field(default_factory=dict)
+    origin: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An input that could not be used.
+
+    Args:
+        origin: Where it came from: a file, or a table with the number of the row.
+        id: Name of the crystal, as far as it is known.
+        stage: The step that refused it: ``"table"``, ``"read"`` or ``"encode"``.
+        reason: Why, in one line.
+        remedy: What to do about it, in one line.
+    """
+
+    origin: str
+    id: str
+    stage: str
+    reason: str
+    remedy: str

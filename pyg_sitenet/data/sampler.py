@@ -1,0 +1,157 @@
+"""Batches of whole crystals whose sites and pairs stay within a budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+_TRIALS = 4
+
+
+class BudgetBatchSampler(Sampler[list[int]]):
+    r"""Batches bounded by their unique sites and by their pairs.
+
+    Pairs are what a step's memory grows with, so the second bound keeps it in hand
+    whatever the crystals. A crystal above a budget forms a batch of its own.
+
+    With ``shuffle`` the crystals are drawn in a new order each epoch and each goes to
+    the batch that is emptiest, so that all batches of an epoch are about equally full.
+    The order depends on ``seed`` and epoch alone. The number of batches is the same in
+    every epoch: trainers count them once. Without ``shuffle`` the order is kept.
+
+    Args:
+        num_sites: Unique sites of each crystal.
+        num_pairs: Pairs (edges) of each crystal.
+        max_sites: Most unique sites in a batch. (default: ``1200``)
+        max_pairs: Most pairs in a batch. (default: ``600000``)
+        shuffle: Draw a new order each epoch. (default: ``False``)
+        seed: Together with the epoch, decides the order. (default: ``0``)
+
+    Raises:
+        ValueError: If the two lists differ in length, or a size or budget is below 1.
+
+    Example:
+        >>> list(BudgetBatchSampler([2, 2, 3], [4, 4, 9], max_sites=4, max_pairs=9))
+        [[0, 1], [2]]
+    """
+
+    def __init__(
+        self,
+        num_sites: Sequence[int],
+        num_pairs: Sequence[int],
+        *,
+        max_sites: int = 1200,
+        max_pairs: int = 600_000,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if len(num_sites) != len(num_pairs):
+            raise ValueError(
+                "`num_sites` and `num_pairs` must have one entry per crystal each, "
+                f"got {len(num_sites)} and {len(num_pairs)}"
+            )
+        if max_sites < 1 or max_pairs < 1:
+            raise ValueError(
+                "`max_sites` and `max_pairs` must be at least 1, "
+                f"got {max_sites} and {max_pairs}"
+            )
+        self.max_sites = max_sites
+        self.max_pairs = max_pairs
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        # Row 0 sites, row 1 pairs, both in units that make the budget the same number,
+        # so that the fuller of the two decides and integers keep it exact.
+        self._limit = max_sites * max_pairs
+        sizes = np.array([num_sites, num_pairs], dtype=np.int64)
+        if sizes.min(initial=1) < 1:
+            raise ValueError("every crystal must have at least 1 site and 1 pair")
+        self._load = sizes * np.array([[max_pairs], [max_sites]])
+        if shuffle:
+            self._num_batches, self._known_good = self._find_num_batches()
+        else:
+            self._in_order = self._pack_in_order()
+            self._num_batches = len(self._in_order)
+
+    @property
+    def sampler(self) -> BudgetBatchSampler:
+        """This sampler: Lightning looks here for what to tell the epoch to."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration draws its order for."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self._num_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if not self.shuffle:
+            return iter(self._in_order)
+        random = np.random.default_rng([self.seed, self.epoch])
+        for _ in range(_TRIALS):
+            batches = self._pack(random, self._num_batches)
+            if batches is not None:
+                return iter(batches)
+        # A set so tight that luck is needed: in another order, but a packing that fits.
+        return iter([self._known_good[k] for k in random.permutation(len(self))])
+
+    def _find_num_batches(self) -> tuple[int, list[list[int]]]:
+        """Find the fewest batches that random orders fill without overflowing."""
+        random = np.random.default_rng(self.seed)
+        fitting = self._load[:, self._fits_a_batch()].sum(axis=1)
+        num_above = self._load.shape[1] - int(self._fits_a_batch().sum())
+        count = num_above + math.ceil(int(fitting.max(initial=0)) / self._limit)
+        while True:
+            trials = [self._pack(random, count) for _ in range(_TRIALS)]
+            found = [batches for batches in trials if batches is not None]
+            if len(found) == _TRIALS:
+                return count, found[0]
+            count = min(count + max(1, count // 50), self._load.shape[1])
+
+    def _pack(self, random: np.random.Generator, count: int) -> list[list[int]] | None:
+        """Spread a random order over ``count`` batches; None if one does not fit."""
+        fits = self._fits_a_batch()
+        order = self._draw_order(random)
+        batches = [[int(i)] for i in order[~fits[order]]]
+        free = count - len(batches)
+        loads = np.zeros((2, free), dtype=np.int64)
+        spread: list[list[int]] = [[] for _ in range(free)]
+        for i in order[fits[order]]:
+            filled = (loads + self._load[:, i, None]).max(axis=0)
+            k = int(filled.argmin()) if free else -1
+            if k < 0 or filled[k] > self._limit:
+                return None
+            loads[:, k] += self._load[:, i]
+            spread[k].append(int(i))
+        batches += spread
+        return [batches[k] for k in random.permutation(count)]
+
+    def _draw_order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Draw an order, crystals that fill much of a batch first: they fit no gap."""
+        size = self._load.max(axis=0)
+        large = size > self._limit // 10
+        blurred = size * random.uniform(0.7, 1.0, len(size))
+        order: NDArray[np.int64] = np.lexsort(
+            (random.random(len(size)), np.where(large, -blurred, 0.0))
+        )
+        return order
+
+    def _pack_in_order(self) -> list[list[int]]:
+        batches: list[list[int]] = []
+        total = np.zeros(2, dtype=np.int64)
+        for i, load in enumerate(self._load.T):
+            total = total + load
+            if not batches or total.max() > self._limit:
+                batches.append([])
+                total = load
+            batches[-1].append(i)
+        return batches
+
+    def _fits_a_batch(self) -> NDArray[np.bool_]:
+        fits: NDArray[np.bool_] = self._load.max(axis=0) <= self._limit
+        return fits
