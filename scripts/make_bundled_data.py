@@ -87,7 +87,7 @@ def write_rows(rows: Iterator[dict[str, Any]], output: Path) -> None:
     ):
         packed.write("".join(lines).encode("ascii"))
     size = output.stat().st_size
-    print(f"{output}: {len(lines)} crystals, {size} bytes")  # noqa: T201
+    print(f"{output}: {len(lines)} crystals, {size} bytes")
 
 
 def _numbers(line: str) -> list[float]:

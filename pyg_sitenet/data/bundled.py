@@ -7,8 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from pyg_sitenet.data.sources.entry import Entry
 
@@ -33,9 +32,9 @@ class BundledData:
     units: Mapping[str, str] = field(hash=False)
     citation: str
 
-    def path(self) -> Traversable:
+    def path(self) -> Path:
         """Return where the file is in the installed package."""
-        return resources.files("pyg_sitenet.data").joinpath(*self.file.split("/"))
+        return Path(__file__).parent / self.file
 
     def entries(self, targets: tuple[str, ...] = ()) -> Iterator[Entry]:
         """Yield every crystal with the targets that were asked for."""

@@ -1,0 +1,111 @@
+"""Fixed splits of a data set and the loaders of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from lightning import LightningDataModule
+from numpy.typing import NDArray
+from torch_geometric.data import Batch
+from torch_geometric.loader import DataLoader
+
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.sampler import BudgetBatchSampler
+from pyg_sitenet.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+def split_crystals(
+    num_crystals: int, test_fraction: float, val_fraction: float, seed: int
+) -> dict[str, Indices]:
+    """Split crystals at random into training, validation and test parts.
+
+    The test part depends on its fraction and the seed alone: another share of
+    validation leaves it as it is. Training is never left empty: of one crystal it has
+    the one, and test and validation have none.
+
+    Args:
+        num_crystals: How many there are.
+        test_fraction: Share of all crystals, rounded.
+        val_fraction: Share of what is left, rounded.
+        seed: Decides the split.
+
+    Returns:
+        The sorted indices of the parts ``"train"``, ``"val"`` and ``"test"``.
+
+    Example:
+        >>> {part: len(i) for part, i in split_crystals(100, 0.2, 0.1, 0).items()}
+        {'train': 72, 'val': 8, 'test': 20}
+    """
+    order = np.random.default_rng(seed).permutation(num_crystals)
+    num_test = min(round(test_fraction * num_crystals), max(num_crystals - 1, 0))
+    left = num_crystals - num_test
+    num_val = min(round(val_fraction * left), max(left - 1, 0))
+    test, val, train = np.split(order, [num_test, num_test + num_val])
+    return {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
+
+
+class CrystalDataModule(LightningDataModule):
+    """Loaders of a data set's parts, in batches bounded by sites and pairs.
+
+    Args:
+        dataset: The crystals.
+        config: Fractions and seed of the split and the budgets of a batch.
+        seed: Decides the order in training, together with the epoch.
+        splits: Indices of the parts ``"train"``, ``"val"`` and ``"test"``, if they are
+            given rather than drawn, as by a benchmark.
+
+    Raises:
+        DataError: If the training part is empty.
+    """
+
+    def __init__(
+        self,
+        dataset: CrystalDataset,
+        config: DataConfig,
+        seed: int = 0,
+        splits: Mapping[str, Indices] | None = None,
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.config = config
+        self.seed = seed
+        self.splits = splits or split_crystals(
+            len(dataset), config.test_fraction, config.val_fraction, config.split_seed
+        )
+        if not len(self.splits["train"]):
+            raise DataError(f"no crystal to train on among {len(dataset)}")
+
+    def part(self, name: str) -> CrystalDataset:
+        """Return the crystals of ``"train"``, ``"val"`` or ``"test"``."""
+        chosen = self.dataset.index_select(self.splits[name].tolist())
+        if not isinstance(chosen, CrystalDataset):
+            raise TypeError(f"expected a CrystalDataset, got {type(chosen).__name__}")
+        return chosen
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return batches of the training part, in a new order each epoch."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return batches of the validation part, in order."""
+        return self._loader("val", shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return batches of the test part, in order."""
+        return self._loader("test", shuffle=False)
+
+    def _loader(self, name: str, *, shuffle: bool) -> DataLoader[Batch]:
+        part = self.part(name)
+        sampler = BudgetBatchSampler(
+            part.num_sites,
+            part.num_pairs,
+            max_sites=self.config.max_sites,
+            max_pairs=self.config.max_pairs,
+            shuffle=shuffle,
+            seed=self.seed,
+        )
+        return DataLoader(part, batch_sampler=sampler)
