@@ -1,14 +1,40 @@
 """The application: registers the commands, nothing else."""
 
+from typing import Annotated
+
 import typer
 
-app = typer.Typer(
-    name="sitenet",
-    help="Crystal properties from structures with Site-Net.",
-    no_args_is_help=True,
-)
+import pyg_sitenet
+
+from .errors import reporting_errors
+from .evaluate import evaluate
+from .info import info
+from .predict import predict
+from .train import train
+
+app = typer.Typer(name="sitenet", no_args_is_help=True)
+
+for command in (train, predict, evaluate, info):
+    app.command()(reporting_errors(command))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sitenet {pyg_sitenet.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def main() -> None:
-    """Crystal properties from structures with Site-Net."""
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Crystal properties from structures with Site-Net.
+
+    First steps: sitenet train (on the bundled band gaps), then
+    sitenet predict RUN_FOLDER my_structures/ --output predictions.csv
+    """

@@ -1,0 +1,43 @@
+"""``sitenet evaluate``: a trained model against known values."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from .options import Data, Json, Model, OutputFile
+from .tables import counted, rows_file, show_table
+
+
+def evaluate(
+    model: Model, data: Data, output: OutputFile = None, as_json: Json = False
+) -> None:
+    """Compare a model's predictions with known values.
+
+    Example: sitenet evaluate runs/gap new_crystals.csv
+    """
+    from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.evaluation import evaluate as evaluate_model
+    from pyg_sitenet.prediction import load_predictor
+
+    predictor = load_predictor(model)
+    names = predictor.description.targets
+    records = counted(open_source(data, names), "Evaluating")
+    found = evaluate_model(predictor, records)
+    if output is not None:
+        known = [f"known {column}" for column in predictor.columns]
+        with rows_file(output, ["id", "formula", *predictor.columns, *known]) as add:
+            for one in found.predictions:
+                values = (one.values, one.targets)
+                add([one.id, one.formula, *(v[name] for v in values for name in names)])
+    counts = {"evaluated": len(found.predictions), "failed": len(found.failures)}
+    if as_json:
+        typer.echo(json.dumps({"metrics": found.metrics} | counts))
+        return
+    rows = [
+        (name, of["mae"], of["rmse"], of["r2"], of["unit"])
+        for name, of in found.metrics.items()
+    ]
+    show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
+    typer.echo(f"{counts['evaluated']} evaluated, {counts['failed']} failed", err=True)

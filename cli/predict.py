@@ -1,0 +1,115 @@
+"""``sitenet predict``: structures in, a table of predictions out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DATA_HELP, Json, Model, OutputFile
+from .tables import counted, rows_file, show_table
+
+if TYPE_CHECKING:
+    from pyg_sitenet.data.records import Failure, Record
+    from pyg_sitenet.prediction import Prediction, Predictor
+
+FAILURE_HEADINGS = ("origin", "id", "stage", "reason", "remedy")
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help=f"Each one structure file, or {DATA_HELP}"),
+]
+
+
+def predict(
+    model: Model, inputs: Inputs, output: OutputFile = None, as_json: Json = False
+) -> None:
+    """Predict the properties of structures.
+
+    An input that cannot be used is reported with the reason, and the rest is done. With
+    --output the rows are written as they come, and the failures to a file beside them.
+
+    Example: sitenet predict runs/gap my_structures/ --output gaps.csv
+    """
+    from pyg_sitenet.prediction import load_predictor
+
+    predictor = load_predictor(model)
+    results = counted(predictor.predict_records(_records(inputs)), "Predicting")
+    if output is None:
+        done, reasons = _show(list(results), predictor, as_json)
+    else:
+        done, reasons = _write(results, predictor, output, as_json)
+    typer.echo(f"{done} predicted, {reasons.total()} failed", err=True)
+    for reason, number in reasons.most_common():
+        typer.echo(f"  {number} x {reason}", err=True)
+    if not done:
+        raise typer.Exit(1)
+
+
+def _records(inputs: Iterable[str]) -> Iterator[Record | Failure]:
+    from pyg_sitenet.data.sources import open_source
+
+    for source in [open_source(one) for one in inputs]:
+        yield from source
+
+
+def _show(
+    results: list[Prediction | Failure], predictor: Predictor, as_json: bool
+) -> tuple[int, Counter[str]]:
+    from pyg_sitenet.data.records import Failure
+
+    failures = [one for one in results if isinstance(one, Failure)]
+    predictions = [one for one in results if not isinstance(one, Failure)]
+    if as_json:
+        keep = ("id", "formula", "values", "warnings")
+        shown = [{key: getattr(one, key) for key in keep} for one in predictions]
+        units = predictor.description.units
+        found = {"units": units, "predictions": shown}
+        typer.echo(json.dumps(found | {"failures": [asdict(one) for one in failures]}))
+    else:
+        rows = [_row(one, predictor) for one in predictions]
+        show_table(_headings(predictor), rows)
+    return len(predictions), Counter(one.reason for one in failures)
+
+
+def _write(
+    results: Iterable[Prediction | Failure],
+    predictor: Predictor,
+    output: Path,
+    as_json: bool,
+) -> tuple[int, Counter[str]]:
+    from pyg_sitenet.data.records import Failure
+
+    done, reasons = 0, Counter[str]()
+    failed = output.with_name(f"{output.stem}_failures.csv")
+    with (
+        rows_file(output, _headings(predictor)) as add,
+        rows_file(failed, FAILURE_HEADINGS) as add_failure,
+    ):
+        for result in results:
+            if isinstance(result, Failure):
+                add_failure(astuple(result))
+                reasons[result.reason] += 1
+            else:
+                add(_row(result, predictor))
+                done += 1
+    if as_json:
+        files = {"output": str(output), "failures_file": str(failed)}
+        counts = {"predicted": done, "failed": reasons.total()}
+        typer.echo(json.dumps(files | counts))
+    else:
+        typer.echo(f"Predictions: {output}   Failures: {failed}")
+    return done, reasons
+
+
+def _headings(predictor: Predictor) -> list[str]:
+    return ["id", "formula", *predictor.columns, "warnings"]
+
+
+def _row(one: Prediction, predictor: Predictor) -> list[object]:
+    values = [one.values[name] for name in predictor.description.targets]
+    return [one.id, one.formula, *values, "; ".join(one.warnings)]

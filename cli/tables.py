@@ -1,0 +1,79 @@
+"""What people see: tables on stdout, progress on stderr, rows in files."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from pyg_sitenet.errors import DataError
+
+T = TypeVar("T")
+AddRow = Callable[[Sequence[object]], None]
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under headings, numbers with four digits."""
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value, 4) for value in row))
+    Console().print(table)
+
+
+def counted(items: Iterable[T], what: str) -> Iterator[T]:
+    """Pass items on and count them on stderr, while a person is watching."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    shown = Progress(
+        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty()
+    )
+    with shown:
+        yield from shown.track(items, description=what)
+
+
+@contextmanager
+def rows_file(path: Path, headings: Sequence[str]) -> Iterator[AddRow]:
+    """Open a CSV file and give what adds a row to it, on the disk at once.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror}; choose another --output"
+        ) from error
+    with file:
+        writer = csv.writer(file)
+
+        def add(row: Sequence[object]) -> None:
+            writer.writerow([_text(value, 7) for value in row])
+            file.flush()
+
+        add(headings)
+        yield add
+
+
+def _text(value: object, digits: int) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
