@@ -46,7 +46,7 @@ class DataConfig(_Settings):
 
 
 class ModelConfig(_Settings):
-    """Sizes and options of :class:`~pyg_sitenet.nn.SiteNet`; ranges are those of Table 1."""
+    """Sizes and options of :class:`~pyg_sitenet.nn.SiteNet`; ranges as in Table 1."""
 
     heads: int = Field(3, ge=1, description="Attention heads (1 to 8).")
     site_channels_per_head: int = Field(30, ge=1, description="4 to 32.")
@@ -63,6 +63,7 @@ class ModelConfig(_Settings):
     radial_basis: int = Field(
         0, ge=0, description="Radial functions of the distance beside the two features."
     )
+    radial_max: float = Field(10.0, gt=0, description="Angstrom; the last function.")
     residual: bool = Field(False, description="Add each block's input to its output.")
     dropout: float = Field(0.0, ge=0, lt=1)
     share_value_network: bool = Field(
@@ -156,7 +157,8 @@ def override(config: Config, settings: Sequence[str]) -> Config:
         section, dot, name = key.strip().partition(".")
         if not (equals and dot):
             raise ConfigError(
-                f"--set expects section.key=value such as model.heads=4, got {setting!r}"
+                "--set expects section.key=value such as model.heads=4, "
+                f"got {setting!r}"
             )
         try:
             value = yaml.safe_load(text)
@@ -204,8 +206,9 @@ def _merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in new.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict) and key != "units"
-        merged[key] = _merge(old, value) if both else value
+        if key != "units" and isinstance(old, dict) and isinstance(value, dict):
+            value = _merge(old, value)
+        merged[key] = value
     return merged
 
 

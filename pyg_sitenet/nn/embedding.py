@@ -1,0 +1,87 @@
+"""What enters the first block: learnt vectors of sites and of pairs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.data.elements import property_statistics
+from pyg_sitenet.nn.layers import Layer
+
+NUM_ELEMENT_ROWS = 200
+"""Rows of the element table, indexed by atomic number; as many as published."""
+NUM_PROPERTIES = 9
+NUM_EDGE_FEATURES = 2
+
+
+class SiteEmbedding(nn.Module):
+    r"""``layer([element vector | element properties | oxidation state])``.
+
+    Shapes:
+        - **input:** atomic numbers :math:`(|V|)`, properties :math:`(|V|, 9)`
+        - **output:** :math:`(|V|, H \\cdot s)`
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.elements = nn.Embedding(
+            NUM_ELEMENT_ROWS,
+            config.embedding_channels,
+            max_norm=config.embedding_max_norm,
+        )
+        self.layer = Layer(
+            config.embedding_channels + NUM_PROPERTIES,
+            config.heads * config.site_channels_per_head,
+            config.norm,
+            config.activation,
+        )
+        mean, scale = torch.zeros(NUM_PROPERTIES), torch.ones(NUM_PROPERTIES)
+        if config.standardize_features:
+            mean, scale = (torch.as_tensor(s) for s in property_statistics())
+        self.register_buffer("mean", mean.float(), persistent=False)
+        self.register_buffer("scale", scale.float(), persistent=False)
+
+    def forward(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return the first site vectors."""
+        properties = (x.to(self.mean.dtype) - self.mean) / self.scale
+        out: Tensor = self.layer(torch.cat([self.elements(z), properties], dim=-1))
+        return out
+
+
+class EdgeEmbedding(nn.Module):
+    r"""``layer([distance | log Coulomb | radial functions of the distance])``.
+
+    The radial functions are ``num_radial`` Gaussians, evenly spaced from 0 to
+    ``radial_max`` and as wide as their spacing.
+
+    Shapes:
+        - **input:** distance (angstrom) and log Coulomb :math:`(|E|, 2)`
+        - **output:** :math:`(|E|, H \\cdot t)`
+    """
+
+    centers: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        centers = torch.linspace(0, config.radial_max, config.radial_basis)
+        self.register_buffer("centers", centers, persistent=False)
+        self.spacing = config.radial_max / max(config.radial_basis - 1, 1)
+        self.layer = Layer(
+            NUM_EDGE_FEATURES + config.radial_basis,
+            config.heads * config.edge_channels_per_head,
+            config.norm,
+            config.activation,
+        )
+
+    def forward(self, edge_attr: Tensor) -> Tensor:
+        """Return the first pair vectors."""
+        features = edge_attr.to(self.centers.dtype)
+        if len(self.centers) > 0:
+            steps = (features[:, :1] - self.centers) / self.spacing
+            features = torch.cat([features, torch.exp(-0.5 * steps.square())], dim=-1)
+        out: Tensor = self.layer(features)
+        return out

@@ -1,0 +1,79 @@
+"""From site vectors to the properties of each crystal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_pool
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils import softmax
+
+from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.nn.layers import make_mlp
+
+
+class Pooling(nn.Module):
+    """Mean, maximum or learnt attention over the sites of each crystal.
+
+    A site that stands for ``multiplicity`` equal ones counts as often.
+
+    Shapes:
+        - **input:** sites :math:`(|V|, C)`, crystal of each :math:`(|V|)`
+        - **output:** crystals :math:`(B, C)`
+    """
+
+    def __init__(self, kind: str, channels: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.gate = nn.Linear(channels, 1) if kind == "attention" else None
+
+    def forward(
+        self, x: Tensor, batch: OptTensor, size: int, multiplicity: OptTensor
+    ) -> Tensor:
+        """Pool the sites of each crystal."""
+        if batch is None:
+            batch = torch.zeros(x.size(0), dtype=torch.long, device=x.device)
+        weight = None if multiplicity is None else multiplicity.to(x.dtype).view(-1, 1)
+        pooled: Tensor
+        if self.kind == "max":
+            pooled = global_max_pool(x, batch, size)
+        elif self.gate is not None:
+            logits = self.gate(x) if weight is None else self.gate(x) + weight.log()
+            share = softmax(logits, batch, num_nodes=size)
+            pooled = global_add_pool(share * x, batch, size)
+        elif weight is None:
+            pooled = global_mean_pool(x, batch, size)
+        else:
+            total = global_add_pool(weight, batch, size)
+            pooled = global_add_pool(weight * x, batch, size) / total
+        return pooled
+
+
+class Readout(nn.Module):
+    """Pre-pool layers, pooling, post-pool layers and the last linear map.
+
+    Shapes:
+        - **input:** sites :math:`(|V|, C)`, crystal of each :math:`(|V|)`
+        - **output:** :math:`(B, T)`
+    """
+
+    def __init__(self, in_channels: int, num_targets: int, config: ModelConfig) -> None:
+        super().__init__()
+        options = (config.norm, config.activation, config.dropout)
+        self.pre_pool = make_mlp(in_channels, config.pre_pool, *options)
+        pooled = [in_channels, *config.pre_pool][-1]
+        self.pool = Pooling(config.pooling, pooled)
+        self.post_pool = make_mlp(pooled, config.post_pool, *options)
+        self.linear = nn.Linear([pooled, *config.post_pool][-1], num_targets)
+
+    def forward(
+        self,
+        x: Tensor,
+        batch: OptTensor = None,
+        size: int = 1,
+        site_multiplicity: OptTensor = None,
+    ) -> Tensor:
+        """Return the raw outputs of ``size`` crystals."""
+        pooled = self.pool(self.pre_pool(x), batch, size, site_multiplicity)
+        out: Tensor = self.linear(self.post_pool(pooled))
+        return out

@@ -1,0 +1,146 @@
+"""Site-Net: embed, attend block by block, pool, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Data, HeteroData
+
+from pyg_sitenet.config import ModelConfig, load_preset
+from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
+from pyg_sitenet.nn.folding import fold
+from pyg_sitenet.nn.published import from_published_names
+from pyg_sitenet.nn.readout import Readout
+from pyg_sitenet.nn.site_net_conv import SiteNetConv
+
+
+class SiteNet(nn.Module):
+    r"""Site-Net: properties of crystals from global attention over their supercells.
+
+    Args:
+        config: Sizes and options. (default: those of the ``default`` preset)
+        num_targets: Number :math:`T` of properties. (default: ``1``)
+
+    Shapes:
+        - **input:** a graph of :func:`~pyg_sitenet.encode_structure` or a batch of them
+        - **output:** :math:`(B, T)` in the targets' units
+
+    Reference:
+        Moran et al., Digital Discovery 2023, 2, 1297, https://doi.org/10.1039/d3dd00005b.
+        The last block has no interaction network, since nothing would use it: 11,088
+        of the published 304,085 parameters are left out.
+    """
+
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def __init__(self, config: ModelConfig | None = None, num_targets: int = 1) -> None:
+        super().__init__()
+        self.config = load_preset("default").model if config is None else config
+        self.site_embedding = SiteEmbedding(self.config)
+        self.edge_embedding = EdgeEmbedding(self.config)
+        self.blocks = nn.ModuleList(
+            _make_block(self.config, is_last=block == self.config.blocks - 1)
+            for block in range(self.config.blocks)
+        )
+        channels = self.config.heads * self.config.site_channels_per_head
+        self.readout = Readout(self.config.blocks * channels, num_targets, self.config)
+        self.register_buffer("target_mean", torch.zeros(num_targets))
+        self.register_buffer("target_scale", torch.ones(num_targets))
+
+    @classmethod
+    def from_preset(cls, name: str, num_targets: int = 1) -> SiteNet:
+        """Make an untrained model of the preset ``paper`` or ``default``."""
+        return cls(load_preset(name).model, num_targets)
+
+    @classmethod
+    def from_published(
+        cls, state_dict: Mapping[str, Tensor], config: ModelConfig | None = None
+    ) -> SiteNet:
+        """Make a model from weights under their published names.
+
+        Args:
+            state_dict: Tensors by name, such as
+                ``encoder.Attention_Blocks.0.pre_softmax_linear.weight``.
+            config: Sizes and options they were trained with. (default: ``paper``)
+
+        Raises:
+            ModelFileError: If tensors are missing or do not fit ``config``.
+        """
+        config = load_preset("paper").model if config is None else config
+        model = cls(config, num_targets=len(state_dict.get("decoder.bias", [0])))
+        model.load_state_dict(from_published_names(state_dict, model.state_dict()))
+        return model
+
+    def set_target_scaling(self, mean: Tensor, scale: Tensor) -> None:
+        """Let the output be ``raw * scale + mean``, each of shape ``[T]``."""
+        self.target_mean.copy_(mean)
+        self.target_scale.copy_(scale)
+
+    def forward(self, data: Data | HeteroData) -> Tensor:
+        """Return the properties of each crystal, ``[B, T]``."""
+        raw = self.raw_output(data) * self.target_scale + self.target_mean
+        if self.config.output == "softplus":
+            return nn.functional.softplus(raw)
+        if self.config.output == "clamp":
+            return raw + (raw.relu() - raw).detach()  # the gradient of the identity
+        return raw
+
+    def raw_output(self, data: Data | HeteroData) -> Tensor:
+        """Return the outputs before scaling and activation, ``[B, T]``."""
+        return self._run(data)[0]
+
+    def attention_weights(self, data: Data | HeteroData) -> tuple[Tensor, list[Tensor]]:
+        """Return the pairs that attend ``[2, E]`` and block weights ``[E, H]``."""
+        _, edge_index, weights = self._run(data)
+        return edge_index, weights
+
+    def _run(self, data: Data | HeteroData) -> tuple[Tensor, Tensor, list[Tensor]]:
+        graph = fold(data) if isinstance(data, HeteroData) else data
+        edge_index, edge_attr = graph.edge_index, graph.edge_attr
+        multiplicity = graph.get("edge_multiplicity")
+        if self.config.distance_cutoff is not None:
+            near = edge_attr[:, 0] <= self.config.distance_cutoff
+            edge_index, edge_attr = edge_index[:, near], edge_attr[near]
+            multiplicity = None if multiplicity is None else multiplicity[near]
+
+        x = self.site_embedding(graph.z, graph.x)
+        edge_attr = self.edge_embedding(edge_attr)
+        outputs, weights = [], []
+        for block in self.blocks:
+            result, (_, alpha) = block(
+                x,
+                edge_index,
+                edge_attr,
+                edge_multiplicity=multiplicity,
+                return_attention_weights=True,
+            )
+            x, edge_attr = result if block.update_edges else (result, edge_attr)
+            outputs.append(x)
+            weights.append(alpha)
+        out = self.readout(
+            torch.cat(outputs, dim=-1),
+            graph.batch,
+            graph.num_graphs if graph.batch is not None else 1,
+            graph.get("site_multiplicity"),
+        )
+        return out, edge_index, weights
+
+
+def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:
+    return SiteNetConv(
+        config.heads * config.site_channels_per_head,
+        config.site_channels_per_head,
+        config.heads * config.edge_channels_per_head,
+        config.heads,
+        attention_hidden=config.attention_hidden,
+        share_value_network=config.share_value_network,
+        update_edges=not is_last,
+        residual=config.residual,
+        top_k=config.top_k,
+        norm=config.norm,
+        activation=config.activation,
+        dropout=config.dropout,
+    )

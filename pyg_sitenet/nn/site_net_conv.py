@@ -1,0 +1,231 @@
+"""Global attention of every unique site over the atoms of its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import Adj, OptTensor, Size
+from torch_geometric.utils import is_torch_sparse_tensor, softmax
+from torch_geometric.utils.sparse import set_sparse_value
+
+from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
+from pyg_sitenet.nn.top_k import largest_multiplicities
+
+ConvOutput: TypeAlias = Tensor | tuple[Any, ...]
+
+
+class SiteNetConv(MessagePassing):
+    r"""The attention block of Site-Net: each site attends to all atoms it is given.
+
+    From the `"Site-Net: using global self-attention and real-space supercells to
+    capture long-range interactions in crystal structures"
+    <https://doi.org/10.1039/d3dd00005b>`_ paper.
+
+    .. math::
+        \mathbf{B}_{ij} &= [\mathbf{x}_i \, \Vert \, \mathbf{x}_j \, \Vert \,
+        \mathbf{e}_{ij}]
+
+        \alpha_{ijh} &= \frac{m_{ij} \exp g^W_h(\mathbf{B}_{ij})}
+        {\sum_k m_{ik} \exp g^W_h(\mathbf{B}_{ik})}
+
+        \mathbf{x}'_i &= g^S \Big( \big\Vert_h \sum_j \alpha_{ijh} \,
+        g^F(\mathbf{B}_{ij}) \Big), \qquad
+        \mathbf{e}'_{ij} = g^I(\mathbf{B}_{ij})
+
+    where :math:`g^S`, :math:`g^F`, :math:`g^I` are layers (linear, activation, norm),
+    :math:`g^W` is an MLP that gives one logit a head, and :math:`m_{ij}` is the number
+    of equal pairs that a pair stands for (``edge_multiplicity``).
+
+    Args:
+        in_channels: Size of each site vector, or a tuple of the sizes of sending and
+            receiving ones.
+        out_channels: Size of the value vector of each head; sites leave with
+            ``heads * out_channels``.
+        edge_dim: Size of each pair vector, before and after.
+        heads: Number of attention heads. (default: ``1``)
+        attention_hidden: Widths of the hidden layers of :math:`g^W`; empty makes it
+            linear. (default: ``(225,)``)
+        share_value_network: One :math:`g^F` for all heads, as in the published program;
+            ``False`` gives each head its own, as in the paper's text.
+            (default: ``True``)
+        update_edges: Return new pair vectors too; ``False`` returns the sites alone, as
+            any other convolution does. (default: ``True``)
+        residual: Add what comes in to what goes out, where the sizes are equal.
+            (default: ``False``)
+        top_k: Keep only the k largest logits of each site and head. Which of several
+            equal ones is arbitrary. (default: ``None``, all)
+        norm: ``"layer"``, ``"batch"`` or ``"none"``. (default: ``"layer"``)
+        activation: ``"mish"``, ``"relu"`` or ``"silu"``. (default: ``"mish"``)
+        dropout: Share of the outgoing site channels that training sets to zero.
+            (default: ``0.0``)
+        **kwargs: Further arguments of :class:`torch_geometric.nn.MessagePassing`.
+
+    Shapes:
+        - **input:** site features :math:`(|V|, F)` or
+          :math:`((|V_s|, F_s), (|V_t|, F_t))`, edge indices :math:`(2, |E|)`, pair
+          features :math:`(|E|, D)`, multiplicities :math:`(|E|)` *(optional)*
+        - **output:** site features :math:`(|V_t|, H \cdot C)`; with ``update_edges``
+          also pair features :math:`(|E|, D)`; with ``return_attention_weights=True``
+          a tuple of that and :math:`((2, |E|), (|E|, H))`
+
+    Raises:
+        ValueError: If a size or option is not one of the above.
+
+    Reference:
+        Moran et al., Digital Discovery 2023, 2, 1297, equations 3 to 7. In the joined
+        heads the head index runs fastest (position ``e * heads + h``).
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        edge_dim: int,
+        heads: int = 1,
+        *,
+        attention_hidden: Sequence[int] = (225,),
+        share_value_network: bool = True,
+        update_edges: bool = True,
+        residual: bool = False,
+        top_k: int | None = None,
+        norm: str = "layer",
+        activation: str = "mish",
+        dropout: float = 0.0,
+        **kwargs: Any,  # noqa: ANN401, handed to MessagePassing as it is
+    ) -> None:
+        kwargs.setdefault("aggr", "add")
+        super().__init__(node_dim=0, **kwargs)
+        if isinstance(in_channels, int):
+            in_channels = (in_channels, in_channels)
+        _require_positive(
+            in_channels=min(in_channels), out_channels=out_channels, heads=heads,
+            edge_dim=edge_dim, top_k=1 if top_k is None else top_k,
+        )  # fmt: skip
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.edge_dim = edge_dim
+        self.heads = heads
+        self.share_value_network = share_value_network
+        self.update_edges = update_edges
+        self.residual = residual
+        self.top_k = top_k
+
+        pair = (in_channels[1], in_channels[0], edge_dim)
+        options = (norm, activation)
+        hidden = list(attention_hidden)
+        if hidden:
+            self.attention: PairLinear = PairLayer(pair, hidden[0], *options)
+            self.logits = make_mlp(hidden[0], hidden[1:], *options)
+            self.logits.append(nn.Linear(hidden[-1], heads))
+        else:
+            self.attention, self.logits = PairLinear(pair, heads), nn.Sequential()
+        groups = 1 if share_value_network else heads
+        self.value = PairLayer(pair, groups * out_channels, *options, groups)
+        width = heads * out_channels
+        self.site = Layer(width, width, *options, dropout)
+        self.edge = PairLayer(pair, edge_dim, *options) if update_edges else None
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        super().reset_parameters()
+        reset_layers(self)
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        edge_index: Adj,
+        edge_attr: OptTensor = None,
+        *,
+        edge_multiplicity: OptTensor = None,
+        size: Size = None,
+        return_attention_weights: bool | None = None,
+    ) -> ConvOutput:
+        """Attend.
+
+        Args:
+            x: Site features, or those of senders and of receivers.
+            edge_index: Sender and receiver of each pair: edge indices or a sparse
+                (transposed) adjacency, whose values serve as ``edge_attr`` if none is
+                given.
+            edge_attr: Pair features ``[E, edge_dim]``.
+            edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+            size: Numbers of senders and of receivers.
+            return_attention_weights: Also return ``(edge_index, alpha)``.
+        """
+        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+        alpha, new_edge_attr = self.edge_updater(
+            edge_index,
+            attention=self.attention.project(x_src, x_dst),
+            edge=(None, None) if self.edge is None else self.edge.project(x_src, x_dst),
+            edge_attr=edge_attr,
+            edge_multiplicity=edge_multiplicity,
+            size=size,
+        )
+        heads = self.propagate(
+            edge_index,
+            value=self.value.project(x_src, x_dst),
+            edge_attr=edge_attr,
+            alpha=alpha,
+            size=size,
+        )
+        out = self.site(heads)
+        if self.residual and out.shape == x_dst.shape:
+            out = out + x_dst
+        result = (out, new_edge_attr) if self.update_edges else out
+        if not return_attention_weights:
+            return result
+        if is_torch_sparse_tensor(edge_index):
+            return result, (set_sparse_value(edge_index, alpha), alpha)
+        return result, (edge_index, alpha)
+
+    def edge_update(
+        self,
+        attention_i: Tensor,
+        attention_j: Tensor,
+        edge_i: OptTensor,
+        edge_j: OptTensor,
+        edge_attr: Tensor,
+        edge_multiplicity: OptTensor,
+        index: Tensor,
+        ptr: OptTensor,
+        size_i: int | None,
+    ) -> tuple[Tensor, OptTensor]:
+        """Return attention weights ``[E, H]`` and new pair features ``[E, D]``."""
+        logits = self.logits(self.attention(attention_i, attention_j, edge_attr))
+        if self.top_k is not None:
+            edge_multiplicity = largest_multiplicities(
+                logits, index, edge_multiplicity, self.top_k
+            )
+        elif edge_multiplicity is not None:
+            edge_multiplicity = edge_multiplicity.unsqueeze(-1)
+        if edge_multiplicity is not None:
+            logits = logits + edge_multiplicity.to(logits.dtype).log()
+        alpha = softmax(logits, index, ptr, size_i)
+        if self.edge is None:
+            return alpha, None
+        new_edge_attr = self.edge(edge_i, edge_j, edge_attr)
+        return alpha, new_edge_attr + edge_attr if self.residual else new_edge_attr
+
+    def message(
+        self, value_i: Tensor, value_j: Tensor, edge_attr: Tensor, alpha: Tensor
+    ) -> Tensor:
+        """Weight the value vector of each pair by its attention, ``[E, C * H]``."""
+        value = self.value(value_i, value_j, edge_attr)
+        value = value.view(alpha.size(0), -1, self.out_channels)  # [E, 1 or H, C]
+        weighted: Tensor = value.transpose(1, 2) * alpha.unsqueeze(1)  # [E, C, H]
+        return weighted.flatten(1)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
+            f"edge_dim={self.edge_dim}, heads={self.heads})"
+        )
+
+
+def _require_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {size}")
