@@ -16,7 +16,7 @@ from pyg_sitenet.data.supercell import Pairs
 from pyg_sitenet.errors import ConfigError
 
 # 1 angstrom in Bohr radii, with the digits the reference numbers were made with.
-BOHR_PER_ANGSTROM = 1.8897543773
+BOHR_PER_ANGSTROM = 1.8897543760313331
 LOG_COULOMB_FLOOR = 1e-8
 LOG_COULOMB_LIMIT = 10.0
 

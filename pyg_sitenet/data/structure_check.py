@@ -1,0 +1,143 @@
+"""The one border that every crystal crosses: can this structure be used?"""
+
+from __future__ import annotations
+
+import numpy as np
+from pymatgen.core import Element, Species, Structure
+
+from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
+from pyg_sitenet.data.lattice import (
+    Floats,
+    minimum_image_distances,
+    minkowski_reduction,
+)
+from pyg_sitenet.errors import StructureError
+
+# Angstrom: shorter than any bond (H2 has 0.74), so two atoms this close are one.
+MIN_DISTANCE = 0.5
+
+# Cubic angstrom: atoms MIN_DISTANCE apart need more room than this.
+MIN_VOLUME = 0.05
+
+# Pairs whose distances are computed at once (about 50 MB).
+_CHUNK = 1 << 20
+
+
+def check_structure(structure: Structure, origin: str) -> Structure:
+    """Return a structure that can be encoded, or say why there is none.
+
+    Args:
+        structure: What was read.
+        origin: File or formula that messages begin with.
+
+    Returns:
+        The structure itself; deuterium and tritium have become hydrogen.
+
+    Raises:
+        StructureError: If it has no atoms, is disordered, is not periodic in three
+            directions, has coordinates that are not finite, no volume, an element
+            that does not exist, or two atoms closer than 0.5 angstrom.
+    """
+    if len(structure) == 0:
+        raise StructureError(f"{origin}: no atoms; the cell is empty")
+    _check_occupancy(structure, origin)
+    _check_lattice(structure, origin)
+    if not np.isfinite(structure.frac_coords).all():
+        site = int(np.argmin(np.isfinite(structure.frac_coords).all(axis=1)))
+        raise StructureError(
+            f"{origin}: coordinates of atom {site + 1} ({structure[site].species_string})"
+            " are not finite numbers; correct or remove it"
+        )
+    _check_elements(structure, origin)
+    _check_distances(structure, origin)
+    return _with_hydrogen(structure)
+
+
+def _check_occupancy(structure: Structure, origin: str) -> None:
+    for site in structure:
+        if not site.is_ordered:
+            raise StructureError(
+                f"{origin}: disordered, one site is occupied by {site.species_string};"
+                " only ordered crystals can be used: give an ordered approximant"
+            )
+
+
+def _check_lattice(structure: Structure, origin: str) -> None:
+    if not all(structure.lattice.pbc):
+        raise StructureError(
+            f"{origin}: not periodic in all three directions; give the cell of a"
+            " crystal (a molecule or slab needs a periodic cell with vacuum)"
+        )
+    matrix = np.asarray(structure.lattice.matrix)
+    if not np.isfinite(matrix).all():
+        raise StructureError(f"{origin}: lattice vectors are not finite numbers")
+    if abs(np.linalg.det(matrix)) < MIN_VOLUME:
+        raise StructureError(
+            f"{origin}: the cell has no volume ({abs(np.linalg.det(matrix)):.3g} A^3);"
+            " correct the lattice vectors"
+        )
+
+
+def _check_elements(structure: Structure, origin: str) -> None:
+    for site in structure:
+        if not isinstance(site.specie, Element | Species) or not (
+            1 <= site.specie.Z <= MAX_ATOMIC_NUMBER
+        ):
+            raise StructureError(
+                f"{origin}: {site.species_string!r} is not a chemical element; replace"
+                " dummy and unknown atoms by real ones"
+            )
+
+
+def _check_distances(structure: Structure, origin: str) -> None:
+    cell = np.array(structure.lattice.matrix)
+    repeat = float(np.linalg.norm((minkowski_reduction(cell) @ cell)[0]))
+    if repeat < MIN_DISTANCE:
+        raise StructureError(
+            f"{origin}: every atom is {repeat:.3g} A from its own periodic image, less"
+            f" than {MIN_DISTANCE} A; is the cell in angstrom?"
+        )
+    close = _close_pair(np.array(structure.frac_coords), cell)
+    if close is not None:
+        first, second, distance = close
+        raise StructureError(
+            f"{origin}: atoms {first + 1} ({structure[first].species_string}) and"
+            f" {second + 1} ({structure[second].species_string}) are {distance:.3g} A"
+            f" apart, less than {MIN_DISTANCE} A; remove the duplicate or correct it"
+        )
+
+
+def _close_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
+    """Return the first two atoms that are too close, and their distance."""
+    count = len(frac)
+    rows = max(1, _CHUNK // count)
+    for start in range(0, count, rows):
+        first = np.arange(start, min(start + rows, count))
+        difference = frac[first, None] - frac
+        difference -= np.rint(difference)
+        distances = minimum_image_distances(difference.reshape(-1, 3) @ cell, cell)
+        table = distances.reshape(len(first), count)
+        table[first[:, None] >= np.arange(count)] = np.inf
+        if table.min() < MIN_DISTANCE:
+            i, j = np.unravel_index(int(table.argmin()), table.shape)
+            return int(first[i]), int(j), float(table[i, j])
+    return None
+
+
+def _with_hydrogen(structure: Structure) -> Structure:
+    """Replace deuterium and tritium, which pymatgen keeps apart."""
+    isotopes = {
+        site.specie
+        for site in structure
+        if site.specie.Z == 1 and not str(site.specie).startswith("H")
+    }
+    if not isotopes:
+        return structure
+    copy = structure.copy()
+    copy.replace_species({specie: _hydrogen(specie) for specie in isotopes})
+    return copy
+
+
+def _hydrogen(specie: Element | Species) -> Element | Species:
+    state = getattr(specie, "oxi_state", None)
+    return Element("H") if isinstance(specie, Element) else Species("H", state)
