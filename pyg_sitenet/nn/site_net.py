@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,23 @@ from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
+
+
+class Pairs(NamedTuple):
+    """The pairs that attend: sender and receiver, raw features, and copies of each."""
+
+    edge_index: Tensor  # [2, E]
+    edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
+    edge_multiplicity: Tensor | None  # [E]
+
+
+class Attention(NamedTuple):
+    """The pairs that attend, and how much: ``weights`` has one entry per block."""
+
+    edge_index: Tensor  # [2, E]
+    edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
+    edge_multiplicity: Tensor | None  # [E]
+    weights: list[Tensor]  # [E, H] each: of all copies of the pair together
 
 
 class SiteNet(nn.Module):
@@ -90,43 +108,55 @@ class SiteNet(nn.Module):
 
     def raw_output(self, data: Data | HeteroData) -> Tensor:
         """Return the outputs before scaling and activation, ``[B, T]``."""
-        return self._run(data)[0]
-
-    def attention_weights(self, data: Data | HeteroData) -> tuple[Tensor, list[Tensor]]:
-        """Return the pairs that attend ``[2, E]`` and block weights ``[E, H]``."""
-        _, edge_index, weights = self._run(data)
-        return edge_index, weights
-
-    def _run(self, data: Data | HeteroData) -> tuple[Tensor, Tensor, list[Tensor]]:
         graph = fold(data) if isinstance(data, HeteroData) else data
-        edge_index, edge_attr = graph.edge_index, graph.edge_attr
-        multiplicity = graph.get("edge_multiplicity")
-        if self.config.distance_cutoff is not None:
-            near = edge_attr[:, 0] <= self.config.distance_cutoff
-            edge_index, edge_attr = edge_index[:, near], edge_attr[near]
-            multiplicity = None if multiplicity is None else multiplicity[near]
+        x, _ = self._attend(graph, self._pairs(graph))
+        num_graphs = 1 if graph.batch is None else graph.num_graphs
+        out: Tensor = self.readout(
+            x, graph.batch, num_graphs, graph.get("site_multiplicity")
+        )
+        return out
 
+    def attention(self, data: Data | HeteroData) -> Attention:
+        """Return what each site attends to, block by block."""
+        graph = fold(data) if isinstance(data, HeteroData) else data
+        pairs = self._pairs(graph)
+        _, weights = self._attend(graph, pairs, return_attention_weights=True)
+        return Attention(*pairs, weights)
+
+    def _pairs(self, graph: Data) -> Pairs:
+        """Return the pairs that attend: those within the cutoff, if there is one."""
+        pairs = Pairs(graph.edge_index, graph.edge_attr, graph.get("edge_multiplicity"))
+        if self.config.distance_cutoff is None:
+            return pairs
+        near = pairs.edge_attr[:, 0] <= self.config.distance_cutoff
+        count = pairs.edge_multiplicity
+        return Pairs(
+            pairs.edge_index[:, near],
+            pairs.edge_attr[near],
+            None if count is None else count[near],
+        )
+
+    def _attend(
+        self, graph: Data, pairs: Pairs, *, return_attention_weights: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return the site vectors of all blocks, joined, and the weights if asked."""
         x = self.site_embedding(graph.z, graph.x)
-        edge_attr = self.edge_embedding(edge_attr)
+        edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
         for block in self.blocks:
-            result, (_, alpha) = block(
+            result = block(
                 x,
-                edge_index,
+                pairs.edge_index,
                 edge_attr,
-                edge_multiplicity=multiplicity,
-                return_attention_weights=True,
+                edge_multiplicity=pairs.edge_multiplicity,
+                return_attention_weights=return_attention_weights,
             )
+            if return_attention_weights:
+                result, (_, alpha) = result
+                weights.append(alpha)
             x, edge_attr = result if block.update_edges else (result, edge_attr)
             outputs.append(x)
-            weights.append(alpha)
-        out = self.readout(
-            torch.cat(outputs, dim=-1),
-            graph.batch,
-            graph.num_graphs if graph.batch is not None else 1,
-            graph.get("site_multiplicity"),
-        )
-        return out, edge_index, weights
+        return torch.cat(outputs, dim=-1), weights
 
 
 def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:
