@@ -1,0 +1,211 @@
+"""A trained model as one file: weights and their description, nothing unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from pyg_sitenet.config import Config
+from pyg_sitenet.errors import ModelFileError
+from pyg_sitenet.nn import SiteNet
+
+FORMAT_VERSION = 1
+MODEL_FILE_NAME = "model.safetensors"
+_HEADER_KEY = "pyg_sitenet"
+
+
+class ModelDescription(BaseModel):
+    """What a model was trained on and with: the JSON in the header of its file.
+
+    Attributes:
+        format_version: Version of the file format; a newer one is refused.
+        config: The complete configuration of the run.
+        targets: Names of the predicted properties, in the order of the outputs.
+        units: Unit of each target; a target without a unit may be absent.
+        elements: Atomic numbers that occur in the training part.
+        target_ranges: Smallest and largest training value of each target.
+        versions: Versions of the libraries that wrote the file.
+        metrics: The metrics of the run (see ``metrics.json``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    config: Config
+    targets: tuple[str, ...]
+    units: dict[str, str] = {}
+    elements: tuple[int, ...] = ()
+    target_ranges: dict[str, tuple[float, float]] = {}
+    versions: dict[str, str] = {}
+    metrics: dict[str, Any] = {}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide a result."""
+    names = ("pyg-sitenet", "torch", "torch-geometric", "pymatgen", "ase", "numpy")
+    return {"python": platform.python_version()} | {
+        name: version for name in names if (version := _version(name))
+    }
+
+
+def save_model(path: str | Path, model: SiteNet, description: ModelDescription) -> None:
+    """Write a model and its description to one safetensors file.
+
+    The file appears under its name only when it is complete.
+
+    Raises:
+        ModelFileError: If the file cannot be written.
+    """
+    path = Path(path)
+    tensors = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        header = {_HEADER_KEY: description.model_dump_json()}
+        save_file(tensors, part, metadata=header)
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise ModelFileError(f"{path}: cannot be written: {error}") from error
+
+
+def find_model_file(path: str | Path) -> Path:
+    """Return the model file that a path means: itself, or the one in a run folder.
+
+    Raises:
+        ModelFileError: If there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if (path / MODEL_FILE_NAME).is_file():
+            return path / MODEL_FILE_NAME
+        raise ModelFileError(
+            f"{path}: holds no {MODEL_FILE_NAME}; expected a model file or the folder "
+            "of a finished training run"
+        )
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path}: no such file; expected a model file or a run folder"
+        )
+    return path
+
+
+def read_description(path: str | Path) -> ModelDescription:
+    """Read what a model file says about its model, without reading the weights.
+
+    Args:
+        path: A model file or a run folder.
+
+    Raises:
+        ModelFileError: If the file is damaged, not one of ours, or newer.
+    """
+    path = find_model_file(path)
+    _check_kind(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    return _parse_header(path, header)
+
+
+def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
+    """Build the model of a file; it is in evaluation mode and on the CPU.
+
+    Args:
+        path: A model file or a run folder.
+
+    Raises:
+        ModelFileError: If the file is damaged, not one of ours, or newer.
+    """
+    path = find_model_file(path)
+    description = read_description(path)
+    model = SiteNet(description.config.model, num_targets=len(description.targets))
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        model.load_state_dict(tensors, strict=True)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ModelFileError(
+            f"{path}: the weights do not fit the model its header describes: {reason}"
+        ) from error
+    return model.eval(), description
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what other programs write before safetensors calls it damaged."""
+    with _open(path) as file:
+        start = file.read(9)
+    # Eight bytes of length, then JSON: the length alone may look like a pickle's start.
+    if start[8:9] == b"{":
+        return
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+        raise ModelFileError(
+            f"{path}: a pickled checkpoint, which is never loaded as a model; give the "
+            f"run folder or its {MODEL_FILE_NAME}"
+        )
+    raise ModelFileError(
+        f"{path}: not a model file (or empty); expected the {MODEL_FILE_NAME} of a "
+        "training run"
+    )
+
+
+def _open(path: Path) -> Any:  # noqa: ANN401 - any binary file object
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _parse_header(path: Path, header: Mapping[str, str]) -> ModelDescription:
+    if _HEADER_KEY not in header:
+        raise ModelFileError(
+            f"{path}: a safetensors file without a pyg_sitenet description; it was "
+            "written by another program"
+        )
+    try:
+        values = json.loads(header[_HEADER_KEY])
+        version = int(values["format_version"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"{path}: its description is damaged: {error}") from error
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: format version {version}, this program reads up to "
+            f"{FORMAT_VERSION}; update pyg_sitenet"
+        )
+    try:
+        return ModelDescription.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ModelFileError(
+            f"{path}: its description is damaged at {where}: {problem['msg']}"
+        ) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    return ModelFileError(
+        f"{path}: damaged or truncated, copy or train it again: {error}"
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,77 @@
+"""What a model has to beat: the mean, and a model that sees the composition alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesRegressor
+from torch_geometric.data import Data
+
+from pyg_sitenet.data.elements import element_properties
+
+NUM_TREES = 200
+BASELINES = ("mean", "composition")
+
+
+def fit_baselines(
+    train: Sequence[Data], others: Sequence[Data], seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Predict crystals with the two baselines, fitted on the training part.
+
+    ``mean`` answers the mean of the training targets. ``composition`` is a forest of
+    extremely randomised trees on element fractions and on the mean, spread, minimum and
+    maximum of the element properties: it knows nothing of the structure.
+
+    Args:
+        train: Graphs with ``z`` and ``y`` to fit on.
+        others: Graphs to predict.
+        seed: Seed of the forest.
+
+    Returns:
+        For each baseline the predictions, ``[len(others), T]`` in target units.
+    """
+    y = np.stack([data.y.numpy()[0] for data in train]).astype(np.float64)  # [N, T]
+    mean = np.tile(y.mean(axis=0), (len(others), 1))
+    return {"mean": mean, "composition": _composition(train, others, y, seed)}
+
+
+def composition_features(data: Data) -> NDArray[np.float64]:
+    """Describe the composition of a crystal by a vector of one length for all.
+
+    Returns:
+        Element fractions by atomic number (119), then mean, spread, minimum and maximum
+        over the sites of each element property (4 x 8), then the number of elements.
+    """
+    z = data.z.numpy()
+    if "site_multiplicity" in data:  # merged sites count as often as they occur
+        z = z.repeat(data.site_multiplicity.numpy())
+    fractions = np.bincount(z, minlength=119) / len(z)
+    values = element_properties()[z]  # [n, 8]
+    statistics = (
+        values.mean(axis=0),
+        values.std(axis=0),
+        values.min(axis=0),
+        values.max(axis=0),
+    )
+    return np.concatenate([fractions, *statistics, [np.count_nonzero(fractions)]])
+
+
+def _composition(
+    train: Sequence[Data],
+    others: Sequence[Data],
+    y: NDArray[np.float64],
+    seed: int,
+) -> NDArray[np.float64]:
+    if not others:
+        return np.empty((0, y.shape[1]))
+    known = np.stack([composition_features(data) for data in train])
+    unknown = np.stack([composition_features(data) for data in others])
+    columns = [
+        ExtraTreesRegressor(NUM_TREES, random_state=seed)
+        .fit(known, y[:, t])
+        .predict(unknown)
+        for t in range(y.shape[1])
+    ]
+    return np.stack(columns, axis=1)

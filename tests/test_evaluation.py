@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from ase.build import bulk
+from pymatgen.core import Structure
+
+from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.evaluation import evaluate, score
+from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.prediction import Predictor
+
+CONFIG = Config(
+    data=DataConfig(max_atoms=8),
+    model=ModelConfig(attention_hidden=(8,), post_pool=(8,)),
+)
+
+
+@pytest.fixture
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    description = ModelDescription(
+        config=CONFIG, targets=("band_gap",), units={"band_gap": "eV"}
+    )
+    return Predictor(SiteNet(CONFIG.model), description)
+
+
+def _record(name: str, **targets: float) -> Record:
+    return Record(name, Structure.from_ase_atoms(bulk(name)), targets, name)
+
+
+def test_score_of_known_errors() -> None:
+    found = score([0.0, 2.0, 4.0], [0.0, 3.0, 2.0])
+    assert found["mae"] == pytest.approx(1.0)
+    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert found["r2"] == pytest.approx(1 - 5 / 8)
+
+
+def test_score_of_nothing_is_none() -> None:
+    assert score([], []) == {"mae": None, "rmse": None, "r2": None}
+    assert score([1.0], [2.0])["r2"] is None
+
+
+def test_errors_are_those_of_the_predictions(predictor: Predictor) -> None:
+    names = ["Si", "Cu", "Al"]
+    predicted = predictor.predict([bulk(name) for name in names])["band_gap [eV]"]
+    errors = [0.5, -0.25, 0.0]
+    records = [
+        _record(name, band_gap=float(value) - error)
+        for name, value, error in zip(names, predicted, errors, strict=True)
+    ]
+    found = evaluate(predictor, records)
+    assert found.metrics["band_gap"]["mae"] == pytest.approx(0.25, abs=1e-5)
+    assert found.metrics["band_gap"]["unit"] == "eV"
+    assert [one.id for one in found.predictions] == names
+
+
+def test_crystals_without_a_value_are_failures(predictor: Predictor) -> None:
+    refused = Failure("a.cif", "a", "read", "empty", "repair it")
+    found = evaluate(predictor, [refused, _record("Si", band_gap=1.0), _record("Cu")])
+    assert [one.id for one in found.predictions] == ["Si"]
+    assert found.failures[0] == refused
+    assert found.failures[1].reason == "no value of band_gap"
+
+
+def test_nothing_to_evaluate_names_the_first_reason(predictor: Predictor) -> None:
+    with pytest.raises(DataError, match=r"be evaluated; .*no value of"):
+        evaluate(predictor, [_record("Cu")])
+    with pytest.raises(DataError, match=r"no crystal can be evaluated$"):
+        evaluate(predictor, [])

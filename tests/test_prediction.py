@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ase.build import bulk, fcc111
+from pymatgen.core import Lattice, Structure
+
+from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.errors import StructureError
+from pyg_sitenet.model_file import ModelDescription, save_model
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
+
+CONFIG = Config(
+    data=DataConfig(max_atoms=20, max_sites=6, max_pairs=100),
+    model=ModelConfig(attention_hidden=(16,), post_pool=(16,), radial_basis=4),
+)
+
+
+def _salt(a: float = 5.64) -> Structure:
+    return Structure.from_ase_atoms(bulk("NaCl", "rocksalt", a=a, cubic=True))
+
+
+def _overlapping() -> Structure:
+    return Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.01, 0, 0]])
+
+
+@pytest.fixture
+def description() -> ModelDescription:
+    return ModelDescription(
+        config=CONFIG,
+        targets=("band_gap", "n"),
+        units={"band_gap": "eV"},
+        elements=(6, 11, 13, 14, 17),
+    )
+
+
+@pytest.fixture
+def predictor(description: ModelDescription) -> Predictor:
+    torch.manual_seed(0)
+    return Predictor(SiteNet(CONFIG.model, num_targets=2), description)
+
+
+def test_structure_atoms_and_file_give_one_result(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    salt, path = _salt(), tmp_path / "salt.cif"
+    salt.to(filename=str(path))
+    table = predictor.predict([salt, salt.to_ase_atoms(), path, str(path)])
+    values = table[["band_gap [eV]", "n"]].to_numpy()
+    np.testing.assert_allclose(values, np.tile(values[0], (4, 1)), atol=1e-5)
+    assert list(table["id"]) == ["0", "1", str(path), str(path)]
+    assert set(table["formula"]) == {"NaCl"}
+
+
+def test_one_structure_gives_one_row(predictor: Predictor) -> None:
+    table = predictor.predict(bulk("Si"))
+    assert list(table.columns) == ["id", "formula", "band_gap [eV]", "n"]
+    assert len(table) == 1
+
+
+def test_order_and_values_do_not_depend_on_the_batch(predictor: Predictor) -> None:
+    # The budget of 6 sites and 100 pairs cuts these into several batches.
+    crystals = [_salt(5.5 + 0.05 * k) for k in range(7)]
+    crystals.insert(3, bulk("Si"))
+    together = predictor.predict(crystals)
+    alone = [predictor.predict(one)["band_gap [eV]"][0] for one in crystals]
+    np.testing.assert_allclose(together["band_gap [eV]"], alone, atol=1e-5)
+    assert list(together["formula"])[3] == "Si"
+
+
+def test_dropout_is_off(description: ModelDescription) -> None:
+    model = SiteNet(ModelConfig(dropout=0.5), num_targets=2).train()
+    predictor = Predictor(model, description)
+    first, second = (predictor.predict(bulk("Si"))["n"][0] for _ in range(2))
+    assert first == second
+
+
+def test_bad_structure_stops_by_default(predictor: Predictor) -> None:
+    with pytest.raises(StructureError):
+        predictor.predict([_salt(), _overlapping()])
+
+
+def test_bad_structure_can_be_recorded(predictor: Predictor, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.cif"
+    empty.write_text("")
+    table = predictor.predict([empty, _salt(), _overlapping()], on_error="record")
+    assert list(table["reason"].astype(bool)) == [True, False, True]
+    assert table["n"].isna().tolist() == [True, False, True]
+    assert "empty.cif" in table["reason"][0]
+
+
+def test_no_structures_give_an_empty_table(predictor: Predictor) -> None:
+    table = predictor.predict([])
+    assert list(table.columns) == ["id", "formula", "band_gap [eV]", "n"]
+    assert table.empty
+
+
+def test_unknown_element_is_a_warning(predictor: Predictor) -> None:
+    with pytest.warns(UserWarning, match="never seen Cu in training"):
+        table = predictor.predict(bulk("Cu"))
+    assert np.isfinite(table["n"][0])
+
+
+def test_known_elements_do_not_warn(predictor: Predictor) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictor.predict(bulk("Al"))
+
+
+def test_slab_with_vacuum_is_accepted_if_periodic(predictor: Predictor) -> None:
+    slab = fcc111("Al", (1, 1, 3), vacuum=6.0, periodic=True)
+    assert len(predictor.predict(slab)) == 1
+
+
+def test_stream_keeps_order_and_failures(predictor: Predictor) -> None:
+    refused = Failure("table.csv", "b", "table", "no file", "add it")
+    stream = [
+        Record("a", _salt(), {"n": 1.5}, "a.cif", ("oxidation states guessed",)),
+        refused,
+        Record("c", _overlapping(), {}, "c.cif"),
+        Record("d", Structure.from_ase_atoms(bulk("Si")), {}, "d.cif"),
+    ]
+    first, second, third, fourth = predictor.predict_records(stream)
+    assert isinstance(first, Prediction)
+    assert first.targets == {"n": 1.5}
+    assert first.warnings == ("oxidation states guessed",)
+    assert second == refused
+    assert isinstance(third, Failure)
+    assert (third.id, third.origin, third.stage) == ("c", "c.cif", "encode")
+    assert isinstance(fourth, Prediction)
+    assert fourth.formula == "Si"
+
+
+def test_stream_yields_before_its_end(predictor: Predictor) -> None:
+    def endless() -> object:
+        while True:
+            yield Record("a", _salt(), {}, "a.cif")
+
+    results = predictor.predict_records(endless())  # type: ignore[arg-type]
+    assert [next(results).id for _ in range(5)] == ["a"] * 5
+
+
+def test_wrong_arguments_are_named(predictor: Predictor) -> None:
+    with pytest.raises(TypeError, match=r"`structures` must be a path, .* got int"):
+        predictor.predict(3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="`on_error` must be 'raise' or 'record'"):
+        predictor.predict(bulk("Si"), on_error="ignore")  # type: ignore[arg-type]
+
+
+def test_loaded_predictor_equals_the_saved_model(
+    predictor: Predictor, description: ModelDescription, tmp_path: Path
+) -> None:
+    save_model(tmp_path / "model.safetensors", predictor.model, description)
+    loaded = load_predictor(tmp_path).predict(_salt())
+    assert loaded.equals(predictor.predict(_salt()))

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ase.build import bulk
+from torch_geometric.data import Batch
+
+from pyg_sitenet.config import ModelConfig, TrainingConfig
+from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.training.module import SiteNetModule, target_statistics
+
+TARGETS = torch.tensor([[1.0, 10.0], [3.0, 50.0]])
+
+
+@pytest.fixture
+def batch() -> Batch:
+    graphs = [encode_structure(bulk(name), max_atoms=8) for name in ("Si", "Cu")]
+    for data, y, name in zip(graphs, TARGETS, ("Si", "Cu"), strict=True):
+        data.y, data.id = y[None], name
+    return Batch.from_data_list(graphs)
+
+
+def _module(**settings: object) -> SiteNetModule:
+    torch.manual_seed(0)
+    model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)), num_targets=2)
+    config = TrainingConfig.model_validate(settings)
+    return SiteNetModule(model, config, ("gap", "n"), TARGETS, steps_per_epoch=10)
+
+
+def test_statistics_are_mean_and_standard_deviation() -> None:
+    mean, spread = target_statistics(TARGETS)
+    assert mean.tolist() == [2.0, 30.0]
+    assert spread.tolist() == [1.0, 20.0]
+
+
+@pytest.mark.parametrize("y", [[[4.0]], [[4.0], [4.0]]])
+def test_constant_target_has_spread_one(y: list[list[float]]) -> None:
+    mean, spread = target_statistics(torch.tensor(y))
+    assert (mean.item(), spread.item()) == (4.0, 1.0)
+
+
+def test_standardised_model_answers_in_target_units(batch: Batch) -> None:
+    plain, scaled = _module(), _module(standardize_target=True)
+    raw = plain(batch)
+    expected = raw * torch.tensor([1.0, 20.0]) + torch.tensor([2.0, 30.0])
+    torch.testing.assert_close(scaled(batch), expected)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("mae", 1.75), ("mse", 4.625), ("huber", 1.3125)],
+)
+def test_loss_of_known_errors(loss: str, expected: float) -> None:
+    # |errors| 0.5 and 3: mae 1.75; mse (0.25 + 9) / 2; huber (0.125 + 2.5) / 2.
+    error = torch.tensor([[0.5, -3.0]])
+    assert _module(loss=loss)._loss(error).item() == pytest.approx(expected)
+
+
+def test_standardised_loss_counts_targets_in_units_of_their_spread() -> None:
+    error = torch.tensor([[1.0, 20.0]])
+    assert _module(standardize_target=True)._loss(error).item() == pytest.approx(1.0)
+    assert _module()._loss(error).item() == pytest.approx(10.5)
+
+
+def _rates(module: SiteNetModule, steps: int) -> list[float]:
+    configured = module.configure_optimizers()
+    optimizer = configured["optimizer"]
+    scheduler = configured["lr_scheduler"]["scheduler"]  # type: ignore[index, typeddict-item]
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def test_cosine_warms_up_and_ends_at_zero() -> None:
+    module = _module(
+        learning_rate=0.1, schedule="cosine", warmup_epochs=1, max_epochs=3
+    )
+    rates = _rates(module, 31)
+    assert rates[:10] == pytest.approx([0.01 * k for k in range(1, 11)])
+    assert rates[20] == pytest.approx(0.1 * 0.5 * (1 + math.cos(math.pi / 2)))
+    assert rates[30] == pytest.approx(0.0)
+    assert max(rates) == pytest.approx(0.1)
+
+
+def test_constant_rate_stays() -> None:
+    assert _rates(_module(learning_rate=0.1), 5) == [0.1] * 5
+
+
+def test_warmup_longer_than_training_is_no_error() -> None:
+    module = _module(schedule="cosine", warmup_epochs=5, max_epochs=2)
+    assert all(math.isfinite(rate) for rate in _rates(module, 60))
+
+
+def test_optimiser_has_the_settings_of_the_configuration() -> None:
+    module = _module(weight_decay=0.3, eps=1e-5, amsgrad=False)
+    group = module.configure_optimizers()["optimizer"].param_groups[0]
+    assert (group["weight_decay"], group["eps"], group["amsgrad"]) == (0.3, 1e-5, False)
+    assert len(group["params"]) == len(list(module.model.parameters()))
