@@ -76,4 +76,6 @@ def rows_file(path: Path, headings: Sequence[str]) -> Iterator[AddRow]:
 
 
 def _text(value: object, digits: int) -> str:
+    if value is None:
+        return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

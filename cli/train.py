@@ -114,7 +114,11 @@ def _report(result: RunResult) -> None:
         maes = [found["test"]["mae"]]
         maes += [found["baselines"][kind]["test"]["mae"] for kind in BASELINES]
         rows.append((name, found["unit"], *maes))
-    headings = ("test MAE of", "unit", "Site-Net", "mean", "composition only")
-    show_table(headings, rows)
-    folder = result.folder
-    typer.echo(f"Run folder: {folder}\nFigures: {folder / 'figures'}")
+    show_table(("test MAE of", "unit", "Site-Net", "mean", "composition only"), rows)
+    for note in result.metrics["notes"]:
+        typer.echo(f"Note: {note}")
+    folder, failed = result.folder, result.metrics["num_crystals"]["failed"]
+    if failed:
+        typer.echo(f"{failed} inputs could not be used: {folder / 'failures.csv'}")
+    typer.echo(f"Run folder: {folder}")
+    typer.echo(f"Figures: {folder / 'figures'}")

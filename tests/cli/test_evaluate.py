@@ -1,0 +1,30 @@
+import csv
+import json
+
+import pytest
+
+
+def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
+    output = tmp_path / "rows.csv"
+    done = sitenet("evaluate", run, crystals, "--output", output, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    with output.open(newline="") as file:
+        rows = [(float(r["gap"]), float(r["known gap"])) for r in csv.DictReader(file)]
+    assert found["evaluated"] == len(rows) == 40
+    mae = sum(abs(guess - known) for guess, known in rows) / len(rows)
+    assert found["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)
+
+
+def test_table_names_the_target_and_its_errors(sitenet, run, crystals):
+    done = sitenet("evaluate", run, crystals)
+    assert done.exit_code == 0, done.output
+    assert all(word in done.stdout for word in ("gap", "MAE", "RMSE", "R2"))
+    assert "40 evaluated, 0 failed" in done.stderr
+
+
+def test_data_without_the_target_are_one_line(sitenet, run):
+    done = sitenet("evaluate", run, "dielectric")
+    assert done.exit_code == 1
+    assert "'gap'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+from ase.build import bulk
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
+
+
+def test_model_says_what_it_predicts_and_how_well(sitenet, run):
+    done = sitenet("info", run, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["targets"] == ["gap"]
+    assert "O" in found["elements"]
+    assert found["metrics"]["targets"]["gap"]["test"]["mae"] > 0
+    assert found["parameters"] > 0
+    assert "torch" in found["versions"]
+
+
+def test_model_file_and_its_run_folder_are_the_same(sitenet, run):
+    by_file = sitenet("info", run / "model.safetensors", "--json")
+    assert by_file.stdout == sitenet("info", run, "--json").stdout
+
+
+def test_structure_says_what_it_becomes(sitenet):
+    done = sitenet("info", EXAMPLES / "NaCl.cif", "--max-atoms", 50, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["formula"] == "NaCl"
+    assert (found["sites"], found["primitive sites"]) == (8, 2)
+    assert found["primitive volume (A^3)"] == pytest.approx(5.64**3 / 4)
+    assert found["shortest distance (A)"] == pytest.approx(5.64 / 2)
+    assert found["pairs"] == 2 * found["supercell atoms"] <= 2 * 50
+
+
+def test_one_atom_alone_has_no_distance(sitenet, tmp_path):
+    bulk("Cu", "fcc", a=3.6).write(tmp_path / "Cu.cif")
+    done = sitenet("info", tmp_path / "Cu.cif", "--max-atoms", 1, "--json")
+    assert json.loads(done.stdout)["shortest distance (A)"] is None
+
+
+def test_facts_are_a_table_for_people(sitenet, run):
+    for subject in (run, EXAMPLES / "NaCl.cif"):
+        done = sitenet("info", subject)
+        assert done.exit_code == 0, done.output
+        assert "{" not in done.stdout
+
+
+def test_folder_that_is_no_run_is_one_line(sitenet, tmp_path):
+    done = sitenet("info", tmp_path)
+    assert done.exit_code == 1
+    assert "holds no model.safetensors" in done.stderr

@@ -1,0 +1,29 @@
+import pytest
+
+import pyg_sitenet
+
+COMMANDS = ("train", "predict", "evaluate", "info")
+
+
+def test_help_names_every_command(sitenet):
+    done = sitenet("--help")
+    assert done.exit_code == 0
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(sitenet, command):
+    done = sitenet(command, "--help")
+    assert done.exit_code == 0
+    assert f"Example: sitenet {command}" in done.stdout
+
+
+def test_version_is_printed(sitenet):
+    assert sitenet("--version").stdout.strip() == f"sitenet {pyg_sitenet.__version__}"
+
+
+@pytest.mark.parametrize(
+    "words", [["trian"], ["predict"], ["train", "--no-such-option"]]
+)
+def test_wrong_usage_is_exit_code_2(sitenet, words):
+    assert sitenet(*words).exit_code == 2

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+FILES = ("model.safetensors", "metrics.json", "predictions.csv", "failures.csv")
+FIGURES = ("learning_curve.png", "parity.png")
+
+
+def test_run_folder_is_complete(run):
+    assert all((run / name).is_file() for name in FILES)
+    assert all((run / "figures" / name).is_file() for name in FIGURES)
+
+
+def test_config_of_the_run_repeats_it(run, sitenet, tmp_path):
+    done = sitenet("train", "--config", run / "config.yaml", "--output", tmp_path / "b")
+    assert done.exit_code == 0, done.output
+    first, again = (
+        json.loads((folder / "metrics.json").read_text())["targets"]
+        for folder in (run, tmp_path / "b")
+    )
+    assert first == again
+
+
+def test_report_shows_baselines_and_where_figures_are(
+    sitenet, crystals, small, tmp_path
+):
+    done = sitenet("train", crystals, "--output", tmp_path / "run", *small)
+    assert done.exit_code == 0, done.output
+    for word in ("Site-Net", "mean", "composition only", "gap", "figures"):
+        assert word in done.stdout
+
+
+def test_json_is_the_metrics_and_nothing_else(sitenet, crystals, small, tmp_path):
+    folder = tmp_path / "run"
+    done = sitenet("train", crystals, "--output", folder, "--json", *small)
+    found = json.loads(done.stdout)
+    assert Path(found.pop("folder")) == folder
+    assert found == json.loads((folder / "metrics.json").read_text())
+
+
+def test_lone_target_of_a_table_need_not_be_named(run):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["data"]["targets"] == ["gap"]
+
+
+def test_number_of_failed_inputs_is_printed(sitenet, crystals, small, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in sorted(crystals.iterdir()):
+        (data / path.name).write_bytes(path.read_bytes())
+    for path in sorted(data.glob("*.cif"))[:3]:
+        path.write_text("")
+    done = sitenet("train", data, "--output", tmp_path / "run", *small)
+    assert done.exit_code == 0, done.output
+    assert "3 inputs could not be used" in done.stdout
+    assert "failures.csv" in done.stdout
+
+
+def test_settings_seed_and_preset_reach_the_run(sitenet, crystals, small, tmp_path):
+    folder = tmp_path / "run"
+    words = ["--seed", 7, "--preset", "paper", "--target", "gap", *small]
+    assert sitenet("train", crystals, "--output", folder, *words).exit_code == 0
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["training"]["seed"] == 7
+    assert config["model"]["output"] == "clamp"
+    assert config["model"]["heads"] == 2
+
+
+def test_resume_takes_the_settings_of_the_run(run, sitenet):
+    words = ["--output", run, "--resume", "--set", "training.max_epochs=3", "--json"]
+    done = sitenet("train", *words)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["epochs"] == 3
+
+
+def test_preset_and_config_together_are_wrong_usage(sitenet, run):
+    done = sitenet("train", "--preset", "paper", "--config", run / "config.yaml")
+    assert done.exit_code == 2
+    assert "either --preset or --config" in done.stderr
+
+
+def test_resume_without_a_folder_is_wrong_usage(sitenet):
+    assert sitenet("train", "--resume").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "papper"], "unknown preset 'papper', did you mean 'paper'"),
+        (["--set", "model.head=4"], "unknown key 'model.head', did you mean 'heads'"),
+        (["--set", "model.heads"], "expects section.key=value"),
+        (["--config", "missing.yaml"], "missing.yaml: cannot be read"),
+        (["--target", "band_gab"], "band_gab.*band_gap"),
+        (["dielectrics"], "dielectrics.*dielectric"),
+        (["--resume", "--output", "nowhere"], "holds no run to continue"),
+    ],
+)
+def test_mistake_is_one_line_and_exit_code_1(
+    sitenet, words, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = sitenet("train", *words)
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    with pytest.raises(ValueError, match=message):
+        raise ValueError(done.stderr)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_output_that_cannot_be_written_is_one_line(sitenet, small, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = sitenet("train", "--output", tmp_path / "file" / "run", *small)
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
