@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pyg_sitenet.data.sources.entry import Entry
+if TYPE_CHECKING:
+    from pyg_sitenet.data.sources.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class BundledData:
 
     def entries(self, targets: tuple[str, ...] = ()) -> Iterator[Entry]:
         """Yield every crystal with the targets that were asked for."""
+        # Not above: the sources know the bundled data, so that one has to wait.
+        from pyg_sitenet.data.sources.entry import Entry
+
         for line in gzip.decompress(self.path().read_bytes()).splitlines():
             row = json.loads(line)
             yield Entry(
