@@ -127,7 +127,7 @@ _encoder: Encoder | None = None
 
 
 def _start_worker(encoder: Encoder) -> None:
-    global _encoder  # noqa: PLW0603
+    global _encoder
     _encoder = encoder
     torch.set_num_threads(1)
 

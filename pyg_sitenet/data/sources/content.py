@@ -1,35 +1,91 @@
-"""What a table's cell, a frame or a file holds, as a checked structure."""
+"""What a file, a frame or a table's cell holds, as a checked structure."""
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from pymatgen.core import Lattice, Species, Structure
+from pymatgen.core.structure import StructureError as PymatgenStructureError
 
-from pyg_sitenet.data.structure import load_structure
+from pyg_sitenet.data.structure import check_structure, load_structure
+from pyg_sitenet.data.structure_files import Piece
 from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-Content: TypeAlias = Union[Path, "Atoms"]
+_BAD_VALUES = (
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    PymatgenStructureError,
+)
 
 
-def read_content(content: Content | Mapping[str, Any], origin: str) -> Structure:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The content of a structure file that is not on disk.
+
+    Args:
+        content: Bytes of the file.
+        file_name: Name that tells its format, such as ``a.cif`` or ``POSCAR``.
+    """
+
+    content: bytes
+    file_name: str
+
+
+Content: TypeAlias = Union[Path, Piece, Text, Structure, "Atoms", Mapping[str, Any]]
+
+
+def read_content(content: Content, origin: str) -> Structure:
     """Turn what a source holds into a checked structure.
 
     Args:
-        content: A path, ASE atoms or the dictionary of a structure.
+        content: A path, a piece of a file, text, or a structure as an object or a
+            dictionary.
         origin: Where it comes from, for messages.
 
     Raises:
         StructureError: If it is no structure or one that cannot be used.
     """
     if isinstance(content, Mapping):
-        return load_structure(structure_from_dict(content, origin))
-    return load_structure(content)
+        return check_structure(structure_from_dict(content, origin), origin)
+    if isinstance(content, Text):
+        return _read_text(content, origin)
+    if isinstance(content, Path):
+        return load_structure(content)
+    found = content.read() if isinstance(content, Piece) else content
+    if isinstance(found, Structure):
+        return check_structure(found, origin)
+    try:
+        return load_structure(found)
+    except StructureError as error:
+        raise StructureError(f"{origin}: {error}") from error
+
+
+def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
+    """Tell what the text in a table's cell is: a dictionary, a file's text or neither.
+
+    A cell of one line that is no JSON can only be a path: that is for the caller.
+    """
+    text = cell.strip()
+    if text.startswith("{"):
+        try:
+            values = json.loads(text)
+        except ValueError:
+            return Text(cell.encode(), "structure.cif")
+        return values if isinstance(values, dict) else None
+    if "\n" not in text:
+        return None
+    is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
+    return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")
 
 
 def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
@@ -57,7 +113,7 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
             species, coordinates = values["species"], values["frac_coords"]
             lattice = Lattice(values["lattice"])
         return Structure(lattice, species, coordinates)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _BAD_VALUES as error:
         detail = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise StructureError(
             f"{origin}: not the dictionary of a structure ({detail}); expected "
@@ -72,3 +128,14 @@ def _composition(species: list[dict[str, Any]]) -> dict[str | Species, float]:
         else one["element"]: one["occu"]
         for one in species
     }
+
+
+def _read_text(text: Text, origin: str) -> Structure:
+    """Read text by way of a file, as every other structure file is read."""
+    with tempfile.TemporaryDirectory(prefix="pyg_sitenet-") as folder:
+        path = Path(folder) / Path(text.file_name).name
+        path.write_bytes(text.content)
+        try:
+            return load_structure(path)
+        except StructureError as error:
+            raise StructureError(str(error).replace(str(path), origin)) from error

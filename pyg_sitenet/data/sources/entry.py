@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.content import Content, read_content
@@ -24,7 +22,7 @@ class Entry:
 
     id: str
     origin: str
-    content: Content | Mapping[str, Any]
+    content: Content
     targets: dict[str, float] = field(default_factory=dict)
 
     def read(self) -> Record | Failure:

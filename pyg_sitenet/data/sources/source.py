@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,15 @@ class Source:
     def digest(self) -> str:
         """Return a hash that changes whenever the content does."""
         return self.make_digest()
+
+
+def check_targets(targets: Sequence[str], available: Sequence[str], name: str) -> None:
+    """Check that a source has the targets asked for.
+
+    Raises:
+        DataError: If it has not; names those it has.
+    """
+    for target in targets:
+        if target not in available:
+            known = ", ".join(available) or "none"
+            raise DataError(f"{name}: no target {target!r} (available: {known})")

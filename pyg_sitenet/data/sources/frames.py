@@ -1,0 +1,162 @@
+"""One file with one or many structures: a CIF, a trajectory, an ASE database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ase.db
+import numpy as np
+
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.content import Content
+from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.sources.places import id_of_file, is_structure_file
+from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.targets import TargetError, parse_targets
+from pyg_sitenet.data.structure_files import Piece, read_pieces, reading
+from pyg_sitenet.errors import DataError, StructureError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+ID_KEYS = ("id", "material_id", "identifier")
+
+# Frames looked at to learn which values they carry.
+_PEEK = 100
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A structure of a file with the numbers and names that it carries."""
+
+    name: str
+    origin: str
+    content: Content
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_frames(path: Path, targets: Sequence[str]) -> Source:
+    """Open a file of structures; targets are values that the frames carry.
+
+    Raises:
+        DataError: If no frame carries a target, or if a file that is asked for
+            targets cannot be read.
+    """
+    available: tuple[str, ...] = ()
+    if targets or not is_structure_file(path.name):
+        available = _peek_at_values(path, needed=bool(targets))
+    check_targets(targets, available, str(path))
+    return Source(
+        name=str(path),
+        make_entries=lambda: frame_entries(path, targets),
+        make_digest=lambda: hashlib.sha256(path.read_bytes()).hexdigest(),
+        available=available,
+    )
+
+
+def frame_entries(path: Path, targets: Sequence[str]) -> Iterator[Entry | Failure]:
+    """Yield each structure of a file; the one of a file is named after it."""
+    held: Frame | None = None
+    count, stem = 0, id_of_file(path.name)
+    problem = None
+    try:
+        for frame in _read_frames(path):
+            if held is not None:
+                yield _entry(held, f"{stem}@{held.name}", targets)
+            held, count = frame, count + 1
+    except StructureError as error:
+        problem = Failure(
+            str(path),
+            stem if held is None else f"{stem}@{count}",
+            "read",
+            str(error),
+            "repair the file; what comes after this is not read",
+        )
+    if held is not None:
+        alone = count == 1 and problem is None
+        yield _entry(held, stem if alone else f"{stem}@{held.name}", targets)
+    if problem is not None:
+        yield problem
+
+
+def is_database(path: Path) -> bool:
+    """Tell whether a file is an ASE database (SQLite or JSON)."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+            file.seek(max(0, path.stat().st_size - 1024**2))
+            end = file.read()
+    except OSError:
+        return False
+    is_json = path.suffix == ".json" and b'"ids":' in end and b'"nextid":' in end
+    return start == b"SQLite format 3\0" or is_json
+
+
+def _entry(frame: Frame, default: str, targets: Sequence[str]) -> Entry | Failure:
+    known = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
+    entry = Entry(str(known[0]) if known else default, frame.origin, frame.content)
+    try:
+        entry.targets.update(parse_targets(frame.values, targets))
+    except TargetError as error:
+        return entry.fail(str(error), "give the frame a finite number as its target")
+    return entry
+
+
+def _peek_at_values(path: Path, *, needed: bool) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    try:
+        for frame in islice(_read_frames(path), _PEEK):
+            for name, value in frame.values.items():
+                if not isinstance(value, str):
+                    names[name] = None
+    except StructureError as error:
+        if needed and not names:
+            raise DataError(str(error)) from error
+    return tuple(name for name in names if name not in ID_KEYS)
+
+
+def _read_frames(path: Path) -> Iterator[Frame]:
+    if is_database(path):
+        yield from _database_rows(path)
+        return
+    for piece in read_pieces(path):
+        if is_structure_file(path.name):
+            yield Frame(piece.name, piece.origin, piece)
+        else:
+            yield _frame(piece)
+
+
+def _frame(piece: Piece) -> Frame:
+    content = piece.read()
+    values = getattr(content, "info", {}) | _results(content)
+    return Frame(piece.name, piece.origin, content, _plain(values))
+
+
+def _database_rows(path: Path) -> Iterator[Frame]:
+    with reading(str(path)):
+        rows = ase.db.connect(str(path), use_lock_file=False).select()
+    while True:
+        with reading(str(path)):
+            row = next(rows, None)
+        if row is None:
+            return
+        atoms = row.toatoms()
+        values = _plain(_results(atoms) | row.key_value_pairs)
+        yield Frame(str(row.id), f"{path}, row {row.id}", atoms, values)
+
+
+def _results(content: Structure | Atoms) -> dict[str, Any]:
+    """Return what a calculation left on the atoms, such as the energy."""
+    results: dict[str, Any] = getattr(getattr(content, "calc", None), "results", {})
+    return dict(results)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept = (str, int, float, np.number, np.bool_)
+    return {name: value for name, value in values.items() if isinstance(value, kept)}

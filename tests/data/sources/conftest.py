@@ -1,0 +1,32 @@
+"""Files of small real crystals, as users keep them."""
+
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+
+def rock_salt(cation: str, anion: str, length: float) -> Structure:
+    return Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(length), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+
+
+@pytest.fixture
+def structures() -> dict[str, Structure]:
+    return {
+        "NaCl": rock_salt("Na", "Cl", 5.64),
+        "MgO": rock_salt("Mg", "O", 4.21),
+        "LiF": rock_salt("Li", "F", 4.03),
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, structures: dict[str, Structure]) -> Path:
+    """A folder of three CIFs and a table with their band gaps."""
+    path = tmp_path / "crystals"
+    path.mkdir()
+    for name, structure in structures.items():
+        structure.to(str(path / f"{name}.cif"))
+    (path / "gaps.csv").write_text("id,gap [eV]\nNaCl,8.5\nMgO,7.8\nLiF,13.6\n")
+    return path

@@ -1,0 +1,127 @@
+import ase.db
+import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import write
+
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import DataError
+
+
+@pytest.fixture
+def frames(structures):
+    frames = []
+    for k, structure in enumerate(structures.values()):
+        atoms = structure.to_ase_atoms()
+        atoms.info = {"gap": 7.0 + k, "note": "relaxed"}
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.0 * k)
+        frames.append(atoms)
+    return frames
+
+
+@pytest.mark.parametrize("ending", ["extxyz", "xyz"])
+def test_frames_of_a_trajectory_carry_their_targets(tmp_path, frames, ending):
+    path = tmp_path / f"md.{ending}"
+    write(path, frames, format="extxyz")
+    source = open_source(path, ["gap", "energy"])
+    records = list(source)
+    assert [record.id for record in records] == ["md@0", "md@1", "md@2"]
+    assert [record.targets["gap"] for record in records] == [7.0, 8.0, 9.0]
+    assert [record.targets["energy"] for record in records] == [0.0, -1.0, -2.0]
+    assert [len(record.structure) for record in records] == [8, 8, 8]
+    assert set(source.available) >= {"gap", "energy"}
+    assert "note" not in source.available
+
+
+def test_frames_of_an_ase_trajectory_file(tmp_path, frames):
+    write(tmp_path / "md.traj", frames)
+    records = list(open_source(tmp_path / "md.traj", ["energy"]))
+    assert [record.targets for record in records] == [
+        {"energy": -0.0},
+        {"energy": -1.0},
+        {"energy": -2.0},
+    ]
+
+
+@pytest.mark.parametrize("name", ["set.db", "set.json"])
+def test_rows_of_an_ase_database_carry_their_targets(tmp_path, frames, name):
+    with ase.db.connect(tmp_path / name) as database:
+        for k, atoms in enumerate(frames):
+            database.write(atoms, gap=7.5 + k, material_id=f"mp-{k}x")
+    source = open_source(tmp_path / name, ["gap"])
+    records = list(source)
+    assert [record.id for record in records] == ["mp-0x", "mp-1x", "mp-2x"]
+    assert [record.targets for record in records] == [
+        {"gap": 7.5},
+        {"gap": 8.5},
+        {"gap": 9.5},
+    ]
+    assert records[0].origin == f"{tmp_path / name}, row 1"
+    assert "energy" in source.available
+
+
+def test_the_only_structure_of_a_file_is_named_after_it(tmp_path, frames):
+    write(tmp_path / "slab.xyz", frames[0], format="extxyz")
+    write(tmp_path / "NaCl.cif", frames[0])
+    assert [r.id for r in open_source(tmp_path / "slab.xyz")] == ["slab"]
+    assert [r.id for r in open_source(tmp_path / "NaCl.cif")] == ["NaCl"]
+
+
+def test_frame_without_target_is_one_failure(tmp_path, frames):
+    del frames[1].info["gap"]
+    write(tmp_path / "md.extxyz", frames)
+    first, second, third = open_source(tmp_path / "md.extxyz", ["gap"])
+    assert isinstance(first, Record)
+    assert isinstance(third, Record)
+    assert isinstance(second, Failure)
+    assert second.reason == "the target 'gap' is missing"
+    assert second.origin.endswith("md.extxyz, frame 1")
+
+
+def test_molecule_among_the_frames_is_one_failure(tmp_path, frames):
+    frames[1].pbc = False
+    write(tmp_path / "md.extxyz", frames)
+    kinds = [type(one) for one in open_source(tmp_path / "md.extxyz")]
+    assert kinds == [Record, Failure, Record]
+
+
+def test_frames_before_the_damage_are_kept(tmp_path, frames):
+    path = tmp_path / "md.extxyz"
+    write(path, frames)
+    text = path.read_text()
+    path.write_text(text[: text.rindex("Li ") + 4])
+    *records, failure = open_source(path)
+    assert [record.id for record in records] == ["md@0", "md@1"]
+    assert isinstance(failure, Failure)
+    assert failure.stage == "read"
+    assert "md.extxyz" in failure.reason
+
+
+def test_unknown_target_names_the_values_of_the_frames(tmp_path, frames):
+    write(tmp_path / "md.extxyz", frames)
+    with pytest.raises(DataError, match=r"no target 'gpa' \(available: .*gap"):
+        open_source(tmp_path / "md.extxyz", ["gpa"])
+
+
+def test_structure_file_has_no_targets(folder):
+    with pytest.raises(DataError, match=r"no target 'gap' \(available: none\)"):
+        open_source(folder / "NaCl.cif", ["gap"])
+
+
+def test_file_of_no_known_format_is_a_failure(tmp_path):
+    (tmp_path / "notes.bin").write_bytes(bytes(range(256)))
+    (failure,) = open_source(tmp_path / "notes.bin")
+    assert isinstance(failure, Failure)
+    assert "notes.bin" in failure.reason
+    with pytest.raises(DataError, match=r"notes\.bin"):
+        open_source(tmp_path / "notes.bin", ["gap"])
+
+
+def test_blocks_of_a_cif_are_structures_of_their_own(folder):
+    path = folder / "both.cif"
+    path.write_text(
+        (folder / "NaCl.cif").read_text() + (folder / "MgO.cif").read_text()
+    )
+    records = list(open_source(path))
+    assert [r.structure.composition.reduced_formula for r in records] == ["NaCl", "MgO"]
+    assert len({record.id for record in records}) == 2

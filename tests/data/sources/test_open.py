@@ -1,0 +1,89 @@
+import pickle
+import shutil
+
+import pytest
+
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.sources import Entry, open_source
+from pyg_sitenet.errors import DataError
+
+
+def test_bundled_data_are_a_source():
+    source = open_source("dielectric", ["refractive_index", "band_gap"])
+    record = next(iter(source))
+    assert isinstance(record, Record)
+    assert record.id == "mp-441"
+    assert list(record.targets.items()) == [
+        ("refractive_index", 1.86),
+        ("band_gap", 1.88),
+    ]
+    assert source.units == {"band_gap": "eV", "refractive_index": ""}
+
+
+def test_unknown_target_names_those_there_are():
+    with pytest.raises(
+        DataError, match=r"'gap' \(available: band_gap, refractive_index"
+    ):
+        open_source("dielectric", ["gap"])
+
+
+def test_missing_source_names_the_bundled_data():
+    with pytest.raises(
+        DataError, match=r"no such file .* bundled data set \(dielectric"
+    ):
+        open_source("dielectrics")
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a.pt", "a.pckl"])
+def test_pickles_are_never_opened(tmp_path, name):
+    (tmp_path / name).write_bytes(pickle.dumps({"structure": 1}))
+    with pytest.raises(DataError, match="pickled files are not read"):
+        open_source(tmp_path / name)
+
+
+def test_several_sources_are_one(folder):
+    source = open_source([folder / "MgO.cif", folder / "NaCl.cif", "dielectric"])
+    ids = [record.id for _, record in zip(range(3), source, strict=False)]
+    assert ids == ["MgO", "NaCl", "mp-441"]
+
+
+def test_same_names_from_several_sources_are_told_apart(folder, structures):
+    for run in ("a", "b"):
+        (folder / run).mkdir()
+        structures["MgO"].to(str(folder / run / "POSCAR"), fmt="poscar")
+    paths = [folder / "a" / "POSCAR", folder / "b" / "POSCAR"]
+    assert [r.id for r in open_source(paths)] == ["POSCAR", str(paths[1])]
+
+
+def test_missing_file_among_several_is_one_failure(folder):
+    first, failure, last = open_source(
+        [folder / "MgO.cif", folder / "none.cif", folder / "NaCl.cif"]
+    )
+    assert isinstance(failure, Failure)
+    assert "no such file" in failure.reason
+    assert (first.id, last.id) == ("MgO", "NaCl")
+
+
+def test_several_tables_must_agree_on_the_unit(folder):
+    (folder / "more.csv").write_text("id,gap [meV]\nMgO,7800\n")
+    with pytest.raises(DataError, match="'gap' is in 'meV', elsewhere in 'eV'"):
+        open_source([folder / "gaps.csv", folder / "more.csv"], ["gap"])
+
+
+def test_same_id_in_several_tables_is_a_failure(folder):
+    shutil.copy(folder / "gaps.csv", folder / "more.csv")
+    found = list(open_source([folder / "gaps.csv", folder / "more.csv"], ["gap"]))
+    assert [type(one) for one in found] == [Record] * 3 + [Failure] * 3
+
+
+def test_no_source_is_an_error():
+    with pytest.raises(DataError, match="no input"):
+        open_source([])
+
+
+def test_entries_are_read_only_when_asked(folder):
+    (folder / "MgO.cif").write_text("")
+    entries = list(open_source(folder).entries())
+    assert all(isinstance(entry, Entry) for entry in entries)
+    assert isinstance(entries[1].read(), Failure)
+    assert pickle.loads(pickle.dumps(entries[0])).read().id == "LiF"

@@ -1,0 +1,139 @@
+import shutil
+import zipfile
+
+import pytest
+
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import DataError
+
+
+@pytest.fixture(params=["folder", "zip", "zip of the folder"])
+def place(request, folder, tmp_path):
+    """The same crystals as a folder and as archives."""
+    if request.param == "folder":
+        return folder
+    prefix = "" if request.param == "zip" else "crystals/"
+    path = tmp_path / "crystals.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.iterdir():
+            archive.write(file, prefix + file.name)
+    shutil.rmtree(folder)
+    return path
+
+
+def test_folder_and_archive_with_a_table(place):
+    source = open_source(place, ["gap"])
+    found = {r.id: (r.targets["gap"], r.structure.formula) for r in source}
+    assert found == {
+        "NaCl": (8.5, "Na4 Cl4"),
+        "MgO": (7.8, "Mg4 O4"),
+        "LiF": (13.6, "Li4 F4"),
+    }
+    assert source.units == {"gap": "eV"}
+    assert source.available == ("gap",)
+
+
+def test_without_targets_every_structure_file_is_read(place):
+    source = open_source(place)
+    assert sorted(r.structure.composition.reduced_formula for r in source) == [
+        "LiF",
+        "MgO",
+        "NaCl",
+    ]
+    assert source.available == ("gap",)
+    assert source.count == 3
+
+
+def test_file_without_a_row_is_a_failure(folder):
+    (folder / "gaps.csv").write_text("id,gap\nNaCl,1\nMgO,2\n")
+    *records, failure = open_source(folder, ["gap"])
+    assert [record.id for record in records] == ["NaCl", "MgO"]
+    assert isinstance(failure, Failure)
+    assert failure.origin == str(folder / "LiF.cif")
+    assert failure.reason == "no row for this file in gaps.csv"
+
+
+def test_broken_file_does_not_stop_the_rest(folder):
+    (folder / "MgO.cif").write_text("")
+    kinds = {type(one): one for one in open_source(folder, ["gap"])}
+    assert set(kinds) == {Record, Failure}
+    assert "MgO.cif" in kinds[Failure].reason
+    assert kinds[Failure].stage == "read"
+
+
+def test_headerless_table_of_cgcnn(folder):
+    (folder / "gaps.csv").unlink()
+    (folder / "id_prop.csv").write_text("NaCl,8.5\nMgO,7.8\nLiF,13.6\n")
+    (folder / "atom_init.json").write_text('{"1": [0, 1]}')
+    assert [r.targets["gap"] for r in open_source(folder, ["gap"])] == [8.5, 7.8, 13.6]
+    assert open_source(folder).available == ("target",)
+    with pytest.raises(DataError, match=r"no target 'x' \(available: target\)"):
+        open_source(folder, ["x", "y"])
+
+
+def test_table_is_chosen_by_its_path_if_there_are_several(folder):
+    (folder / "more.csv").write_text("id,n\nNaCl,1.5\n")
+    with pytest.raises(DataError, match=r"several tables \(gaps.csv, more.csv\)"):
+        open_source(folder, ["n"])
+    assert [r.targets for r in open_source(folder / "more.csv", ["n"])] == [{"n": 1.5}]
+    assert len(list(open_source(folder))) == 3
+
+
+def test_targets_need_a_table(folder):
+    (folder / "gaps.csv").unlink()
+    with pytest.raises(DataError, match="no table with targets; add a CSV file"):
+        open_source(folder, ["gap"])
+
+
+def test_unknown_target_names_those_of_the_table(folder):
+    with pytest.raises(
+        DataError, match=r"gaps\.csv: no target 'bandgap' \(available: gap\)"
+    ):
+        open_source(folder, ["bandgap"])
+
+
+def test_empty_folder_says_what_is_missing(tmp_path):
+    with pytest.raises(DataError, match=r"no structure files .* and no table"):
+        open_source(tmp_path)
+
+
+def test_folders_below_are_looked_into(folder):
+    for k in range(2):
+        (folder / f"run{k}").mkdir()
+        shutil.copy(folder / "NaCl.cif", folder / f"run{k}")
+    ids = [record.id for record in open_source(folder)]
+    assert ids == ["LiF", "MgO", "NaCl", "run0/NaCl", "run1/NaCl"]
+
+
+def test_same_name_with_two_endings_are_two_crystals(folder, structures):
+    structures["MgO"].to(str(folder / "MgO.vasp"), fmt="poscar")
+    ids = [record.id for record in open_source(folder)]
+    assert ids == ["LiF", "MgO.cif", "MgO.vasp", "NaCl"]
+
+
+def test_table_of_structures_without_files(tmp_path, structures):
+    (tmp_path / "set").mkdir()
+    text = structures["MgO"].to(fmt="cif")
+    (tmp_path / "set" / "t.csv").write_text(f'id,cif\na,"{text}"\n')
+    assert [record.id for record in open_source(tmp_path / "set")] == ["a"]
+
+
+@pytest.mark.parametrize("change", ["structure", "target", "new file"])
+def test_digest_sees_every_change(folder, change):
+    before = open_source(folder, ["gap"]).digest()
+    assert open_source(folder, ["gap"]).digest() == before
+    if change == "structure":
+        shutil.copy(folder / "MgO.cif", folder / "LiF.cif")
+    elif change == "target":
+        table = (folder / "gaps.csv").read_text()
+        (folder / "gaps.csv").write_text(table.replace("7.8", "7.9"))
+    else:
+        shutil.copy(folder / "MgO.cif", folder / "KCl.cif")
+    assert open_source(folder, ["gap"]).digest() != before
+
+
+def test_digest_of_a_table_sees_its_files(folder):
+    before = open_source(folder / "gaps.csv", ["gap"]).digest()
+    shutil.copy(folder / "MgO.cif", folder / "LiF.cif")
+    assert open_source(folder / "gaps.csv", ["gap"]).digest() != before

@@ -1,0 +1,29 @@
+import math
+
+import pytest
+
+from pyg_sitenet.data.sources.targets import TargetError, is_number, parse_targets
+
+
+@pytest.mark.parametrize("value", [1.5, "1.5", " 1.5 ", "15e-1"])
+def test_numbers_and_their_text_are_read(value):
+    assert parse_targets({"gap": value, "other": "x"}, ["gap"]) == {"gap": 1.5}
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_missing_target_is_named(value):
+    with pytest.raises(TargetError, match="'gap' is missing"):
+        parse_targets({"gap": value}, ["gap"])
+
+
+@pytest.mark.parametrize("value", ["metal", True, [1.0], "1,5"])
+def test_text_is_no_target(value):
+    with pytest.raises(TargetError, match="'gap' is not a number"):
+        parse_targets({"gap": value}, ["gap"])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "-inf", "NaN"])
+def test_infinite_target_is_refused(value):
+    assert is_number(value)
+    with pytest.raises(TargetError, match="'gap' is not finite"):
+        parse_targets({"gap": value}, ["gap"])
