@@ -22,7 +22,7 @@ def head_long_range(model: SiteNet, data: Data) -> Tensor:
     Returns:
         Angstrom, shape ``[B, blocks, heads]``.
     """
-    attention = model.attention_weights(data)
+    attention = model.attention(data)
     distance = attention.edge_attr[:, :1]
     if attention.edge_multiplicity is not None:
         distance = distance / attention.edge_multiplicity.unsqueeze(-1)

@@ -121,6 +121,7 @@ def _bipartite(
     data = HeteroData(**frame)
     data["site"].z, data["site"].x = sites["z"], sites["x"]
     data["atom"].z = sites["z"][site_of_atom]
+    data["atom"].num_nodes = len(atoms)
     data["atom"].image = torch.from_numpy(np.ascontiguousarray(atoms[:, 1:]))
     interacts = data["atom", "interacts", "site"]
     edge_index = np.stack([sender.reshape(-1), pairs.receiver])

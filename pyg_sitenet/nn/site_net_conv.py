@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
-from torch_geometric.utils import is_torch_sparse_tensor, softmax
-from torch_geometric.utils.sparse import set_sparse_value
+from torch_geometric.utils import softmax
 
 from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
 from pyg_sitenet.nn.top_k import largest_multiplicities
@@ -153,7 +152,8 @@ class SiteNetConv(MessagePassing):
             edge_attr: Pair features ``[E, edge_dim]``.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
             size: Numbers of senders and of receivers.
-            return_attention_weights: Also return ``(edge_index, alpha)``.
+            return_attention_weights: Also return ``(edge_index, alpha)``, where alpha
+                ``[E, H]`` has the order of the pairs (of an adjacency's values).
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         alpha, new_edge_attr = self.edge_updater(
@@ -177,8 +177,6 @@ class SiteNetConv(MessagePassing):
         result = (out, new_edge_attr) if self.update_edges else out
         if not return_attention_weights:
             return result
-        if is_torch_sparse_tensor(edge_index):
-            return result, (set_sparse_value(edge_index, alpha), alpha)
         return result, (edge_index, alpha)
 
     def edge_update(

@@ -1,0 +1,32 @@
+"""Pooling over the sites of each crystal."""
+
+import pytest
+import torch
+
+from pyg_sitenet.nn.readout import Pooling
+
+X = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+BATCH = torch.tensor([0, 0, 1, 1, 1])
+
+
+def test_mean_and_maximum():
+    mean, largest = Pooling("mean", 4), Pooling("max", 4)
+    expected = torch.stack([X[:2].mean(0), X[2:].mean(0)])
+    torch.testing.assert_close(mean(X, BATCH, 2, None), expected)
+    expected = torch.stack([X[:2].amax(0), X[2:].amax(0)])
+    torch.testing.assert_close(largest(X, BATCH, 2, None), expected)
+
+
+def test_attention_is_a_weighted_mean():
+    pool = Pooling("attention", 4)
+    share = pool.gate(X[2:]).softmax(dim=0)
+    expected = (share * X[2:]).sum(dim=0)
+    torch.testing.assert_close(pool(X, BATCH, 2, None)[1], expected)
+
+
+@pytest.mark.parametrize("kind", ["mean", "max", "attention"])
+def test_a_multiplicity_stands_for_that_many_sites(kind):
+    pool, count = Pooling(kind, 4), torch.tensor([2, 1, 3, 1, 5])
+    copies = torch.arange(5).repeat_interleave(count)
+    expected = pool(X[copies], BATCH[copies], 2, None)
+    torch.testing.assert_close(pool(X, BATCH, 2, count), expected)
