@@ -8,10 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pyg_sitenet.data.sources.entry import Entry
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +35,10 @@ class BundledData:
         """Return where the file is in the installed package."""
         return Path(__file__).parent / self.file
 
-    def entries(self, targets: tuple[str, ...] = ()) -> Iterator[Entry]:
-        """Yield every crystal with the targets that were asked for."""
-        # Not above: the sources know the bundled data, so that one has to wait.
-        from pyg_sitenet.data.sources.entry import Entry
-
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield id, targets and structure (as a dictionary) of every crystal."""
         for line in gzip.decompress(self.path().read_bytes()).splitlines():
-            row = json.loads(line)
-            yield Entry(
-                id=row["id"],
-                origin=f"bundled data set {self.name}, {row['id']}",
-                content=row["structure"],
-                targets={name: row[name] for name in targets},
-            )
+            yield json.loads(line)
 
     def digest(self) -> str:
         """Return a hash of the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from pyg_sitenet.data.parallel import Encoder, Filter, Transform, encode_entries
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
+
+_logger = logging.getLogger(__name__)
 
 
 class CrystalDataset(InMemoryDataset):
@@ -53,6 +56,7 @@ class CrystalDataset(InMemoryDataset):
 
     Attributes:
         failures: Every input that could not be used, and why.
+        warnings: What to know about crystals that are used nevertheless, by their id.
         units: Unit of each target that states one.
         targets: Names of the targets.
 
@@ -67,6 +71,7 @@ class CrystalDataset(InMemoryDataset):
     """
 
     failures: list[Failure]
+    warnings: dict[str, list[str]]
     units: dict[str, str]
     targets: tuple[str, ...]
 
@@ -99,6 +104,10 @@ class CrystalDataset(InMemoryDataset):
         telling = all(map(is_telling, settings.values()))
         if force_reload or not (telling and self._load()):
             self._encode(opened, encoder, workers, progress)
+        if self.warnings:
+            id_, texts = next(iter(self.warnings.items()))
+            message = "%s: %d crystals are used with a warning, such as %s: %s"
+            _logger.warning(message, opened.name, len(self.warnings), id_, texts[0])
 
     @property
     def processed_file_names(self) -> str:
@@ -122,18 +131,26 @@ class CrystalDataset(InMemoryDataset):
     ) -> None:
         graphs: list[Data] = []
         failures: list[Failure] = []
+        texts: dict[str, list[str]] = {}
         with _progress_bar(source, shown=progress) as advance:
             for result in encode_entries(source.entries(), encoder, workers):
                 advance()
                 if isinstance(result, Failure):
                     failures.append(result)
                 elif result is not None:
-                    graphs.append(result)
+                    graphs.append(result.data)
+                    if result.warnings:
+                        texts[result.id] = list(result.warnings)
         if not graphs:
             raise DataError(_explain_nothing(source.name, failures))
-        self.failures, self.units = failures, dict(source.units)
+        self.failures, self.warnings = failures, texts
+        self.units = {k: v for k, v in source.units.items() if k in self.targets}
         self._data, self.slices = self.collate(graphs)
-        notes = {"failures": [asdict(f) for f in failures], "units": self.units}
+        notes = {
+            "failures": [asdict(failure) for failure in failures],
+            "warnings": texts,
+            "units": self.units,
+        }
         save_graphs(Path(self.processed_paths[0]), self._data, self.slices, notes)
 
     def _load(self) -> bool:
@@ -142,7 +159,7 @@ class CrystalDataset(InMemoryDataset):
             return False
         self._data, self.slices, notes = loaded
         self.failures = [Failure(**values) for values in notes["failures"]]
-        self.units = notes["units"]
+        self.units, self.warnings = notes["units"], notes["warnings"]
         return True
 
     def _sizes(self, key: str, dim: int) -> list[int]:

@@ -11,16 +11,17 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.errors import ConfigError, DataError, SiteNetWarning
 
 # Below this many crystals the processes take longer to start than the work to do.
 SMALL = 64
@@ -28,7 +29,15 @@ _CHUNK = 8
 
 Transform = Callable[[Data], Data]
 Filter = Callable[[Data], bool]
-_Message = dict[str, Any] | Failure | None
+_Message = tuple[dict[str, Any], str, tuple[str, ...]] | Failure | None
+
+
+class Encoded(NamedTuple):
+    """A graph, the id of its crystal and what a user should know about it."""
+
+    data: Data
+    id: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,34 +58,44 @@ class Encoder:
     pre_filter: Filter | None = None
     pre_transform: Transform | None = None
 
-    def __call__(self, entry: Entry | Failure) -> Data | Failure | None:
+    def __call__(self, entry: Entry | Failure) -> Encoded | Failure | None:
         """Return the graph, or why there is none; None if it was filtered out."""
-        record = entry.read() if isinstance(entry, Entry) else entry
-        if isinstance(record, Failure) or isinstance(entry, Failure):
-            return record if isinstance(record, Failure) else None
+        if isinstance(entry, Failure):
+            return entry
+        record = entry.read()
+        if isinstance(record, Failure):
+            return record
         try:
+            data, texts = self._encode(record)
+        except ConfigError:
+            raise
+        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            return entry.fail(reason, "check the cell and the positions", "encode")
+        if self.pre_filter is not None and not self.pre_filter(data):
+            return None
+        if self.pre_transform is not None:
+            data = self.pre_transform(data)
+        return Encoded(data, record.id, (*record.warnings, *texts))
+
+    def _encode(self, record: Record) -> tuple[Data, list[str]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SiteNetWarning)
             data = encode_structure(
                 record.structure,
                 max_atoms=self.max_atoms,
                 environment=self.environment,
                 primitive_tolerance=self.primitive_tolerance,
             )
-        except ConfigError:
-            raise
-        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
-            reason = str(error) or type(error).__name__
-            return entry.fail(reason, "check the cell and the positions", "encode")
         data.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
         data.id = record.id
         data.formula = record.structure.composition.reduced_formula
-        if self.pre_filter is not None and not self.pre_filter(data):
-            return None
-        return data if self.pre_transform is None else self.pre_transform(data)
+        return data, [str(one.message) for one in caught]
 
 
 def encode_entries(
     entries: Iterable[Entry | Failure], encoder: Encoder, workers: int = 0
-) -> Iterator[Data | Failure | None]:
+) -> Iterator[Encoded | Failure | None]:
     """Encode entries, each result in the place of its entry.
 
     Args:
@@ -98,7 +117,7 @@ def encode_entries(
 
 def _in_processes(
     entries: Iterator[Entry | Failure], encoder: Encoder, workers: int
-) -> Iterator[Data | Failure | None]:
+) -> Iterator[Encoded | Failure | None]:
     waiting: deque[Future[list[_Message]]] = deque()
     with ProcessPoolExecutor(
         workers, multiprocessing.get_context(), _start_worker, (encoder,)
@@ -138,25 +157,26 @@ def _encode_chunk(entries: list[Entry | Failure]) -> list[_Message]:
     return [_pack(_encoder(entry)) for entry in entries]
 
 
-def _pack(result: Data | Failure | None) -> _Message:
+def _pack(result: Encoded | Failure | None) -> _Message:
     """Take a graph apart into arrays: tensors would be sent as open files."""
-    if not isinstance(result, Data):
+    if not isinstance(result, Encoded):
         return result
-    return {
+    values = {
         key: value.numpy() if isinstance(value, Tensor) else value
-        for key, value in result.to_dict().items()
+        for key, value in result.data.to_dict().items()
     }
+    return values, result.id, result.warnings
 
 
-def _unpack(message: _Message) -> Data | Failure | None:
-    if not isinstance(message, dict):
+def _unpack(message: _Message) -> Encoded | Failure | None:
+    if not isinstance(message, tuple):
         return message
-    return Data.from_dict(
-        {
-            key: torch.from_numpy(value) if hasattr(value, "dtype") else value
-            for key, value in message.items()
-        }
-    )
+    values, id_, texts = message
+    tensors = {
+        key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for key, value in values.items()
+    }
+    return Encoded(Data.from_dict(tensors), id_, texts)
 
 
 def _num_cores() -> int:

@@ -89,12 +89,19 @@ def _open_bundled(data: BundledData, targets: tuple[str, ...]) -> Source:
     check_targets(targets, tuple(data.units), data.name)
     return Source(
         name=data.name,
-        make_entries=lambda: data.entries(targets),
+        make_entries=lambda: _bundled_entries(data, targets),
         make_digest=data.digest,
         units=dict(data.units),
         available=tuple(data.units),
         count=data.num_crystals,
     )
+
+
+def _bundled_entries(data: BundledData, targets: tuple[str, ...]) -> Iterator[Entry]:
+    for row in data.rows():
+        origin = f"bundled data set {data.name}, {row['id']}"
+        values = {name: float(row[name]) for name in targets}
+        yield Entry(row["id"], origin, row["structure"], values)
 
 
 def _open_several(sources: Sequence[PathLike], targets: tuple[str, ...]) -> Source:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
+FCC = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+
 
 def rock_salt(cation: str, anion: str, length: float) -> Structure:
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(length), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    )
+    anions = [[x + 0.5, y, z] for x, y, z in FCC]
+    return Structure(Lattice.cubic(length), [cation] * 4 + [anion] * 4, [*FCC, *anions])
 
 
 @pytest.fixture

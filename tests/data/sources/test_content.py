@@ -76,7 +76,7 @@ def test_dictionary_cannot_name_code(structures, tmp_path):
     ],
 )
 def test_other_dictionaries_are_named(values):
-    with pytest.raises(StructureError, match=r"t\.json, row 3: not the dictionary of a"):
+    with pytest.raises(StructureError, match=r"t\.json, row 3: not the dictionary"):
         structure_from_dict(values, "t.json, row 3")
 
 

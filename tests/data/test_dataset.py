@@ -1,0 +1,223 @@
+import json
+import pickle
+
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+from torch_geometric.transforms import AddSelfLoops
+
+from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.errors import DataError
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Six caesium halide crystals, two of them unusable, with two targets."""
+    path = tmp_path / "table.jsonl"
+    rows = []
+    for k, symbol in enumerate(["F", "Cl", "Br", "I", "At", "Cl"]):
+        structure = {
+            "lattice": [[4 + k, 0, 0], [0, 4 + k, 0], [0, 0, 4 + k]],
+            "species": ["Cs", symbol],
+            "frac_coords": [[0, 0, 0], [0.5, 0.5, 0.5]],
+        }
+        rows.append({"id": f"c{k}", "structure": structure, "gap": 5.0 - k, "n": k})
+    rows[1]["gap"] = None
+    rows[4]["structure"]["species"] = ["Cs", "Xx"]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def _files(root):
+    return sorted(path.name for path in (root / "processed").iterdir())
+
+
+def test_graphs_are_those_of_encode_structure(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["n", "gap"], max_atoms=30)
+    assert [data.id for data in dataset] == ["c0", "c2", "c3", "c5"]
+    structure = Structure(Lattice.cubic(6), ["Cs", "Br"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    expected = encode_structure(structure, max_atoms=30)
+    for key in expected.keys():  # noqa: SIM118
+        assert torch.equal(dataset[1][key], expected[key]), key
+    assert dataset[1].y.tolist() == [[2.0, 3.0]]
+    assert dataset[1].y.dtype == torch.float32
+    assert dataset[1].formula == "CsBr"
+    assert dataset.targets == ("n", "gap")
+
+
+def test_failures_say_what_and_why(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    assert [(f.id, f.stage) for f in dataset.failures] == [
+        ("c1", "table"),
+        ("c4", "read"),
+    ]
+    assert dataset.failures[0].reason == "the target 'gap' is missing"
+    assert dataset.failures[0].origin == f"{table}, row 2"
+
+
+@pytest.mark.parametrize("source", ["table", "one"])
+def test_cache_gives_the_same_data_set(tmp_path, table, source):
+    if source == "one":
+        table.write_text(table.read_text().split("\n")[0])
+    new = CrystalDataset(tmp_path, table, ["gap"])
+    old = CrystalDataset(tmp_path, table, ["gap"])
+    assert len(_files(tmp_path)) == 1
+    assert len(old) == len(new) == (1 if source == "one" else 4)
+    assert old.failures == new.failures
+    assert old.units == new.units
+    assert old.num_sites == new.num_sites
+    for one, other in zip(new, old, strict=True):
+        assert set(one.keys()) == set(other.keys())
+        assert torch.equal(one.edge_attr, other.edge_attr)
+        assert torch.equal(one.edge_index, other.edge_index)
+        assert torch.equal(one.y, other.y)
+        assert (one.id, one.formula) == (other.id, other.formula)
+
+
+def test_cache_spares_the_encoding(tmp_path, table, monkeypatch):
+    CrystalDataset(tmp_path, table, ["gap"])
+
+    def encode_again(*_args, **_options):
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr("pyg_sitenet.data.dataset.encode_entries", encode_again)
+    assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
+    with pytest.raises(AssertionError, match="encoded again"):
+        CrystalDataset(tmp_path, table, ["gap"], force_reload=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_atoms": 30},
+        {"primitive_tolerance": 0.05},
+        {"targets": ["n"]},
+        {"targets": ["n", "gap"]},
+        {"pre_transform": AddSelfLoops("edge_attr", fill_value=0.0)},
+        {"pre_filter": len},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_changed_setting_meets_no_stale_cache(tmp_path, table, change):
+    CrystalDataset(tmp_path, table, ["gap"])
+    CrystalDataset(tmp_path, table, **({"targets": ["gap"]} | change))
+    assert len(_files(tmp_path)) == 2
+
+
+def test_changed_source_meets_no_stale_cache(tmp_path, table):
+    before = CrystalDataset(tmp_path, table, ["n"])
+    table.write_text(table.read_text().replace('"n": 2', '"n": 7'))
+    after = CrystalDataset(tmp_path, table, ["n"])
+    assert [before[2].y.item(), after[2].y.item()] == [2.0, 7.0]
+
+
+def test_function_that_cannot_be_described_is_applied_anew(tmp_path, table):
+    for factor in (2.0, 3.0):
+
+        def scale(data, factor=factor):
+            data.y = data.y * factor
+            return data
+
+        dataset = CrystalDataset(tmp_path, table, ["gap"], pre_transform=scale)
+        assert dataset[0].y.item() == 5 * factor
+
+
+def test_damaged_cache_is_made_anew(tmp_path, table):
+    CrystalDataset(tmp_path, table, ["gap"])
+    (path,) = (tmp_path / "processed").iterdir()
+    path.write_bytes(path.read_bytes()[:200])
+    assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
+    assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
+
+
+def test_nothing_is_pickled(tmp_path, table):
+    CrystalDataset(tmp_path, table, ["gap"], pre_transform=AddSelfLoops("edge_attr"))
+    (name,) = _files(tmp_path)
+    assert name.startswith("table-jsonl-")
+    assert name.endswith(".safetensors")
+
+
+def test_sizes_are_those_of_the_graphs(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["gap"], max_atoms=30)
+    assert dataset.num_sites == [data.num_nodes for data in dataset]
+    assert dataset.num_pairs == [data.num_edges for data in dataset]
+    part = dataset[[2, 0]]
+    assert part.num_pairs == [dataset[2].num_edges, dataset[0].num_edges]
+
+
+def test_one_crystal_data_set_can_be_batched(tmp_path, table):
+    table.write_text(table.read_text().split("\n")[0])
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    assert (len(dataset), dataset.num_sites) == (1, [2])
+    batch = next(iter(DataLoader(dataset)))
+    assert (batch.id, batch.num_graphs) == (["c0"], 1)
+    again = next(iter(DataLoader(CrystalDataset(tmp_path, table, ["gap"]))))
+    assert again.id == ["c0"]
+
+
+def test_transform_acts_at_each_access(tmp_path, table):
+    dataset = CrystalDataset(
+        tmp_path, table, ["gap"], transform=lambda data: Data(y=data.y + 1)
+    )
+    assert dataset[0].y.item() == dataset[0].y.item() == 6.0
+
+
+def test_data_set_can_be_sent_to_loading_processes(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    assert pickle.loads(pickle.dumps(dataset))[1].id == "c2"
+
+
+def test_no_usable_crystal_says_why(tmp_path, table):
+    text = table.read_text().replace('"gap": ', '"gap": 1e999, "old": ')
+    table.write_text(text)
+    with pytest.raises(
+        DataError, match=r"none of 6 crystals can be used: .*not finite.*\(\d times\)"
+    ):
+        CrystalDataset(tmp_path, table, ["gap"])
+
+
+def test_filter_that_keeps_nothing_is_named(tmp_path, table):
+    with pytest.raises(DataError, match="`pre_filter` kept none"):
+        CrystalDataset(tmp_path, _usable(table), ["n"], pre_filter=_nothing)
+
+
+def test_unwritable_root_is_named(tmp_path, table):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write the encoded crystals"):
+        CrystalDataset(tmp_path / "file", table, ["gap"])
+
+
+def test_warnings_are_told_in_one_line_and_kept(tmp_path, table, caplog):
+    for _ in range(2):
+        dataset = CrystalDataset(tmp_path, table, ["gap"], max_atoms=1)
+        assert list(dataset.warnings) == ["c0", "c2", "c3", "c5"]
+        assert "more than max_atoms=1" in dataset.warnings["c2"][0]
+    assert len(caplog.messages) == 2
+    assert "4 crystals are used with a warning, such as c0: " in caplog.messages[0]
+
+
+def test_progress_is_shown_only_when_asked(tmp_path, table, capsys):
+    CrystalDataset(tmp_path / "a", table, ["gap"])
+    assert capsys.readouterr() == ("", "")
+    CrystalDataset(tmp_path / "b", table, ["gap"], progress=True)
+    assert "Encoding" in "".join(capsys.readouterr())
+
+
+def test_whole_bundled_data_set_is_usable(tmp_path):
+    dataset = CrystalDataset(tmp_path, max_atoms=20)
+    assert len(dataset) == 1056
+    assert dataset.failures == []
+    assert dataset.units == {"band_gap": "eV"}
+    assert max(dataset.num_sites) == 20
+
+
+def _nothing(_data):
+    return False
+
+
+def _usable(table):
+    table.write_text("\n".join(table.read_text().split("\n")[:3]))
+    return table
