@@ -30,7 +30,7 @@ _GAPS = ("Missing", "None")
 HEADER = """\
 # Element properties from the Magpie tables, https://doi.org/10.1038/npjcompumats.2016.28
 # (matminer 0.3.7, matminer/utils/data_files/magpie_elementdata, BSD licence); atomic
-# radius: Slater, https://doi.org/10.1063/1.1725697, as listed by pymatgen (MIT licence).
+# radius: Slater, https://doi.org/10.1063/1.1725697, as pymatgen lists it (MIT licence).
 # An asterisk marks an imputed value: the calculated radius of pymatgen, else the value
 # of the nearest atomic number in the same column. Made by scripts/make_elements.py.
 # Units: 1, g/mol, 1, 1, eV, Pauling, angstrom, kg/m3
@@ -84,7 +84,7 @@ def _impute(cells: dict[int, tuple[float | None, bool]]) -> list[str]:
     for z, (value, imputed) in cells.items():
         if value is None:
             column = [y for y in known if _group(y) == _group(z)]
-            nearest = min(column, key=lambda y: (abs(y - z), y))  # noqa: B023
+            nearest = min(column, key=lambda y: (abs(y - z), y))
             value, imputed = known[nearest], True
         texts.append(f"{value:.10g}" + "*" * imputed)
     return texts

@@ -12,6 +12,7 @@ from pymatgen.io.cif import CifParser
 from pyg_sitenet.errors import StructureError
 
 _BLOCK = re.compile(r"data_(\S*)", re.IGNORECASE)
+_LETTERS = re.compile(r"^[A-Za-z]{0,2}")
 
 # Atomic fractions: more than the rounding of a formula, less than a missing atom.
 _FORMULA_TOLERANCE = 2e-3
@@ -27,7 +28,8 @@ def split_cif(text: str) -> list[tuple[str, str]]:
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
-    name, lines, in_text = "", [], False
+    name, in_text = "", False
+    lines: list[str] = []
     for line in text.splitlines():
         if line.startswith(";"):
             in_text = not in_text  # multi-line values may hold anything
@@ -67,7 +69,7 @@ def _check_symbols(values: Mapping[str, Any], origin: str) -> None:
     """Refuse atoms that the reader would leave out because it does not know them."""
     column = values.get("_atom_site_type_symbol", values.get("_atom_site_label", []))
     for symbol in column if isinstance(column, list) else [column]:
-        letters = re.match(r"[A-Za-z]{0,2}", symbol)[0].capitalize()
+        letters = _LETTERS.findall(symbol)[0].capitalize()
         if not any(Element.is_valid_symbol(s) for s in (letters, letters[:1])):
             raise StructureError(
                 f"{origin}: {symbol!r} is not a chemical element; replace dummy and"
@@ -89,14 +91,16 @@ def _check_formula(
         abs(stated.get(z, 0) - listed.get(z, 0)) > _FORMULA_TOLERANCE for z in elements
     ):
         raise StructureError(
-            f"{origin}: lists {structure.composition.reduced_formula} but"
-            f" _chemical_formula_sum is {values['_chemical_formula_sum']}: truncated, or"
-            " atoms are missing; complete the atoms or correct the formula"
+            f"{origin}: lists {structure.composition.reduced_formula} but its"
+            f" _chemical_formula_sum is {values['_chemical_formula_sum']}: truncated,"
+            " or atoms are missing; complete the atoms or correct the formula"
         )
 
 
 def _fractions(composition: Composition) -> dict[int, float]:
+    """Return the share of each atomic number: isotopes and ions are one element."""
+    total = composition.num_atoms
     fractions: dict[int, float] = {}
     for specie, amount in composition.items():
-        fractions[specie.Z] = fractions.get(specie.Z, 0) + amount / composition.num_atoms
+        fractions[specie.Z] = fractions.get(specie.Z, 0) + amount / total
     return fractions

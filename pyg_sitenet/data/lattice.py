@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 # Lengths that differ by less than this share of the cell's size count as equal: more
 # than the noise of a change of setting, less than a distortion one would report.
-RELATIVE_TOLERANCE = 1e-5
+RELATIVE_TOLERANCE = 1e-4
 
 # Upper bound on the numbers held at once while images are compared (about 30 MB).
 _CHUNK = 1 << 17
@@ -73,7 +73,7 @@ def _nearest(value: float) -> int:
 
 @cache
 def neighbour_offsets() -> Ints:
-    """Return one of each pair of opposite offsets with coefficients -1, 0, 1, [13, 3]."""
+    """Return the offsets of -1, 0 and 1, one of each opposite two, [13, 3]."""
     grid = np.array(list(np.ndindex(3, 3, 3))) - 1
     return grid[14:]
 
@@ -134,8 +134,15 @@ def niggli_reductions(cell: Floats) -> Ints:
     metric = vectors @ (reduced @ reduced.T) @ vectors.T  # [26, 26]
     rows, columns = triples[:, [0, 1, 2, 1, 0, 0]], triples[:, [0, 1, 2, 2, 2, 1]]
     forms = metric[rows, columns] * (1, 1, 1, 2, 2, 2)  # A B C xi eta zeta
-    epsilon = RELATIVE_TOLERANCE * abs(np.linalg.det(reduced)) ** (2 / 3)
-    accepted = np.flatnonzero(_is_niggli(forms, epsilon))
+    size = float(np.linalg.det(reduced)) ** (2 / 3)
+    # Lattices that are nearly symmetric in several ways may meet no form at one
+    # tolerance; a smaller one tells the ways apart.
+    for epsilon in RELATIVE_TOLERANCE * size * np.logspace(0, -8, 9):
+        accepted = np.flatnonzero(_is_niggli(forms, epsilon))
+        if len(accepted):
+            break
+    else:
+        accepted = np.arange(len(forms))  # the shortest vectors at least
     accepted = accepted[tolerant_minima(forms[accepted], 10 * epsilon)]
     return np.asarray(vectors[triples[accepted]] @ start)
 
@@ -143,6 +150,8 @@ def niggli_reductions(cell: Floats) -> Ints:
 def tolerant_minima(rows: Floats, tolerance: float) -> Ints:
     """Return the rows that are lexicographically smallest up to a tolerance."""
     kept = np.arange(len(rows))
+    if np.ptp(rows, axis=0).max() <= tolerance:
+        return kept
     for column in rows.T:
         kept = kept[column[kept] <= column[kept].min() + tolerance]
     return kept

@@ -14,15 +14,12 @@ from pyg_sitenet.data.lattice import (
     niggli_reductions,
     tolerant_minima,
 )
-from pyg_sitenet.data.translations import (
-    copy_residues,
-    find_copies,
-    translation_lattice,
-)
+from pyg_sitenet.data.translations import merge_copies
 
 # Structure factors of one crystal in two settings agree to far less than this share
 # of the number of its atoms; those of inequivalent axes differ by more.
 _FACTOR_TOLERANCE = 1e-4
+_NOISE = 1e-9
 
 
 def to_primitive(structure: Structure, tolerance: float = 0.1) -> Structure:
@@ -75,13 +72,10 @@ def primitive_cell(
     """
     start = minkowski_reduction(cell)
     cell, frac = start @ cell, frac @ _integer_inverse(start)
-    copies, translations = find_copies(cell, frac, kinds, tolerance)
-    merged = frac[copies[:, 0]] + copy_residues(frac, copies, translations).mean(axis=1)
-    basis = translation_lattice(translations)
-    cell, merged = basis @ cell, merged @ np.linalg.inv(basis)
-    kept = copies[:, 0]
-    form = _choose_form(cell, merged, kinds[kept])
-    return form @ cell, _wrap(merged @ _integer_inverse(form)), kept
+    merged = merge_copies(cell, frac, kinds, tolerance)
+    cell, frac, kept = merged.basis @ cell, merged.frac, merged.copies[:, 0]
+    form = _choose_form(cell, frac, kinds[kept])
+    return np.asarray(form @ cell), _wrap(frac @ _integer_inverse(form)), kept
 
 
 def _choose_form(cell: Floats, frac: Floats, kinds: Ints) -> Ints:
@@ -91,14 +85,18 @@ def _choose_form(cell: Floats, frac: Floats, kinds: Ints) -> Ints:
     their structure factors, which no choice of origin or setting changes.
     """
     forms = niggli_reductions(cell)
-    if len(forms) > 1:
-        factors = _squared_factors(forms, frac, kinds)
-        forms = forms[tolerant_minima(-factors, _FACTOR_TOLERANCE)]
-    if len(forms) > 1:
-        rows = forms @ cell
-        metrics = (rows @ rows.transpose(0, 2, 1)).reshape(-1, 9)
-        forms = forms[tolerant_minima(metrics, 1e-9 * float(metrics.max()))]
-    return forms[0]
+    if len(forms) == 1:
+        return np.asarray(forms[0])
+    rows = forms @ cell
+    metrics = (rows @ rows.transpose(0, 2, 1)).reshape(-1, 9)
+    metrics /= metrics.max()
+    factors = -_squared_factors(forms, frac, kinds)
+    # Clear differences first: they must not lose to the noise of symmetric lattices.
+    keys = ((factors, _FACTOR_TOLERANCE), (metrics, _NOISE), (factors, _NOISE))
+    best = np.arange(len(forms))
+    for key, tolerance in keys:
+        best = best[tolerant_minima(key[best], tolerance)]
+    return np.asarray(forms[best[0]])
 
 
 def _squared_factors(forms: Ints, frac: Floats, kinds: Ints) -> Floats:
@@ -121,7 +119,7 @@ def _squared_factors(forms: Ints, frac: Floats, kinds: Ints) -> Floats:
 
 @cache
 def _low_orders() -> Ints:
-    """Return one of each pair of opposite indices up to 2, low orders first, [62, 3]."""
+    """Return the indices up to 2, one of each opposite two, low ones first, [62, 3]."""
     grid = (np.array(list(np.ndindex(5, 5, 5))) - 2)[63:]
     return grid[np.argsort((grid**2).sum(axis=1), kind="stable")]
 

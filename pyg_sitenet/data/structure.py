@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 import numpy as np
 from pymatgen.core import DummySpecies, IMolecule, Lattice, Species, Structure
@@ -40,7 +40,7 @@ def load_structure(source: StructureLike) -> Structure:
         return _load_file(Path(source))
     if isinstance(source, IMolecule):
         raise StructureError(
-            f"{source.formula}: a molecule without periodicity; give the cell of a crystal"
+            f"{source.formula}: a molecule without periodicity; give a crystal"
         )
     if _is_atoms(source):
         return _from_atoms(source, source.get_chemical_formula())
@@ -95,19 +95,19 @@ def _checked(piece: Piece) -> Structure:
     return _from_atoms(content, piece.origin)
 
 
-def _is_atoms(source: Any) -> bool:
+def _is_atoms(source: object) -> TypeGuard[Atoms]:
     from ase import Atoms  # a tenth of a second that pymatgen users need not wait
 
     return isinstance(source, Atoms)
 
 
-def _from_atoms(atoms: Any, origin: str) -> Structure:
+def _from_atoms(atoms: Atoms, origin: str) -> Structure:
     """Turn ASE atoms into a checked structure."""
     if not all(atoms.pbc):
         raise StructureError(
             f"{origin}: a molecule or slab without periodicity (pbc is"
-            f" {' '.join(str(bool(p)) for p in atoms.pbc)}); give a crystal, periodic in"
-            " three directions"
+            f" {' '.join(str(bool(p)) for p in atoms.pbc)}); give a crystal, periodic"
+            " in three directions"
         )
     cell, positions = np.array(atoms.cell), np.array(atoms.positions)
     if not (np.isfinite(cell).all() and np.isfinite(positions).all()):
@@ -122,7 +122,7 @@ def _from_atoms(atoms: Any, origin: str) -> Structure:
     return check_structure(Structure(Lattice(cell), _species(atoms), frac), origin)
 
 
-def _species(atoms: Any) -> list[Species | DummySpecies | str]:
+def _species(atoms: Atoms) -> list[Species | DummySpecies | str]:
     """Return symbols, with the oxidation states that pymatgen leaves on ASE atoms."""
     symbols = atoms.get_chemical_symbols()  # X is ASE's and pymatgen's dummy
     states = atoms.arrays.get("oxi_states", [None] * len(symbols))

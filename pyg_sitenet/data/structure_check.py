@@ -45,8 +45,9 @@ def check_structure(structure: Structure, origin: str) -> Structure:
     if not np.isfinite(structure.frac_coords).all():
         site = int(np.argmin(np.isfinite(structure.frac_coords).all(axis=1)))
         raise StructureError(
-            f"{origin}: coordinates of atom {site + 1} ({structure[site].species_string})"
-            " are not finite numbers; correct or remove it"
+            f"{origin}: coordinates of atom {site + 1}"
+            f" ({structure[site].species_string}) are not finite numbers; correct or"
+            " remove it"
         )
     _check_elements(structure, origin)
     _check_distances(structure, origin)

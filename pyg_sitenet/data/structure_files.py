@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple
 
 from ase.io import ParseError, iread
 from ase.io.formats import UnknownFileTypeError
@@ -52,10 +52,10 @@ _READER_ERRORS = (
     struct.error,
     zlib.error,
 )
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": partial(gzip.open, mode="rb"),
-    ".bz2": partial(bz2.open, mode="rb"),
-    ".xz": partial(lzma.open, mode="rb"),
+_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
 }
 
 
@@ -64,7 +64,7 @@ class Piece(NamedTuple):
 
     name: str
     origin: str
-    read: Callable[[], Union[Structure, "Atoms"]]
+    read: Callable[[], Structure | Atoms]
 
 
 def read_pieces(path: Path) -> Iterator[Piece]:
@@ -75,7 +75,7 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     """
     _check_file(path)
     stem = path.name.lower()
-    for ending in _OPENERS:
+    for ending in _DECOMPRESS:
         stem = stem.removesuffix(ending)
     if stem.endswith((".cif", ".mcif")):
         yield from _cif_pieces(path)
@@ -121,9 +121,9 @@ def _check_file(path: Path) -> None:
 
 
 def _read_text(path: Path) -> str:
-    opener = _OPENERS.get(path.suffix.lower(), partial(open, mode="rb"))
-    with reading(str(path)), opener(path) as file:
-        content = file.read()
+    decompress = _DECOMPRESS.get(path.suffix.lower(), bytes)
+    with reading(str(path)):
+        content = decompress(path.read_bytes())
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -15,7 +15,10 @@ __all__ = ["Pairs", "make_supercell", "minimum_image_distances", "supercell_pair
 
 # Lengths and half-integers that agree to this share are ties: floating-point noise
 # from a rotation or another setting of the cell must not choose the supercell.
-_TIE = 1e-6
+_TIE = 1e-4
+
+# Pairs whose vectors are held at once (about 25 MB).
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -128,11 +131,15 @@ def supercell_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
 
 def _distances(cell: Floats, frac: Floats, images: Ints, matrix: Ints) -> Floats:
     """Return the minimum-image distances, [num_sites * num_sites * num_images]."""
+    num_sites, num_images = len(frac), len(images)
     sites = frac @ cell
     atoms = (sites[:, None] + images @ cell).reshape(-1, 3)
-    distances = [
-        minimum_image_distances(atoms - site, matrix @ cell) for site in sites
-    ]
-    table = np.stack(distances).reshape(len(sites), len(sites), len(images))
-    table[np.arange(len(sites)), np.arange(len(sites)), 0] = 0
+    table = np.empty((num_sites, num_sites * num_images))
+    rows = max(1, _CHUNK // len(atoms))
+    for start in range(0, num_sites, rows):
+        vectors = atoms - sites[start : start + rows, None]
+        distances = minimum_image_distances(vectors.reshape(-1, 3), matrix @ cell)
+        table[start : start + rows] = distances.reshape(len(vectors), -1)
+    own = np.arange(num_sites)
+    table[own, own * num_images] = 0  # exactly: the first image is the site itself
     return table.reshape(-1)

@@ -2,153 +2,190 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import reduce
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import KDTree
 
-from pyg_sitenet.data.lattice import Floats, Ints
+from pyg_sitenet.data.lattice import Floats, Ints, minkowski_reduction
+
+# Neighbours looked at in the skewed metric of the search tree, to find the nearest.
+_NEIGHBOURS = 4
 
 
-def find_copies(
-    cell: Floats, frac: Floats, kinds: Ints, tolerance: float
-) -> tuple[Ints, Floats]:
-    """Find the largest group of translations that map the crystal onto itself.
-
-    All copies of an atom, moved back onto it, lie within ``tolerance`` of each other:
-    a slow modulation is not taken for a translation step by step.
+class Merged(NamedTuple):
+    """A crystal whose translated copies are merged.
 
     Args:
-        cell: Reduced lattice, shape [3, 3], rows are the lattice vectors, angstrom.
+        basis: Lattice vectors in units of the given ones, [3, 3] rational.
+        frac: Fractional coordinates of the sites in that lattice, [num_sites, 3]: the
+            mean of the copies.
+        copies: Atoms that are copies of each site, [num_sites, num_translations],
+            ascending.
+    """
+
+    basis: Floats
+    frac: Floats
+    copies: Ints
+
+
+def merge_copies(cell: Floats, frac: Floats, kinds: Ints, tolerance: float) -> Merged:
+    """Merge the translated copies of a crystal.
+
+    All copies of a site, moved back onto it, lie within ``tolerance`` of each other: a
+    slow modulation is not taken for a translation step by step.
+
+    Args:
+        cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom.
         frac: Fractional coordinates, shape [num_atoms, 3].
         kinds: Species numbers, shape [num_atoms].
         tolerance: Angstrom.
-
-    Returns:
-        The copies of each site, [num_sites, num_translations], the first atom of each
-        in column 0, and the translations, [num_translations, 3], fractional, the
-        identity first.
     """
-    permutations = np.arange(len(frac))[None]
-    translations = np.zeros((1, 3))
-    for candidate in _candidates(cell, frac, kinds, tolerance):
-        if _contains(translations, candidate):
-            continue
-        image = _match(cell, frac, kinds, candidate, tolerance)
-        if image is None:
-            continue
-        trial = _extend(permutations, translations, image, candidate)
-        if _spread(cell, frac, *trial) <= tolerance:
-            permutations, translations = trial
-    first = np.unique(permutations.min(axis=0))
-    return permutations[:, first].T, translations
+    merged = Merged(np.eye(3), frac, np.arange(len(frac))[:, None])
+    # A group of translations has one of prime order; what is left in the smaller
+    # cell is a group again.
+    while True:
+        sites = kinds[merged.copies[:, 0]]
+        smaller = merged.basis @ cell
+        for translation in _translations(smaller, merged.frac, sites, tolerance):
+            trial = _merge(merged, cell, frac, translation)
+            if _spread(trial, frac, cell) <= tolerance:
+                merged = trial
+                break
+        else:
+            return merged
+
+
+class _Translation(NamedTuple):
+    vector: Floats  # fractional
+    order: int
+    image: Ints  # the site that each site is moved onto
+
+
+def _translations(
+    cell: Floats, frac: Floats, kinds: Ints, tolerance: float
+) -> list[_Translation]:
+    """Return the translations of prime order that map the sites, the best first."""
+    counts = np.unique(kinds, return_counts=True)[1]
+    if reduce(gcd, counts.tolist()) == 1:
+        return []
+    found = [
+        (mismatch, _Translation(vector, order, image))
+        for vector, order in _candidates(cell, frac, kinds, tolerance)
+        for image, mismatch in _match(cell, frac, kinds, vector, tolerance)
+    ]
+    return [translation for _, translation in sorted(found, key=lambda pair: pair[0])]
 
 
 def _candidates(
     cell: Floats, frac: Floats, kinds: Ints, tolerance: float
-) -> Iterator[Floats]:
-    """Yield the rational translations that atoms of the rarest species allow.
+) -> list[tuple[Floats, int]]:
+    """Return what moves one atom of the rarest species onto another, by order.
 
-    The number of translations divides the number of atoms of each species, and so
-    does the order of each of them.
+    The order divides the number of atoms of each species, so the vector is rational.
     """
-    counts = np.bincount(kinds)
-    counts[counts == 0] = len(kinds) + 1
-    largest = reduce(gcd, (int(c) for c in counts if c <= len(kinds)))
-    rarest = np.flatnonzero(kinds == np.argmin(counts))
-    steps = frac[rarest[1:]] - frac[rarest[0]]
-    steps -= np.floor(steps)
-    for order in range(2, largest + 1):
-        if largest % order:
-            continue
-        numerators = np.rint(steps * order)
-        errors = (steps - numerators / order) @ cell
-        close = np.linalg.norm(errors, axis=1) <= tolerance
-        found = np.unique(numerators[close] % order, axis=0)
-        yield from (numerator / order for numerator in found if numerator.any())
+    species, counts = np.unique(kinds, return_counts=True)
+    rarest = frac[kinds == species[counts.argmin()]]
+    steps = rarest[1:] - rarest[0]
+    candidates = []
+    for order in _prime_factors(reduce(gcd, counts.tolist())):
+        numerators = np.rint(steps * order).astype(np.int64)
+        errors = np.linalg.norm((steps - numerators / order) @ cell, axis=1)
+        close = numerators[errors <= tolerance] % order
+        generators = {_generator(row, order) for row in close.tolist() if any(row)}
+        candidates += [(np.array(row) / order, order) for row in sorted(generators)]
+    return candidates
 
 
-def _contains(translations: Floats, candidate: Floats) -> bool:
-    difference = translations - candidate
-    difference -= np.rint(difference)
-    return bool((np.abs(difference) < 1e-6).all(axis=1).any())
+def _prime_factors(number: int) -> list[int]:
+    divisors = [d for d in range(2, number + 1) if number % d == 0]
+    return [d for d in divisors if all(d % smaller for smaller in range(2, d))]
+
+
+def _generator(numerators: list[int], order: int) -> tuple[int, ...]:
+    """Return the multiple whose first nonzero number is 1: one of each subgroup."""
+    inverse = pow(next(n for n in numerators if n), -1, order)
+    return tuple(n * inverse % order for n in numerators)
 
 
 def _match(
-    cell: Floats, frac: Floats, kinds: Ints, translation: Floats, tolerance: float
-) -> Ints | None:
-    """Return the atom that each atom is moved onto, or None if there is not one."""
-    image = np.empty(len(frac), dtype=np.int64)
-    for kind in np.unique(kinds):
-        atoms = np.flatnonzero(kinds == kind)
-        moved = frac[atoms] + translation
-        if _nearest(cell, moved[:1], frac[atoms])[1].max() > tolerance:
-            return None
-        nearest, distances = _nearest(cell, moved, frac[atoms])
-        if distances.max() > tolerance or len(np.unique(nearest)) < len(atoms):
-            return None
-        image[atoms] = atoms[nearest]
-    return image
-
-
-def _nearest(cell: Floats, points: Floats, targets: Floats) -> tuple[Ints, Floats]:
-    difference = points[:, None] - targets
+    cell: Floats, frac: Floats, kinds: Ints, vector: Floats, tolerance: float
+) -> list[tuple[Ints, float]]:
+    """Return what site each site is moved onto and the largest error, or nothing."""
+    # Plane spacings as units make a difference in any coordinate a lower bound of the
+    # distance; a fourth coordinate keeps the species apart.
+    spacings = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    box = np.append(spacings, 0)
+    apart = kinds[:, None] * (10 * tolerance)
+    tree = KDTree(np.hstack([_wrap(frac) * spacings, apart]), boxsize=box)
+    moved = np.hstack([_wrap(frac + vector) * spacings, apart])
+    count = min(_NEIGHBOURS, len(frac))
+    near = tree.query(moved, range(1, count + 1), p=np.inf)[1]
+    difference = (frac + vector)[:, None] - frac[near]
     difference -= np.rint(difference)
-    squares = ((difference @ cell) ** 2).sum(axis=-1)
-    nearest = squares.argmin(axis=1)
-    return nearest, np.sqrt(squares[np.arange(len(points)), nearest])
+    distances = np.linalg.norm(difference @ cell, axis=-1)
+    distances[kinds[near] != kinds[:, None]] = np.inf
+    image = near[np.arange(len(frac)), distances.argmin(axis=1)]
+    mismatch = float(distances.min(axis=1).max())
+    if mismatch > tolerance or len(np.unique(image)) < len(image):
+        return []
+    return [(image, mismatch)]
 
 
-def _extend(
-    permutations: Ints, translations: Floats, image: Ints, translation: Floats
-) -> tuple[Ints, Floats]:
-    """Return the group that a group and one more translation generate."""
-    cosets, shifts = [permutations], [translations]
-    power, step = image, translation
-    while not _contains(translations, step):
-        cosets.append(power[permutations])
-        shifts.append(translations + step)
-        power, step = image[power], step + translation
-    return np.vstack(cosets), np.vstack(shifts)
+def _wrap(frac: Floats) -> Floats:
+    wrapped = frac - np.floor(frac)
+    return np.where(wrapped >= 1, 0.0, wrapped)
 
 
-def _spread(
-    cell: Floats, frac: Floats, permutations: Ints, translations: Floats
-) -> float:
-    """Return the largest distance between two copies that are moved back, angstrom."""
-    first = np.unique(permutations.min(axis=0))
-    residues = copy_residues(frac, permutations[:, first].T, translations) @ cell
-    widest = max(
+def _merge(
+    merged: Merged, cell: Floats, frac: Floats, translation: _Translation
+) -> Merged:
+    """Take a translation into the lattice and merge the sites it connects."""
+    vector, order, image = translation
+    orbits = [np.arange(len(image))]
+    for _ in range(order - 1):
+        orbits.append(image[orbits[-1]])
+    firsts = np.unique(np.min(orbits, axis=0))
+    sites = np.stack(orbits)[:, firsts].T  # [num_sites, order]
+    copies = np.sort(merged.copies[sites].reshape(len(firsts), -1), axis=1)
+    basis = _basis_with(vector, order) @ merged.basis
+    basis = minkowski_reduction(basis @ cell) @ basis  # differences stay wrappable
+    residues = _residues(basis, frac, copies)
+    mean = frac[copies[:, 0]] @ np.linalg.inv(basis) + residues.mean(axis=1)
+    return Merged(basis, mean, copies)
+
+
+def _residues(basis: Floats, frac: Floats, copies: Ints) -> Floats:
+    """Return where copies lie from the first one once moved back, in the basis.
+
+    Returns:
+        Shape [num_sites, num_translations, 3]; zero for the first.
+    """
+    difference = (frac[copies] - frac[copies[:, :1]]) @ np.linalg.inv(basis)
+    return np.asarray(difference - np.rint(difference))
+
+
+def _spread(merged: Merged, frac: Floats, cell: Floats) -> float:
+    """Return the largest distance between copies that are moved back, angstrom."""
+    smaller = merged.basis @ cell
+    residues = _residues(merged.basis, frac, merged.copies) @ smaller
+    return max(
         float(np.linalg.norm(residues - residues[:, [k]], axis=-1).max())
         for k in range(residues.shape[1])
     )
-    return widest
 
 
-def copy_residues(frac: Floats, copies: Ints, translations: Floats) -> Floats:
-    """Return where the copies lie from the first one once they are moved back.
+def _basis_with(vector: Floats, order: int) -> Floats:
+    """Return a basis [3, 3] of the lattice of unit vectors and a vector of prime order.
 
-    Returns:
-        Fractional, shape [num_sites, num_translations, 3]; zero in column 0.
+    The vector takes the place of the last unit vector it has a part in: its numerator
+    there is invertible, so the others and the vector reach that unit vector.
     """
-    residues = frac[copies] - translations - frac[copies[:, :1]]
-    return np.asarray(residues - np.rint(residues))
-
-
-def translation_lattice(translations: Floats) -> Floats:
-    """Return a basis [3, 3] of the lattice that translations and unit vectors span."""
-    order = len(translations)
-    rows = np.rint(np.vstack([np.eye(3), translations]) * order).astype(np.int64)
-    basis = []
-    for column in range(3):
-        while np.count_nonzero(rows[:, column]) > 1:
-            values = np.abs(rows[:, column])
-            pivot = int(np.argmin(np.where(values == 0, np.iinfo(np.int64).max, values)))
-            steps = rows[:, column] // rows[pivot, column]
-            steps[pivot] = 0
-            rows = rows - steps[:, None] * rows[pivot]
-        pivot = int(np.flatnonzero(rows[:, column])[0])
-        basis.append(rows[pivot])
-        rows = np.delete(rows, pivot, axis=0)
-    return np.array(basis) / order
+    numerators = np.rint(vector * order).astype(np.int64)
+    last = int(np.flatnonzero(numerators)[-1])
+    inverse = pow(int(numerators[last]), -1, order)
+    basis = np.eye(3)
+    basis[last] = numerators * inverse % order / order
+    return basis
