@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 import torch
-from ase import Atoms
 from ase.data import chemical_symbols
-from pymatgen.core.structure import Structure
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.structure import StructureLike, load_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.data.structure import StructureLike
+from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
 
@@ -105,9 +103,9 @@ class Predictor:
             raise ValueError(
                 f"`on_error` must be 'raise' or 'record', got {on_error!r}"
             )
-        records = _read(_as_many(structures), stop=on_error == "raise")
+        stop = on_error == "raise"
         rows: list[dict[str, object]] = []
-        for result in self._run(records, stop=on_error == "raise"):
+        for result in self._run(read_inputs(structures, stop=stop), stop=stop):
             for text in getattr(result, "warnings", ()):
                 warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(self._row(result))
@@ -156,10 +154,14 @@ class Predictor:
                     environment=config.environment,
                     primitive_tolerance=config.primitive_tolerance,
                 )
-        except StructureError as error:
+        except ConfigError:
+            raise
+        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
             if stop:
                 raise
-            return _failure(record.origin, record.id, "encode", error)
+            reason = str(error) or type(error).__name__
+            remedy = "check the cell and the positions"
+            return Failure(record.origin, record.id, "encode", reason, remedy)
         texts = (*record.warnings, *(str(one.message) for one in caught))
         data = cast("Data", data)
         return _Encoded(record, data, (*texts, *self._unseen(data.z)))
@@ -225,41 +227,7 @@ def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Pred
     return Predictor(model, description, device)
 
 
-def column_name(target: str, units: dict[str, str]) -> str:
+def column_name(target: str, units: Mapping[str, str]) -> str:
     """Return the table heading of a target: its name, and its unit in brackets."""
     unit = units.get(target, "")
     return f"{target} [{unit}]" if unit else target
-
-
-def _as_many(
-    structures: StructureLike | Iterable[StructureLike],
-) -> Iterable[StructureLike]:
-    if isinstance(structures, (str, os.PathLike, Structure, Atoms)):
-        return [structures]
-    if not isinstance(structures, Iterable):
-        raise TypeError(
-            "`structures` must be a path, a pymatgen Structure, ASE Atoms or several "
-            f"of them, got {type(structures).__name__}"
-        )
-    return structures
-
-
-def _read(
-    structures: Iterable[StructureLike], *, stop: bool
-) -> Iterator[Record | Failure]:
-    for position, source in enumerate(structures):
-        is_file = isinstance(source, (str, os.PathLike))
-        name = str(source) if is_file else str(position)
-        origin = name if is_file else f"structure {position}"
-        try:
-            structure = load_structure(source)
-        except StructureError as error:
-            if stop:
-                raise
-            yield _failure(origin, name, "read", error)
-            continue
-        yield Record(id=name, structure=structure, targets={}, origin=origin)
-
-
-def _failure(origin: str, name: str, stage: str, error: Exception) -> Failure:
-    return Failure(origin=origin, id=name, stage=stage, reason=str(error), remedy="")

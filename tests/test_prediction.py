@@ -74,6 +74,15 @@ def test_order_and_values_do_not_depend_on_the_batch(predictor: Predictor) -> No
     assert list(together["formula"])[3] == "Si"
 
 
+def test_batches_stay_within_the_budget(predictor: Predictor) -> None:
+    sizes: list[tuple[int, int]] = []
+    predictor.model.register_forward_pre_hook(
+        lambda _, inputs: sizes.append((inputs[0].num_nodes, inputs[0].num_edges))
+    )
+    predictor.predict([_salt()] * 7)  # 2 sites, 32 pairs each
+    assert sizes == [(6, 96), (6, 96), (2, 32)]
+
+
 def test_dropout_is_off(description: ModelDescription) -> None:
     model = SiteNet(ModelConfig(dropout=0.5), num_targets=2).train()
     predictor = Predictor(model, description)

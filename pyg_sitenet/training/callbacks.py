@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: record, checkpoint, progress, new seed."""
+"""What happens beside the steps: record, checkpoints, progress, seeds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from torch_geometric.data import Batch
 
 from pyg_sitenet.training.module import MONITOR
 
@@ -60,8 +61,8 @@ class History(Callback):
         self.epochs = [dict(one) for one in state_dict["epochs"]]
 
 
-class SeedEachEpoch(Callback):
-    """Seeds dropout by run and epoch, so that a resumed run repeats the whole one.
+class SeedEachStep(Callback):
+    """Seeds dropout by run and step, so that a resumed run repeats the whole one.
 
     Args:
         seed: Seed of the run.
@@ -70,13 +71,13 @@ class SeedEachEpoch(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(
-        self, trainer: Trainer, pl_module: LightningModule
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Seed the random numbers of the epoch."""
-        del pl_module
-        # Any fixed large stride keeps neighbouring seeds from sharing epochs.
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch)
+        """Seed the random numbers of the step."""
+        del pl_module, batch, batch_idx
+        # A large stride keeps neighbouring seeds from sharing the steps of a run.
+        torch.manual_seed(self.seed * 1_000_003 + trainer.global_step)
 
 
 class EpochProgress(Callback):
@@ -107,10 +108,11 @@ class EpochProgress(Callback):
         del pl_module
         if self._bar is None:
             return
+        stage = "val" if MONITOR in trainer.callback_metrics else "train"
         errors = ", ".join(
             f"{name.replace('/mae/', ' MAE ')} {float(value):.3g}"
             for name, value in trainer.callback_metrics.items()
-            if "/mae/" in name
+            if name.startswith(f"{stage}/mae/")
         )
         self._bar.update(
             self._bar.task_ids[0], completed=trainer.current_epoch + 1, errors=errors

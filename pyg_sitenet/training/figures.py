@@ -75,7 +75,7 @@ def plot_parity(
     """
     figure, panels = _panels(len(targets))
     for t, (axes, target) in enumerate(zip(panels, targets, strict=True)):
-        name = column_name(target, dict(units))
+        name = column_name(target, units)
         axes.set_xlabel(name)
         axes.set_ylabel(f"predicted {name}")
         if not len(truth):

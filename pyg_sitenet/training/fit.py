@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,19 +21,20 @@ from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.callbacks import (
     EpochProgress,
     History,
-    SeedEachEpoch,
+    SeedEachStep,
     make_checkpoints,
 )
 from pyg_sitenet.training.module import SiteNetModule
 from pyg_sitenet.training.run_folder import RunFolder
 
 # Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
-# processes), runs can be small, and a resumed run has checkpoints on purpose. The last
-# one is between Lightning and torch.
+# processes), runs can be small or without validation, and a resumed run has checkpoints
+# on purpose. The last one is between Lightning and torch.
 _ADVICE = (
     r".*does not have many workers.*",
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty.*",
+    r".*have no `val_dataloader`.*",
     r".*LeafSpec.* is deprecated.*",
 )
 
@@ -76,7 +76,7 @@ def fit(
         SiteNetError: If the loss is not finite or a checkpoint is damaged.
     """
     history = History()
-    callbacks: list[Callback] = [history, SeedEachEpoch(config.seed)]
+    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
     callbacks += [EpochProgress()] if progress else []
     callbacks += make_checkpoints(folder.checkpoints, validates=val_loader is not None)
     checkpoint = folder.last if resume and folder.last.is_file() else None
@@ -161,13 +161,11 @@ def _repeatable(device: torch.device) -> Iterator[None]:
 @contextmanager
 def _interrupts(folder: RunFolder, history: History) -> Iterator[None]:
     """Turn Lightning's exit after Ctrl-C into an error that says what is kept."""
-    handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as stop:
         if not isinstance(stop.__context__, KeyboardInterrupt):
             raise
-        signal.signal(signal.SIGINT, handler)
         done = len(history.epochs)
         kept = f"{folder.last} is kept" if done else "nothing was finished"
         raise TrainingInterruptedError(

@@ -77,7 +77,7 @@ class SiteNetModule(LightningModule):
         """
         loss = self._step(batch, "train")
         if not torch.isfinite(loss):
-            raise SiteNetError(self._explain_divergence(batch, float(loss)))
+            raise SiteNetError(self._explain_divergence(batch, loss.item()))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002

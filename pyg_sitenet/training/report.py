@@ -10,24 +10,83 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch_geometric.data import Data
 
+from pyg_sitenet.config import Config
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.evaluation import score
+from pyg_sitenet.model_file import ModelDescription, library_versions
 from pyg_sitenet.prediction import column_name
+from pyg_sitenet.training.baselines import fit_baselines
+from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.training.run_folder import RunFolder
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Known and predicted values of one part of the data, each [N, T]."""
+@dataclass(frozen=True)
+class Outcome:
+    """What is known when training is over.
 
-    truth: Array
-    predicted: Array
+    Attributes:
+        config: All settings.
+        units: Unit of each target that has one.
+        graphs: The crystals of the parts ``train``, ``val`` and ``test``.
+        predicted: Predictions for ``val`` and ``test``, each [N, T] in target units.
+        history: Errors of every epoch.
+        num_failed: Inputs that could not be used.
+        num_parameters: Of the model.
+    """
+
+    config: Config
+    units: Mapping[str, str]
+    graphs: Mapping[str, Sequence[Data]]
+    predicted: Mapping[str, Array]
+    history: History
+    num_failed: int
+    num_parameters: int
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return self.config.data.targets
+
+    def truth(self, part: str) -> Array:
+        """Return the known values of a part, [N, T]."""
+        values = [data.y.double().numpy() for data in self.graphs[part]]
+        return np.concatenate([np.empty((0, len(self.targets))), *values])
+
+
+def summarise(outcome: Outcome) -> dict[str, Any]:
+    """Return the metrics of a run, those of the baselines beside the model's."""
+    sizes = {name: len(part) for name, part in outcome.graphs.items()}
+    return {
+        "targets": _target_metrics(outcome),
+        "num_crystals": sizes | {"failed": outcome.num_failed},
+        "num_parameters": outcome.num_parameters,
+        "epochs": len(outcome.history.epochs),
+        "best_epoch": outcome.history.best_epoch,
+        "notes": _notes(sizes),
+    }
+
+
+def describe(outcome: Outcome, metrics: Mapping[str, Any]) -> ModelDescription:
+    """Return what the model file says about the model."""
+    targets, y = outcome.targets, outcome.truth("train")
+    ranges = zip(y.min(axis=0).tolist(), y.max(axis=0).tolist(), strict=True)
+    z = torch.cat([data.z for data in outcome.graphs["train"]])
+    return ModelDescription(
+        config=outcome.config,
+        targets=targets,
+        units={name: outcome.units[name] for name in targets if name in outcome.units},
+        elements=tuple(z.unique().tolist()),
+        target_ranges=dict(zip(targets, ranges, strict=True)),
+        versions=library_versions(),
+        metrics=dict(metrics),
+    )
 
 
 def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
@@ -39,45 +98,18 @@ def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
         writer.writerows(asdict(failure) for failure in failures)
 
 
-def write_predictions(
-    folder: RunFolder,
-    graphs: Sequence[Data],
-    test: Results,
-    targets: Sequence[str],
-    units: Mapping[str, str],
-) -> None:
+def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
     """Write ``predictions.csv``: id, formula, known and predicted values."""
+    graphs, truth = outcome.graphs["test"], outcome.truth("test")
     table: dict[str, Any] = {
         "id": [data.id for data in graphs],
         "formula": [data.formula for data in graphs],
     }
-    for t, target in enumerate(targets):
-        name = column_name(target, dict(units))
-        table[name] = test.truth[:, t]
-        table[f"predicted {name}"] = test.predicted[:, t]
+    for t, target in enumerate(outcome.targets):
+        name = column_name(target, outcome.units)
+        table[name] = truth[:, t]
+        table[f"predicted {name}"] = outcome.predicted["test"][:, t]
     pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
-
-
-def target_metrics(
-    test: Results,
-    val: Results,
-    baselines: Mapping[str, Array],
-    targets: Sequence[str],
-    units: Mapping[str, str],
-) -> dict[str, dict[str, Any]]:
-    """Return for each target its unit, errors on test and validation, and baselines."""
-    return {
-        target: {
-            "unit": units.get(target, ""),
-            "test": score(test.truth[:, t], test.predicted[:, t]),
-            "val": score(val.truth[:, t], val.predicted[:, t]),
-            "baselines": {
-                name: {"test": score(test.truth[:, t], values[:, t])}
-                for name, values in baselines.items()
-            },
-        }
-        for t, target in enumerate(targets)
-    }
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> None:
@@ -87,33 +119,60 @@ def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> None:
 
 
 def draw_figures(
-    folder: RunFolder,
-    metrics: Mapping[str, Any],
-    test: Results,
+    folder: RunFolder, outcome: Outcome, metrics: Mapping[str, Any]
 ) -> None:
     """Draw the learning curve and the parity plot."""
-    targets: Mapping[str, Any] = metrics["targets"]
-    units = {name: one["unit"] for name, one in targets.items()}
     baselines = {
-        name: {
-            kind: scores["test"]["mae"]
-            for kind, scores in one["baselines"].items()
+        target: {
+            name: scores["test"]["mae"]
+            for name, scores in found["baselines"].items()
             if scores["test"]["mae"] is not None
         }
-        for name, one in targets.items()
+        for target, found in metrics["targets"].items()
     }
     plot_learning_curve(
         folder.figures / "learning_curve.png",
-        metrics["history"],
-        units,
-        list(targets),
-        best_epoch=metrics["best_epoch"],
+        outcome.history.epochs,
+        outcome.units,
+        outcome.targets,
+        best_epoch=outcome.history.best_epoch,
         baselines=baselines,
     )
     plot_parity(
         folder.figures / "parity.png",
-        test.truth,
-        test.predicted,
-        units,
-        list(targets),
+        outcome.truth("test"),
+        outcome.predicted["test"],
+        outcome.units,
+        outcome.targets,
     )
+
+
+def _target_metrics(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    graphs, predicted = outcome.graphs, outcome.predicted
+    truth = {part: outcome.truth(part) for part in ("val", "test")}
+    seed = outcome.config.training.seed
+    baselines = fit_baselines(graphs["train"], graphs["test"], seed)
+    return {
+        target: {
+            "unit": outcome.units.get(target, ""),
+            "test": score(truth["test"][:, t], predicted["test"][:, t]),
+            "val": score(truth["val"][:, t], predicted["val"][:, t]),
+            "baselines": {
+                name: {"test": score(truth["test"][:, t], values[:, t])}
+                for name, values in baselines.items()
+            },
+        }
+        for t, target in enumerate(outcome.targets)
+    }
+
+
+def _notes(sizes: Mapping[str, int]) -> list[str]:
+    reasons = {
+        "val": "no validation crystals: the weights are those of the last epoch",
+        "test": "no test crystals: the test errors are null",
+    }
+    return [
+        f"{reason} ({sum(sizes.values())} crystals in all, see data.{name}_fraction)"
+        for name, reason in reasons.items()
+        if not sizes[name]
+    ]

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.dataset import CrystalDataset
-from pyg_sitenet.model_file import ModelDescription, library_versions, save_model
+from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training.baselines import fit_baselines
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.fit import fit, load_checkpoint
 from pyg_sitenet.training.module import SiteNetModule
 from pyg_sitenet.training.report import (
-    Results,
+    Outcome,
+    describe,
     draw_figures,
-    target_metrics,
+    summarise,
     write_failures,
     write_metrics,
     write_predictions,
@@ -93,36 +93,30 @@ def train(
     write_config(folder, config)
     write_failures(folder, dataset.failures)
     data = CrystalDataModule(dataset, config.data, config.training.seed)
-    module, history = _fit(config, data, folder, resume=resume, progress=progress)
-    units = {**dataset.units, **config.data.units}
-    parts = {name: _graphs(data, name) for name in ("train", "val", "test")}
-    results = {
-        "val": _predict(module, data.val_dataloader(), parts["val"]),
-        "test": _predict(module, data.test_dataloader(), parts["test"]),
-    }
-    metrics = {
-        "targets": _target_metrics(config, parts, results, units),
-        "num_crystals": {name: len(part) for name, part in parts.items()}
-        | {"failed": len(dataset.failures)},
-        "num_parameters": sum(p.numel() for p in module.model.parameters()),
-        "epochs": len(history.epochs),
-        "best_epoch": history.best_epoch,
-        "notes": _notes(parts),
-    }
-    description = _describe(config, parts["train"], units, metrics)
-    save_model(folder.model, module.model, description)
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        module, history = _fit(config, data, folder, resume=resume, progress=progress)
+        parts = {"val": data.val_dataloader(), "test": data.test_dataloader()}
+        outcome = Outcome(
+            config=config,
+            units={**dataset.units, **config.data.units},
+            graphs={name: _graphs(data, name) for name in ("train", "val", "test")},
+            predicted={name: _predict(module, part) for name, part in parts.items()},
+            history=history,
+            num_failed=len(dataset.failures),
+            num_parameters=sum(p.numel() for p in module.model.parameters()),
+        )
+    metrics = summarise(outcome)
+    save_model(folder.model, module.model, describe(outcome, metrics))
+    write_predictions(folder, outcome)
+    draw_figures(folder, outcome, metrics)
     metrics |= {"seconds": time.perf_counter() - start, "history": history.epochs}
-    write_predictions(
-        folder, parts["test"], results["test"], config.data.targets, units
-    )
-    draw_figures(folder, metrics, results["test"])
     write_metrics(folder, metrics)
     return RunResult(metrics, folder.path)
 
 
 def _with_absolute_source(config: Config) -> Config:
     """Let ``config.yaml`` find the data from any folder."""
-    source = Path(config.data.source)
+    source = Path(config.data.source).expanduser()
     if config.data.source in BUNDLED or not source.exists():
         return config
     data = config.data.model_copy(update={"source": str(source.resolve())})
@@ -154,26 +148,25 @@ def _fit(
     progress: bool,
 ) -> tuple[SiteNetModule, History]:
     """Train, and return the kept weights: the best, or without validation the last."""
-    train_loader = data.train_dataloader()
+    torch.manual_seed(config.training.seed)
+    loader = data.train_dataloader()
     validates = len(data.splits["val"]) > 0
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        torch.manual_seed(config.training.seed)
-        module = SiteNetModule(
-            SiteNet(config.model, num_targets=len(config.data.targets)),
-            config.training,
-            config.data.targets,
-            _targets(_graphs(data, "train")),
-            len(train_loader),
-        )
-        history = fit(
-            module,
-            train_loader,
-            data.val_dataloader() if validates else None,
-            folder,
-            config.training,
-            resume=resume,
-            progress=progress,
-        )
+    module = SiteNetModule(
+        SiteNet(config.model, num_targets=len(config.data.targets)),
+        config.training,
+        config.data.targets,
+        torch.cat([graph.y for graph in _graphs(data, "train")]),
+        len(loader),
+    )
+    history = fit(
+        module,
+        loader,
+        data.val_dataloader() if validates else None,
+        folder,
+        config.training,
+        resume=resume,
+        progress=progress,
+    )
     if validates:
         module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
     module.eval()
@@ -184,62 +177,10 @@ def _graphs(data: CrystalDataModule, part: str) -> list[Data]:
     return [data.dataset[int(i)] for i in data.splits[part]]
 
 
-def _targets(graphs: Sequence[Data]) -> Tensor:
-    return torch.cat([data.y for data in graphs])  # [N, T]
-
-
-def _predict(
-    module: SiteNetModule, loader: Iterable[Batch], graphs: Sequence[Data]
-) -> Results:
-    """Return known and predicted values in the order of the part."""
-    if not graphs:
-        empty = np.empty((0, len(module.targets)))
-        return Results(empty, empty)
-    with torch.inference_mode():
-        values = [module(batch.to(module.device)).cpu() for batch in loader]
-    truth = _targets(graphs).double().numpy()
-    return Results(truth, torch.cat(values).double().numpy())
-
-
-def _target_metrics(
-    config: Config,
-    parts: Mapping[str, Sequence[Data]],
-    results: Mapping[str, Results],
-    units: Mapping[str, str],
-) -> dict[str, dict[str, Any]]:
-    baselines = fit_baselines(parts["train"], parts["test"], config.training.seed)
-    return target_metrics(
-        results["test"], results["val"], baselines, config.data.targets, units
-    )
-
-
-def _notes(parts: Mapping[str, Sequence[Data]]) -> list[str]:
-    total = sum(len(part) for part in parts.values())
-    reasons = {
-        "val": "no validation crystals: the weights are those of the last epoch",
-        "test": "no test crystals: the test errors are null",
-    }
-    return [
-        f"{reason} ({total} crystals in all, see data.{name}_fraction)"
-        for name, reason in reasons.items()
-        if not parts[name]
-    ]
-
-
-def _describe(
-    config: Config,
-    graphs: Sequence[Data],
-    units: Mapping[str, str],
-    metrics: Mapping[str, Any],
-) -> ModelDescription:
-    y = _targets(graphs)
-    ranges = zip(y.amin(dim=0).tolist(), y.amax(dim=0).tolist(), strict=True)
-    return ModelDescription(
-        config=config,
-        targets=config.data.targets,
-        units={name: units[name] for name in config.data.targets if name in units},
-        elements=tuple(torch.cat([data.z for data in graphs]).unique().tolist()),
-        target_ranges=dict(zip(config.data.targets, ranges, strict=True)),
-        versions=library_versions(),
-        metrics=dict(metrics),
-    )
+@torch.inference_mode()
+def _predict(module: SiteNetModule, loader: Iterable[Batch]) -> NDArray[np.float64]:
+    """Return the predictions for a part in its order, [N, T]."""
+    values = [module(batch.to(module.device)).cpu() for batch in loader]
+    none = torch.empty(0, len(module.targets))
+    array: NDArray[np.float64] = torch.cat([none, *values]).double().numpy()
+    return array
