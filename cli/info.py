@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json
-from .tables import show_table
+from .tables import as_text, show_table
 
 Subject = Annotated[
     Path,
@@ -31,28 +31,44 @@ def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> Non
     facts = _model_facts(path) if is_model else _structure_facts(path, max_atoms)
     if as_json:
         typer.echo(json.dumps(facts))
-    else:
-        show_table(["", str(path)], [(name, _plain(facts[name])) for name in facts])
+        return
+    errors = _errors(facts.pop("metrics", {}))
+    rows = [(name, _plain(value)) for name, value in (facts | errors).items()]
+    show_table(["", str(path)], rows)
 
 
 def _model_facts(path: Path) -> dict[str, Any]:
     from ase.data import chemical_symbols
 
+    from pyg_sitenet.config import PRESETS, load_preset
     from pyg_sitenet.model_file import load_model
 
     model, description = load_model(path)
-    data = description.config.data
+    config = description.config
+    presets = [name for name in PRESETS if load_preset(name).model == config.model]
     return {
         "targets": list(description.targets),
         "units": description.units,
-        "trained on": data.source,
+        "trained on": config.data.source,
         "target ranges": description.target_ranges,
         "elements": [chemical_symbols[number] for number in description.elements],
-        "environment": f"{data.environment}, at most {data.max_atoms} atoms",
+        "environment": config.data.environment,
+        "max_atoms": config.data.max_atoms,
+        "model settings": presets[0] if presets else "own",
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "metrics": description.metrics,
         "versions": description.versions,
     }
+
+
+def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the test MAE of each target, beside those of the baselines."""
+    errors = {}
+    for name, found in metrics.get("targets", {}).items():
+        maes = {"Site-Net": found["test"]["mae"]}
+        maes |= {kind: one["test"]["mae"] for kind, one in found["baselines"].items()}
+        errors[f"test MAE of {name}"] = maes
+    return errors
 
 
 def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
@@ -86,4 +102,4 @@ def _plain(value: object) -> str:
         return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
     if isinstance(value, (list, tuple)):
         return " ".join(_plain(one) for one in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return as_text(value)

@@ -31,8 +31,8 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value, 4) for value in row))
-    Console().print(table)
+        table.add_row(*(as_text(value) for value in row))
+    Console(markup=False).print(table)  # a unit in brackets is no markup
 
 
 def counted(items: Iterable[T], what: str) -> Iterator[T]:
@@ -68,14 +68,15 @@ def rows_file(path: Path, headings: Sequence[str]) -> Iterator[AddRow]:
         writer = csv.writer(file)
 
         def add(row: Sequence[object]) -> None:
-            writer.writerow([_text(value, 7) for value in row])
+            writer.writerow([as_text(value, 7) for value in row])
             file.flush()
 
         add(headings)
         yield add
 
 
-def _text(value: object, digits: int) -> str:
+def as_text(value: object, digits: int = 4) -> str:
+    """Write a number with so many digits, a missing one as a dash."""
     if value is None:
         return "-"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

@@ -40,11 +40,11 @@ SILICON = TersoffParameters(
 )
 
 
-def train_rough_model(folder: Path, fast: bool) -> Path:
+def train_rough_model(folder: Path, epochs: int) -> Path:
     """Train for a moment on the bundled band gaps; good for a demonstration only."""
-    settings = ["data.max_atoms=20", f"training.max_epochs={1 if fast else 10}"]
+    settings = ["data.max_atoms=20", f"training.max_epochs={epochs}"]
     config = override(load_preset("default"), settings)
-    return train(config, folder / "run", progress=not fast).folder
+    return train(config, folder / "run", progress=True).folder
 
 
 def frames(num_frames: int) -> Iterator[Atoms]:
@@ -63,17 +63,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", type=Path, help="model file or run folder")
     parser.add_argument("--frames", type=int, default=20)
-    parser.add_argument("--fast", action="store_true", help="the least that works")
+    parser.add_argument("--epochs", type=int, default=10, help="without a model")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        model = options.model or train_rough_model(Path(folder), options.fast)
+        model = options.model or train_rough_model(Path(folder), options.epochs)
         predictor = load_predictor(model)
 
     still = predictor.predict(bulk("Si", "diamond", a=5.432))
     (column,) = predictor.columns
     print(f"perfect crystal: {column} = {still[column][0]:.3f}")
 
-    table = predictor.predict(frames(2 if options.fast else options.frames))
+    table = predictor.predict(frames(options.frames))
     print(table.to_string(index=False, float_format="%.3f"))
     print(f"mean over the run: {table[column].mean():.3f}")
 

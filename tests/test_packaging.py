@@ -44,9 +44,9 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         shutil.copytree(ROOT / folder, source / folder, ignore=skip)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", ".", "--quiet", "--no-deps"]
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
     done = subprocess.run(
-        [*command, "--wheel-dir=dist", "--no-build-isolation", "--no-index"],
+        [sys.executable, "-c", build],
         cwd=source,
         capture_output=True,
         text=True,

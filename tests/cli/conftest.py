@@ -18,6 +18,7 @@ from pyg_sitenet.data.sources import open_source
 SMALL = (
     "data.max_atoms=20",
     "data.workers=1",
+    "data.units={gap: eV}",
     "model.heads=2",
     "model.site_channels_per_head=8",
     "model.edge_channels_per_head=4",

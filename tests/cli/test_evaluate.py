@@ -10,7 +10,10 @@ def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     with output.open(newline="") as file:
-        rows = [(float(r["gap"]), float(r["known gap"])) for r in csv.DictReader(file)]
+        rows = [
+            (float(r["gap [eV]"]), float(r["known gap [eV]"]))
+            for r in csv.DictReader(file)
+        ]
     assert found["evaluated"] == len(rows) == 40
     mae = sum(abs(guess - known) for guess, known in rows) / len(rows)
     assert found["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)

@@ -49,9 +49,9 @@ def test_values_are_those_of_the_predictor(sitenet, run, crystals, tmp_path):
     output = tmp_path / "gaps.csv"
     files = sorted(crystals.glob("*.cif"))[:4]
     assert sitenet("predict", run, *files, "--output", output).exit_code == 0
-    found = [float(row["gap"]) for row in rows(output)]
+    found = [float(row["gap [eV]"]) for row in rows(output)]
     table = load_predictor(run).predict(files)
-    assert found == pytest.approx(table["gap"].to_list(), rel=1e-5)
+    assert found == pytest.approx(table["gap [eV]"].to_list(), rel=1e-5)
 
 
 def test_several_inputs_are_predicted_in_their_order(sitenet, run):
@@ -65,7 +65,7 @@ def test_table_is_printed_without_output(sitenet, run):
     done = sitenet("predict", run, EXAMPLES / "NaCl.cif")
     assert done.exit_code == 0, done.output
     assert "NaCl" in done.stdout
-    assert "gap" in done.stdout
+    assert "gap [eV]" in done.stdout
 
 
 def test_element_the_model_has_not_seen_is_a_warning_in_the_row(sitenet, run, tmp_path):
