@@ -43,7 +43,8 @@ def test_nothing_half_written_is_left(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     save_graphs(path, data, slices, {"run": 1})
 
-    def fail(*_args, **_options):
+    def fail(_tensors, part, **_options):
+        part.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pyg_sitenet.data.cache.save_file", fail)

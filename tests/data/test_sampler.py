@@ -58,6 +58,12 @@ def test_batches_are_nearly_full(sizes):
     assert len(_sampler(sizes)) <= 1.1 * least + 1
 
 
+def test_crystals_that_fill_much_of_a_batch_leave_few_gaps(sizes):
+    sites, _ = sizes
+    batches = _sampler(sizes, max_sites=61, max_pairs=10**9)
+    assert len(batches) <= 1.15 * sites.sum() / 61
+
+
 def test_batches_of_an_epoch_are_about_equally_full(sizes):
     sites, _ = sizes
     loads = [sites[batch].sum() for batch in _sampler(sizes, max_pairs=10**9)]
