@@ -91,7 +91,7 @@ def _check_formula(
         abs(stated.get(z, 0) - listed.get(z, 0)) > _FORMULA_TOLERANCE for z in elements
     ):
         raise StructureError(
-            f"{origin}: lists {structure.composition.reduced_formula} but its"
+            f"{origin}: lists {structure.composition.hill_formula} but its"
             f" _chemical_formula_sum is {values['_chemical_formula_sum']}: truncated,"
             " or atoms are missing; complete the atoms or correct the formula"
         )

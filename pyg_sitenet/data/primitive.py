@@ -70,23 +70,22 @@ def primitive_cell(
         Niggli cell [3, 3], fractional coordinates [num_sites, 3] in [0, 1), and the
         index of the atom that each site is the first copy of, [num_sites].
     """
-    start = minkowski_reduction(cell)
+    given, start = cell, minkowski_reduction(cell)
     cell, frac = start @ cell, frac @ _integer_inverse(start)
     merged = merge_copies(cell, frac, kinds, tolerance)
     cell, frac, kept = merged.basis @ cell, merged.frac, merged.copies[:, 0]
-    form = _choose_form(cell, frac, kinds[kept])
+    form = _choose_form(cell, frac, kinds[kept], given)
     return np.asarray(form @ cell), _wrap(frac @ _integer_inverse(form)), kept
 
 
-def _choose_form(cell: Floats, frac: Floats, kinds: Ints) -> Ints:
+def _choose_form(cell: Floats, frac: Floats, kinds: Ints, given: Floats) -> Ints:
     """Choose between the Niggli cells of a symmetric lattice by what fills it.
 
     A lattice may be more symmetric than its crystal; the axes are then told apart by
-    their structure factors, which no choice of origin or setting changes.
+    their structure factors, which no choice of origin or setting changes. Of what is
+    equivalent still, the one most like the given cell.
     """
     forms = niggli_reductions(cell)
-    if len(forms) == 1:
-        return np.asarray(forms[0])
     rows = forms @ cell
     metrics = (rows @ rows.transpose(0, 2, 1)).reshape(-1, 9)
     metrics /= metrics.max()
@@ -96,7 +95,8 @@ def _choose_form(cell: Floats, frac: Floats, kinds: Ints) -> Ints:
     best = np.arange(len(forms))
     for key, tolerance in keys:
         best = best[tolerant_minima(key[best], tolerance)]
-    return np.asarray(forms[best[0]])
+    likeness = (rows[best] * given).sum(axis=(1, 2))
+    return np.asarray(forms[best[likeness.argmax()]])
 
 
 def _squared_factors(forms: Ints, frac: Floats, kinds: Ints) -> Floats:

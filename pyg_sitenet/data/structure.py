@@ -39,8 +39,9 @@ def load_structure(source: StructureLike) -> Structure:
     if isinstance(source, str | os.PathLike):
         return _load_file(Path(source))
     if isinstance(source, IMolecule):
+        formula = source.composition.hill_formula
         raise StructureError(
-            f"{source.formula}: a molecule without periodicity; give a crystal"
+            f"{formula}: a molecule without periodicity; give a crystal"
         )
     if _is_atoms(source):
         return _from_atoms(source, source.get_chemical_formula())
@@ -138,4 +139,6 @@ def _specie(symbol: str, state: float | None) -> Species | DummySpecies | str:
 
 
 def _formula(structure: Structure) -> str:
-    return str(structure.formula) or "an empty structure"
+    # Hill's order: pymatgen's own asks every element for its electronegativity and
+    # warns where there is none.
+    return structure.composition.hill_formula or "an empty structure"

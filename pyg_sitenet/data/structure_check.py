@@ -85,7 +85,7 @@ def _check_elements(structure: Structure, origin: str) -> None:
             1 <= site.specie.Z <= MAX_ATOMIC_NUMBER
         ):
             raise StructureError(
-                f"{origin}: {site.species_string!r} is not a chemical element; replace"
+                f"{origin}: {site.specie.symbol!r} is not a chemical element; replace"
                 " dummy and unknown atoms by real ones"
             )
 
