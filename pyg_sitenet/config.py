@@ -32,6 +32,9 @@ class DataConfig(_Settings):
     units: dict[str, str] = Field({}, description="Units the data do not state.")
     max_atoms: int = Field(500, ge=1, description="Atoms each site attends to.")
     environment: Literal["supercell"] = "supercell"
+    merge: bool = Field(
+        True, description="Keep one of equal sites and pairs: same result, for less."
+    )
     primitive_tolerance: float = Field(
         0.1, gt=0, description="Angstrom; at 0.5 real distortions vanish."
     )

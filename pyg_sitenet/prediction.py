@@ -21,6 +21,7 @@ from pyg_sitenet.data.structure import StructureLike
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.transforms import MergeEquivalent
 
 
 class _Encoded(NamedTuple):
@@ -72,6 +73,7 @@ class Predictor:
         self.model = model.to(self.device).eval()
         self.description = description
         self._known_elements = frozenset(description.elements)
+        self._merge = MergeEquivalent() if description.config.data.merge else None
 
     @property
     def columns(self) -> list[str]:
@@ -164,6 +166,8 @@ class Predictor:
             return Failure(record.origin, record.id, "encode", reason, remedy)
         texts = (*record.warnings, *(str(one.message) for one in caught))
         data = cast("Data", data)
+        if self._merge is not None:
+            data = self._merge(data)
         return _Encoded(record, data, (*texts, *self._unseen(data.z)))
 
     def _unseen(self, z: Tensor) -> tuple[str, ...]:

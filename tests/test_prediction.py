@@ -79,8 +79,8 @@ def test_batches_stay_within_the_budget(predictor: Predictor) -> None:
     predictor.model.register_forward_pre_hook(
         lambda _, inputs: sizes.append((inputs[0].num_nodes, inputs[0].num_edges))
     )
-    predictor.predict([_salt()] * 7)  # 2 sites, 32 pairs each
-    assert sizes == [(6, 96), (6, 96), (2, 32)]
+    predictor.predict([_salt()] * 7)  # 2 sites, 8 different pairs each
+    assert sizes == [(6, 24), (6, 24), (2, 8)]
 
 
 def test_dropout_is_off(description: ModelDescription) -> None:

@@ -60,7 +60,7 @@ def values(case):
 
 
 def sorted_rows(array):
-    """Rows as a multiset: sites and pairs come in another order than in the reference."""
+    """Rows as a multiset: the reference orders sites and pairs in another way."""
     array = np.asarray(array, dtype=np.float64)
     return np.sort(array.reshape(len(array), -1), axis=0)
 

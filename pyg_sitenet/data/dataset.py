@@ -116,8 +116,11 @@ class CrystalDataset(InMemoryDataset):
 
     @property
     def num_sites(self) -> list[int]:
-        """Unique sites of each crystal."""
-        return self._sizes("x", 0)
+        """Unique sites of each crystal, merged ones included."""
+        if "site_multiplicity" not in self._data:
+            return self._sizes("x", 0)
+        graphs = (self.get(i) for i in self.indices())
+        return [int(graph.site_multiplicity.sum()) for graph in graphs]
 
     @property
     def num_pairs(self) -> list[int]:

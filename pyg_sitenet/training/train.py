@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ from pyg_sitenet.training.run_folder import (
     open_run_folder,
     write_config,
 )
+from pyg_sitenet.transforms import MergeEquivalent
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,19 @@ def _load_dataset(
         environment=data.environment,
         primitive_tolerance=data.primitive_tolerance,
         workers=data.workers,
+        pre_transform=_merging(config),
         progress=progress,
     )
+
+
+def _merging(config: Config) -> MergeEquivalent | None:
+    if config.data.merge and config.model.norm == "batch":
+        _logger.warning(
+            "equal sites and pairs are not merged: batch normalisation counts each of "
+            "them while training (data.merge=false silences this)"
+        )
+        return None
+    return MergeEquivalent() if config.data.merge else None
 
 
 def _fit(

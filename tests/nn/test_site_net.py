@@ -120,7 +120,7 @@ def test_the_literal_bipartite_graph_gives_the_same(rutile):
     torch.testing.assert_close(bipartite, expected)
 
 
-def test_literal_graphs_can_be_batched(batch):
+def test_literal_graphs_can_be_batched():
     crystals = [Structure(Lattice.cubic(a), ["Po"], [[0] * 3]) for a in (3.0, 3.3)]
     model = SiteNet(SMALL).eval()
     literal = [encode_structure(c, max_atoms=30, unfold=True) for c in crystals]

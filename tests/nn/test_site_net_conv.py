@@ -192,7 +192,7 @@ def test_independent_value_networks_per_head(inputs):
     torch.testing.assert_close(own(x, EDGE_INDEX, edge_attr), expected)
     with torch.no_grad():
         own.value.linear.bias[6:] += torch.arange(6.0)  # the second head's network
-    out, (_, alpha) = own(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
+    out, (_, _alpha) = own(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
     assert not torch.allclose(out, expected)
 
 
@@ -222,7 +222,7 @@ def test_residual_adds_what_came_in(inputs):
 
 
 def test_reset_parameters_draws_anew(inputs):
-    x, edge_attr = inputs
+    _x, _edge_attr = inputs
     torch.manual_seed(5)
     conv = SiteNetConv(8, 6, edge_dim=5, attention_hidden=(16, 16))
     before = {k: v.clone() for k, v in conv.state_dict().items()}
