@@ -9,7 +9,8 @@ DEMO := runs/demo
 .PHONY: demo test test-slow lint types clean
 
 demo: $(STAMP)
-	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) --resume
+	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) \
+	    $$(test ! -f $(DEMO)/config.yaml || echo --resume)
 	$(BIN)/sitenet predict $(DEMO) examples/structures --output $(DEMO)/examples.csv
 	@cat $(DEMO)/examples.csv
 	@echo "Figures: $(DEMO)/figures   Test set: $(DEMO)/predictions.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -14,14 +15,24 @@ P = ParamSpec("P")
 
 
 def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Run a command so that a user's error is a line on stderr, not a traceback."""
+    """Run a command so that errors and warnings are lines on stderr for people."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SiteNetError as error:
-            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(1) from error
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                command(*args, **kwargs)
+            except SiteNetError as error:
+                _say("Error", error)
+                raise typer.Exit(1) from error
 
     return run
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    _say("Warning", message)
+
+
+def _say(kind: str, message: object) -> None:
+    typer.echo(f"{kind}: {' '.join(str(message).split())}", err=True)

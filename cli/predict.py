@@ -6,13 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import DATA_HELP, Json, Model, OutputFile
-from .tables import counted, rows_file, show_table
+from .tables import counted, finished_rows, rows_file, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.records import Failure, Record
@@ -25,8 +26,17 @@ Inputs = Annotated[
 ]
 
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where the output file ends.")
+]
+
+
 def predict(
-    model: Model, inputs: Inputs, output: OutputFile = None, as_json: Json = False
+    model: Model,
+    inputs: Inputs,
+    output: OutputFile = None,
+    resume: Resume = False,
+    as_json: Json = False,
 ) -> None:
     """Predict the properties of structures.
 
@@ -35,14 +45,17 @@ def predict(
 
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
+    if resume and output is None:
+        raise typer.BadParameter("--resume needs the --output file to go on with")
     from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model)
-    results = counted(predictor.predict_records(_records(inputs)), "Predicting")
+    records = _records(inputs)
     if output is None:
+        results = counted(predictor.predict_records(records), "Predicting")
         done, reasons = _show(list(results), predictor, as_json)
     else:
-        done, reasons = _write(results, predictor, output, as_json)
+        done, reasons = _write(records, predictor, output, resume, as_json)
     typer.echo(f"{done} predicted, {reasons.total()} failed", err=True)
     for reason, number in reasons.most_common():
         typer.echo(f"  {number} x {reason}", err=True)
@@ -77,20 +90,28 @@ def _show(
 
 
 def _write(
-    results: Iterable[Prediction | Failure],
+    records: Iterator[Record | Failure],
     predictor: Predictor,
     output: Path,
+    resume: bool,
     as_json: bool,
 ) -> tuple[int, Counter[str]]:
+    """Write each result as it comes; order is kept, so rows count what is done."""
     from pyg_sitenet.data.records import Failure
 
-    done, reasons = 0, Counter[str]()
     failed = output.with_name(f"{output.stem}_failures.csv")
+    headings = _headings(predictor)
+    done, reasons = 0, Counter[str]()
+    if resume:
+        done = len(finished_rows(output, headings))
+        earlier = finished_rows(failed, FAILURE_HEADINGS)
+        reasons.update(row[FAILURE_HEADINGS.index("reason")] for row in earlier)
+        records = islice(records, done + len(earlier), None)
     with (
-        rows_file(output, _headings(predictor)) as add,
-        rows_file(failed, FAILURE_HEADINGS) as add_failure,
+        rows_file(output, headings, resume=resume) as add,
+        rows_file(failed, FAILURE_HEADINGS, resume=resume) as add_failure,
     ):
-        for result in results:
+        for result in counted(predictor.predict_records(records), "Predicting"):
             if isinstance(result, Failure):
                 add_failure(astuple(result))
                 reasons[result.reason] += 1

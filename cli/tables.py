@@ -50,8 +50,31 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
         yield from shown.track(items, description=what)
 
 
+def finished_rows(path: Path, headings: Sequence[str]) -> list[list[str]]:
+    """Return the rows that a file holds; one torn off in the middle is dropped.
+
+    Raises:
+        DataError: If the file has other columns.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        path.write_text("".join(lines[:-1]), encoding="utf-8")
+        lines.pop()
+    rows = list(csv.reader(lines))
+    if rows and rows[0] != list(headings):
+        raise DataError(
+            f"{path}: cannot be continued: its columns are {', '.join(rows[0])}, "
+            f"expected {', '.join(headings)}; choose another --output"
+        )
+    return rows[1:]
+
+
 @contextmanager
-def rows_file(path: Path, headings: Sequence[str]) -> Iterator[AddRow]:
+def rows_file(
+    path: Path, headings: Sequence[str], *, resume: bool = False
+) -> Iterator[AddRow]:
     """Open a CSV file and give what adds a row to it, on the disk at once.
 
     Raises:
@@ -59,19 +82,20 @@ def rows_file(path: Path, headings: Sequence[str]) -> Iterator[AddRow]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", newline="", encoding="utf-8")
+        file = path.open("a" if resume else "w", newline="", encoding="utf-8")
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written: {error.strerror}; choose another --output"
         ) from error
     with file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
 
         def add(row: Sequence[object]) -> None:
             writer.writerow([as_text(value, 7) for value in row])
             file.flush()
 
-        add(headings)
+        if not file.tell():
+            add(headings)
         yield add
 
 

@@ -51,3 +51,13 @@ def test_folder_that_is_no_run_is_one_line(sitenet, tmp_path):
     done = sitenet("info", tmp_path)
     assert done.exit_code == 1
     assert "holds no model.safetensors" in done.stderr
+
+
+@pytest.mark.filterwarnings("default")
+def test_warning_is_one_line_on_stderr(sitenet):
+    quartz = EXAMPLES / "SiO2_quartz.cif"
+    done = sitenet("info", quartz, "--max-atoms", 5, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["supercell atoms"] == 9
+    assert done.stderr.startswith("Warning: ")
+    assert done.stderr.count("\n") == 1

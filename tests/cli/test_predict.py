@@ -97,6 +97,29 @@ def test_rows_are_on_disk_before_the_end(tmp_path):
         assert path.read_text() == "id,value\na,1\n"
 
 
+def test_stopped_run_goes_on_where_its_files_end(sitenet, run, mixed, tmp_path):
+    whole, part = tmp_path / "whole.csv", tmp_path / "part.csv"
+    failed = [path.with_name(f"{path.stem}_failures.csv") for path in (whole, part)]
+    assert sitenet("predict", run, mixed, "--output", whole).exit_code == 0
+    # In the order of names come binary*, cut*, empty* (15 failures), then good*.
+    lines = whole.read_text().splitlines(keepends=True)
+    part.write_text("".join(lines[:31]) + lines[31][:5])
+    failed[1].write_text("".join(failed[0].read_text().splitlines(keepends=True)[:16]))
+    done = sitenet("predict", run, mixed, "--output", part, "--resume")
+    assert done.exit_code == 0, done.output
+    assert [row["id"] for row in rows(part)] == [row["id"] for row in rows(whole)]
+    assert failed[1].read_text() == failed[0].read_text()
+    assert "180 predicted, 20 failed" in done.stderr
+
+
+def test_file_of_another_model_is_not_continued(sitenet, run, tmp_path):
+    output = tmp_path / "gaps.csv"
+    output.write_text("id,formula,n,warnings\nNaCl,NaCl,1.5,\n")
+    done = sitenet("predict", run, EXAMPLES, "--output", output, "--resume")
+    assert done.exit_code == 1
+    assert "cannot be continued: its columns are id, formula, n" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
