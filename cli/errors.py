@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
@@ -30,7 +30,7 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401
     _say("Warning", message)
 
 
