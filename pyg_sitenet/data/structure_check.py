@@ -115,7 +115,6 @@ def _close_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
     for start in range(0, count, rows):
         first = np.arange(start, min(start + rows, count))
         difference = frac[first, None] - frac
-        difference -= np.rint(difference)
         distances = minimum_image_distances(difference.reshape(-1, 3) @ cell, cell)
         table = distances.reshape(len(first), count)
         table[first[:, None] >= np.arange(count)] = np.inf

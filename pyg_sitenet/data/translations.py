@@ -75,8 +75,19 @@ def _translations(
         (mismatch, _Translation(vector, order, image))
         for vector, order in _candidates(cell, frac, kinds, tolerance)
         for image, mismatch in _match(cell, frac, kinds, vector, tolerance)
+        if _acts_freely(image, order)
     ]
     return [translation for _, translation in sorted(found, key=lambda pair: pair[0])]
+
+
+def _acts_freely(image: Ints, order: int) -> bool:
+    """Tell whether every orbit has ``order`` members; not so at absurd tolerances."""
+    power = sites = np.arange(len(image))
+    for _ in range(order - 1):
+        power = image[power]
+        if (power == sites).any():
+            return False
+    return bool((image[power] == sites).all())
 
 
 def _candidates(

@@ -64,8 +64,21 @@ def test_niggli_cell_is_the_one_of_pymatgen(seed):
     cell = random_cell(np.random.default_rng(seed))
     own = niggli_reductions(cell)[0] @ cell
     other = Lattice(cell).get_niggli_reduced_lattice(tol=1e-8)
-    assert np.allclose(np.sort(Lattice(own).abc), np.sort(other.abc), atol=1e-6)
+    assert np.allclose(Lattice(own).abc, other.abc, atol=1e-6)
     assert np.allclose(Lattice(own).angles, other.angles, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_niggli_cell_of_a_special_lattice_is_the_one_of_pymatgen(seed):
+    # Small integers: equal lengths and angles, where the extra conditions decide.
+    rng = np.random.default_rng(seed)
+    cell = np.zeros((3, 3))
+    while abs(np.linalg.det(cell)) < 1:
+        cell = 3.0 * rng.integers(-2, 3, (3, 3))
+    own = niggli_reductions(cell)[0] @ cell
+    other = Lattice(cell).get_niggli_reduced_lattice()
+    assert np.allclose(Lattice(own).abc, other.abc, atol=1e-6)
+    assert np.allclose(Lattice(own).angles, other.angles, atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(40))
