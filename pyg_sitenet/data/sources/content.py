@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+import numpy as np
 from pymatgen.core import Lattice, Species, Structure
 from pymatgen.core.structure import StructureError as PymatgenStructureError
 
@@ -112,7 +113,9 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
         else:
             species, coordinates = values["species"], values["frac_coords"]
             lattice = Lattice(values["lattice"])
-        return Structure(lattice, species, coordinates)
+        # Older pymatgen takes coordinates of any length.
+        frac = np.reshape(np.asarray(coordinates, dtype=float), (len(species), 3))
+        return Structure(lattice, species, frac)
     except _BAD_VALUES as error:
         detail = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise StructureError(
