@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.elements import property_statistics
+from pyg_sitenet.nn.fused_layer import fused_layer
 from pyg_sitenet.nn.layers import Layer
 
 NUM_ELEMENT_ROWS = 200
@@ -83,5 +84,4 @@ class EdgeEmbedding(nn.Module):
         if len(self.centers) > 0:
             steps = (features[:, :1] - self.centers) / self.spacing
             features = torch.cat([features, torch.exp(-0.5 * steps.square())], dim=-1)
-        out: Tensor = self.layer(features)
-        return out
+        return fused_layer(self.layer, features)

@@ -1,0 +1,78 @@
+"""Site-Net as the paper batches it: every pair of a batch, padded, nothing saved.
+
+The yardstick of the other benchmarks and, being the model's equations and no more, the
+specification that the fast path is tested against. It runs on the parameters of a
+:class:`~pyg_sitenet.SiteNet`, so that outputs and gradients compare one to one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_sitenet import SiteNet, SiteNetConv
+from pyg_sitenet.nn.layers import PairLinear
+
+
+def dense_forward(model: SiteNet, data: Data) -> Tensor:
+    """Return the outputs before scaling and activation, ``[B, T]``.
+
+    Args:
+        model: The parameters; any configuration without cutoff, top-k and batch norm.
+        data: Unmerged graphs whose pairs are sorted by receiver.
+    """
+    sender, edge_attr, is_pair = _pad(data)
+    x = model.site_embedding(data.z, data.x)
+    edge_attr = model.edge_embedding(edge_attr.flatten(0, 1)).unflatten(
+        0, is_pair.shape
+    )  # [n, N, D]
+    outputs = []
+    for block in model.blocks:
+        x, edge_attr = _block(block, x, sender, edge_attr, is_pair)
+        outputs.append(x)
+    num_graphs = 1 if data.batch is None else data.num_graphs
+    out: Tensor = model.readout(torch.cat(outputs, dim=-1), data.batch, num_graphs)
+    return out
+
+
+def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
+    """Return senders ``[n, N]``, pair features ``[n, N, 2]`` and which are real."""
+    sender, receiver = data.edge_index
+    counts = receiver.bincount(minlength=data.num_nodes)
+    is_pair = torch.arange(int(counts.max())) < counts.unsqueeze(-1)
+    senders = sender.new_zeros(is_pair.shape)
+    senders[is_pair] = sender
+    features = data.edge_attr.new_zeros(*is_pair.shape, data.edge_attr.size(-1))
+    features[is_pair] = data.edge_attr
+    return senders, features, is_pair
+
+
+def _block(
+    block: SiteNetConv, x: Tensor, sender: Tensor, edge_attr: Tensor, is_pair: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the new sites ``[n, H * C]`` and pairs ``[n, N, D]``."""
+    receiver_part = x.unsqueeze(1).expand(-1, sender.size(1), -1)
+    pairs = torch.cat([receiver_part, x[sender], edge_attr], dim=-1)  # [n, N, 2 F + D]
+    logits = block.logits(_layer(block.attention, pairs))
+    logits = logits.masked_fill(~is_pair.unsqueeze(-1), -torch.inf)
+    alpha = logits.softmax(dim=1)  # [n, N, H]
+    groups = 1 if block.share_value_network else block.heads
+    value = _layer(block.value, pairs).unflatten(-1, (groups, -1))
+    value = value.expand(-1, -1, block.heads, -1)  # [n, N, H, C]
+    heads = torch.einsum("njh,njhc->nch", alpha, value).flatten(1)
+    new_x = block.site(heads)
+    if block.residual:
+        new_x = new_x + x
+    if block.edge is None:
+        return new_x, edge_attr
+    new_edge_attr = _layer(block.edge, pairs)
+    return new_x, new_edge_attr + edge_attr if block.residual else new_edge_attr
+
+
+def _layer(layer: PairLinear, pairs: Tensor) -> Tensor:
+    """Apply linear map, activation and norm, as far as the layer has them."""
+    out: Tensor = layer.linear(pairs)
+    for part in (getattr(layer, "activation", None), getattr(layer, "norm", None)):
+        out = out if part is None else part(out.flatten(0, 1)).view_as(out)
+    return out

@@ -1,0 +1,201 @@
+"""Attention over pairs that stores no vector of a pair, with gradients by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils import scatter, softmax
+
+from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, ChunkedLayer, Terms
+from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
+from pyg_sitenet.nn.layers import PairLayer
+
+
+def fused_attention(
+    attention: PairLayer,
+    logits: nn.Linear,
+    value: PairLayer,
+    x_src: Tensor,
+    x_dst: Tensor,
+    edge_index: Tensor,
+    edge_attr: Tensor,
+    edge_multiplicity: OptTensor,
+) -> tuple[Tensor, Tensor]:
+    """Attend.
+
+    Args:
+        attention: The hidden layer of the logits.
+        logits: From it to one logit a head.
+        value: The value network that all heads share.
+        x_src: Senders.
+        x_dst: Receivers.
+        edge_index: Sender and receiver of each pair ``[2, E]``, in any order.
+        edge_attr: Pair features ``[E, D]``.
+        edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+
+    Returns:
+        The heads of each receiver ``[n_dst, C * H]``, head index fastest, and the
+        attention weights ``[E, H]``.
+    """
+    # The affine part of the norm before a linear map belongs to that map.
+    factor, shift, eps = norm_parameters(attention.norm, logits.weight[0])
+    log_multiplicity = None
+    if edge_multiplicity is not None:
+        log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
+    heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
+        edge_attr, edge_index, log_multiplicity, eps,
+        ACTIVATIONS[type(attention.activation)],
+        logits.weight * factor, logits.weight @ shift + logits.bias,
+        *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
+    )  # fmt: skip
+    # A weighted mean of affine maps is the affine map of the weighted mean.
+    factor, shift, _ = norm_parameters(value.norm, value.linear.bias)
+    is_seen = heads.new_zeros(len(heads), 1).index_fill_(0, edge_index[1], 1)
+    heads = heads * factor + (is_seen * shift).unsqueeze(1)  # [n_dst, H, C]
+    return heads.transpose(1, 2).flatten(1), alpha
+
+
+class _FusedAttention(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        edge_attr: Tensor,
+        edge_index: Tensor,
+        log_multiplicity: OptTensor,
+        eps: float | None,
+        activation: Activation,
+        weight: Tensor,
+        bias: Tensor,
+        *terms: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        inputs = (edge_attr, edge_index, activation, eps)
+        attention = ChunkedLayer(Terms(*terms[:3]), *inputs)
+        logits = _logits(attention, weight)
+        num_receivers = len(terms[0])
+        shifted = logits + bias
+        if log_multiplicity is not None:
+            shifted += log_multiplicity.unsqueeze(-1)
+        alpha = softmax(shifted, edge_index[1], num_nodes=num_receivers)
+        value = ChunkedLayer(Terms(*terms[3:]), *inputs)
+        heads = _weighted_sums(value, alpha, edge_index[1], num_receivers)
+        ctx.save_for_backward(
+            edge_attr, edge_index, weight, logits, alpha, heads, *terms,
+            attention.statistics, value.statistics,
+        )  # fmt: skip
+        ctx.options = inputs[2:]
+        return heads, alpha
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any,  # noqa: ANN401
+        heads_grad: OptTensor,
+        alpha_grad: OptTensor,
+    ) -> tuple[Tensor | None, ...]:
+        edge_attr, edge_index, weight, logits, alpha, heads, *rest = ctx.saved_tensors
+        terms, statistics = rest[:6], rest[6:]
+        activation, eps = ctx.options
+        inputs = (edge_attr, edge_index, activation, eps)
+        edge_grad = torch.empty_like(edge_attr) if ctx.needs_input_grad[0] else None
+        value = ChunkedLayer(Terms(*terms[3:]), *inputs, statistics[1])
+        heads_grad = (
+            torch.zeros_like(heads) if heads_grad is None else heads_grad.contiguous()
+        )
+        total = _value_backward(value, alpha, edge_index[1], heads_grad, edge_grad)
+        mean = (heads_grad * heads).sum(-1)
+        if alpha_grad is not None:
+            total += alpha_grad
+            mean += scatter(alpha * alpha_grad, edge_index[1], dim_size=len(mean))
+        logits_grad = total.sub_(mean[edge_index[1]]).mul_(alpha)
+
+        attention = ChunkedLayer(Terms(*terms[:3]), *inputs, statistics[0])
+        weight_grad = _attention_backward(
+            attention, weight, logits, logits_grad, edge_grad
+        )
+        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[2] else None
+        return (
+            edge_grad, None, count_grad, None, None, weight_grad,
+            logits_grad.sum(0), *attention.grads, *value.grads,
+        )  # fmt: skip
+
+
+def _logits(attention: ChunkedLayer, weight: Tensor) -> Tensor:
+    """Return ``weight @ z`` of each pair, ``[E, H]``."""
+    weight = weight.t().contiguous()
+    logits = weight.new_empty(len(attention.mean), weight.size(1))
+    for pairs, out in attention.forward():
+        torch.mm(out, weight, out=logits[pairs])
+    return logits.mul_(attention.rstd)
+
+
+def _weighted_sums(
+    value: ChunkedLayer, alpha: Tensor, receiver: Tensor, num_receivers: int
+) -> Tensor:
+    """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
+    H, C = alpha.size(1), value.width
+    sums = alpha.new_zeros(num_receivers, H * C)
+    buffer = alpha.new_empty(value.rows, H * C)
+    for pairs, out in value.forward():
+        weighted = buffer[: len(out)]
+        weights = alpha[pairs] * value.rstd[pairs]
+        for head in range(H):
+            columns = slice(head * C, (head + 1) * C)
+            torch.mul(out, weights[:, head, None], out=weighted[:, columns])
+        sums.index_add_(0, receiver[pairs], weighted)
+    return sums.view(num_receivers, H, C)
+
+
+def _value_backward(
+    value: ChunkedLayer,
+    alpha: Tensor,
+    receiver: Tensor,
+    heads_grad: Tensor,
+    edge_grad: OptTensor,
+) -> Tensor:
+    """Return the gradient of the attention weights by way of the heads, ``[E, H]``."""
+    _, H, C = heads_grad.shape
+    alpha_grad = torch.empty_like(alpha)
+    buffer = alpha.new_empty(value.rows, H, C)
+    for pairs, out, _, out_grad, z in value.backward(edge_grad, add=False):
+        rows, a, rstd = buffer[: len(out)], alpha[pairs], value.rstd[pairs]
+        torch.index_select(heads_grad, 0, receiver[pairs], out=rows)
+        torch.sub(out, value.mean[pairs], out=z).mul_(rstd)
+        torch.bmm(rows, z.unsqueeze(-1), out=alpha_grad[pairs].unsqueeze(-1))
+        torch.mul(rows[:, 0], a[:, 0, None], out=out_grad)
+        for head in range(1, H):
+            out_grad.addcmul_(rows[:, head], a[:, head, None])
+        product = (alpha_grad[pairs] * a).sum(1, keepdim=True).div_(C)
+        mean = out_grad.mean(1, keepdim=True)
+        constant, factor = value.norm_grad(mean, product, pairs)
+        out_grad.mul_(rstd).add_(constant).addcmul_(out, factor, value=-1)
+    return alpha_grad
+
+
+def _attention_backward(
+    attention: ChunkedLayer,
+    weight: Tensor,
+    logits: Tensor,
+    logits_grad: Tensor,
+    edge_grad: OptTensor,
+) -> Tensor:
+    """Return the gradient of the weight of the logits, ``[H, C]``."""
+    H, C = weight.shape
+    mean = logits_grad @ weight.mean(1, keepdim=True)
+    product = (logits_grad * logits).sum(1, keepdim=True).div_(C)
+    constant, factor = attention.norm_grad(mean, product, slice(None))
+    # The constant goes along as one more head, whose weights are 1.
+    scaled = torch.cat([logits_grad * attention.rstd, constant], dim=1)
+    extended = torch.cat([weight, torch.ones_like(weight[:1])])
+    weight_grad = torch.zeros_like(weight)
+    for pairs, out, _, out_grad, _ in attention.backward(edge_grad, add=True):
+        torch.mm(scaled[pairs], extended, out=out_grad)
+        weight_grad.addmm_(scaled[pairs, :H].t(), out)
+        out_grad.addcmul_(out, factor[pairs], value=-1)
+    of_means = (scaled[:, :H] * attention.mean).sum(0)
+    return weight_grad.sub_(of_means.unsqueeze(-1))

@@ -1,0 +1,141 @@
+"""A layer on pairs that stores its result alone, with gradients by hand."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, ChunkedLayer, Terms
+from pyg_sitenet.nn.layers import Layer, PairLayer
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+
+
+def fused_pair_layer(
+    layer: PairLayer,
+    x_src: Tensor,
+    x_dst: Tensor,
+    edge_index: Tensor,
+    edge_attr: Tensor,
+    *,
+    residual: bool,
+) -> Tensor:
+    """Return the result of each pair ``[E, C]``, plus ``edge_attr`` if asked."""
+    return _apply(pair_terms(layer, x_src, x_dst), edge_attr, edge_index, layer.norm,
+                  layer.activation, residual)  # fmt: skip
+
+
+def fused_layer(layer: Layer, features: Tensor) -> Tensor:
+    """Return the layer's result on each row of ``features``, ``[E, C]``."""
+    if not (is_fusible(features, layer) and len(layer) == 3):
+        result: Tensor = layer(features)
+        return result
+    linear, (_, activation, norm) = cast(nn.Linear, layer[0]), layer
+    return _apply(Terms(linear.bias, None, linear.weight), features, None, norm,
+                  activation, residual=False)  # fmt: skip
+
+
+def is_fusible(features: Tensor, module: nn.Module) -> bool:
+    """Whether gradients by hand may replace the module's own steps.
+
+    Not in half precision, under autocast, on meta tensors or with batch norm, and not
+    where someone looks inside: hooks, ``torch.compile``.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and features.dtype in (torch.float32, torch.float64)
+        and not features.is_meta
+        and not torch.is_autocast_enabled(features.device.type)
+        and not any(_is_special(part) for part in module.modules())
+    )
+
+
+def _is_special(part: nn.Module) -> bool:
+    return isinstance(part, nn.BatchNorm1d) or any(getattr(part, h) for h in _HOOKS)
+
+
+def pair_terms(layer: PairLayer, x_src: Tensor, x_dst: Tensor) -> Terms:
+    """Return what the layer adds up for each pair."""
+    sender, receiver = layer.project(x_src, x_dst)
+    return Terms(receiver, sender, layer.linear.weight.split(layer.sizes, dim=1)[2])
+
+
+def norm_parameters(
+    norm: nn.Module, like: Tensor
+) -> tuple[Tensor, Tensor, float | None]:
+    """Return factor, shift and epsilon of a layer norm, or of none at all."""
+    if isinstance(norm, nn.LayerNorm | nn.GroupNorm):
+        return norm.weight, norm.bias, norm.eps
+    return torch.ones_like(like), torch.zeros_like(like), None
+
+
+def _apply(
+    terms: Terms,
+    features: Tensor,
+    index: Tensor | None,
+    norm: nn.Module,
+    activation: nn.Module,
+    residual: bool,
+) -> Tensor:
+    weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
+    result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
+        features, index, *terms, weight, bias, eps, ACTIVATIONS[type(activation)],
+        residual,
+    )  # fmt: skip
+    return result
+
+
+class _FusedLayer(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        features: Tensor,
+        index: Tensor | None,
+        receiver: Tensor,
+        sender: Tensor | None,
+        weight: Tensor,
+        norm_weight: Tensor,
+        norm_bias: Tensor,
+        eps: float | None,
+        activation: Activation,
+        residual: bool,
+    ) -> Tensor:
+        terms = Terms(receiver, sender, weight)
+        layer = ChunkedLayer(terms, features, index, activation, eps)
+        result = features.new_empty(len(features), layer.width)
+        for pairs, out in layer.forward():
+            out.mul_(layer.rstd[pairs])
+            torch.addcmul(norm_bias, out, norm_weight, out=result[pairs])
+            if residual:
+                result[pairs].add_(features[pairs])
+        ctx.save_for_backward(features, index, *terms, norm_weight, layer.statistics)
+        ctx.options = (activation, eps, residual)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        features, index, *terms, norm_weight, statistics = ctx.saved_tensors
+        activation, eps, residual = ctx.options
+        layer = ChunkedLayer(
+            Terms(*terms), features, index, activation, eps, statistics
+        )
+        edge_grad = torch.empty_like(features) if ctx.needs_input_grad[0] else None
+        weight_grad = torch.zeros_like(norm_weight)
+        share = (norm_weight / layer.width).unsqueeze(-1)
+        for pairs, out, _, out_grad, scratch in layer.backward(edge_grad, add=False):
+            g, rstd = grad[pairs], layer.rstd[pairs]
+            product = torch.sub(out, layer.mean[pairs], out=scratch).mul_(rstd).mul_(g)
+            weight_grad += product.sum(0)
+            constant, factor = layer.norm_grad(g @ share, product @ share, pairs)
+            torch.mul(g, norm_weight, out=out_grad).mul_(rstd).add_(constant)
+            out_grad.addcmul_(out, factor, value=-1)
+        if edge_grad is not None and residual:
+            edge_grad += grad
+        return (
+            edge_grad, None, *layer.grads, weight_grad, grad.sum(0), None, None, None,
+        )  # fmt: skip

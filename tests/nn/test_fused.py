@@ -1,0 +1,274 @@
+"""The fused path gives what message passing and the dense reference give."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
+from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.nn import chunked_layer
+from pyg_sitenet.nn.fused_conv import can_fuse
+from pyg_sitenet.nn.fused_layer import fused_layer
+from pyg_sitenet.nn.layers import Layer
+from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+# Receiver 3 has one pair, receiver 4 none; the pairs are in no order.
+EDGE_INDEX = torch.tensor(
+    [[2, 0, 1, 4, 3, 0, 1, 2, 0, 0, 4, 1], [0, 1, 0, 2, 0, 1, 2, 2, 3, 2, 1, 0]]
+)
+CRYSTALS = ["nacl", "silicon", "rutile", "quartz", "vo2_m1", "triclinic"]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Four pairs of the widest layer a chunk, so that receivers are cut in two."""
+    monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 64)
+
+
+@pytest.fixture(scope="module")
+def dense_forward():
+    spec = importlib.util.spec_from_file_location(
+        "dense_reference", BENCHMARKS / "dense_reference.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dense_forward
+
+
+def make_conv(dtype=torch.float64, **options):
+    torch.manual_seed(5)
+    conv = SiteNetConv(8, 6, 5, heads=3, attention_hidden=(16,), **options)
+    with torch.no_grad():  # norms that are not the identity
+        for parameter in conv.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return conv.to(dtype)
+
+
+def make_inputs(dtype=torch.float64):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(5, 8, generator=generator, dtype=torch.float64).to(dtype)
+    edge_attr = torch.randn(12, 5, generator=generator, dtype=torch.float64).to(dtype)
+    return x.requires_grad_(), edge_attr.requires_grad_()
+
+
+def outputs_and_gradients(conv, x, edge_attr, multiplicity, *, fused):
+    """Return new sites, pairs and weights, and the gradients of everything."""
+    conv.fused = fused
+    result, (_, alpha) = conv(
+        x,
+        EDGE_INDEX,
+        edge_attr,
+        edge_multiplicity=multiplicity,
+        return_attention_weights=True,
+    )
+    outputs = [*(result if conv.update_edges else (result,)), alpha]
+    generator = torch.Generator().manual_seed(2)
+    loss = sum(
+        (out * torch.randn(out.shape, generator=generator).to(out)).sum()
+        for out in outputs
+    )
+    inputs = [x, edge_attr, *conv.parameters()]
+    if multiplicity is not None and multiplicity.requires_grad:
+        inputs.append(multiplicity)
+    return [*outputs, *torch.autograd.grad(loss, inputs)]
+
+
+def assert_all_close(actual, expected, tolerance):
+    for ours, theirs in zip(actual, expected, strict=True):
+        torch.testing.assert_close(
+            ours.double(), theirs.double(), rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("activation", ["mish", "silu", "relu"])
+@pytest.mark.parametrize("norm", ["layer", "none"])
+@pytest.mark.parametrize("update_edges", [True, False])
+@pytest.mark.parametrize("residual", [True, False])
+def test_equals_message_passing(activation, norm, update_edges, residual):
+    conv = make_conv(
+        activation=activation, norm=norm, update_edges=update_edges, residual=residual
+    )
+    inputs = (*make_inputs(), None)
+    expected = outputs_and_gradients(conv, *inputs, fused=False)
+    actual = outputs_and_gradients(conv, *inputs, fused=True)
+    assert_all_close(actual, expected, 1e-12)
+
+
+@pytest.mark.parametrize(
+    "multiplicity",
+    [torch.arange(1, 13), torch.linspace(0.5, 6, 12).double().requires_grad_()],
+)
+def test_multiplicities_count_as_in_message_passing(multiplicity):
+    conv, inputs = make_conv(), (*make_inputs(), multiplicity)
+    expected = outputs_and_gradients(conv, *inputs, fused=False)
+    actual = outputs_and_gradients(conv, *inputs, fused=True)
+    assert_all_close(actual, expected, 1e-12)
+
+
+def test_single_precision_is_as_exact_as_it_can_be():
+    single = torch.float32
+    x, edge_attr = make_inputs(single)
+    actual = outputs_and_gradients(make_conv(single), x, edge_attr, None, fused=True)
+    inputs = (x.double(), edge_attr.double(), None)
+    expected = outputs_and_gradients(make_conv(), *inputs, fused=False)
+    assert_all_close(actual, expected, 1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("activation", ["mish", "silu", "relu"])
+def test_activations_hold_for_small_and_large_numbers(scale, activation):
+    layer = Layer(3, 4, norm="none", activation=activation)
+    features = (scale * torch.randn(50, 3)).requires_grad_()
+    expected = layer(features)
+    (expected_grad,) = torch.autograd.grad(expected.sum(), features)
+    actual = fused_layer(layer, features)
+    (actual_grad,) = torch.autograd.grad(actual.sum(), features)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(actual_grad, expected_grad, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_are_those_of_finite_differences():
+    conv, (x, edge_attr) = make_conv(), make_inputs()
+
+    def run(x, edge_attr, *_):
+        (sites, edges), (_, alpha) = conv(
+            x, EDGE_INDEX, edge_attr, return_attention_weights=True
+        )
+        return sites, edges, alpha
+
+    assert torch.autograd.gradcheck(run, (x, edge_attr, *conv.parameters()))
+
+
+def test_senders_and_receivers_may_differ():
+    torch.manual_seed(0)
+    conv = SiteNetConv((4, 8), 6, 5, heads=2, attention_hidden=(16,)).double()
+    x = (torch.randn(5, 4).double(), torch.randn(7, 8).double())
+    edge_attr = torch.randn(12, 5).double()
+    fused = conv(x, EDGE_INDEX, edge_attr)
+    conv.fused = False
+    assert_all_close(fused, conv(x, EDGE_INDEX, edge_attr), 1e-12)
+
+
+def test_works_without_any_pair():
+    conv, (x, edge_attr) = make_conv(), make_inputs()
+    sites, edges = conv(x, EDGE_INDEX[:, :0], edge_attr[:0])
+    (sites.sum() + edges.sum()).backward()
+    assert edges.shape == (0, 5)
+    torch.testing.assert_close(sites[0], sites[1])
+
+
+def test_senders_beyond_the_sites_are_refused():
+    conv, (x, edge_attr) = make_conv(), make_inputs()
+    with pytest.raises(IndexError, match="out of range"):
+        conv(x, EDGE_INDEX + 1, edge_attr)
+
+
+def test_keeps_no_hidden_vectors_for_the_backward_pass():
+    conv = SiteNetConv(8, 6, 5, heads=3).double()
+    x, edge_attr = torch.randn(4, 8).double(), torch.randn(1000, 5).double()
+    edge_index = torch.randint(4, (2, 1000))
+    kept = {}
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.setdefault(t.untyped_storage().data_ptr(), t), lambda t: t
+    ):
+        conv(x, edge_index, edge_attr)
+    numbers = sum(
+        t.numel() for t in kept.values() if t.size(0) == 1000 or 1000 in t.shape
+    )
+    assert numbers <= 1000 * (5 + 2 + 2 * 3 + 3 * 2)  # inputs, index, logits, norms
+
+
+@pytest.mark.parametrize("crystal", CRYSTALS)
+@pytest.mark.parametrize("residual", [False, True])
+def test_model_equals_the_dense_reference(request, dense_forward, crystal, residual):
+    torch.manual_seed(0)
+    config = ModelConfig(attention_hidden=(20,), residual=residual)
+    model = SiteNet(config, num_targets=2).double()
+    structures = [request.getfixturevalue(name) for name in (crystal, "cscl")]
+    batch = Batch.from_data_list(
+        [encode_structure(s, max_atoms=40, dtype=torch.float64) for s in structures]
+    )
+    merged = Batch.from_data_list(
+        [MergeEquivalent()(data) for data in batch.to_data_list()]
+    )
+    weights = torch.randn(2, 2, dtype=torch.float64)
+    expected = dense_forward(model, batch)
+    expected_grads = torch.autograd.grad((weights * expected).sum(), model.parameters())
+    for data in (batch, merged):
+        actual = model.raw_output(data)
+        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+        grads = torch.autograd.grad((weights * actual).sum(), model.parameters())
+        scale = max(g.abs().max().item() for g in expected_grads)
+        for ours, theirs in zip(grads, expected_grads, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10 * scale)
+
+
+def test_gradients_of_gradients_need_message_passing():
+    conv, (x, edge_attr) = make_conv(update_edges=False), make_inputs()
+    (grad,) = torch.autograd.grad(
+        conv(x, EDGE_INDEX, edge_attr).sum(), x, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+    conv.fused = False
+    (grad,) = torch.autograd.grad(
+        conv(x, EDGE_INDEX, edge_attr).sum(), x, create_graph=True
+    )
+    grad.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_k": 2},
+        {"norm": "batch"},
+        {"share_value_network": False},
+        {"attention_hidden": ()},
+        {"attention_hidden": (8, 8)},
+        {"flow": "target_to_source"},
+        {"aggr": "mean"},
+    ],
+)
+def test_other_options_take_message_passing(options):
+    options = {"attention_hidden": (16,), **options}
+    conv, (x, edge_attr) = SiteNetConv(8, 6, 5, 3, **options).double(), make_inputs()
+    assert not can_fuse(conv, x, x, EDGE_INDEX, edge_attr, None)
+    assert can_fuse(make_conv(), x, x, EDGE_INDEX, edge_attr, None)
+
+
+def test_whoever_looks_inside_gets_message_passing():
+    conv, (x, edge_attr) = make_conv(), make_inputs()
+    inputs = (x, x, EDGE_INDEX, edge_attr, None)
+    handles = [
+        conv.register_message_forward_hook(lambda *_: None),
+        conv.value.register_forward_hook(lambda *_: None),
+    ]
+    for handle in handles:
+        assert not can_fuse(conv, *inputs)
+        handle.remove()
+    assert can_fuse(conv, *inputs)
+    conv.explain = True
+    assert not can_fuse(conv, *inputs)
+
+
+def test_subclasses_keep_their_own_messages():
+    class Silent(SiteNetConv):
+        def message(self, value_i, value_j, edge_attr, alpha):
+            return 0 * super().message(value_i, value_j, edge_attr, alpha)
+
+    torch.manual_seed(0)
+    conv, (x, edge_attr) = Silent(8, 6, 5, 3).double(), make_inputs()
+    sites, _ = conv(x, EDGE_INDEX, edge_attr)
+    torch.testing.assert_close(sites[0], sites[1])
+
+
+def test_autocast_takes_message_passing():
+    conv, (x, edge_attr) = make_conv(torch.float32), make_inputs(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        sites, _ = conv(x, EDGE_INDEX, edge_attr)
+    expected, _ = conv(x, EDGE_INDEX, edge_attr)
+    torch.testing.assert_close(sites.float(), expected, rtol=0.1, atol=0.1)
