@@ -99,10 +99,10 @@ def _frame_tensors(
 def _edge_features(z: Ints, pairs: Pairs) -> Floats:
     """Return distance (angstrom) and clipped log Coulomb of each pair, [E, 2]."""
     own = pairs.is_self
-    z_i, z_j = z[pairs.receiver].astype(float), z[pairs.sender].astype(float)
-    coulomb = 0.5 * z_i**2.4
-    bohr = BOHR_PER_ANGSTROM * pairs.distance[~own]
-    coulomb[~own] = z_i[~own] * z_j[~own] / bohr
+    charge = z.astype(np.float64)
+    bohr = BOHR_PER_ANGSTROM * np.where(own, 1, pairs.distance)
+    coulomb = charge[pairs.receiver] * charge[pairs.sender] / bohr
+    coulomb[own] = 0.5 * charge[pairs.receiver[own]] ** 2.4
     log_coulomb = np.log(coulomb + LOG_COULOMB_FLOOR)
     limit = LOG_COULOMB_LIMIT
     return np.column_stack([pairs.distance, np.clip(log_coulomb, -limit, limit)])

@@ -108,10 +108,31 @@ def _wrapped_distances(vectors: Floats, reduced: Floats) -> Floats:
     lengths = np.einsum("ij,ij->i", wrapped, wrapped)
     far = np.flatnonzero(lengths > squares.min() / 4)
     if len(far):
-        projections = np.abs(wrapped[far] @ offsets.T)  # [num_far, 13]
-        gain = np.min(squares - 2 * projections, axis=1)
-        lengths[far] += np.minimum(gain, 0)
+        # |w +- v|^2 = |w|^2 + |v|^2 - 2 |w v| for the nearer of an opposite two.
+        gains = np.abs(wrapped[far] @ offsets.T)  # [num_far, 13]
+        gains *= -2
+        gains += squares
+        lengths[far] += np.minimum(gains.min(axis=1), 0)
     return np.asarray(np.sqrt(np.maximum(lengths, 0)))
+
+
+def tree_points(cell: Floats, frac: Floats) -> tuple[Floats, Floats]:
+    """Return points and periodic box for a search tree that ignores skewness.
+
+    Coordinates are multiples of the plane spacings, so the largest difference in one
+    of them (``p=inf``) is a lower bound of the distance.
+
+    Args:
+        cell: Reduced lattice, shape [3, 3], rows are the lattice vectors, angstrom.
+        frac: Fractional coordinates, shape [num_points, 3], any range.
+
+    Returns:
+        Points [num_points, 3] and box [3], angstrom.
+    """
+    spacings = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    # Rounding may reach the upper face, which belongs to the next cell.
+    below = np.nextafter(spacings, 0)
+    return np.minimum((frac - np.floor(frac)) * spacings, below), spacings
 
 
 def niggli_reductions(cell: Floats) -> Ints:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from pymatgen.core import Element, Species, Structure
+from scipy.spatial import KDTree
 
 from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
 from pyg_sitenet.data.lattice import (
     Floats,
     minimum_image_distances,
     minkowski_reduction,
+    tree_points,
 )
 from pyg_sitenet.errors import StructureError
 
@@ -18,9 +20,6 @@ MIN_DISTANCE = 0.5
 
 # Cubic angstrom: atoms MIN_DISTANCE apart need more room than this.
 MIN_VOLUME = 0.05
-
-# Pairs whose distances are computed at once (about 50 MB).
-_CHUNK = 1 << 20
 
 
 def check_structure(structure: Structure, origin: str) -> Structure:
@@ -92,13 +91,15 @@ def _check_elements(structure: Structure, origin: str) -> None:
 
 def _check_distances(structure: Structure, origin: str) -> None:
     cell = np.array(structure.lattice.matrix)
-    repeat = float(np.linalg.norm((minkowski_reduction(cell) @ cell)[0]))
+    reduction = minkowski_reduction(cell)
+    repeat = float(np.linalg.norm(reduction[0] @ cell))
     if repeat < MIN_DISTANCE:
         raise StructureError(
             f"{origin}: every atom is {repeat:.3g} A from its own periodic image, less"
             f" than {MIN_DISTANCE} A; is the cell in angstrom?"
         )
-    close = _close_pair(np.array(structure.frac_coords), cell)
+    frac = structure.frac_coords @ np.linalg.inv(reduction)
+    close = _closest_pair(frac, reduction @ cell)
     if close is not None:
         first, second, distance = close
         raise StructureError(
@@ -108,20 +109,19 @@ def _check_distances(structure: Structure, origin: str) -> None:
         )
 
 
-def _close_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
-    """Return the first two atoms that are too close, and their distance."""
-    count = len(frac)
-    rows = max(1, _CHUNK // count)
-    for start in range(0, count, rows):
-        first = np.arange(start, min(start + rows, count))
-        difference = frac[first, None] - frac
-        distances = minimum_image_distances(difference.reshape(-1, 3) @ cell, cell)
-        table = distances.reshape(len(first), count)
-        table[first[:, None] >= np.arange(count)] = np.inf
-        if table.min() < MIN_DISTANCE:
-            i, j = np.unravel_index(int(table.argmin()), table.shape)
-            return int(first[i]), int(j), float(table[i, j])
-    return None
+def _closest_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
+    """Return the two atoms that are too close by most, and their distance."""
+    points, box = tree_points(cell, frac)
+    tree = KDTree(points, boxsize=box)
+    pairs = tree.query_pairs(MIN_DISTANCE, p=np.inf, output_type="ndarray")
+    if not len(pairs):
+        return None
+    first, second = pairs.T
+    distances = minimum_image_distances((frac[second] - frac[first]) @ cell, cell)
+    closest = int(distances.argmin())
+    if distances[closest] >= MIN_DISTANCE:
+        return None
+    return int(first[closest]), int(second[closest]), float(distances[closest])
 
 
 def _with_hydrogen(structure: Structure) -> Structure:

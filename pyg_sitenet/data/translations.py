@@ -9,7 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from pyg_sitenet.data.lattice import Floats, Ints, minkowski_reduction
+from pyg_sitenet.data.lattice import (
+    Floats,
+    Ints,
+    minkowski_reduction,
+    tree_points,
+)
 
 # Neighbours looked at in the skewed metric of the search tree, to find the nearest.
 _NEIGHBOURS = 4
@@ -125,15 +130,13 @@ def _match(
     cell: Floats, frac: Floats, kinds: Ints, vector: Floats, tolerance: float
 ) -> list[tuple[Ints, float]]:
     """Return what site each site is moved onto and the largest error, or nothing."""
-    # Plane spacings as units make a difference in any coordinate a lower bound of the
-    # distance; a fourth coordinate keeps the species apart.
-    spacings = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    box = np.append(spacings, 0)
+    # A fourth coordinate keeps the species apart.
     apart = kinds[:, None] * (10 * tolerance)
-    tree = KDTree(np.hstack([_wrap(frac) * spacings, apart]), boxsize=box)
-    moved = np.hstack([_wrap(frac + vector) * spacings, apart])
+    points, box = tree_points(cell, frac)
+    moved, _ = tree_points(cell, frac + vector)
+    tree = KDTree(np.hstack([points, apart]), boxsize=np.append(box, 0))
     count = min(_NEIGHBOURS, len(frac))
-    near = tree.query(moved, range(1, count + 1), p=np.inf)[1]
+    near = tree.query(np.hstack([moved, apart]), range(1, count + 1), p=np.inf)[1]
     difference = (frac + vector)[:, None] - frac[near]
     difference -= np.rint(difference)
     distances = np.linalg.norm(difference @ cell, axis=-1)
@@ -143,11 +146,6 @@ def _match(
     if mismatch > tolerance or len(np.unique(image)) < len(image):
         return []
     return [(image, mismatch)]
-
-
-def _wrap(frac: Floats) -> Floats:
-    wrapped = frac - np.floor(frac)
-    return np.where(wrapped >= 1, 0.0, wrapped)
 
 
 def _merge(
