@@ -73,7 +73,7 @@ def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
     from pyg_sitenet.data.primitive import to_primitive
-    from pyg_sitenet.data.structure import load_structure
+    from pyg_sitenet.data.structure import load_structure, reduced_formula
     from pyg_sitenet.data.supercell import supercell_pairs
 
     structure = load_structure(path)
@@ -82,7 +82,7 @@ def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
     pairs = supercell_pairs(lattice.matrix, primitive.frac_coords, max_atoms)
     apart = pairs.distance[~pairs.is_self]
     return {
-        "formula": structure.composition.reduced_formula,
+        "formula": reduced_formula(structure),
         "sites": len(structure),
         "primitive sites": len(primitive),
         "primitive cell (A)": list(lattice.abc),

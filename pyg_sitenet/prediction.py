@@ -17,7 +17,7 @@ from torch_geometric.data import Batch, Data
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.structure import StructureLike
+from pyg_sitenet.data.structure import StructureLike, reduced_formula
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
@@ -189,7 +189,7 @@ class Predictor:
             record = item.record
             yield Prediction(
                 id=record.id,
-                formula=record.structure.composition.reduced_formula,
+                formula=reduced_formula(record.structure),
                 values=dict(zip(self.description.targets, next(values), strict=True)),
                 targets=dict(record.targets),
                 origin=record.origin,

@@ -18,6 +18,15 @@ _HOME = {
     "element_properties": "elements",
     "property_statistics": "elements",
     "encode_structure": "encode",
+    "BUNDLED": "bundled",
+    "BudgetBatchSampler": "sampler",
+    "CrystalDataModule": "datamodule",
+    "CrystalDataset": "dataset",
+    "Failure": "records",
+    "Record": "records",
+    "Source": "sources",
+    "open_source": "sources",
+    "split_crystals": "datamodule",
 }
 
 __all__ = list(_HOME)

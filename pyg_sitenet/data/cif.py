@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pymatgen.core import Composition, Element, Structure
 from pymatgen.io.cif import CifParser
 
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 _BLOCK = re.compile(r"data_(\S*)", re.IGNORECASE)
 _LETTERS = re.compile(r"^[A-Za-z]{0,2}")
@@ -80,27 +81,37 @@ def _check_symbols(values: Mapping[str, Any], origin: str) -> None:
 def _check_formula(
     structure: Structure, values: Mapping[str, Any], origin: str
 ) -> None:
-    """Refuse a list of atoms that has been cut off."""
+    """Refuse a list of atoms that has been cut off; hydrogen is often left out."""
     try:
-        stated = _fractions(Composition(values["_chemical_formula_sum"]))
+        stated = Composition(values["_chemical_formula_sum"])
     except (KeyError, ValueError, TypeError):
         return
-    listed = _fractions(structure.composition)
-    elements = stated.keys() | listed.keys()
-    if any(
-        abs(stated.get(z, 0) - listed.get(z, 0)) > _FORMULA_TOLERANCE for z in elements
-    ):
+    listed = structure.composition
+    if _same_shares(_amounts(stated), _amounts(listed)):
+        return
+    message = (
+        f"{origin}: lists {listed.hill_formula} but its _chemical_formula_sum is"
+        f" {values['_chemical_formula_sum']}"
+    )
+    if not _same_shares(_amounts(stated, hydrogen=False), _amounts(listed)):
         raise StructureError(
-            f"{origin}: lists {structure.composition.hill_formula} but its"
-            f" _chemical_formula_sum is {values['_chemical_formula_sum']}: truncated,"
-            " or atoms are missing; complete the atoms or correct the formula"
+            f"{message}: truncated, or atoms are missing; complete the atoms or correct"
+            " the formula"
         )
+    warnings.warn(f"{message}: used without hydrogen", SiteNetWarning, stacklevel=2)
 
 
-def _fractions(composition: Composition) -> dict[int, float]:
-    """Return the share of each atomic number: isotopes and ions are one element."""
-    total = composition.num_atoms
-    fractions: dict[int, float] = {}
+def _amounts(composition: Composition, *, hydrogen: bool = True) -> dict[int, float]:
+    """Return the amount of each atomic number: isotopes and ions are one element."""
+    amounts: dict[int, float] = {}
     for specie, amount in composition.items():
-        fractions[specie.Z] = fractions.get(specie.Z, 0) + amount / total
-    return fractions
+        if hydrogen or specie.Z != 1:
+            amounts[specie.Z] = amounts.get(specie.Z, 0) + amount
+    return amounts
+
+
+def _same_shares(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    total, other_total = sum(one.values()), sum(other.values())
+    return one.keys() == other.keys() and all(
+        abs(one[z] / total - other[z] / other_total) <= _FORMULA_TOLERANCE for z in one
+    )

@@ -21,6 +21,7 @@ from torch_geometric.data import Data
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.structure import reduced_formula
 from pyg_sitenet.errors import ConfigError, DataError, SiteNetWarning
 
 # Below this many crystals the processes take longer to start than the work to do.
@@ -89,7 +90,7 @@ class Encoder:
             )
         data.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
         data.id = record.id
-        data.formula = record.structure.composition.reduced_formula
+        data.formula = reduced_formula(record.structure)
         return data, [str(one.message) for one in caught]
 
 

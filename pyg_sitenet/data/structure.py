@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
@@ -17,7 +18,13 @@ from pyg_sitenet.errors import StructureError
 if TYPE_CHECKING:
     from ase import Atoms
 
-__all__ = ["StructureLike", "check_structure", "load_structure", "read_structures"]
+__all__ = [
+    "StructureLike",
+    "check_structure",
+    "load_structure",
+    "read_structures",
+    "reduced_formula",
+]
 
 StructureLike: TypeAlias = Union[Structure, "Atoms", str, "os.PathLike[str]"]
 
@@ -49,6 +56,15 @@ def load_structure(source: StructureLike) -> Structure:
         "expected a pymatgen Structure, ASE Atoms or the path of a structure file, got"
         f" {type(source).__name__}"
     )
+
+
+def reduced_formula(structure: Structure) -> str:
+    """Return the formula of one formula unit, such as ``TiO2``."""
+    with warnings.catch_warnings():
+        # Noble gases have no electronegativity to order a formula by.
+        warnings.simplefilter("ignore", UserWarning)
+        formula: str = structure.composition.reduced_formula
+    return formula
 
 
 def read_structures(path: str | os.PathLike[str]) -> Iterator[tuple[str, Structure]]:

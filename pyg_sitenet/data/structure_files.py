@@ -23,7 +23,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
 
 from pyg_sitenet.data.cif import read_cif_block, split_cif
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -106,9 +106,13 @@ def reading(origin: str) -> Iterator[list[str]]:
                 f" format ({reason[:200]}); export it again"
             ) from error
         finally:
-            texts.extend(" ".join(str(w.message).split()) for w in caught)
+            ours = [w for w in caught if issubclass(w.category, SiteNetWarning)]
+            theirs = [w for w in caught if w not in ours]
+            texts.extend(" ".join(str(w.message).split()) for w in theirs)
     for text in texts:
         _log.info("%s: %s", origin, text)
+    for warning in ours:
+        warnings.warn(warning.message, stacklevel=3)
 
 
 def _check_file(path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pyg_sitenet.data.cif import split_cif
+from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.structure import load_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 
 def load(tmp_path, text):
@@ -97,3 +98,12 @@ def test_multi_line_values_do_not_start_blocks(cif):
 
 def test_blocks_without_atoms_are_passed_over(tmp_path, cif):
     assert len(load(tmp_path, "data_global\n_journal_year 2020\n" + cif)) == 8
+
+
+def test_hydrogen_that_is_left_out_is_warned_about(tmp_path, cif):
+    stated = cif.replace("_sum   'Na4 Cl4'", "_sum   'Na4 Cl4 H8'")
+    with pytest.warns(SiteNetWarning, match=r"is Na4 Cl4 H8: used without hydrogen"):
+        structure = load(tmp_path, stated)
+    assert len(structure) == 8
+    (record,) = open_source(tmp_path / "x.cif")
+    assert "used without hydrogen" in record.warnings[0]

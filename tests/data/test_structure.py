@@ -12,7 +12,11 @@ from ase.io import write
 from pymatgen.core import Lattice, Molecule, Species, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from pyg_sitenet.data.structure import load_structure, read_structures
+from pyg_sitenet.data.structure import (
+    load_structure,
+    read_structures,
+    reduced_formula,
+)
 from pyg_sitenet.errors import StructureError
 
 CUBE = Lattice.cubic(4)
@@ -161,3 +165,8 @@ def test_blocks_of_a_cif_are_read_by_name(tmp_path, nacl, cscl):
     assert formulas == {"NaCl": "Na4 Cl4", "CsCl": "Cs1 Cl1"}
     with pytest.raises(StructureError, match="holds 2 structures"):
         load_structure(path)
+
+
+def test_formula_of_noble_gases_is_given_without_a_warning():
+    solid = Structure(Lattice.cubic(9), ["He", "Ne"], [[0] * 3, [0.5] * 3])
+    assert reduced_formula(solid) in {"HeNe", "NeHe"}

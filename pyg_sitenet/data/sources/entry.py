@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.content import Content, read_content
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,15 @@ class Entry:
     targets: dict[str, float] = field(default_factory=dict)
 
     def read(self) -> Record | Failure:
-        """Read and check the structure."""
+        """Read and check the structure; warnings go into the record."""
         try:
-            structure = read_content(self.content, self.origin)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", SiteNetWarning)
+                structure = read_content(self.content, self.origin)
         except StructureError as error:
             return self.fail(str(error), "repair or remove this structure", "read")
-        return Record(self.id, structure, self.targets, self.origin)
+        texts = tuple(str(warning.message) for warning in caught)
+        return Record(self.id, structure, self.targets, self.origin, texts)
 
     def fail(self, reason: str, remedy: str, stage: str = "table") -> Failure:
         """Turn this entry into a failure."""
