@@ -1,5 +1,6 @@
 """What is promised about the installed package: its files, its names, its speed."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -19,6 +20,11 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+IMPORTED_AS = {
+    "sklearn": "scikit-learn",
+    "torch_geometric": "torch-geometric",
+    "yaml": "pyyaml",
+}
 
 
 def run_python(code: str) -> str:
@@ -107,6 +113,17 @@ def test_every_dependency_has_a_lower_bound_and_a_tested_version():
         name, bound = requirement.split(">=")
         assert bound
         assert name.lower() in pinned
+
+
+def test_exactly_what_is_imported_is_declared():
+    declared = {line.split(">=")[0] for line in PROJECT["project"]["dependencies"]}
+    files = (*(ROOT / "pyg_sitenet").rglob("*.py"), *(ROOT / "cli").glob("*.py"))
+    nodes = [n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))]
+    names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
+    found = {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    imported = {IMPORTED_AS.get(name, name) for name in found - {"pyg_sitenet"}}
+    assert imported | {"tensorboard"} == declared  # Lightning imports it for us
 
 
 def test_every_public_name_can_be_imported():
