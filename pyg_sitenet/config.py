@@ -31,7 +31,7 @@ class DataConfig(_Settings):
     targets: tuple[str, ...] = Field(("band_gap",), min_length=1)
     units: dict[str, str] = Field({}, description="Units the data do not state.")
     max_atoms: int = Field(500, ge=1, description="Atoms each site attends to.")
-    environment: Literal["supercell"] = "supercell"
+    environment: Literal["supercell", "sphere"] = "supercell"
     merge: bool = Field(
         True, description="Keep one of equal sites and pairs: same result, for less."
     )

@@ -1,4 +1,4 @@
-"""The errors this package raises on purpose; the command line prints them in one line."""
+"""The errors this package raises on purpose; commands print them in one line."""
 
 
 class SiteNetError(Exception):
@@ -6,7 +6,7 @@ class SiteNetError(Exception):
 
 
 class StructureError(SiteNetError, ValueError):
-    """A crystal that cannot be read or used: names the file or formula and the cause."""
+    """A crystal that cannot be used: names the file or formula and the cause."""
 
 
 class DataError(SiteNetError, ValueError):

@@ -150,3 +150,39 @@ def test_merging_changes_nothing(model, name, max_atoms):
         for merge in (False, True)
     )
     torch.testing.assert_close(merged, full, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", CRYSTALS)
+def test_the_sphere_is_the_same_for_every_setting_and_supercell(model, name):
+    crystal, values = CRYSTALS[name], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        other = crystal.copy()
+        other.make_supercell(np.diag(rng.permutation([1 + seed % 3, 1, 1])))
+        other.make_supercell(random_unimodular(rng))
+        other = Structure(
+            Lattice(other.lattice.matrix @ random_rotation(rng)),
+            other.species,
+            other.frac_coords + rng.uniform(-2, 2, size=3),
+        )
+        values.append(predict_in_sphere(model, other))
+    spread = max(values) - min(values)
+    assert spread <= 1e-10 * max(abs(value) for value in values)
+
+
+@pytest.mark.parametrize("name", ["quartz", "CuSO4.5H2O framework"])
+def test_the_sphere_answers_a_small_strain_in_proportion(model, name):
+    changes = []
+    for strain in (1e-6, 1e-5):
+        strained = CRYSTALS[name].copy()
+        strained.apply_strain(strain)
+        change = predict_in_sphere(model, strained)
+        changes.append(change - predict_in_sphere(model, CRYSTALS[name]))
+    assert changes[1] == pytest.approx(10 * changes[0], rel=1e-3)
+
+
+def predict_in_sphere(model, structure):
+    data = encode_structure(
+        structure, max_atoms=100, environment="sphere", dtype=torch.float64
+    )
+    return model.double().raw_output(MergeEquivalent()(data)).item()

@@ -35,7 +35,9 @@ def encode_structure(
     Args:
         structure: pymatgen structure, ASE atoms or the path of a file.
         max_atoms: Most atoms that a site attends to.
-        environment: How they are chosen; ``"supercell"`` is the paper's.
+        environment: How they are chosen; ``"supercell"`` is the paper's, ``"sphere"``
+            takes those of the infinite crystal within the radius that holds
+            ``max_atoms`` on average, the outermost with weights that fall to 0.
         primitive_tolerance: Angstrom, see :func:`to_primitive`.
         unfold: Return the literal bipartite form, with the atoms of the environment
             as nodes of their own, for inspection; the model reads either.
@@ -47,7 +49,8 @@ def encode_structure(
         [2, E] from the site the seen atom is an image of to the site that sees it,
         sorted by the latter, ``edge_attr`` [E, 2] distance in angstrom and logarithm
         of the Coulomb matrix element, ``cell`` [1, 3, 3] primitive lattice vectors in
-        rows, ``supercell_matrix`` [1, 3, 3] and ``num_images`` [1].
+        rows, ``supercell_matrix`` [1, 3, 3] and ``num_images`` [1]; with the sphere
+        also ``edge_weight`` [E].
 
     Raises:
         StructureError: If the structure cannot be read or used.
@@ -64,7 +67,10 @@ def encode_structure(
     if unfold:
         return _bipartite(sites, edge_attr, frame, pairs)
     edge_index = torch.from_numpy(np.stack([pairs.sender, pairs.receiver]))
-    return Data(**sites, edge_index=edge_index, edge_attr=edge_attr, **frame)
+    data = Data(**sites, edge_index=edge_index, edge_attr=edge_attr, **frame)
+    if pairs.weight is not None:
+        data.edge_weight = torch.from_numpy(pairs.weight).to(dtype)
+    return data
 
 
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
@@ -127,6 +133,8 @@ def _bipartite(
     edge_index = np.stack([sender.reshape(-1), pairs.receiver])
     interacts.edge_index = torch.from_numpy(edge_index)
     interacts.edge_attr = edge_attr
+    if pairs.weight is not None:
+        interacts.edge_weight = torch.from_numpy(pairs.weight).to(edge_attr.dtype)
     image_of = data["atom", "image_of", "site"]
     image_of.edge_index = torch.stack([torch.arange(len(atoms)), site_of_atom])
     return data

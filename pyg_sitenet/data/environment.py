@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyg_sitenet.data.lattice import Floats
+from pyg_sitenet.data.sphere import sphere_pairs
 from pyg_sitenet.data.supercell import Pairs, supercell_pairs
 from pyg_sitenet.errors import ConfigError
 
 # (primitive cell [3, 3], fractional coordinates [n, 3], max_atoms) -> Pairs
 Environment = Callable[[Floats, Floats, int], Pairs]
 
-ENVIRONMENTS: dict[str, Environment] = {"supercell": supercell_pairs}
+ENVIRONMENTS: dict[str, Environment] = {
+    "supercell": supercell_pairs,
+    "sphere": sphere_pairs,
+}
 
 
 def find_environment(name: str) -> Environment:

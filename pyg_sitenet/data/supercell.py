@@ -32,6 +32,7 @@ class Pairs:
             shape [num_pairs, 3]; 0 0 0 of the receiver itself is the self pair.
         distance: Angstrom, shape [num_pairs]; exactly 0 for the self pair alone.
         supercell_matrix: Integer rows in units of the primitive vectors, [3, 3].
+        weight: How much each seen atom counts, shape [num_pairs], above 0; 1 if None.
     """
 
     sender: Ints
@@ -39,6 +40,7 @@ class Pairs:
     image: Ints
     distance: Floats
     supercell_matrix: Ints
+    weight: Floats | None = None
 
     @property
     def is_self(self) -> NDArray[np.bool_]:

@@ -25,6 +25,8 @@ def fold(data: HeteroData) -> Data:
         edge_index=torch.stack([unique_site[sender], receiver]),
         edge_attr=pairs.edge_attr,
     )
+    if "edge_weight" in pairs:
+        folded.edge_weight = pairs.edge_weight
     if "batch" in data["site"]:
         folded.batch = data["site"].batch
         folded.num_graphs = data.num_graphs

@@ -23,6 +23,15 @@ class Pairs(NamedTuple):
     edge_index: Tensor  # [2, E]
     edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
     edge_multiplicity: Tensor | None  # [E]
+    edge_weight: Tensor | None  # [E] how much each copy counts
+
+    def total_weight(self) -> Tensor | None:
+        """Return how much each pair counts in the softmax, all copies together."""
+        if self.edge_weight is None:
+            return self.edge_multiplicity
+        if self.edge_multiplicity is None:
+            return self.edge_weight
+        return self.edge_multiplicity * self.edge_weight
 
 
 class Attention(NamedTuple):
@@ -121,20 +130,17 @@ class SiteNet(nn.Module):
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
         _, weights = self._attend(graph, pairs, return_attention_weights=True)
-        return Attention(*pairs, weights)
+        return Attention(*pairs[:3], weights)
 
     def _pairs(self, graph: Data) -> Pairs:
         """Return the pairs that attend: those within the cutoff, if there is one."""
-        pairs = Pairs(graph.edge_index, graph.edge_attr, graph.get("edge_multiplicity"))
-        if self.config.distance_cutoff is None:
-            return pairs
-        near = pairs.edge_attr[:, 0] <= self.config.distance_cutoff
-        count = pairs.edge_multiplicity
-        return Pairs(
-            pairs.edge_index[:, near],
-            pairs.edge_attr[near],
-            None if count is None else count[near],
-        )
+        edge_index, edge_attr = graph.edge_index, graph.edge_attr
+        counts = [graph.get("edge_multiplicity"), graph.get("edge_weight")]
+        if self.config.distance_cutoff is not None:
+            near = edge_attr[:, 0] <= self.config.distance_cutoff
+            edge_index, edge_attr = edge_index[:, near], edge_attr[near]
+            counts = [None if count is None else count[near] for count in counts]
+        return Pairs(edge_index, edge_attr, *counts)
 
     def _attend(
         self, graph: Data, pairs: Pairs, *, return_attention_weights: bool = False
@@ -142,13 +148,13 @@ class SiteNet(nn.Module):
         """Return the site vectors of all blocks, joined, and the weights if asked."""
         x = self.site_embedding(graph.z, graph.x)
         edge_attr = self.edge_embedding(pairs.edge_attr)
-        outputs, weights = [], []
+        outputs, weights, count = [], [], pairs.total_weight()
         for block in self.blocks:
             result = block(
                 x,
                 pairs.edge_index,
                 edge_attr,
-                edge_multiplicity=pairs.edge_multiplicity,
+                edge_multiplicity=count,
                 return_attention_weights=return_attention_weights,
             )
             if return_attention_weights:

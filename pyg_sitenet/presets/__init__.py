@@ -1,1 +1,1 @@
-"""Ready configurations as YAML files; a user's own file can start from a copy of one."""
+"""Ready configurations as YAML files; start your own from a copy of one."""

@@ -63,6 +63,9 @@ class MergeEquivalent(BaseTransform):
         )
         sender, receiver = data.edge_index.cpu().numpy()
         edge_attr = data.edge_attr.double().cpu().numpy()
+        if "edge_weight" in data:  # a function of the distance, merged with it
+            weight = data.edge_weight.double().cpu().numpy()
+            edge_attr = np.column_stack([edge_attr, weight])
         classes = np.unique(features, axis=0, return_inverse=True)[1].reshape(-1)
         classes, rows = _refine(
             classes, sender, receiver, edge_attr[:, 0], self.tolerance
@@ -98,7 +101,10 @@ class MergeEquivalent(BaseTransform):
         index = np.stack([np.concatenate(senders), np.concatenate(receivers)])
         data.z, data.x = data.z[first], data.x[first]
         data.edge_index = torch.from_numpy(index).to(data.edge_index.device)
-        data.edge_attr = torch.from_numpy(np.concatenate(attributes)).to(data.edge_attr)
+        values = torch.from_numpy(np.concatenate(attributes)).to(data.edge_attr)
+        data.edge_attr = values[:, :2]
+        if "edge_weight" in data:
+            data.edge_weight = values[:, 2]
         data.edge_multiplicity = torch.from_numpy(np.concatenate(multiplicities))
         data.site_multiplicity = torch.from_numpy(counts)
         if self.keep_origin:
