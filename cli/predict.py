@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from itertools import islice
 from pathlib import Path
@@ -47,10 +47,11 @@ def predict(
     """
     if resume and output is None:
         raise typer.BadParameter("--resume needs the --output file to go on with")
+    from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model)
-    records = _records(inputs)
+    records = iter(open_source(inputs))
     if output is None:
         results = counted(predictor.predict_records(records), "Predicting")
         done, reasons = _show(list(results), predictor, as_json)
@@ -61,13 +62,6 @@ def predict(
         typer.echo(f"  {number} x {reason}", err=True)
     if not done:
         raise typer.Exit(1)
-
-
-def _records(inputs: Iterable[str]) -> Iterator[Record | Failure]:
-    from pyg_sitenet.data.sources import open_source
-
-    for source in [open_source(one) for one in inputs]:
-        yield from source
 
 
 def _show(

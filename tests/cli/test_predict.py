@@ -89,6 +89,15 @@ def test_missing_input_is_one_line_naming_it(sitenet, run, tmp_path):
     assert "nowhere.cif" in done.stderr
 
 
+def test_missing_input_among_others_is_a_failure(sitenet, run, tmp_path):
+    files = [tmp_path / "nowhere.cif", EXAMPLES / "ZnO.cif"]
+    done = sitenet("predict", run, *files, "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert [one["formula"] for one in found["predictions"]] == ["ZnO"]
+    assert "no such file" in found["failures"][0]["reason"]
+
+
 def test_rows_are_on_disk_before_the_end(tmp_path):
     """A run that is stopped keeps what it has done."""
     path = tmp_path / "new" / "rows.csv"
