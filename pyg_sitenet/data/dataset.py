@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import Progress
 from torch_geometric.data import Data, InMemoryDataset
 
@@ -197,7 +198,7 @@ def _progress_bar(source: Source, *, shown: bool) -> Iterator[Callable[[], None]
     if not shown:
         yield lambda: None
         return
-    with Progress() as bar:
+    with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(f"Encoding {source.name}", total=source.count)
         yield lambda: bar.advance(task)
 

@@ -189,9 +189,3 @@ def test_published_weights_of_another_size_are_refused():
 def test_unknown_preset_is_refused():
     with pytest.raises(ConfigError, match="unknown preset 'papre', did you mean 'pape"):
         SiteNet.from_preset("papre")
-
-
-def test_compiles_without_graph_breaks(batch):
-    model = SiteNet(SMALL).eval()
-    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(batch), model(batch))
