@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 CPU_CHUNK = 2**17
-"""Numbers in a chunk; four such buffers of float32 are 2 MB, a core's own cache."""
+"""Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_CHUNK = 2**24
 
 
@@ -81,14 +81,14 @@ class Chunk(NamedTuple):
     """A chunk of pairs in the backward pass."""
 
     pairs: slice
-    out: Tensor  # [K, C] activations
-    slope: Tensor  # [K, C] their derivative
-    grad: Tensor  # [K, C] to be filled by the caller
-    scratch: Tensor  # [K, C]
+    z: Tensor  # [K, C]
+    grad: Tensor  # [K, C] of z, to be filled by the caller
 
 
 class ChunkedLayer:
-    """``(a - mean) * rstd`` with ``a = activation(terms)``, chunk by chunk.
+    """``z = norm(activation(terms))`` of each pair, chunk by chunk.
+
+    The norm is a layer norm without factor and shift.
 
     Args:
         terms: What is added up.
@@ -96,9 +96,7 @@ class ChunkedLayer:
         index: Sender and receiver of each pair ``[2, E]``; ``None`` if the terms have
             no sender.
         activation: One of :data:`ACTIVATIONS`.
-        eps: Of the layer norm; ``None`` leaves mean 0 and rstd 1.
-        statistics: Mean and rstd ``[2, E, 1]`` of the forward pass, for the backward
-            one.
+        eps: Of the norm; ``None`` leaves it out.
     """
 
     def __init__(
@@ -108,38 +106,24 @@ class ChunkedLayer:
         index: Tensor | None,
         activation: Activation,
         eps: float | None,
-        statistics: Tensor | None = None,
     ) -> None:
         self.terms, self.features = terms, features
         self.index = None if index is None else index.unbind()
         self.activation, self.eps = activation, eps
-        self.weight = terms.weight.t().contiguous()
         self.width = terms.weight.size(0)
-        size = CPU_CHUNK if features.device.type == "cpu" else DEVICE_CHUNK
+        on_cpu = features.device.type == "cpu"
+        size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
         self.rows = max(1, min(len(features), size // self.width))
-        num_buffers = 2 if statistics is None else 4
-        self._buffers = features.new_empty(num_buffers, self.rows, self.width)
-        if statistics is None:
-            statistics = features.new_zeros(2, len(features), 1)
-            statistics[1] = 1
-        self.statistics = statistics
-        self.mean, self.rstd = statistics
+        self._weight = terms.weight.t().contiguous()
 
     def forward(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield the normalised activations ``[K, C]`` but for their factor rstd."""
-        for pairs, (u, out) in self._chunks():
-            self._add_up(pairs, u, out)
-            self.activation.forward(u, out)
-            if self.eps is not None:
-                mean, rstd = self.mean[pairs], self.rstd[pairs]
-                torch.mean(out, dim=1, keepdim=True, out=mean)
-                out.sub_(mean)
-                torch.linalg.vector_norm(out, dim=1, keepdim=True, out=rstd)
-                rstd.square_().div_(self.width).add_(self.eps).rsqrt_()
-            yield pairs, out
+        """Yield z ``[K, C]``."""
+        for pairs, (u, z) in self._chunks(num_buffers=2):
+            self._normalise(pairs, u, z)
+            yield pairs, z
 
     def backward(self, edge_grad: Tensor | None, *, add: bool) -> Iterator[Chunk]:
-        """Yield chunks; take back their ``grad`` with regard to the activations.
+        """Yield z, take back its gradient, and collect :attr:`grads` of the terms.
 
         Args:
             edge_grad: Where the gradient of the features ``[E, D]`` goes.
@@ -151,47 +135,69 @@ class ChunkedLayer:
             None if sender is None else torch.zeros_like(sender),
             torch.zeros_like(weight),
         )
-        for pairs, (u, out, slope, scratch) in self._chunks():
-            self._add_up(pairs, u, out)
-            self.activation.slope(u, out, slope, scratch)
-            yield Chunk(pairs, out, slope, u, scratch)
-            grad = u.mul_(slope)
-            self._collect(pairs, grad)
+        for pairs, (grad, z, slope, scratch) in self._chunks(num_buffers=4):
+            self._differentiate(pairs, grad, z, slope, scratch)
+            yield Chunk(pairs, z, grad)
+            self._pull_back(grad, z, slope, scratch)
+            self._add_to_sites(pairs, grad)
+            self.grads.weight.addmm_(grad.t(), self.features[pairs])
             if edge_grad is not None and add:
-                edge_grad[pairs].addmm_(grad, self.terms.weight)
+                edge_grad[pairs].addmm_(grad, weight)
             elif edge_grad is not None:
-                torch.mm(grad, self.terms.weight, out=edge_grad[pairs])
+                torch.mm(grad, weight, out=edge_grad[pairs])
 
-    def norm_grad(
-        self, mean_grad: Tensor, mean_product: Tensor, pairs: slice
-    ) -> tuple[Tensor, Tensor]:
-        """Return the constant and the factor of ``out`` ``[K, 1]`` in the gradient.
-
-        Through the norm, a gradient g of the normalised z becomes
-        ``rstd (g - mean(g) - z mean(g z)) = rstd g + constant - factor out``.
-        """
-        mean, rstd = self.mean[pairs], self.rstd[pairs]
-        if self.eps is None:
-            return torch.zeros_like(mean), torch.zeros_like(mean)
-        factor = mean_product * rstd.square()
-        return mean * factor - mean_grad * rstd, factor
-
-    def _chunks(self) -> Iterator[tuple[slice, list[Tensor]]]:
+    def _chunks(self, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
+        shape = (num_buffers, self.rows, self.width)
+        buffers = list(self.features.new_empty(shape))
         for start in range(0, len(self.features), self.rows):
             stop = min(start + self.rows, len(self.features))
-            yield slice(start, stop), list(self._buffers[:, : stop - start])
+            if stop - start < self.rows:
+                buffers = [buffer[: stop - start] for buffer in buffers]
+            yield slice(start, stop), buffers
+
+    def _normalise(self, pairs: slice, u: Tensor, z: Tensor) -> None:
+        self._add_up(pairs, u, z)
+        self.activation.forward(u, z)
+        self._norm(z)
+
+    def _differentiate(
+        self, pairs: slice, u: Tensor, z: Tensor, slope: Tensor, scratch: Tensor
+    ) -> None:
+        self._add_up(pairs, u, z)
+        self.activation.slope(u, z, slope, scratch)
+        rstd = self._norm(z)
+        if rstd is not None:
+            slope.mul_(rstd)
 
     def _add_up(self, pairs: slice, u: Tensor, scratch: Tensor) -> None:
         if self.index is None or self.terms.sender is None:
-            torch.addmm(self.terms.receiver, self.features[pairs], self.weight, out=u)
+            torch.addmm(self.terms.receiver, self.features[pairs], self._weight, out=u)
             return
         sender, receiver = self.index
         torch.index_select(self.terms.sender, 0, sender[pairs], out=u)
         torch.index_select(self.terms.receiver, 0, receiver[pairs], out=scratch)
-        u.add_(scratch).addmm_(self.features[pairs], self.weight)
+        u.add_(scratch).addmm_(self.features[pairs], self._weight)
 
-    def _collect(self, pairs: slice, grad: Tensor) -> None:
-        self.grads.weight.addmm_(grad.t(), self.features[pairs])
+    def _norm(self, z: Tensor) -> Tensor | None:
+        """Normalise in place and return the factor, ``[K, 1]``."""
+        if self.eps is None:
+            return None
+        z.sub_(z.mean(dim=1, keepdim=True))
+        squares = torch.linalg.vector_norm(z, dim=1, keepdim=True).square_()
+        rstd: Tensor = squares.div_(self.width).add_(self.eps).rsqrt_()
+        z.mul_(rstd)
+        return rstd
+
+    def _pull_back(
+        self, grad: Tensor, z: Tensor, slope: Tensor, scratch: Tensor
+    ) -> None:
+        """Bring the gradient back through norm and activation, in place."""
+        if self.eps is not None:
+            product = torch.mul(grad, z, out=scratch).mean(dim=1, keepdim=True)
+            grad.sub_(grad.mean(dim=1, keepdim=True)).addcmul_(z, product, value=-1)
+        grad.mul_(slope)
+
+    def _add_to_sites(self, pairs: slice, grad: Tensor) -> None:
         if self.index is None or self.grads.sender is None:
             self.grads.receiver.add_(grad.sum(0))
             return

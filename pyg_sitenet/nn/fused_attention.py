@@ -14,6 +14,7 @@ from torch_geometric.utils import scatter, softmax
 from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, ChunkedLayer, Terms
 from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.layers import PairLayer
+from pyg_sitenet.nn.native_layer import make_chunked_layer
 
 
 def fused_attention(
@@ -75,19 +76,15 @@ class _FusedAttention(Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         inputs = (edge_attr, edge_index, activation, eps)
-        attention = ChunkedLayer(Terms(*terms[:3]), *inputs)
-        logits = _logits(attention, weight)
-        num_receivers = len(terms[0])
-        shifted = logits + bias
+        attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
+        logits = _logits(attention, weight, len(edge_attr)) + bias
         if log_multiplicity is not None:
-            shifted += log_multiplicity.unsqueeze(-1)
-        alpha = softmax(shifted, edge_index[1], num_nodes=num_receivers)
-        value = ChunkedLayer(Terms(*terms[3:]), *inputs)
+            logits += log_multiplicity.unsqueeze(-1)
+        num_receivers = len(terms[0])
+        alpha = softmax(logits, edge_index[1], num_nodes=num_receivers)
+        value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads = _weighted_sums(value, alpha, edge_index[1], num_receivers)
-        ctx.save_for_backward(
-            edge_attr, edge_index, weight, logits, alpha, heads, *terms,
-            attention.statistics, value.statistics,
-        )  # fmt: skip
+        ctx.save_for_backward(edge_attr, edge_index, weight, alpha, heads, *terms)
         ctx.options = inputs[2:]
         return heads, alpha
 
@@ -98,12 +95,11 @@ class _FusedAttention(Function):
         heads_grad: OptTensor,
         alpha_grad: OptTensor,
     ) -> tuple[Tensor | None, ...]:
-        edge_attr, edge_index, weight, logits, alpha, heads, *rest = ctx.saved_tensors
-        terms, statistics = rest[:6], rest[6:]
+        edge_attr, edge_index, weight, alpha, heads, *terms = ctx.saved_tensors
         activation, eps = ctx.options
         inputs = (edge_attr, edge_index, activation, eps)
         edge_grad = torch.empty_like(edge_attr) if ctx.needs_input_grad[0] else None
-        value = ChunkedLayer(Terms(*terms[3:]), *inputs, statistics[1])
+        value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads_grad = (
             torch.zeros_like(heads) if heads_grad is None else heads_grad.contiguous()
         )
@@ -114,10 +110,8 @@ class _FusedAttention(Function):
             mean += scatter(alpha * alpha_grad, edge_index[1], dim_size=len(mean))
         logits_grad = total.sub_(mean[edge_index[1]]).mul_(alpha)
 
-        attention = ChunkedLayer(Terms(*terms[:3]), *inputs, statistics[0])
-        weight_grad = _attention_backward(
-            attention, weight, logits, logits_grad, edge_grad
-        )
+        attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
+        weight_grad = _attention_backward(attention, weight, logits_grad, edge_grad)
         count_grad = logits_grad.sum(1) if ctx.needs_input_grad[2] else None
         return (
             edge_grad, None, count_grad, None, None, weight_grad,
@@ -125,13 +119,12 @@ class _FusedAttention(Function):
         )  # fmt: skip
 
 
-def _logits(attention: ChunkedLayer, weight: Tensor) -> Tensor:
+def _logits(attention: ChunkedLayer, weight: Tensor, num_pairs: int) -> Tensor:
     """Return ``weight @ z`` of each pair, ``[E, H]``."""
-    weight = weight.t().contiguous()
-    logits = weight.new_empty(len(attention.mean), weight.size(1))
-    for pairs, out in attention.forward():
-        torch.mm(out, weight, out=logits[pairs])
-    return logits.mul_(attention.rstd)
+    logits = weight.new_empty(len(weight), num_pairs)
+    for pairs, z in attention.forward():
+        torch.mm(weight, z.t(), out=logits[:, pairs])
+    return logits.t().contiguous()
 
 
 def _weighted_sums(
@@ -141,12 +134,11 @@ def _weighted_sums(
     H, C = alpha.size(1), value.width
     sums = alpha.new_zeros(num_receivers, H * C)
     buffer = alpha.new_empty(value.rows, H * C)
-    for pairs, out in value.forward():
-        weighted = buffer[: len(out)]
-        weights = alpha[pairs] * value.rstd[pairs]
+    for pairs, z in value.forward():
+        weighted, a = buffer[: len(z)], alpha[pairs]
         for head in range(H):
             columns = slice(head * C, (head + 1) * C)
-            torch.mul(out, weights[:, head, None], out=weighted[:, columns])
+            torch.mul(z, a[:, head, None], out=weighted[:, columns])
         sums.index_add_(0, receiver[pairs], weighted)
     return sums.view(num_receivers, H, C)
 
@@ -162,40 +154,22 @@ def _value_backward(
     _, H, C = heads_grad.shape
     alpha_grad = torch.empty_like(alpha)
     buffer = alpha.new_empty(value.rows, H, C)
-    for pairs, out, _, out_grad, z in value.backward(edge_grad, add=False):
-        rows, a, rstd = buffer[: len(out)], alpha[pairs], value.rstd[pairs]
+    for pairs, z, z_grad in value.backward(edge_grad, add=False):
+        rows, a = buffer[: len(z)], alpha[pairs]
         torch.index_select(heads_grad, 0, receiver[pairs], out=rows)
-        torch.sub(out, value.mean[pairs], out=z).mul_(rstd)
         torch.bmm(rows, z.unsqueeze(-1), out=alpha_grad[pairs].unsqueeze(-1))
-        torch.mul(rows[:, 0], a[:, 0, None], out=out_grad)
+        torch.mul(rows[:, 0], a[:, 0, None], out=z_grad)
         for head in range(1, H):
-            out_grad.addcmul_(rows[:, head], a[:, head, None])
-        product = (alpha_grad[pairs] * a).sum(1, keepdim=True).div_(C)
-        mean = out_grad.mean(1, keepdim=True)
-        constant, factor = value.norm_grad(mean, product, pairs)
-        out_grad.mul_(rstd).add_(constant).addcmul_(out, factor, value=-1)
+            z_grad.addcmul_(rows[:, head], a[:, head, None])
     return alpha_grad
 
 
 def _attention_backward(
-    attention: ChunkedLayer,
-    weight: Tensor,
-    logits: Tensor,
-    logits_grad: Tensor,
-    edge_grad: OptTensor,
+    attention: ChunkedLayer, weight: Tensor, logits_grad: Tensor, edge_grad: OptTensor
 ) -> Tensor:
     """Return the gradient of the weight of the logits, ``[H, C]``."""
-    H, C = weight.shape
-    mean = logits_grad @ weight.mean(1, keepdim=True)
-    product = (logits_grad * logits).sum(1, keepdim=True).div_(C)
-    constant, factor = attention.norm_grad(mean, product, slice(None))
-    # The constant goes along as one more head, whose weights are 1.
-    scaled = torch.cat([logits_grad * attention.rstd, constant], dim=1)
-    extended = torch.cat([weight, torch.ones_like(weight[:1])])
     weight_grad = torch.zeros_like(weight)
-    for pairs, out, _, out_grad, _ in attention.backward(edge_grad, add=True):
-        torch.mm(scaled[pairs], extended, out=out_grad)
-        weight_grad.addmm_(scaled[pairs, :H].t(), out)
-        out_grad.addcmul_(out, factor[pairs], value=-1)
-    of_means = (scaled[:, :H] * attention.mean).sum(0)
-    return weight_grad.sub_(of_means.unsqueeze(-1))
+    for pairs, z, z_grad in attention.backward(edge_grad, add=True):
+        torch.mm(logits_grad[pairs], weight, out=z_grad)
+        weight_grad.addmm_(logits_grad[pairs].t(), z)
+    return weight_grad

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, ChunkedLayer, Terms
+from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, Terms
 from pyg_sitenet.nn.layers import Layer, PairLayer
+from pyg_sitenet.nn.native_layer import make_chunked_layer
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
 
@@ -105,35 +106,27 @@ class _FusedLayer(Function):
         residual: bool,
     ) -> Tensor:
         terms = Terms(receiver, sender, weight)
-        layer = ChunkedLayer(terms, features, index, activation, eps)
+        layer = make_chunked_layer(terms, features, index, activation, eps)
         result = features.new_empty(len(features), layer.width)
-        for pairs, out in layer.forward():
-            out.mul_(layer.rstd[pairs])
-            torch.addcmul(norm_bias, out, norm_weight, out=result[pairs])
+        for pairs, z in layer.forward():
+            torch.mul(z, norm_weight, out=result[pairs]).add_(norm_bias)
             if residual:
                 result[pairs].add_(features[pairs])
-        ctx.save_for_backward(features, index, *terms, norm_weight, layer.statistics)
+        ctx.save_for_backward(features, index, *terms, norm_weight)
         ctx.options = (activation, eps, residual)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        features, index, *terms, norm_weight, statistics = ctx.saved_tensors
+        features, index, *terms, norm_weight = ctx.saved_tensors
         activation, eps, residual = ctx.options
-        layer = ChunkedLayer(
-            Terms(*terms), features, index, activation, eps, statistics
-        )
+        layer = make_chunked_layer(Terms(*terms), features, index, activation, eps)
         edge_grad = torch.empty_like(features) if ctx.needs_input_grad[0] else None
         weight_grad = torch.zeros_like(norm_weight)
-        share = (norm_weight / layer.width).unsqueeze(-1)
-        for pairs, out, _, out_grad, scratch in layer.backward(edge_grad, add=False):
-            g, rstd = grad[pairs], layer.rstd[pairs]
-            product = torch.sub(out, layer.mean[pairs], out=scratch).mul_(rstd).mul_(g)
-            weight_grad += product.sum(0)
-            constant, factor = layer.norm_grad(g @ share, product @ share, pairs)
-            torch.mul(g, norm_weight, out=out_grad).mul_(rstd).add_(constant)
-            out_grad.addcmul_(out, factor, value=-1)
+        for pairs, z, z_grad in layer.backward(edge_grad, add=False):
+            weight_grad += torch.mul(grad[pairs], z, out=z_grad).sum(0)
+            torch.mul(grad[pairs], norm_weight, out=z_grad)
         if edge_grad is not None and residual:
             edge_grad += grad
         return (

@@ -1,5 +1,6 @@
 """The fused path gives what message passing and the dense reference give."""
 
+import copy
 import importlib.util
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn import chunked_layer
+from pyg_sitenet.nn import chunked_layer, native_layer
 from pyg_sitenet.nn.fused_conv import can_fuse
 from pyg_sitenet.nn.fused_layer import fused_layer
+from pyg_sitenet.nn.kernels import load_kernels
 from pyg_sitenet.nn.layers import Layer
 from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
 
@@ -25,7 +27,7 @@ CRYSTALS = ["nacl", "silicon", "rutile", "quartz", "vo2_m1", "triclinic"]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    """Four pairs of the widest layer a chunk, so that receivers are cut in two."""
+    """Few pairs a chunk and a thread, so that receivers are cut in two."""
     monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 64)
 
 
@@ -109,6 +111,16 @@ def test_multiplicities_count_as_in_message_passing(multiplicity):
     assert_all_close(actual, expected, 1e-12)
 
 
+@pytest.fixture(params=[True, False], ids=["compiled", "eager"])
+def compiled(request, monkeypatch):
+    """Float32 with the compiled kernels, if this machine can make them, and without."""
+    if not request.param:
+        monkeypatch.setattr(native_layer, "load_kernels", lambda: None)
+    elif load_kernels() is None:
+        pytest.skip("no C compiler")
+
+
+@pytest.mark.usefixtures("compiled")
 def test_single_precision_is_as_exact_as_it_can_be():
     single = torch.float32
     x, edge_attr = make_inputs(single)
@@ -118,17 +130,46 @@ def test_single_precision_is_as_exact_as_it_can_be():
     assert_all_close(actual, expected, 1e-5)
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3, 1e7])
 @pytest.mark.parametrize("activation", ["mish", "silu", "relu"])
-def test_activations_hold_for_small_and_large_numbers(scale, activation):
-    layer = Layer(3, 4, norm="none", activation=activation)
+@pytest.mark.parametrize("norm", ["layer", "none"])
+@pytest.mark.usefixtures("compiled")
+def test_activations_hold_for_small_and_large_numbers(scale, activation, norm):
+    torch.manual_seed(0)
+    layer = Layer(3, 4, norm=norm, activation=activation)
     features = (scale * torch.randn(50, 3)).requires_grad_()
-    expected = layer(features)
-    (expected_grad,) = torch.autograd.grad(expected.sum(), features)
+    weights = torch.randn(50, 4)
+    exact = copy.deepcopy(layer).double()(features.double())
+    (exact_grad,) = torch.autograd.grad((weights * exact).sum(), features)
     actual = fused_layer(layer, features)
-    (actual_grad,) = torch.autograd.grad(actual.sum(), features)
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(actual_grad, expected_grad, rtol=1e-5, atol=1e-6)
+    (actual_grad,) = torch.autograd.grad((weights * actual).sum(), features)
+    torch.testing.assert_close(actual, exact.float(), rtol=1e-5, atol=1e-5)
+    atol = 1e-5 * exact_grad.abs().max().item()
+    torch.testing.assert_close(actual_grad, exact_grad, rtol=1e-5, atol=atol)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_numbers_that_are_none_stay_so():
+    conv, (x, edge_attr) = make_conv(torch.float32), make_inputs(torch.float32)
+    edge_attr = edge_attr.detach().clone()
+    edge_attr[0, 0] = torch.nan
+    sites, edges = conv(x, EDGE_INDEX, edge_attr)
+    assert sites[0].isnan().all()  # the receiver of that pair
+    assert edges[0].isnan().all()
+    assert not edges[1:].isnan().any()
+
+
+@pytest.mark.usefixtures("compiled")
+def test_threads_do_not_change_the_result():
+    conv, inputs = make_conv(torch.float32), (*make_inputs(torch.float32), None)
+    expected = outputs_and_gradients(conv, *inputs, fused=True)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        actual = outputs_and_gradients(conv, *inputs, fused=True)
+    finally:
+        torch.set_num_threads(threads)
+    assert_all_close(actual, expected, 1e-6)
 
 
 def test_gradients_are_those_of_finite_differences():
@@ -161,10 +202,12 @@ def test_works_without_any_pair():
     torch.testing.assert_close(sites[0], sites[1])
 
 
-def test_senders_beyond_the_sites_are_refused():
-    conv, (x, edge_attr) = make_conv(), make_inputs()
-    with pytest.raises(IndexError, match="out of range"):
-        conv(x, EDGE_INDEX + 1, edge_attr)
+@pytest.mark.parametrize("shift", [1, -1])
+@pytest.mark.usefixtures("compiled")
+def test_senders_beyond_the_sites_are_refused(shift):
+    conv, (x, edge_attr) = make_conv(torch.float32), make_inputs(torch.float32)
+    with pytest.raises((IndexError, RuntimeError), match="out of range"):
+        conv(x, EDGE_INDEX + shift, edge_attr)
 
 
 def test_keeps_no_hidden_vectors_for_the_backward_pass():
@@ -179,7 +222,7 @@ def test_keeps_no_hidden_vectors_for_the_backward_pass():
     numbers = sum(
         t.numel() for t in kept.values() if t.size(0) == 1000 or 1000 in t.shape
     )
-    assert numbers <= 1000 * (5 + 2 + 2 * 3 + 3 * 2)  # inputs, index, logits, norms
+    assert numbers <= 1000 * (5 + 2 + 3)  # inputs, index, attention weights
 
 
 @pytest.mark.parametrize("crystal", CRYSTALS)

@@ -1,0 +1,39 @@
+"""The compiled kernels are made once, and are never needed."""
+
+import logging
+
+import pytest
+
+from pyg_sitenet.nn.kernels import load_kernels
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load_kernels.cache_clear()
+    yield
+    load_kernels.cache_clear()
+
+
+def test_the_library_is_made_once(tmp_path):
+    if load_kernels() is None:
+        pytest.skip("no C compiler")
+    (library,) = (tmp_path / "pyg_sitenet").iterdir()
+    made = library.stat().st_mtime_ns
+    load_kernels.cache_clear()
+    assert load_kernels() is not None
+    assert library.stat().st_mtime_ns == made
+
+
+@pytest.mark.parametrize("compiler", ["false", "no-such-compiler"])
+def test_a_compiler_that_fails_is_done_without(monkeypatch, caplog, compiler):
+    monkeypatch.setenv("CC", compiler)
+    with caplog.at_level(logging.INFO, logger="pyg_sitenet"):
+        assert load_kernels() is None
+    assert "PyTorch's operations serve" in caplog.text
+
+
+def test_an_environment_variable_switches_it_off(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYG_SITENET_NATIVE", "0")
+    assert load_kernels() is None
+    assert not list(tmp_path.iterdir())
