@@ -158,7 +158,8 @@ class SiteNetConv(MessagePassing):
                 (transposed) adjacency, whose values serve as ``edge_attr`` if none is
                 given.
             edge_attr: Pair features ``[E, edge_dim]``.
-            edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+            edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``; may
+                be fractional, where some count less than others.
             size: Numbers of senders and of receivers.
             return_attention_weights: Also return ``(edge_index, alpha)``, where alpha
                 ``[E, H]`` has the order of the pairs (of an adjacency's values).
