@@ -21,6 +21,12 @@ MIN_DISTANCE = 0.5
 # Cubic angstrom: atoms MIN_DISTANCE apart need more room than this.
 MIN_VOLUME = 0.05
 
+# Angstrom: no cell is longer, and the squares of more lose their digits.
+MAX_LENGTH = 1e5
+
+# Fractional: atoms may leave their cell, but not so far that digits are lost.
+MAX_COORDINATE = 1e6
+
 
 def check_structure(structure: Structure, origin: str) -> Structure:
     """Return a structure that can be encoded, or say why there is none.
@@ -34,19 +40,20 @@ def check_structure(structure: Structure, origin: str) -> Structure:
 
     Raises:
         StructureError: If it has no atoms, is disordered, is not periodic in three
-            directions, has coordinates that are not finite, no volume, an element
+            directions, has impossible coordinates, no volume, an element
             that does not exist, or two atoms closer than 0.5 angstrom.
     """
     if len(structure) == 0:
         raise StructureError(f"{origin}: no atoms; the cell is empty")
     _check_occupancy(structure, origin)
     _check_lattice(structure, origin)
-    if not np.isfinite(structure.frac_coords).all():
-        site = int(np.argmin(np.isfinite(structure.frac_coords).all(axis=1)))
+    usable = (np.abs(structure.frac_coords) < MAX_COORDINATE).all(axis=1)
+    if not usable.all():
+        site = int(np.argmin(usable))
         raise StructureError(
             f"{origin}: coordinates of atom {site + 1}"
-            f" ({structure[site].species_string}) are not finite numbers; correct or"
-            " remove it"
+            f" ({structure[site].species_string}) are not finite numbers that can be"
+            " meant; correct or remove it"
         )
     _check_elements(structure, origin)
     _check_distances(structure, origin)
@@ -71,6 +78,11 @@ def _check_lattice(structure: Structure, origin: str) -> None:
     matrix = np.asarray(structure.lattice.matrix)
     if not np.isfinite(matrix).all():
         raise StructureError(f"{origin}: lattice vectors are not finite numbers")
+    if np.abs(matrix).max() > MAX_LENGTH:
+        raise StructureError(
+            f"{origin}: lattice vectors are longer than {MAX_LENGTH:g} A; is the cell"
+            " in angstrom?"
+        )
     if abs(np.linalg.det(matrix)) < MIN_VOLUME:
         raise StructureError(
             f"{origin}: the cell has no volume ({abs(np.linalg.det(matrix)):.3g} A^3);"

@@ -17,12 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ase.data import atomic_numbers
 from ase.io import ParseError, iread
 from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
+from pymatgen.core.structure import StructureError as PymatgenStructureError
 from pymatgen.io.vasp import Poscar
 
 from pyg_sitenet.data.cif import read_cif_block, split_cif
+from pyg_sitenet.data.structure_dict import structure_from_dict
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ _READER_ERRORS = (
     UserWarning,
     ValueError,
     ImportError,
+    PymatgenStructureError,
     lzma.LZMAError,
     sqlite3.Error,
     struct.error,
@@ -101,6 +105,8 @@ def reading(origin: str) -> Iterator[list[str]]:
             raise
         except _READER_ERRORS as error:
             reason = " ".join(str(error).split()) or type(error).__name__
+            if isinstance(error, KeyError):
+                reason = f"unknown name {reason}"
             raise StructureError(
                 f"{origin}: cannot be read, it is damaged, truncated or of another"
                 f" format ({reason[:200]}); export it again"
@@ -176,7 +182,8 @@ def _frames(path: Path) -> Iterator[Piece]:
     while True:
         with reading(origin if number == 0 else f"{origin}, frame {number}"):
             try:
-                atoms = next(frames)
+                with _isotopes_known():
+                    atoms = next(frames)
             except StopIteration:
                 break
             except UnknownFileTypeError:
@@ -188,6 +195,18 @@ def _frames(path: Path) -> Iterator[Piece]:
         number += 1
     if number == 0:
         raise StructureError(f"{path}: holds no structure")
+
+
+@contextmanager
+def _isotopes_known() -> Iterator[None]:
+    """Let ASE, which knows no symbols of isotopes, read deuterium as hydrogen."""
+    added = {"D": 1, "T": 1}.items() - atomic_numbers.items()
+    atomic_numbers.update(added)
+    try:
+        yield
+    finally:
+        for symbol, _ in added:
+            del atomic_numbers[symbol]
 
 
 def _same(atoms: Atoms) -> Atoms:
@@ -203,8 +222,6 @@ def _read_with_pymatgen(path: Path) -> Structure:
 
 def _read_dictionary(path: Path) -> Structure:
     """Read pymatgen's JSON without importing the classes that it names."""
-    from pyg_sitenet.data.sources.content import structure_from_dict
-
     with reading(str(path)):
         values = json.loads(_read_text(path))
     if not isinstance(values, dict):

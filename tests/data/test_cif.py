@@ -107,3 +107,77 @@ def test_hydrogen_that_is_left_out_is_warned_about(tmp_path, cif):
     assert len(structure) == 8
     (record,) = open_source(tmp_path / "x.cif")
     assert "used without hydrogen" in record.warnings[0]
+
+
+MINIMAL = """\
+data_x
+_cell_length_a 4.2
+_cell_length_b 4.2
+_cell_length_c 4.2
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+{symmetry}
+loop_
+_atom_site_type_symbol
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Mg Mg1 0 0 0 1
+O O1 0.5 0.5 0.5 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("_cell_length_b 4.2\n", "", "no _cell_length_b; a crystal needs its cell"),
+        ("length_a 4.2", "length_a -4.2", "_cell_length_a is '-4.2', not a number bet"),
+        ("length_a 4.2", "length_a ?", r"_cell_length_a is '\?'"),
+        ("length_a 4.2", "length_a inf", "_cell_length_a is 'inf'"),
+        ("_alpha 90", "_alpha 200", "_alpha is '200', not a number between 0 and 180"),
+        ("_alpha 90", "_alpha 180", "_alpha is '180'"),
+        ("90\n_cell_angle_beta 90", "30\n_cell_angle_beta 30", "angles 30 30 90"),
+        ("O1 0.5", "O1 .", r"_atom_site_fract_x of atom 2 \(O1\) is '\.'"),
+        ("O1 0.5", "O1 nan", r"of atom 2 \(O1\) is 'nan', not a finite number"),
+        ("O1 0.5", "O1 1e300", r"of atom 2 \(O1\) is '1e300'"),
+        ("0.5 0.5 1\n", "0.5 0.5 .\n", r"_occupancy of atom 2 \(O1\) is '\.'; write 1"),
+        ("0.5 0.5 1\n", "0.5 0.5 -1\n", r"_occupancy of atom 2 \(O1\) is '-1'"),
+        ("Mg Mg1", "Vac Vac1", "'Vac' is not a chemical element"),
+        ("Mg Mg1", "Water W1", "'Water' is not a chemical element"),
+    ],
+)
+def test_values_that_a_reader_would_guess_are_refused(tmp_path, old, new, message):
+    text = MINIMAL.format(symmetry="")
+    assert len(load(tmp_path, text)) == 2
+    with pytest.raises(StructureError, match=message):
+        load(tmp_path, text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "message"),
+    [
+        ("_symmetry_space_group_name_H-M 'Q 7'", "the space group Q7 is not known"),
+        (
+            "_cell_measurement_temperature 9\n_space_group_IT_number 225",
+            r"its symmetry \(.*\) does not fit its cell \(4.2 4.2 5 90 90 90\)",
+        ),
+    ],
+)
+def test_a_symmetry_that_contradicts_is_refused(tmp_path, symmetry, message):
+    text = MINIMAL.format(symmetry=symmetry).replace("_c 4.2", "_c 5")
+    with pytest.raises(StructureError, match=message):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize("symmetry", ["", "_space_group_name_H-M_alt 'P 1'"])
+def test_a_cell_without_symmetry_is_read_as_it_is(tmp_path, symmetry):
+    assert len(load(tmp_path, MINIMAL.format(symmetry=symmetry))) == 2
+
+
+def test_atoms_without_occupancy_are_warned_about(tmp_path):
+    text = MINIMAL.format(symmetry="").replace("0 0 0 1\n", "0 0 0 0\n")
+    with pytest.warns(SiteNetWarning, match=r"atom 1 \(Mg1\) has no occupancy: left"):
+        assert len(load(tmp_path, text)) == 1

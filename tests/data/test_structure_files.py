@@ -9,6 +9,7 @@ import os
 
 import pytest
 from ase.build import bulk
+from ase.data import atomic_numbers
 from ase.io import write
 
 from pyg_sitenet.data.structure import load_structure
@@ -97,6 +98,10 @@ def test_what_ase_writes_is_read(tmp_path, name):
         ("POSCAR", POSCAR.replace("Na", "Xx").encode(), "'Xx.*' is not a chemical el"),
         ("POSCAR", POSCAR.replace("0 4 0", "0 0 0").encode(), "no volume"),
         ("POSCAR", POSCAR.replace("0.5 0.5", "nan 0.5").encode(), "not finite"),
+        ("POSCAR", POSCAR.replace("1 1", "-1 1").encode(), "cannot be read, it is da"),
+        ("POSCAR", POSCAR.replace("0.5 0.5", "1e300 0.5").encode(), "can be meant"),
+        ("POSCAR", POSCAR.replace("0 4 0", "0 1e9 0").encode(), "longer than 100000 A"),
+        ("a.xyz", b"1\n\nQq 0 0 0\n", "unknown name 'Qq'"),
         ("a.xyz", b"2\n\nH 0 0 0\nH 0 0 0.74\n", "molecule or slab without period"),
         ("a.xyz", b"3\n\nH 0 0 0\nH 0 0 0.74\n", "cannot be read, it is damaged"),
         ("a.txt", b"nothing of the kind", "of another format"),
@@ -112,6 +117,14 @@ def test_broken_files_are_named_with_the_cause(tmp_path, name, content, message)
         load_structure(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_deuterium_in_a_frame_counts_as_hydrogen(tmp_path):
+    path = tmp_path / "a.extxyz"
+    head = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3\n'
+    path.write_text(head + "Li 0 0 0\nD 2 2 2\n")
+    assert load_structure(path).composition.hill_formula == "H Li"
+    assert "D" not in atomic_numbers
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-import numpy as np
-from pymatgen.core import Lattice, Species, Structure
-from pymatgen.core.structure import StructureError as PymatgenStructureError
+from pymatgen.core import Structure
 
 from pyg_sitenet.data.structure import check_structure, load_structure
+from pyg_sitenet.data.structure_dict import structure_from_dict
 from pyg_sitenet.data.structure_files import Piece
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
-
-_BAD_VALUES = (
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    PymatgenStructureError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,56 +81,18 @@ def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")
 
 
-def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
-    """Build a structure from pymatgen's dictionary or from lattice and coordinates.
-
-    pymatgen's own reader would import whatever module the site properties of a
-    dictionary name; nothing but lattice, species and positions is read here.
-
-    Args:
-        values: ``{"lattice": {"matrix": ...}, "sites": [...]}`` or
-            ``{"lattice": 3x3, "species": [...], "frac_coords": [...]}`` (lattice
-            vectors in rows, angstrom).
-        origin: Where it comes from, for messages.
-
-    Raises:
-        StructureError: If it is neither.
-    """
-    try:
-        if "sites" in values:
-            sites = values["sites"]
-            species = [_composition(site["species"]) for site in sites]
-            coordinates = [site["abc"] for site in sites]
-            lattice = Lattice(values["lattice"]["matrix"])
-        else:
-            species, coordinates = values["species"], values["frac_coords"]
-            lattice = Lattice(values["lattice"])
-        # Older pymatgen takes coordinates of any length.
-        frac = np.reshape(np.asarray(coordinates, dtype=float), (len(species), 3))
-        return Structure(lattice, species, frac)
-    except _BAD_VALUES as error:
-        detail = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise StructureError(
-            f"{origin}: not the dictionary of a structure ({detail}); expected "
-            "pymatgen's, or lattice, species and frac_coords"
-        ) from error
-
-
-def _composition(species: list[dict[str, Any]]) -> dict[str | Species, float]:
-    return {
-        Species(one["element"], one["oxidation_state"])
-        if one.get("oxidation_state") is not None
-        else one["element"]: one["occu"]
-        for one in species
-    }
-
-
 def _read_text(text: Text, origin: str) -> Structure:
     """Read text by way of a file, as every other structure file is read."""
     with tempfile.TemporaryDirectory(prefix="pyg_sitenet-") as folder:
         path = Path(folder) / Path(text.file_name).name
         path.write_bytes(text.content)
         try:
-            return load_structure(path)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", SiteNetWarning)
+                structure = load_structure(path)
         except StructureError as error:
             raise StructureError(str(error).replace(str(path), origin)) from error
+    for warning in caught:
+        message = str(warning.message).replace(str(path), origin)
+        warnings.warn(message, SiteNetWarning, stacklevel=3)
+    return structure

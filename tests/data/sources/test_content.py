@@ -8,9 +8,9 @@ from pyg_sitenet.data.sources.content import (
     Text,
     content_of_cell,
     read_content,
-    structure_from_dict,
 )
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.data.structure_dict import structure_from_dict
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 
 def _same(first: Structure, second: Structure) -> bool:
@@ -106,3 +106,9 @@ def test_error_of_atoms_names_the_frame(structures):
 
 def test_path_is_not_content_of_a_cell():
     assert content_of_cell("a.cif") is None
+
+
+def test_warnings_about_text_name_where_it_stands(structures):
+    cif = structures["MgO"].to(fmt="cif").replace("Mg4 O4", "Mg4 O4 H4")
+    with pytest.warns(SiteNetWarning, match=r"^t\.csv, row 3: lists Mg4 O4"):
+        read_content(Text(cif.encode(), "x.cif"), "t.csv, row 3")
