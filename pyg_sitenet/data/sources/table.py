@@ -22,6 +22,7 @@ UNIT_COLUMN = "unit"
 
 MAX_TABLE_BYTES = 8 * 1024**3
 _FIELD_LIMIT = 16 * 1024**2
+_QUOTED = re.compile('"[^"]*"')
 _HEADER = re.compile(r"^(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]*)[\])]$")
 
 
@@ -113,7 +114,7 @@ def _decode(name: str, content: bytes) -> str:
 
 def _read_csv(name: str, text: str, headers: Sequence[str]) -> Table:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
-    first = text.split("\n", 1)[0]
+    first = _QUOTED.sub("", text.split("\n", 1)[0])
     delimiter = max(",;\t", key=first.count)
     try:
         lines = [

@@ -74,7 +74,8 @@ def _table_source(
 ) -> Source:
     table = read_table(place.origin(table_name), place.read(table_name), targets)
     columns = Columns.of(table)
-    check_targets(targets, columns.targets, place.origin(table_name))
+    _check_numbers(table, columns, targets)
+    check_targets(targets, columns.targets, table.name)
 
     def make_entries() -> Iterator[Entry | Failure]:
         used: set[str] = set()
@@ -98,6 +99,18 @@ def _table_source(
     return Source(
         name, make_entries, make_digest, columns.units(table), columns.targets
     )
+
+
+def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
+    """Say of a target that is there why it is none."""
+    for target in targets:
+        if target in table.columns and target not in columns.targets:
+            values = (str(row.values.get(target, "")) for row in table.rows)
+            example = next(filter(None, values), "nothing")
+            raise DataError(
+                f"{table.name}: the column {target!r} holds no numbers but"
+                f" {example!r:.40}; numbers are written like 1.5"
+            )
 
 
 def _tables(place: Place) -> list[str]:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Squares of targets must stay within single precision.
+MAX_TARGET = 1e18
+
 
 class TargetError(Exception):
     """A target that is no finite number; never leaves the readers."""
@@ -21,7 +24,7 @@ def parse_targets(
         targets: The names of the targets.
 
     Raises:
-        TargetError: If one is missing, text or not finite.
+        TargetError: If one is missing, text, not finite or too large.
     """
     return {name: _parse(name, values.get(name)) for name in targets}
 
@@ -45,4 +48,6 @@ def _parse(name: str, value: object) -> float:
     number = float(value)  # type: ignore[arg-type]
     if not math.isfinite(number):
         raise TargetError(f"the target {name!r} is not finite: {value!r:.60}")
+    if abs(number) > MAX_TARGET:
+        raise TargetError(f"the target {name!r} is too large: {value!r:.60}")
     return number

@@ -35,6 +35,12 @@ def test_csv_of_any_usual_delimiter_is_read(delimiter):
     assert _values(table)[1] == {"id": "b", "gap": "2", "note": ""}
 
 
+def test_other_delimiters_within_quotes_do_not_count():
+    text = 'id,"a; b;; c;;",gap\n"x, y","1; 2",3\n'
+    (row,) = read_table("t.csv", text.encode()).rows
+    assert row.values == {"id": "x, y", "a; b;; c;;": "1; 2", "gap": "3"}
+
+
 def test_byte_order_mark_of_excel_is_no_part_of_the_header():
     assert read_table("t.csv", b"\xef\xbb\xbfid,gap\na,1\n").columns == ["id", "gap"]
 

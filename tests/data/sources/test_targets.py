@@ -27,3 +27,8 @@ def test_infinite_target_is_refused(value):
     assert is_number(value)
     with pytest.raises(TargetError, match="'gap' is not finite"):
         parse_targets({"gap": value}, ["gap"])
+
+
+def test_target_beyond_single_precision_is_refused():
+    with pytest.raises(TargetError, match="'gap' is too large: '1e39'"):
+        parse_targets({"gap": "1e39"}, ["gap"])
