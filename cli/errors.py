@@ -26,6 +26,10 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             except SiteNetError as error:
                 _say("Error", error)
                 raise typer.Exit(1) from error
+            except OSError as error:  # such as a full disk
+                place = f"{error.filename}: " if error.filename else ""
+                _say("Error", f"{place}{error.strerror or error}")
+                raise typer.Exit(1) from error
 
     return run
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import astuple
 
 import typer
 
 from .options import Data, Json, Model, OutputFile
-from .tables import counted, rows_file, show_table
+from .tables import (
+    FAILURE_HEADINGS,
+    counted,
+    failures_file,
+    report_failures,
+    rows_file,
+    show_table,
+)
 
 
 def evaluate(
@@ -25,13 +34,19 @@ def evaluate(
     names = predictor.description.targets
     records = counted(open_source(data, names), "Evaluating")
     found = evaluate_model(predictor, records)
-    if output is not None:
+    failed = failures_file(output) if output else None
+    if output is not None and failed is not None:
         known = [f"known {column}" for column in predictor.columns]
         with rows_file(output, ["id", "formula", *predictor.columns, *known]) as add:
             for one in found.predictions:
                 values = (one.values, one.targets)
                 add([one.id, one.formula, *(v[name] for v in values for name in names)])
+        with rows_file(failed, FAILURE_HEADINGS) as add:
+            for failure in found.failures:
+                add(astuple(failure))
     counts = {"evaluated": len(found.predictions), "failed": len(found.failures)}
+    typer.echo(f"{counts['evaluated']} evaluated, {counts['failed']} failed", err=True)
+    report_failures(Counter(one.reason for one in found.failures), failed)
     if as_json:
         typer.echo(json.dumps({"metrics": found.metrics} | counts))
         return
@@ -40,4 +55,3 @@ def evaluate(
         for name, of in found.metrics.items()
     ]
     show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
-    typer.echo(f"{counts['evaluated']} evaluated, {counts['failed']} failed", err=True)

@@ -6,20 +6,26 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, astuple
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import DATA_HELP, Json, Model, OutputFile
-from .tables import counted, finished_rows, rows_file, show_table
+from .tables import (
+    FAILURE_HEADINGS,
+    counted,
+    failures_file,
+    finished_rows,
+    report_failures,
+    rows_file,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.records import Failure, Record
     from pyg_sitenet.prediction import Prediction, Predictor
 
-FAILURE_HEADINGS = ("origin", "id", "stage", "reason", "remedy")
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT...", help=f"Each one structure file, or {DATA_HELP}"),
@@ -48,6 +54,7 @@ def predict(
     if resume and output is None:
         raise typer.BadParameter("--resume needs the --output file to go on with")
     from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.errors import DataError
     from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model)
@@ -58,8 +65,9 @@ def predict(
     else:
         done, reasons = _write(records, predictor, output, resume, as_json)
     typer.echo(f"{done} predicted, {reasons.total()} failed", err=True)
-    for reason, number in reasons.most_common():
-        typer.echo(f"  {number} x {reason}", err=True)
+    report_failures(reasons, failures_file(output) if output else None)
+    if not done and not reasons:
+        raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")
     if not done:
         raise typer.Exit(1)
 
@@ -90,17 +98,17 @@ def _write(
     resume: bool,
     as_json: bool,
 ) -> tuple[int, Counter[str]]:
-    """Write each result as it comes; order is kept, so rows count what is done."""
+    """Write each result as it comes, but not again what the files hold already."""
     from pyg_sitenet.data.records import Failure
 
-    failed = output.with_name(f"{output.stem}_failures.csv")
-    headings = _headings(predictor)
+    failed, headings = failures_file(output), _headings(predictor)
     done, reasons = 0, Counter[str]()
     if resume:
-        done = len(finished_rows(output, headings))
+        rows = finished_rows(output, headings)
         earlier = finished_rows(failed, FAILURE_HEADINGS)
-        reasons.update(row[FAILURE_HEADINGS.index("reason")] for row in earlier)
-        records = islice(records, done + len(earlier), None)
+        done, reasons = len(rows), Counter(row[3] for row in earlier)
+        finished = {row[0] for row in rows}, {(row[0], row[1]) for row in earlier}
+        records = (one for one in records if not _is_in(one, *finished))
     with (
         rows_file(output, headings, resume=resume) as add,
         rows_file(failed, FAILURE_HEADINGS, resume=resume) as add_failure,
@@ -119,6 +127,15 @@ def _write(
     else:
         typer.echo(f"Predictions: {output}   Failures: {failed}")
     return done, reasons
+
+
+def _is_in(
+    one: Record | Failure, predicted: set[str], failed: set[tuple[str, str]]
+) -> bool:
+    from pyg_sitenet.data.records import Record
+
+    is_predicted = isinstance(one, Record) and one.id in predicted
+    return is_predicted or (one.origin, one.id) in failed
 
 
 def _headings(predictor: Predictor) -> list[str]:

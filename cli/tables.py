@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import (
     MofNCompleteColumn,
@@ -22,7 +24,11 @@ from rich.table import Table
 from pyg_sitenet.errors import DataError
 
 T = TypeVar("T")
+FAILURE_HEADINGS = ("origin", "id", "stage", "reason", "remedy")
 AddRow = Callable[[Sequence[object]], None]
+
+# Reasons on the terminal at most; more would push the result out of sight.
+_SHOWN = 20
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -48,6 +54,20 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
     )
     with shown:
         yield from shown.track(items, description=what)
+
+
+def report_failures(reasons: Counter[str], file: Path | None) -> None:
+    """Say on stderr why inputs failed, the most frequent reasons first."""
+    for reason, number in reasons.most_common(_SHOWN):
+        typer.echo(f"  {number} x {reason}", err=True)
+    if len(reasons) > _SHOWN:
+        where = f"see {file}" if file else "--output FILE.csv writes them to a file"
+        typer.echo(f"  and {len(reasons) - _SHOWN} more reasons: {where}", err=True)
+
+
+def failures_file(output: Path) -> Path:
+    """Return where the failures go that belong to a file of rows."""
+    return output.with_name(f"{output.stem}_failures.csv")
 
 
 def finished_rows(path: Path, headings: Sequence[str]) -> list[list[str]]:

@@ -132,8 +132,8 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     """
     path = find_model_file(path)
     description = read_description(path)
-    model = SiteNet(description.config.model, num_targets=len(description.targets))
     try:
+        model = SiteNet(description.config.model, num_targets=len(description.targets))
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         model.load_state_dict(tensors, strict=True)
@@ -142,7 +142,8 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ModelFileError(
-            f"{path}: the weights do not fit the model its header describes: {reason}"
+            f"{path}: the weights do not fit the model its header describes:"
+            f" {reason[:200]}"
         ) from error
     return model.eval(), description
 
@@ -181,7 +182,7 @@ def _parse_header(path: Path, header: Mapping[str, str]) -> ModelDescription:
     try:
         values = json.loads(header[_HEADER_KEY])
         version = int(values["format_version"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ModelFileError(f"{path}: its description is damaged: {error}") from error
     if version > FORMAT_VERSION:
         raise ModelFileError(

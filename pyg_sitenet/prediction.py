@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure import StructureLike, reduced_formula
-from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.errors import ConfigError, StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.transforms import MergeEquivalent
@@ -107,7 +108,10 @@ class Predictor:
             )
         stop = on_error == "raise"
         rows: list[dict[str, object]] = []
-        for result in self._run(read_inputs(structures, stop=stop), stop=stop):
+        for result in self.predict_records(read_inputs(structures, stop=stop)):
+            if stop and isinstance(result, Failure):
+                text = f"{result.origin}: {result.reason}; {result.remedy}"
+                raise StructureError(text)
             for text in getattr(result, "warnings", ()):
                 warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(self._row(result))
@@ -121,19 +125,14 @@ class Predictor:
     ) -> Iterator[Prediction | Failure]:
         """Predict a stream of records in batches; the order is kept.
 
-        Records that cannot be encoded come out as :class:`Failure`; failures that
-        come in go out unchanged.
+        Records that cannot be encoded, or of which the model makes no finite number,
+        come out as :class:`Failure`; failures that come in go out unchanged.
         """
-        return self._run(records, stop=False)
-
-    def _run(
-        self, records: Iterable[Record | Failure], *, stop: bool
-    ) -> Iterator[Prediction | Failure]:
         budget = self.description.config.data
         waiting: list[_Encoded | Failure] = []
         sites = pairs = 0
         for record in records:
-            item = self._encode(record, stop=stop)
+            item = self._encode(record)
             if not isinstance(item, Failure):
                 num_sites, num_pairs = len(item.data.z), item.data.num_edges
                 sites, pairs = sites + num_sites, pairs + num_pairs
@@ -143,7 +142,7 @@ class Predictor:
             waiting.append(item)
         yield from self._predict_batch(waiting)
 
-    def _encode(self, record: Record | Failure, *, stop: bool) -> _Encoded | Failure:
+    def _encode(self, record: Record | Failure) -> _Encoded | Failure:
         if isinstance(record, Failure):
             return record
         config = self.description.config.data
@@ -159,8 +158,6 @@ class Predictor:
         except ConfigError:
             raise
         except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
-            if stop:
-                raise
             reason = str(error) or type(error).__name__
             remedy = "check the cell and the positions"
             return Failure(record.origin, record.id, "encode", reason, remedy)
@@ -186,11 +183,16 @@ class Predictor:
             if isinstance(item, Failure):
                 yield item
                 continue
-            record = item.record
+            record, found = item.record, next(values)
+            if not all(map(math.isfinite, found)):
+                reason = "the prediction is not a finite number"
+                remedy = "check the structure, or train the model again"
+                yield Failure(record.origin, record.id, "predict", reason, remedy)
+                continue
             yield Prediction(
                 id=record.id,
                 formula=reduced_formula(record.structure),
-                values=dict(zip(self.description.targets, next(values), strict=True)),
+                values=dict(zip(self.description.targets, found, strict=True)),
                 targets=dict(record.targets),
                 origin=record.origin,
                 warnings=item.warnings,

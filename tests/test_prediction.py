@@ -168,3 +168,13 @@ def test_loaded_predictor_equals_the_saved_model(
     save_model(tmp_path / "model.safetensors", predictor.model, description)
     loaded = load_predictor(tmp_path).predict(_salt())
     assert loaded.equals(predictor.predict(_salt()))
+
+
+def test_prediction_that_is_no_number_is_a_failure(predictor: Predictor) -> None:
+    with torch.no_grad():
+        next(predictor.model.parameters()).fill_(torch.nan)
+    (result,) = predictor.predict_records([Record("a", _salt(), {}, "a.cif")])
+    assert isinstance(result, Failure)
+    assert (result.stage, result.origin) == ("predict", "a.cif")
+    with pytest.raises(StructureError, match="structure 0: the prediction is not a fi"):
+        predictor.predict(_salt())

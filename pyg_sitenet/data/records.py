@@ -33,7 +33,8 @@ class Failure:
     Args:
         origin: Where it came from: a file, or a table with the number of the row.
         id: Name of the crystal, as far as it is known.
-        stage: The step that refused it: ``"table"``, ``"read"`` or ``"encode"``.
+        stage: The step that refused it: ``"table"``, ``"read"``,
+            ``"encode"``, ``"target"`` or ``"predict"``.
         reason: Why, in one line.
         remedy: What to do about it, in one line.
     """

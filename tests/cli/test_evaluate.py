@@ -31,3 +31,19 @@ def test_data_without_the_target_are_one_line(sitenet, run):
     assert done.exit_code == 1
     assert "'gap'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_crystals_that_cannot_be_evaluated_are_listed(sitenet, run, tmp_path):
+    structure = {"lattice": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "species": ["Mg", "O"]}
+    structure["frac_coords"] = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    rows = [
+        {"id": "good", "structure": structure, "gap": 1.0},
+        {"id": "bad", "structure": structure, "gap": "metal"},
+    ]
+    (tmp_path / "data.json").write_text(json.dumps(rows))
+    output = tmp_path / "rows.csv"
+    done = sitenet("evaluate", run, tmp_path / "data.json", "--output", output)
+    assert done.exit_code == 0, done.output
+    assert "1 evaluated, 1 failed\n  1 x the target 'gap' is not a n" in done.stderr
+    with (tmp_path / "rows_failures.csv").open(newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["bad"]

@@ -121,6 +121,40 @@ def test_stopped_run_goes_on_where_its_files_end(sitenet, run, mixed, tmp_path):
     assert "180 predicted, 20 failed" in done.stderr
 
 
+def test_resumed_run_does_what_is_new_and_no_more(sitenet, run, tmp_path):
+    folder, output = tmp_path / "new", tmp_path / "gaps.csv"
+    folder.mkdir()
+    for name in ("MgO", "ZnO"):
+        shutil.copy(EXAMPLES / f"{name}.cif", folder)
+    assert sitenet("predict", run, folder, "--output", output).exit_code == 0
+    shutil.copy(EXAMPLES / "NaCl.cif", folder / "AAA.cif")  # comes before the others
+    done = sitenet("predict", run, folder, "--output", output, "--resume")
+    assert done.exit_code == 0, done.output
+    assert [row["id"] for row in rows(output)] == ["MgO", "ZnO", "AAA"]
+
+
+def test_data_without_crystals_are_one_line(sitenet, run, tmp_path):
+    (tmp_path / "none.json").write_text("[]")
+    done = sitenet("predict", run, tmp_path / "none.json")
+    assert done.exit_code == 1
+    assert "none.json: no crystal in it" in done.stderr
+
+
+def test_long_lists_of_reasons_are_cut(sitenet, run, mixed):
+    for number in range(5):
+        (mixed / f"more{number}.cif").write_text("")
+    done = sitenet("predict", run, mixed)
+    assert "180 predicted, 25 failed" in done.stderr
+    assert "and 5 more reasons: --output FILE.csv" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_full_disk_is_one_line(sitenet, run):
+    done = sitenet("predict", run, EXAMPLES, "--output", "/dev/full")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: No space left on device\n"
+
+
 def test_file_of_another_model_is_not_continued(sitenet, run, tmp_path):
     output = tmp_path / "gaps.csv"
     output.write_text("id,formula,n,warnings\nNaCl,NaCl,1.5,\n")
