@@ -1,0 +1,297 @@
+"""CGCNN and SchNet of PyTorch Geometric beside the default preset: time and error.
+
+All learn the bundled band gaps from the same crystals, split and batches with the loss,
+optimiser, schedule and epochs of the default preset; the weights with the lowest
+validation error are tested. CGCNN: three CGConv layers of 64 channels over the 12
+nearest neighbours, Gaussians of the distance. SchNet: PyG's, with its own defaults
+(10 angstrom, at most 32 neighbours), averaged over the sites. Time is that of the
+training part alone, without validation:
+
+    python benchmarks/other_models.py
+    python benchmarks/other_models.py --epochs 2 --seeds 1 --crystals 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from machine import describe_machine
+from measure import seconds
+from pymatgen.core import Structure
+from torch import Tensor, nn
+from torch_geometric.data import Batch, Data
+from torch_geometric.loader import DataLoader
+from torch_geometric.nn import CGConv, global_mean_pool
+from torch_geometric.nn.models import SchNet
+from torch_geometric.nn.models.schnet import GaussianSmearing
+
+from pyg_sitenet import SiteNet
+from pyg_sitenet.config import Config, load_preset, override
+from pyg_sitenet.data import (
+    BudgetBatchSampler,
+    Record,
+    encode_structure,
+    open_source,
+    split_crystals,
+    to_primitive,
+)
+from pyg_sitenet.transforms import MergeEquivalent
+
+PART_NAMES = ("train", "val", "test")
+Encode = Callable[[Structure], Data]
+Loaders = dict[str, DataLoader]
+
+
+class CGCNN(nn.Module):
+    """Crystal graph convolutions with a softplus head (Xie and Grossman, 2018)."""
+
+    neighbours, cutoff = 12, 8.0  # the second in angstrom
+
+    def __init__(self, channels: int = 64, hidden: int = 128, layers: int = 3) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(119, channels)
+        self.distance = GaussianSmearing(0.0, self.cutoff, 41)  # every 0.2 angstrom
+        self.convs = nn.ModuleList(
+            CGConv(channels, dim=41, batch_norm=True) for _ in range(layers)
+        )
+        self.head = nn.Sequential(
+            nn.Softplus(),
+            nn.Linear(channels, hidden),
+            nn.Softplus(),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return one value per crystal, ``[B, 1]``."""
+        x = self.embedding(batch.z)
+        features = self.distance(batch.distance)
+        for conv in self.convs:
+            x = conv(x, batch.edge_index, features)
+        out: Tensor = self.head(global_mean_pool(x, batch.batch, batch.num_graphs))
+        return out
+
+
+class PeriodicSchNet(nn.Module):
+    """PyG's SchNet on neighbours that are given, images included."""
+
+    neighbours, cutoff = 32, 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schnet = SchNet(
+            cutoff=self.cutoff, readout="mean", interaction_graph=self._given
+        )
+        self._graph: tuple[Tensor, Tensor] | None = None
+
+    def _given(
+        self,
+        pos: Tensor,  # noqa: ARG002 - the distances are known
+        batch: Tensor,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        if self._graph is None:
+            raise RuntimeError("no graph was given")
+        return self._graph
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return one value per crystal, ``[B, 1]``."""
+        self._graph = batch.edge_index, batch.distance
+        positions = batch.distance.new_zeros(batch.num_nodes, 3)
+        out: Tensor = self.schnet(batch.z, positions, batch.batch)
+        return out
+
+
+def make_neighbour_graph(structure: Structure, count: int, cutoff: float) -> Data:
+    """Return the nearest neighbours of each site within the cutoff (angstrom)."""
+    primitive = to_primitive(structure)
+    receiver, sender, _, distance = primitive.get_neighbor_list(cutoff)
+    order = np.lexsort((distance, receiver))
+    receiver, sender, distance = receiver[order], sender[order], distance[order]
+    first = np.searchsorted(receiver, np.arange(len(primitive)))
+    near = np.arange(len(receiver)) - first[receiver] < count
+    edge_index = np.stack([sender[near], receiver[near]])
+    return Data(
+        num_nodes=len(primitive),
+        z=torch.tensor(primitive.atomic_numbers),
+        edge_index=torch.from_numpy(edge_index).long(),
+        distance=torch.from_numpy(distance[near]).float(),
+    )
+
+
+def candidates(config: Config) -> dict[str, tuple[Callable[[], nn.Module], Encode]]:
+    """Return what makes each model, and what makes its graph of a crystal."""
+
+    def merged(structure: Structure) -> Data:
+        data = encode_structure(
+            structure,
+            max_atoms=config.data.max_atoms,
+            environment=config.data.environment,
+            primitive_tolerance=config.data.primitive_tolerance,
+        )
+        return MergeEquivalent()(data)
+
+    def nearest(kind: type[CGCNN] | type[PeriodicSchNet]) -> Encode:
+        return lambda crystal: make_neighbour_graph(
+            crystal, kind.neighbours, kind.cutoff
+        )
+
+    return {
+        "CGCNN": (CGCNN, nearest(CGCNN)),
+        "SchNet": (PeriodicSchNet, nearest(PeriodicSchNet)),
+        f"Site-Net, N = {config.data.max_atoms}": (
+            lambda: SiteNet(config.model),
+            merged,
+        ),
+    }
+
+
+def read_crystals(count: int) -> list[Record]:
+    """Return bundled crystals, all or that many at random."""
+    source = open_source("dielectric", ("band_gap",))
+    records = [record for record in source if isinstance(record, Record)]
+    order = np.random.default_rng(0).permutation(len(records))
+    return [records[i] for i in order[:count]] if count else records
+
+
+def encode_all(records: list[Record], encode: Encode) -> list[Data]:
+    """Return the graphs with their targets."""
+    graphs = []
+    for record in records:
+        graph = encode(record.structure)
+        graph.y = torch.tensor([[record.targets["band_gap"]]], dtype=torch.float32)
+        graphs.append(graph)
+    return graphs
+
+
+def make_loaders(graphs: list[Data], config: Config, seed: int) -> Loaders:
+    """Return batches of the parts, the same crystals in each for every model."""
+    data, loaders = config.data, {}
+    fractions = (data.test_fraction, data.val_fraction)
+    splits = split_crystals(len(graphs), *fractions, seed)
+    for name in PART_NAMES:
+        part = [graphs[i] for i in splits[name]]
+        sites = [
+            int(g.site_multiplicity.sum()) if "site_multiplicity" in g else len(g.z)
+            for g in part
+        ]
+        sampler = BudgetBatchSampler(
+            sites,
+            [1] * len(part),
+            max_sites=data.max_sites,
+            shuffle=name == "train",
+            seed=seed,
+        )
+        loaders[name] = DataLoader(part, batch_sampler=sampler)
+    return loaders
+
+
+class Training:
+    """One model on its way to the lowest validation error."""
+
+    def __init__(self, model: nn.Module, loaders: Loaders, config: Config) -> None:
+        self.model, self.loaders, self.config = model, loaders, config.training
+        y = torch.cat([batch.y for batch in loaders["train"]])
+        self.mean, self.spread = y.mean(), y.std()
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            eps=self.config.eps,
+            amsgrad=self.config.amsgrad,
+        )
+        steps = len(loaders["train"])
+        warmup = self.config.warmup_epochs * steps
+        total = self.config.max_epochs * steps
+
+        def factor(step: int) -> float:
+            left = (1 + np.cos(np.pi * (step - warmup) / max(1, total - warmup))) / 2
+            return float((step + 1) / warmup if step < warmup else left)
+
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+
+    def run(self) -> tuple[float, float]:
+        """Return the median seconds of an epoch and the test error in eV."""
+        times, lowest = [], float("inf")
+        best = self.model.state_dict()
+        for epoch in range(self.config.max_epochs):
+            self.loaders["train"].batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+            times.append(seconds(self._epoch))
+            error = self.error("val")
+            if error < lowest:
+                lowest, best = error, copy.deepcopy(self.model.state_dict())
+        self.model.load_state_dict(best)
+        return statistics.median(times), self.error("test")
+
+    def _epoch(self) -> None:
+        self.model.train()
+        for batch in self.loaders["train"]:
+            self.optimizer.zero_grad()
+            target = (batch.y - self.mean) / self.spread
+            (self.model(batch) - target).abs().mean().backward()
+            clip = self.config.gradient_clip
+            nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+            self.optimizer.step()
+            self.schedule.step()
+
+    @torch.no_grad()
+    def error(self, part: str) -> float:
+        """Return the mean absolute error of a part in eV."""
+        self.model.eval()
+        total = [
+            (self.model(batch) * self.spread + self.mean - batch.y).abs()
+            for batch in self.loaders[part]
+        ]
+        return torch.cat(total).mean().item()
+
+
+def compare(
+    make: Callable[[], nn.Module], graphs: list[Data], config: Config, seeds: int
+) -> tuple[int, float, list[float]]:
+    """Return parameters, the shortest median of seconds, and each seed's error."""
+    runs = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        model = make()
+        runs.append(Training(model, make_loaders(graphs, config, seed), config).run())
+    size = sum(parameter.numel() for parameter in model.parameters())
+    return size, min(taken for taken, _ in runs), [error for _, error in runs]
+
+
+def main() -> None:
+    """Print the table as it grows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--crystals", type=int, default=0, help="0 takes all")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, help="(default: those of the preset)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = override(load_preset("default"), options.set)
+    if options.epochs:
+        config = override(config, [f"training.max_epochs={options.epochs}"])
+    records = read_crystals(options.crystals)
+    print(f"{len(records)} crystals, {config.training.max_epochs} epochs; ", end="")
+    print(f"{describe_machine()}\n")
+    print("| model | parameters | pairs | s per epoch | times CGCNN | test MAE / eV |")
+    print("|---|---|---|---|---|---|", flush=True)
+    first = None
+    for name, (make, encode) in candidates(config).items():
+        graphs = encode_all(records, encode)
+        size, taken, errors = compare(make, graphs, config, options.seeds)
+        first = first or taken
+        pairs = sum(graph.num_edges for graph in graphs)
+        spread = statistics.stdev(errors) if len(errors) > 1 else 0.0
+        print(
+            f"| {name} | {size} | {pairs} | {taken:.2f} | {taken / first:.1f} "
+            f"| {statistics.mean(errors):.3f} ± {spread:.3f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
