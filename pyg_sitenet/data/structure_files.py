@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import logging
-import lzma
-import sqlite3
-import struct
-import warnings
-import zlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,49 +11,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ase.data import atomic_numbers
-from ase.io import ParseError, iread
+from ase.io import iread
 from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
-from pymatgen.core.structure import StructureError as PymatgenStructureError
 from pymatgen.io.vasp import Poscar
 
 from pyg_sitenet.data.cif import read_cif_block, split_cif
+from pyg_sitenet.data.file_text import (
+    check_file,
+    read_text,
+    reading,
+    uncompressed_name,
+)
 from pyg_sitenet.data.structure_dict import structure_from_dict
-from pyg_sitenet.errors import SiteNetWarning, StructureError
+from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-_log = logging.getLogger(__name__)
 
-# What the readers of pymatgen and ASE are known to raise on damaged files.
-_READER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    ParseError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    UnknownFileTypeError,
-    UserWarning,
-    ValueError,
-    ImportError,
-    PymatgenStructureError,
-    lzma.LZMAError,
-    sqlite3.Error,
-    struct.error,
-    zlib.error,
-)
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-}
+_END_OF_RES = re.compile(r"^END\s*$", re.MULTILINE | re.IGNORECASE)
+_SYMMETRY_OF_RES = re.compile(r"^(SYMM|LATT +(?!-1\b))", re.MULTILINE | re.IGNORECASE)
 
 
 class Piece(NamedTuple):
@@ -77,76 +48,19 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     Raises:
         StructureError: If the file is missing, empty, damaged or of no known format.
     """
-    _check_file(path)
-    stem = path.name.lower()
-    for ending in _DECOMPRESS:
-        stem = stem.removesuffix(ending)
+    check_file(path)
+    stem = uncompressed_name(path)
     if stem.endswith((".cif", ".mcif")):
         yield from _cif_pieces(path)
     elif stem.startswith(("poscar", "contcar")) or stem.endswith((".vasp", ".poscar")):
         yield Piece("0", str(path), partial(_read_poscar, path))
     else:
+        _check_whole(path, stem)
         yield from _frames(path)
 
 
-@contextmanager
-def reading(origin: str) -> Iterator[list[str]]:
-    """Turn what third-party readers raise into an error that names the file.
-
-    Yields:
-        A list that fills with their warnings, which are logged and not shown.
-    """
-    texts: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            yield texts
-        except StructureError:
-            raise
-        except _READER_ERRORS as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if isinstance(error, KeyError):
-                reason = f"unknown name {reason}"
-            raise StructureError(
-                f"{origin}: cannot be read, it is damaged, truncated or of another"
-                f" format ({reason[:200]}); export it again"
-            ) from error
-        finally:
-            ours = [w for w in caught if issubclass(w.category, SiteNetWarning)]
-            theirs = [w for w in caught if w not in ours]
-            texts.extend(" ".join(str(w.message).split()) for w in theirs)
-    for text in texts:
-        _log.info("%s: %s", origin, text)
-    for warning in ours:
-        warnings.warn(warning.message, stacklevel=3)
-
-
-def _check_file(path: Path) -> None:
-    if not path.exists():
-        raise StructureError(f"{path}: no such file")
-    if path.is_dir():
-        raise StructureError(f"{path}: a folder where a structure file is expected")
-    if path.stat().st_size == 0:
-        raise StructureError(f"{path}: the file is empty; export it again")
-
-
-def _read_text(path: Path) -> str:
-    decompress = _DECOMPRESS.get(path.suffix.lower(), bytes)
-    with reading(str(path)):
-        content = decompress(path.read_bytes())
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StructureError(
-            f"{path}: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
-        ) from error
-    if not text.strip():
-        raise StructureError(f"{path}: the file is empty; export it again")
-    return text
-
-
 def _cif_pieces(path: Path) -> Iterator[Piece]:
-    blocks = split_cif(_read_text(path))
+    blocks = split_cif(read_text(path))
     if not blocks:
         raise StructureError(
             f"{path}: a CIF with no structure: no data block has atoms with fractional"
@@ -163,7 +77,7 @@ def _read_block(text: str, origin: str) -> Structure:
 
 
 def _read_poscar(path: Path) -> Structure:
-    text = _read_text(path)
+    text = read_text(path)
     with reading(str(path)) as texts:
         structure = Poscar.from_str(text, read_velocities=False).structure
     if any("cannot be determined" in message for message in texts):
@@ -172,6 +86,24 @@ def _read_poscar(path: Path) -> Structure:
             " numbers of atoms"
         )
     return structure
+
+
+def _check_whole(path: Path, stem: str) -> None:
+    """Refuse what the readers of two formats take for a whole structure."""
+    reason = ""
+    if stem.endswith(".res"):
+        text = read_text(path)
+        if _SYMMETRY_OF_RES.search(text):
+            reason = "has symmetry, which is not read from this format; export a CIF"
+        elif not _END_OF_RES.search(text):
+            reason = "truncated, it has no END; export it again"
+    elif stem.endswith(".cssr"):
+        _, _, count, _, *atoms = [*read_text(path).splitlines(), *[""] * 4]
+        num_atoms = sum(bool(line.strip()) for line in atoms)
+        if count.split()[:1] != [str(num_atoms)]:
+            reason = f"lists {num_atoms} atoms but says {count!r}; export it again"
+    if reason:
+        raise StructureError(f"{path}: {reason}")
 
 
 def _frames(path: Path) -> Iterator[Piece]:
@@ -223,7 +155,7 @@ def _read_with_pymatgen(path: Path) -> Structure:
 def _read_dictionary(path: Path) -> Structure:
     """Read pymatgen's JSON without importing the classes that it names."""
     with reading(str(path)):
-        values = json.loads(_read_text(path))
+        values = json.loads(read_text(path))
     if not isinstance(values, dict):
         raise StructureError(f"{path}: not the JSON of one structure")
     return structure_from_dict(values, str(path))

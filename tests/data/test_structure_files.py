@@ -84,6 +84,43 @@ def test_what_ase_writes_is_read(tmp_path, name):
     assert load_structure(path).volume == pytest.approx(5.64**3 / 4)
 
 
+RES = """\
+TITL x
+CELL 1.0 4 4 4 90 90 90
+LATT -1
+SFAC Na Cl
+Na 1 0.0 0.0 0.0 1.0
+Cl 2 0.5 0.5 0.5 1.0
+END
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("END\n", "", "a.res: truncated, it has no END"),
+        ("LATT -1", "LATT 1", "a.res: has symmetry, which is not read"),
+        ("LATT -1", "LATT -1\nSYMM -X, Y, -Z", "a.res: has symmetry"),
+    ],
+)
+def test_res_files_that_would_lose_atoms_are_refused(tmp_path, old, new, message):
+    path = tmp_path / "a.res"
+    path.write_text(RES)
+    assert len(load_structure(path)) == 2
+    path.write_text(RES.replace(old, new))
+    with pytest.raises(StructureError, match=message):
+        load_structure(path)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
+    path = tmp_path / "a.cssr"
+    lines = cscl.to(fmt="cssr").splitlines()
+    path.write_text("\n".join(lines[:-lost]))
+    with pytest.raises(StructureError, match=r"a.cssr: lists \d atoms but says '"):
+        load_structure(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import ase.db
 import numpy as np
 
+from pyg_sitenet.data.file_text import reading
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.content import Content
 from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.data.sources.places import id_of_file, is_structure_file
 from pyg_sitenet.data.sources.source import Source, check_targets
 from pyg_sitenet.data.sources.targets import TargetError, parse_targets
-from pyg_sitenet.data.structure_files import Piece, read_pieces, reading
+from pyg_sitenet.data.structure_files import Piece, read_pieces
 from pyg_sitenet.errors import DataError, StructureError
 
 if TYPE_CHECKING:
