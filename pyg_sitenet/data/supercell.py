@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -9,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_sitenet.data.lattice import Floats, Ints, minimum_image_distances
-from pyg_sitenet.errors import SiteNetWarning
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 __all__ = ["Pairs", "make_supercell", "minimum_image_distances", "supercell_pairs"]
 
 # Lengths and half-integers that agree to this share are ties: floating-point noise
 # from a rotation or another setting of the cell must not choose the supercell.
 _TIE = 1e-4
+
+# Pairs of one crystal at most: more need many GB and minutes, in the model too.
+MAX_PAIRS = 5_000_000
 
 # Pairs whose vectors are held at once (about 25 MB).
 _CHUNK = 1 << 20
@@ -112,8 +116,17 @@ def supercell_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     Returns:
         Pairs sorted by receiver, then by sender, then by image. A primitive cell with
         more than ``max_atoms`` sites is kept whole, with a :class:`SiteNetWarning`.
+
+    Raises:
+        StructureError: If that would be more than ``MAX_PAIRS``.
     """
     num_sites = len(frac)
+    if num_sites**2 > max(MAX_PAIRS, num_sites * max_atoms):
+        raise StructureError(
+            f"the primitive cell has {num_sites} sites, too many to pair each with each"
+            f" (at most {math.isqrt(MAX_PAIRS)}); take a smaller cell, or a model with"
+            " environment=sphere"
+        )
     if num_sites > max_atoms:
         message = f"the primitive cell has {num_sites} sites, more than max_atoms="
         warnings.warn(f"{message}{max_atoms}; it is kept", SiteNetWarning, stacklevel=2)

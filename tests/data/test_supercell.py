@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyg_sitenet.data.supercell import make_supercell, supercell_pairs
-from pyg_sitenet.errors import SiteNetWarning
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 REFERENCE = json.loads(
     (Path(__file__).parents[1] / "reference/supercells.json").read_text()
@@ -109,6 +109,12 @@ def test_a_primitive_cell_above_the_limit_is_kept_with_a_warning(triclinic):
         pairs = supercell_pairs(cell, frac, 20)
     assert pairs.supercell_matrix.tolist() == np.eye(3).tolist()
     assert len(pairs.distance) == 32 * 32
+
+
+def test_a_cell_beyond_all_memory_is_refused():
+    frac = np.random.default_rng(0).random((10_000, 3))
+    with pytest.raises(StructureError, match=r"has 10000 sites, too many .* 2236"):
+        supercell_pairs(np.eye(3) * 50, frac, 100)
 
 
 def test_blocks_of_receivers_agree_with_the_whole(quartz, monkeypatch):
