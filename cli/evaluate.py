@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import astuple
 
 import typer
@@ -11,9 +10,9 @@ import typer
 from .options import Data, Json, Model, OutputFile
 from .tables import (
     FAILURE_HEADINGS,
+    Reasons,
     counted,
     failures_file,
-    report_failures,
     rows_file,
     show_table,
 )
@@ -46,7 +45,7 @@ def evaluate(
                 add(astuple(failure))
     counts = {"evaluated": len(found.predictions), "failed": len(found.failures)}
     typer.echo(f"{counts['evaluated']} evaluated, {counts['failed']} failed", err=True)
-    report_failures(Counter(one.reason for one in found.failures), failed)
+    Reasons((one.origin, one.reason) for one in found.failures).report(failed)
     if as_json:
         typer.echo(json.dumps({"metrics": found.metrics} | counts))
         return

@@ -75,11 +75,15 @@ def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
     from pyg_sitenet.data.primitive import to_primitive
     from pyg_sitenet.data.structure import load_structure, reduced_formula
     from pyg_sitenet.data.supercell import supercell_pairs
+    from pyg_sitenet.errors import StructureError
 
     structure = load_structure(path)
     primitive = to_primitive(structure)
     lattice = primitive.lattice
-    pairs = supercell_pairs(lattice.matrix, primitive.frac_coords, max_atoms)
+    try:
+        pairs = supercell_pairs(lattice.matrix, primitive.frac_coords, max_atoms)
+    except StructureError as error:
+        raise StructureError(f"{path}: {error}") from error
     apart = pairs.distance[~pairs.is_self]
     return {
         "formula": reduced_formula(structure),
@@ -101,5 +105,6 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
     if isinstance(value, (list, tuple)):
-        return " ".join(_plain(one) for one in value)
+        nested = any(isinstance(one, (list, tuple)) for one in value)
+        return (" | " if nested else " ").join(_plain(one) for one in value)
     return as_text(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -14,10 +13,10 @@ import typer
 from .options import DATA_HELP, Json, Model, OutputFile
 from .tables import (
     FAILURE_HEADINGS,
+    Reasons,
     counted,
     failures_file,
     finished_rows,
-    report_failures,
     rows_file,
     show_table,
 )
@@ -65,8 +64,8 @@ def predict(
     else:
         done, reasons = _write(records, predictor, output, resume, as_json)
     typer.echo(f"{done} predicted, {reasons.total()} failed", err=True)
-    report_failures(reasons, failures_file(output) if output else None)
-    if not done and not reasons:
+    reasons.report(failures_file(output) if output else None)
+    if not done and not reasons.total():
         raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")
     if not done:
         raise typer.Exit(1)
@@ -74,7 +73,7 @@ def predict(
 
 def _show(
     results: list[Prediction | Failure], predictor: Predictor, as_json: bool
-) -> tuple[int, Counter[str]]:
+) -> tuple[int, Reasons]:
     from pyg_sitenet.data.records import Failure
 
     failures = [one for one in results if isinstance(one, Failure)]
@@ -88,7 +87,7 @@ def _show(
     else:
         rows = [_row(one, predictor) for one in predictions]
         show_table(_headings(predictor), rows)
-    return len(predictions), Counter(one.reason for one in failures)
+    return len(predictions), Reasons((one.origin, one.reason) for one in failures)
 
 
 def _write(
@@ -97,16 +96,16 @@ def _write(
     output: Path,
     resume: bool,
     as_json: bool,
-) -> tuple[int, Counter[str]]:
+) -> tuple[int, Reasons]:
     """Write each result as it comes, but not again what the files hold already."""
     from pyg_sitenet.data.records import Failure
 
     failed, headings = failures_file(output), _headings(predictor)
-    done, reasons = 0, Counter[str]()
+    done, reasons = 0, Reasons()
     if resume:
         rows = finished_rows(output, headings)
         earlier = finished_rows(failed, FAILURE_HEADINGS)
-        done, reasons = len(rows), Counter(row[3] for row in earlier)
+        done, reasons = len(rows), Reasons((row[0], row[3]) for row in earlier)
         finished = {row[0] for row in rows}, {(row[0], row[1]) for row in earlier}
         records = (one for one in records if not _is_in(one, *finished))
     with (
@@ -116,7 +115,7 @@ def _write(
         for result in counted(predictor.predict_records(records), "Predicting"):
             if isinstance(result, Failure):
                 add_failure(astuple(result))
-                reasons[result.reason] += 1
+                reasons.add(result.origin, result.reason)
             else:
                 add(_row(result, predictor))
                 done += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +31,38 @@ AddRow = Callable[[Sequence[object]], None]
 _SHOWN = 20
 
 
+class Reasons:
+    """Counts why inputs failed.
+
+    Args:
+        failures: Origin and reason of each.
+    """
+
+    def __init__(self, failures: Iterable[tuple[str, str]] = ()) -> None:
+        self._origins: dict[str, list[str]] = defaultdict(list)
+        for origin, reason in failures:
+            self.add(origin, reason)
+
+    def add(self, origin: str, reason: str) -> None:
+        """Count one more."""
+        self._origins[reason].append(origin)
+
+    def total(self) -> int:
+        """Return how many inputs failed."""
+        return sum(map(len, self._origins.values()))
+
+    def report(self, file: Path | None) -> None:
+        """Say on stderr what failed and why, the most frequent reasons first."""
+        frequent = sorted(self._origins.items(), key=lambda one: -len(one[1]))
+        for reason, (origin, *others) in frequent[:_SHOWN]:
+            where = "" if reason.startswith(origin) else f"{origin}: "
+            more = f" ({len(others)} more like this)" if others else ""
+            typer.echo(f"  {where}{reason}{more}", err=True)
+        if len(frequent) > _SHOWN:
+            place = f"see {file}" if file else "--output FILE.csv keeps them"
+            typer.echo(f"  and {len(frequent) - _SHOWN} more: {place}", err=True)
+
+
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings, numbers with four digits."""
     table = Table()
@@ -54,15 +86,6 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
     )
     with shown:
         yield from shown.track(items, description=what)
-
-
-def report_failures(reasons: Counter[str], file: Path | None) -> None:
-    """Say on stderr why inputs failed, the most frequent reasons first."""
-    for reason, number in reasons.most_common(_SHOWN):
-        typer.echo(f"  {number} x {reason}", err=True)
-    if len(reasons) > _SHOWN:
-        where = f"see {file}" if file else "--output FILE.csv writes them to a file"
-        typer.echo(f"  and {len(reasons) - _SHOWN} more reasons: {where}", err=True)
 
 
 def failures_file(output: Path) -> Path:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from pyg_sitenet.nn.site_net_conv import SiteNetConv
     from pyg_sitenet.prediction import Predictor, load_predictor
     from pyg_sitenet.training.train import train
+    from pyg_sitenet.transforms import MergeEquivalent
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "Config": "config",
     "CrystalDataset": "data.dataset",
+    "MergeEquivalent": "transforms",
     "Predictor": "prediction",
     "SiteNet": "nn.site_net",
     "SiteNetConv": "nn.site_net_conv",
@@ -38,6 +40,7 @@ _MODULES = {
 __all__ = [
     "Config",
     "CrystalDataset",
+    "MergeEquivalent",
     "Predictor",
     "SiteNet",
     "SiteNetConv",

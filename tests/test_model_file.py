@@ -139,7 +139,10 @@ def test_newer_format_is_refused(path: Path) -> None:
         read_description(path)
 
 
-@pytest.mark.parametrize("text", ["no json", "[]", "{}", '{"format_version": "first"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "[]", "{}", '{"format_version": "first"}', '{"format_version": 1e999}'],
+)
 def test_damaged_description_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": torch.zeros(2)}, path, metadata={"pyg_sitenet": text})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ class RunFolder:
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.path / "figures"
+
+    def discard(self) -> None:
+        """Remove the folders that :func:`open_run_folder` made, as far as empty."""
+        for one in (self.figures, self.checkpoints, self.path):
+            with suppress(OSError):
+                one.rmdir()
 
 
 def open_run_folder(path: str | Path, config: Config, *, resume: bool) -> RunFolder:

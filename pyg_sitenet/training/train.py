@@ -18,6 +18,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.callbacks import History
@@ -93,7 +94,11 @@ def train(
     start = time.perf_counter()
     config = _with_absolute_source(config)
     folder = open_run_folder(output, config, resume=resume)
-    dataset = _load_dataset(config, cache, progress=progress)
+    try:
+        dataset = _load_dataset(config, cache, progress=progress)
+    except SiteNetError:
+        folder.discard()
+        raise
     write_config(folder, config)
     write_failures(folder, dataset.failures)
     data = CrystalDataModule(dataset, config.data, config.training.seed)

@@ -44,6 +44,7 @@ def test_crystals_that_cannot_be_evaluated_are_listed(sitenet, run, tmp_path):
     output = tmp_path / "rows.csv"
     done = sitenet("evaluate", run, tmp_path / "data.json", "--output", output)
     assert done.exit_code == 0, done.output
-    assert "1 evaluated, 1 failed\n  1 x the target 'gap' is not a n" in done.stderr
+    assert "1 evaluated, 1 failed" in done.stderr
+    assert "data.json, row 2: the target 'gap' is not a number" in done.stderr
     with (tmp_path / "rows_failures.csv").open(newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["bad"]

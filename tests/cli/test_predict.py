@@ -140,12 +140,24 @@ def test_data_without_crystals_are_one_line(sitenet, run, tmp_path):
     assert "none.json: no crystal in it" in done.stderr
 
 
+def test_one_line_names_each_cause_and_its_file(sitenet, run, tmp_path):
+    rows = [{"id": id_, "structure": ""} for id_ in "abc"]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "empty.cif").write_text("")
+    done = sitenet("predict", run, tmp_path / "rows.json", tmp_path / "empty.cif")
+    assert done.stderr.splitlines() == [
+        "0 predicted, 4 failed",
+        f"  {tmp_path}/rows.json, row 1: names no structure (2 more like this)",
+        f"  {tmp_path}/empty.cif: the file is empty; export it again",
+    ]
+
+
 def test_long_lists_of_reasons_are_cut(sitenet, run, mixed):
     for number in range(5):
         (mixed / f"more{number}.cif").write_text("")
     done = sitenet("predict", run, mixed)
     assert "180 predicted, 25 failed" in done.stderr
-    assert "and 5 more reasons: --output FILE.csv" in done.stderr
+    assert "and 5 more: --output FILE.csv" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
