@@ -31,8 +31,8 @@ def evaluate(
 
     predictor = load_predictor(model)
     names = predictor.description.targets
-    records = counted(open_source(data, names), "Evaluating")
-    found = evaluate_model(predictor, records)
+    source = open_source(data, names)
+    found = evaluate_model(predictor, counted(source, "Evaluating", source.count))
     failed = failures_file(output) if output else None
     if output is not None and failed is not None:
         known = [f"known {column}" for column in predictor.columns]

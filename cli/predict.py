@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +22,7 @@ from .tables import (
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.records import Failure, Record
+    from pyg_sitenet.data.sources import Source
     from pyg_sitenet.prediction import Prediction, Predictor
 
 Inputs = Annotated[
@@ -57,12 +57,13 @@ def predict(
     from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model)
-    records = iter(open_source(inputs))
+    source = open_source(inputs)
     if output is None:
-        results = counted(predictor.predict_records(records), "Predicting")
-        done, reasons = _show(list(results), predictor, as_json)
+        found = predictor.predict_records(source)
+        results = list(counted(found, "Predicting", source.count))
+        done, reasons = _show(results, predictor, as_json)
     else:
-        done, reasons = _write(records, predictor, output, resume, as_json)
+        done, reasons = _write(source, predictor, output, resume, as_json)
     typer.echo(f"{done} predicted, {reasons.total()} failed", err=True)
     reasons.report(failures_file(output) if output else None)
     if not done and not reasons.total():
@@ -91,7 +92,7 @@ def _show(
 
 
 def _write(
-    records: Iterator[Record | Failure],
+    source: Source,
     predictor: Predictor,
     output: Path,
     resume: bool,
@@ -101,30 +102,34 @@ def _write(
     from pyg_sitenet.data.records import Failure
 
     failed, headings = failures_file(output), _headings(predictor)
-    done, reasons = 0, Reasons()
+    done, warned, reasons = 0, 0, Reasons()
+    records, total = iter(source), source.count
     if resume:
         rows = finished_rows(output, headings)
         earlier = finished_rows(failed, FAILURE_HEADINGS)
         done, reasons = len(rows), Reasons((row[0], row[3]) for row in earlier)
         finished = {row[0] for row in rows}, {(row[0], row[1]) for row in earlier}
         records = (one for one in records if not _is_in(one, *finished))
+        total = None if total is None else total - done - len(earlier)
     with (
         rows_file(output, headings, resume=resume) as add,
         rows_file(failed, FAILURE_HEADINGS, resume=resume) as add_failure,
     ):
-        for result in counted(predictor.predict_records(records), "Predicting"):
+        results = predictor.predict_records(records)
+        for result in counted(results, "Predicting", total):
             if isinstance(result, Failure):
                 add_failure(astuple(result))
                 reasons.add(result.origin, result.reason)
             else:
                 add(_row(result, predictor))
-                done += 1
+                done, warned = done + 1, warned + bool(result.warnings)
     if as_json:
         files = {"output": str(output), "failures_file": str(failed)}
         counts = {"predicted": done, "failed": reasons.total()}
         typer.echo(json.dumps(files | counts))
     else:
-        typer.echo(f"Predictions: {output}   Failures: {failed}")
+        note = f" ({warned} with a warning)" if warned else ""
+        typer.echo(f"Predictions: {output}{note}   Failures: {failed}")
     return done, reasons
 
 

@@ -73,7 +73,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console(markup=False).print(table)  # a unit in brackets is no markup
 
 
-def counted(items: Iterable[T], what: str) -> Iterator[T]:
+def counted(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Pass items on and count them on stderr, while a person is watching."""
     columns = (
         SpinnerColumn(),
@@ -85,7 +85,7 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
         *columns, console=Console(stderr=True), disable=not sys.stderr.isatty()
     )
     with shown:
-        yield from shown.track(items, description=what)
+        yield from shown.track(items, total=total, description=what)
 
 
 def failures_file(output: Path) -> Path:

@@ -75,6 +75,13 @@ def test_element_the_model_has_not_seen_is_a_warning_in_the_row(sitenet, run, tm
     assert "never seen Xe" in found["warnings"][0]
 
 
+def test_rows_with_warnings_are_counted(sitenet, run, tmp_path):
+    bulk("Xe", "fcc", a=6.2).write(tmp_path / "xenon.cif")
+    output = tmp_path / "gaps.csv"
+    done = sitenet("predict", run, tmp_path / "xenon.cif", "--output", output)
+    assert f"Predictions: {output} (1 with a warning)" in done.stdout
+
+
 def test_nothing_predicted_is_exit_code_1(sitenet, run, tmp_path):
     (tmp_path / "empty.cif").write_text("")
     done = sitenet("predict", run, tmp_path / "empty.cif", "--json")

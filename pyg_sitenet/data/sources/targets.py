@@ -47,7 +47,7 @@ def _parse(name: str, value: object) -> float:
         raise TargetError(f"the target {name!r} is not a number: {value!r:.60}")
     number = float(value)  # type: ignore[arg-type]
     if not math.isfinite(number):
-        raise TargetError(f"the target {name!r} is not finite: {value!r:.60}")
+        raise TargetError(f"the target {name!r} is not finite: {value!s:.60}")
     if abs(number) > MAX_TARGET:
-        raise TargetError(f"the target {name!r} is too large: {value!r:.60}")
+        raise TargetError(f"the target {name!r} is too large: {value!s:.60}")
     return number
