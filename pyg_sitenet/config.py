@@ -98,6 +98,9 @@ class TrainingConfig(_Settings):
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: int = Field(0, ge=0)
     gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
+    ema_decay: Fraction = Field(
+        0.0, description="Average weights over about 1 / (1 - decay) steps; 0 does not."
+    )
     loss: Literal["mae", "mse", "huber"] = "mae"
     standardize_target: bool = Field(
         False, description="Train on (y - mean) / spread of the training targets."

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
@@ -78,6 +79,9 @@ def fit(
     history = History()
     callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
     callbacks += [EpochProgress()] if progress else []
+    if config.ema_decay > 0:
+        average = EMAWeightAveraging(decay=config.ema_decay, use_buffers=False)
+        callbacks.append(average)
     callbacks += make_checkpoints(folder.checkpoints, validates=val_loader is not None)
     checkpoint = folder.last if resume and folder.last.is_file() else None
     if checkpoint is not None:
