@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from pyg_sitenet.data.lattice import Floats, Ints
 from pyg_sitenet.data.supercell import Pairs
 
 TAPER = 0.25
 """Share of the radius over which an atom's weight falls from 1 to 0."""
-
-# Pairs whose vectors are held at once (about 25 MB).
-_CHUNK = 1 << 20
 
 
 def sphere_radius(cell: Floats, num_sites: int, max_atoms: int) -> float:
@@ -43,21 +41,18 @@ def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
         matrix is that of the cell itself.
     """
     radius = sphere_radius(cell, len(frac), max_atoms)
-    translations = _translations(cell, radius)
-    rows = max(1, _CHUNK // (len(frac) * len(translations)))
-    parts = [
-        _within(
-            cell,
-            frac,
-            np.arange(start, min(start + rows, len(frac))),
-            translations,
-            radius,
-        )
-        for start in range(0, len(frac), rows)
-    ]
-    receiver, sender, image, distance = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
+    whole = np.floor(frac)
+    atom, image = _images(cell, frac - whole, radius)
+    sites = KDTree((frac - whole) @ cell)
+    atoms = KDTree((frac[atom] - whole[atom] + image) @ cell)
+    found = sites.sparse_distance_matrix(atoms, radius, output_type="ndarray")
+    found = found[found["v"] < radius]
+    receiver, sender, distance = found["i"], atom[found["j"]], found["v"]
+    image = image[found["j"]] + (whole[receiver] - whole[sender]).astype(np.int64)
+    order = np.lexsort((*image.T[::-1], sender, receiver))
+    receiver, sender, distance = receiver[order], sender[order], distance[order]
+    image = image[order]
+    distance[(sender == receiver) & ~image.any(axis=1)] = 0
     return Pairs(
         sender=sender,
         receiver=receiver,
@@ -68,26 +63,11 @@ def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     )
 
 
-def _translations(cell: Floats, radius: float) -> Ints:
-    """Return all lattice translations that can bring a wrapped vector within reach."""
-    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    reach = np.ceil(radius / heights + 0.5).astype(int)
-    axes = [np.arange(-r, r + 1) for r in reach]
+def _images(cell: Floats, frac: Floats, radius: float) -> tuple[Ints, Ints]:
+    """Return atom and translation of all images within the radius around the cell."""
+    reach = radius * np.linalg.norm(np.linalg.inv(cell), axis=0)
+    axes = [np.arange(-r, r + 1) for r in np.ceil(reach).astype(int)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    # Wrapped vectors are at most half of each cell edge long.
-    slack = 0.5 * np.linalg.norm(cell, axis=1).sum()
-    near: Ints = grid[np.linalg.norm(grid @ cell, axis=1) < radius + slack]
-    return near
-
-
-def _within(
-    cell: Floats, frac: Floats, receivers: Ints, translations: Ints, radius: float
-) -> tuple[Ints, Ints, Ints, Floats]:
-    """Return receiver, sender, image and distance of the pairs within the radius."""
-    delta = frac - frac[receivers, None]  # [r, n, 3]
-    wrap = np.rint(delta)
-    vectors = (delta - wrap)[:, :, None] @ cell + translations @ cell  # [r, n, t, 3]
-    distance = np.linalg.norm(vectors, axis=-1)
-    row, sender, step = np.nonzero(distance < radius)
-    image = translations[step] - wrap[row, sender].astype(np.int64)
-    return receivers[row], sender, image, distance[row, sender, step]
+    beyond = np.abs(frac + grid[:, None] - 0.5) - 0.5  # [t, n, 3]
+    step, atom = np.nonzero((beyond <= reach + 1e-9).all(axis=-1))
+    return atom, grid[step]
