@@ -73,6 +73,7 @@ def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
 
 def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
     from pyg_sitenet.data.primitive import to_primitive
+    from pyg_sitenet.data.sphere import sphere_radius
     from pyg_sitenet.data.structure import load_structure, reduced_formula
     from pyg_sitenet.data.supercell import supercell_pairs
     from pyg_sitenet.errors import StructureError
@@ -94,9 +95,10 @@ def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
         "primitive volume (A^3)": lattice.volume,
         "supercell": pairs.supercell_matrix.tolist(),
         "supercell atoms": len(pairs.distance) // len(primitive),
-        "pairs": len(pairs.distance),
+        "supercell pairs": len(pairs.distance),
         "shortest distance (A)": apart.min().item() if apart.size else None,
         "longest distance (A)": apart.max().item() if apart.size else None,
+        "sphere radius (A)": sphere_radius(lattice.matrix, len(primitive), max_atoms),
     }
 
 

@@ -31,7 +31,8 @@ def test_structure_says_what_it_becomes(sitenet):
     assert (found["sites"], found["primitive sites"]) == (8, 2)
     assert found["primitive volume (A^3)"] == pytest.approx(5.64**3 / 4)
     assert found["shortest distance (A)"] == pytest.approx(5.64 / 2)
-    assert found["pairs"] == 2 * found["supercell atoms"] <= 2 * 50
+    assert found["supercell pairs"] == 2 * found["supercell atoms"] <= 2 * 50
+    assert 6 < found["sphere radius (A)"] < 7
 
 
 def test_one_atom_alone_has_no_distance(sitenet, tmp_path):
