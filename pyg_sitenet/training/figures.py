@@ -55,7 +55,7 @@ def plot_learning_curve(
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=8)
+            axes.legend(fontsize=8)  # on a white box: baselines may pass behind
     figure.savefig(path, dpi=150)
 
 
