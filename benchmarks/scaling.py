@@ -1,9 +1,10 @@
 """Time and memory of a training step as the environment and the cell grow.
 
 Crystals of the lowest symmetry (atoms at random in a triclinic cell): there is nothing
-to merge. Paper preset, float32; each line is the second step of a fresh process, and
-its growth is what that step adds to the largest resident set (Linux). The peak is the
-whole process, with the libraries:
+to merge. Spheres, since they hold N atoms on average where supercells hold N at most.
+Paper preset, float32; each line is the second step of a fresh process, and its growth
+is what that step adds to the largest resident set (Linux). The peak is the whole
+process, with the libraries:
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --atoms 50 100 --sites 5 10 --pairs 20000
@@ -43,12 +44,18 @@ def make_crystal(num_sites: int) -> Structure:
     return Structure(lattice, elements.tolist(), places)
 
 
+def make_graph(num_sites: int, max_atoms: int) -> Data:
+    """Return a crystal with about ``max_atoms`` atoms around each of its sites."""
+    crystal = make_crystal(num_sites)
+    return encode_structure(crystal, max_atoms=max_atoms, environment="sphere")
+
+
 def prepare_step(
     num_sites: int, max_atoms: int, num_crystals: int
 ) -> Callable[[], None]:
     """Return a training step, after a small one."""
     torch.manual_seed(0)
-    graph = encode_structure(make_crystal(num_sites), max_atoms=max_atoms)
+    graph = make_graph(num_sites, max_atoms)
     model = SiteNet.from_preset("paper")
     optimizer = torch.optim.AdamW(model.parameters(), amsgrad=True)
 
@@ -59,10 +66,9 @@ def prepare_step(
 
     small = graph.clone()
     chosen = torch.arange(0, graph.num_edges, 1 + graph.num_edges // WARM_UP_PAIRS)
-    small.edge_index, small.edge_attr = (
-        graph.edge_index[:, chosen],
-        graph.edge_attr[chosen],
-    )
+    small.edge_index = graph.edge_index[:, chosen]
+    small.edge_attr = graph.edge_attr[chosen]
+    small.edge_weight = graph.edge_weight[chosen]
     step(Batch.from_data_list([small]))
     return partial(step, Batch.from_data_list([graph] * num_crystals))
 
@@ -77,7 +83,7 @@ def table(
     print("|" + "---|" * 9)
     points = []
     for num_sites, max_atoms, crystals in sizes:
-        graph = encode_structure(make_crystal(num_sites), max_atoms=max_atoms)
+        graph = make_graph(num_sites, max_atoms)
         pairs = crystals * graph.num_edges
         costs = [
             cost_alone(prepare_step, num_sites, max_atoms, crystals)
@@ -99,17 +105,16 @@ def describe_growth(points: list[tuple[int, Cost]]) -> str:
     """Fit straight lines through time and memory against pairs."""
     pairs = np.array([pairs for pairs, _ in points])
     texts = []
-    for name, unit in (("seconds", "us"), ("growth", "B")):
+    for name, scale, units in (("seconds", 1e6, "s, us"), ("growth", 2**20, "MB, B")):
         values = np.array([getattr(cost, name) for _, cost in points])
         slope, start = np.polyfit(pairs, values, 1)
-        spread = np.abs(slope * pairs + start - values).max() / values.max()
-        slope *= 1e6 if name == "seconds" else 2**20
+        off = 100 * np.abs(slope * pairs + start - values).max() / values.max()
+        unit, small = units.split(", ")
         texts.append(
-            f"{name}: {slope:.2f} {unit} a pair, off the line by at most "
-            f"{100 * spread:.0f} % of the largest"
+            f"{name} = {start:.2f} {unit} + {scale * slope:.2f} {small} a pair, "
+            f"off by at most {off:.0f} % of the largest"
         )
-    exponent = np.polyfit(np.log(pairs), np.log([c.seconds for _, c in points]), 1)[0]
-    return f"{'; '.join(texts)}; seconds grow as pairs^{exponent:.2f}\n"
+    return f"\nLine through these: {'; '.join(texts)}.\n"
 
 
 def main() -> None:
@@ -128,7 +133,7 @@ def main() -> None:
     print("The cell grows, 500 atoms around each site:\n")
     points = table([(n, 500, 1) for n in options.sites], options.repeats)
     print(describe_growth(points))
-    crystals = max(1, options.pairs // 10_000)
+    crystals = max(1, round(options.pairs / make_graph(20, 500).num_edges))
     print("A full batch (goal: at most 600 MB at 600,000 pairs):\n")
     table([(20, 500, crystals)], options.repeats)
 
