@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +145,15 @@ def test_resuming_a_finished_run_changes_nothing(
     assert len(again.metrics["history"]) == 1
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """A shell starts background jobs with Ctrl-C ignored; here it must arrive."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_interrupted_run_is_kept_and_can_be_resumed(
     config: Config, cache: Path, tmp_path: Path
 ) -> None:
@@ -157,7 +166,7 @@ def test_interrupted_run_is_kept_and_can_be_resumed(
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    endless = override(config, ["training.max_epochs=100000"])
+    endless = override(config, ["training.max_epochs=500"])
     with pytest.raises(TrainingInterruptedError, match=r"interrupted after \d+ epochs"):
         train(endless, tmp_path, cache=cache)
     assert signal.getsignal(signal.SIGINT) is handler
