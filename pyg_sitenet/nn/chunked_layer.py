@@ -110,7 +110,7 @@ class ChunkedLayer:
         self.terms, self.features = terms, features
         self.index = None if index is None else index.unbind()
         self.activation, self.eps = activation, eps
-        self.width = terms.weight.size(0)
+        self.width = self.channels = terms.weight.size(0)
         on_cpu = features.device.type == "cpu"
         size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
         self.rows = max(1, min(len(features), size // self.width))
@@ -120,7 +120,7 @@ class ChunkedLayer:
         """Yield z ``[K, C]``."""
         for pairs, (u, z) in self._chunks(num_buffers=2):
             self._normalise(pairs, u, z)
-            yield pairs, z
+            yield pairs, z[:, : self.channels]
 
     def backward(self, edge_grad: Tensor | None, *, add: bool) -> Iterator[Chunk]:
         """Yield z, take back its gradient, and collect :attr:`grads` of the terms.
@@ -137,7 +137,7 @@ class ChunkedLayer:
         )
         for pairs, (grad, z, slope, scratch) in self._chunks(num_buffers=4):
             self._differentiate(pairs, grad, z, slope, scratch)
-            yield Chunk(pairs, z, grad)
+            yield Chunk(pairs, z[:, : self.channels], grad[:, : self.channels])
             self._pull_back(grad, z, slope, scratch)
             self._add_to_sites(pairs, grad)
             self.grads.weight.addmm_(grad.t(), self.features[pairs])
@@ -145,6 +145,29 @@ class ChunkedLayer:
                 edge_grad[pairs].addmm_(grad, weight)
             elif edge_grad is not None:
                 torch.mm(grad, weight, out=edge_grad[pairs])
+
+    def zero_sums(self, num_receivers: int, heads: int) -> Tensor:
+        """Return where :meth:`add_heads` adds up, ``[n_dst, H, C]``."""
+        return self.features.new_zeros(num_receivers, heads, self.channels)
+
+    def add_heads(
+        self, z: Tensor, alpha: Tensor, receiver: Tensor, sums: Tensor
+    ) -> None:
+        """Add the z of a chunk, weighted by its ``alpha`` ``[K, H]``, to ``sums``."""
+        sums.index_add_(0, receiver, alpha.unsqueeze(-1) * z.unsqueeze(1))
+
+    def pull_back_heads(
+        self,
+        chunk: Chunk,
+        alpha: Tensor,
+        receiver: Tensor,
+        sums_grad: Tensor,
+        alpha_grad: Tensor,
+    ) -> None:
+        """Fill ``chunk.grad`` and ``alpha_grad`` from the gradient of the sums."""
+        rows = sums_grad[receiver]
+        torch.bmm(rows, chunk.z.unsqueeze(-1), out=alpha_grad.unsqueeze(-1))
+        torch.bmm(alpha.unsqueeze(1), rows, out=chunk.grad.unsqueeze(1))
 
     def _chunks(self, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
         shape = (num_buffers, self.rows, self.width)

@@ -49,7 +49,7 @@ def fused_attention(
     if edge_multiplicity is not None:
         log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        edge_attr, edge_index, log_multiplicity, eps,
+        edge_attr, edge_index.contiguous(), log_multiplicity, eps,
         ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
@@ -81,7 +81,7 @@ class _FusedAttention(Function):
         if log_multiplicity is not None:
             logits += log_multiplicity.unsqueeze(-1)
         num_receivers = len(terms[0])
-        alpha = softmax(logits, edge_index[1], num_nodes=num_receivers)
+        alpha = softmax(logits, edge_index[1], num_nodes=num_receivers).contiguous()
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads = _weighted_sums(value, alpha, edge_index[1], num_receivers)
         ctx.save_for_backward(edge_attr, edge_index, weight, alpha, heads, *terms)
@@ -100,9 +100,7 @@ class _FusedAttention(Function):
         inputs = (edge_attr, edge_index, activation, eps)
         edge_grad = torch.empty_like(edge_attr) if ctx.needs_input_grad[0] else None
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        heads_grad = (
-            torch.zeros_like(heads) if heads_grad is None else heads_grad.contiguous()
-        )
+        heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         total = _value_backward(value, alpha, edge_index[1], heads_grad, edge_grad)
         mean = (heads_grad * heads).sum(-1)
         if alpha_grad is not None:
@@ -131,16 +129,10 @@ def _weighted_sums(
     value: ChunkedLayer, alpha: Tensor, receiver: Tensor, num_receivers: int
 ) -> Tensor:
     """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
-    H, C = alpha.size(1), value.width
-    sums = alpha.new_zeros(num_receivers, H * C)
-    buffer = alpha.new_empty(value.rows, H * C)
+    sums = value.zero_sums(num_receivers, alpha.size(1))
     for pairs, z in value.forward():
-        weighted, a = buffer[: len(z)], alpha[pairs]
-        for head in range(H):
-            columns = slice(head * C, (head + 1) * C)
-            torch.mul(z, a[:, head, None], out=weighted[:, columns])
-        sums.index_add_(0, receiver[pairs], weighted)
-    return sums.view(num_receivers, H, C)
+        value.add_heads(z, alpha[pairs], receiver[pairs], sums)
+    return sums
 
 
 def _value_backward(
@@ -151,16 +143,13 @@ def _value_backward(
     edge_grad: OptTensor,
 ) -> Tensor:
     """Return the gradient of the attention weights by way of the heads, ``[E, H]``."""
-    _, H, C = heads_grad.shape
+    sums_grad = value.zero_sums(*heads_grad.shape[:2]).copy_(heads_grad)
     alpha_grad = torch.empty_like(alpha)
-    buffer = alpha.new_empty(value.rows, H, C)
-    for pairs, z, z_grad in value.backward(edge_grad, add=False):
-        rows, a = buffer[: len(z)], alpha[pairs]
-        torch.index_select(heads_grad, 0, receiver[pairs], out=rows)
-        torch.bmm(rows, z.unsqueeze(-1), out=alpha_grad[pairs].unsqueeze(-1))
-        torch.mul(rows[:, 0], a[:, 0, None], out=z_grad)
-        for head in range(1, H):
-            z_grad.addcmul_(rows[:, head], a[:, head, None])
+    for chunk in value.backward(edge_grad, add=False):
+        here = chunk.pairs
+        value.pull_back_heads(
+            chunk, alpha[here], receiver[here], sums_grad, alpha_grad[here]
+        )
     return alpha_grad
 
 

@@ -26,8 +26,8 @@ def fused_pair_layer(
     residual: bool,
 ) -> Tensor:
     """Return the result of each pair ``[E, C]``, plus ``edge_attr`` if asked."""
-    return _apply(pair_terms(layer, x_src, x_dst), edge_attr, edge_index, layer.norm,
-                  layer.activation, residual)  # fmt: skip
+    return _apply(pair_terms(layer, x_src, x_dst), edge_attr, edge_index.contiguous(),
+                  layer.norm, layer.activation, residual)  # fmt: skip
 
 
 def fused_layer(layer: Layer, features: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class _FusedLayer(Function):
     ) -> Tensor:
         terms = Terms(receiver, sender, weight)
         layer = make_chunked_layer(terms, features, index, activation, eps)
-        result = features.new_empty(len(features), layer.width)
+        result = features.new_empty(len(features), layer.channels)
         for pairs, z in layer.forward():
             torch.mul(z, norm_weight, out=result[pairs]).add_(norm_bias)
             if residual:

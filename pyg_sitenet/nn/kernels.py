@@ -31,12 +31,15 @@ _FLAGS = (
     "-freciprocal-math", "-fopenmp-simd",
 )  # fmt: skip
 _OPTIONAL_FLAGS = (("-fopenmp", "-mprefer-vector-width=512"), ("-fopenmp",), ())
-_POINTER, _SIZES = ctypes.c_void_p, [ctypes.c_int64, ctypes.c_int64]
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int
+# Pointers, then the number of rows, sizes and epsilon; the number of threads is last.
 _ARGUMENTS = {
-    "normalise": [_POINTER] * 5 + [*_SIZES, ctypes.c_float, ctypes.c_int],
-    "differentiate": [_POINTER] * 6 + [*_SIZES, ctypes.c_float, ctypes.c_int],
-    "pull_back": [_POINTER] * 3 + [*_SIZES, ctypes.c_int],
-    "add_rows": [_POINTER] * 3 + [*_SIZES, ctypes.c_int],
+    "normalise": [*[_POINTER] * 5, ctypes.c_int64, _INT, _INT, ctypes.c_float],
+    "differentiate": [*[_POINTER] * 6, ctypes.c_int64, _INT, _INT, ctypes.c_float],
+    "pull_back": [*[_POINTER] * 3, ctypes.c_int64, _INT, _INT],
+    "add_rows": [*[_POINTER] * 3, ctypes.c_int64, _INT],
+    "add_heads": [*[_POINTER] * 4, ctypes.c_int64, _INT, _INT],
+    "pull_back_heads": [*[_POINTER] * 6, ctypes.c_int64, _INT, _INT],
 }
 
 
@@ -54,7 +57,7 @@ def load_kernels() -> ctypes.CDLL | None:
         return None
     for name, arguments in _ARGUMENTS.items():
         kernel = getattr(library, f"sitenet_{name}")
-        kernel.argtypes, kernel.restype = arguments, None
+        kernel.argtypes, kernel.restype = [*arguments, _INT], None
     return library
 
 

@@ -160,6 +160,23 @@ def test_numbers_that_are_none_stay_so():
 
 
 @pytest.mark.usefixtures("compiled")
+def test_gradients_that_are_none_stay_where_they_are():
+    layer, features = Layer(3, 5), torch.randn(12, 3)
+    features[2, 0] = torch.nan
+    features.requires_grad_()
+    (gradient,) = torch.autograd.grad(fused_layer(layer, features).sum(), features)
+    assert gradient.isnan().any(dim=1).nonzero().flatten().tolist() == [2]
+
+
+@pytest.mark.usefixtures("compiled")
+def test_pairs_may_lie_in_memory_in_any_way():
+    conv, (x, edge_attr) = make_conv(torch.float32), make_inputs(torch.float32)
+    expected = conv(x, EDGE_INDEX, edge_attr)
+    strided = EDGE_INDEX.t().contiguous().t()
+    assert_all_close(conv(x, strided, edge_attr.t().contiguous().t()), expected, 1e-6)
+
+
+@pytest.mark.usefixtures("compiled")
 def test_threads_do_not_change_the_result():
     conv, inputs = make_conv(torch.float32), (*make_inputs(torch.float32), None)
     expected = outputs_and_gradients(conv, *inputs, fused=True)
