@@ -93,7 +93,8 @@ class Trainer:
         """Return the outputs of the crystals."""
         if self.way == DENSE:
             return dense_forward(self.model, batch)
-        return self.model.raw_output(batch)
+        out: Tensor = self.model.raw_output(batch)
+        return out
 
     def step(self, batch: Data) -> None:
         """Change the weights."""
