@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Small tensors gain nothing from threads, which wait for each other on a busy machine.
+# Before torch is imported, and for the commands that tests run.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import math
 
 import pytest
