@@ -202,8 +202,8 @@ def main() -> None:
     if options.epochs:
         config = override(config, [f"training.max_epochs={options.epochs}"])
     records = read_crystals(options.crystals)
-    print(f"{len(records)} crystals, {config.training.max_epochs} epochs; ", end="")
-    print(f"{describe_machine()}\n")
+    print(f"{len(records)} crystals, {config.training.max_epochs} epochs, ", end="")
+    print(f"{options.seeds} seeds; {describe_machine()}\n")
     print(
         "| model | parameters | pairs | s per epoch | times the first | test MAE / eV |"
     )
@@ -216,10 +216,10 @@ def main() -> None:
         size, taken, errors = compare(make, graphs, config, options.seeds)
         first = first or taken
         pairs = sum(graph.num_edges for graph in graphs)
-        spread = statistics.stdev(errors) if len(errors) > 1 else 0.0
+        spread = f" ± {statistics.stdev(errors):.3f}" if len(errors) > 1 else ""
         print(
             f"| {name} | {size} | {pairs} | {taken:.2f} | {taken / first:.2f} "
-            f"| {statistics.mean(errors):.3f} ± {spread:.3f} |",
+            f"| {statistics.mean(errors):.3f}{spread} |",
             flush=True,
         )
 
