@@ -45,6 +45,16 @@ class DataConfig(_Settings):
     max_pairs: int = Field(
         600_000, ge=1, description="Pairs in a batch: bounds the memory of a step."
     )
+    disorder: Literal["error", "sample", "enumerate"] = Field(
+        "error", description="What to do with partly occupied sites."
+    )
+    orderings: int = Field(
+        8, ge=1, description="Ordered approximants of a disordered crystal at most."
+    )
+    disorder_seed: int = Field(0, ge=0, description="Decides the sampled orderings.")
+    time_limit: float = Field(
+        60.0, gt=0, description="Seconds a crystal may take to become a graph."
+    )
     workers: int = Field(0, ge=0, description="Processes; 0 takes one per core.")
 
 
