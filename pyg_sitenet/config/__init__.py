@@ -1,0 +1,29 @@
+"""Every setting of a run; YAML files and ``--set`` map onto them."""
+
+from pyg_sitenet.config.files import (
+    PRESETS,
+    dump_config,
+    load_config,
+    load_preset,
+    make_config,
+    override,
+)
+from pyg_sitenet.config.settings import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "PRESETS",
+    "Config",
+    "DataConfig",
+    "ModelConfig",
+    "TrainingConfig",
+    "dump_config",
+    "load_config",
+    "load_preset",
+    "make_config",
+    "override",
+]
