@@ -1,10 +1,11 @@
 /* The element-wise steps of a layer on pairs in one pass each, for float32 and mish.
  *
- * u is what the pair features contribute, [rows, width]; sender and receiver hold the
- * contributions of the sites, picked by j and i. Without sites, j and i are null and
- * receiver is one row, the bias. Rows are filled up with zeros from width to stride,
- * whole vectors; as numbers next to the zeros may be NaN, they are chosen, not
- * multiplied, away.
+ * A pair's row is the sum of what its features, its sender and its receiver contribute.
+ * The features' part lies in the row itself, or in row k of q where pairs share features;
+ * sender and receiver hold the parts of the sites, picked by j and i. Without sites, j
+ * and i are null and receiver is one row, the bias. Rows are filled up with zeros from
+ * width to stride, whole vectors; as numbers next to the zeros may be NaN, they are
+ * chosen, not multiplied, away.
  */
 #include <math.h>
 #include <stdint.h>
@@ -12,53 +13,97 @@
 
 /* Rows that go through all steps together: few enough for the first-level cache, and
  * whole vectors of numbers whatever the width. */
-enum { TILE = 16 };
+enum { TILE = 16, BLOCK = 512 };
 
-/* Where e^x and e^2x are far from the ends of float32. Beyond, mish is 0 or x, to all
- * digits. NaN stays NaN. */
-static inline float bounded(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  return x > 20.0f ? 20.0f : x;
-}
-
-/* e^x = 2^k e^f with |f| <= ln(2) / 2, to 1e-7, for bounded x. */
-static inline float exponential(float x) {
-  float k = rintf(x * 1.44269504f);
-  float f = x - k * 0.693359375f + k * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * f + 1.3981999507e-3f;
-  p = p * f + 8.3334519073e-3f;
-  p = p * f + 4.1665795894e-2f;
-  p = p * f + 1.6666665459e-1f;
-  p = p * f + 5.0000001201e-1f;
-  p = p * f * f + f + 1.0f;
-  int32_t bits = (int32_t)((uint32_t)((int32_t)k + 127) << 23);
-  float power;
-  memcpy(&power, &bits, sizeof power);
-  return p * power;
-}
-
-/* x, or 0 beyond the width: by bits, which compilers turn into whole vectors. */
-static inline float within(float x, int c, int width) {
-  uint32_t bits;
+static inline int32_t bits_of(float x) {
+  int32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  bits &= (uint32_t)((c - width) >> 31);
+  return bits;
+}
+
+static inline float with_bits(int32_t bits) {
+  float x;
   memcpy(&x, &bits, sizeof x);
   return x;
 }
 
-/* row <- row + sender + receiver */
-static inline void add_sites(float *restrict row, const float *sender,
-                             const float *receiver, const int64_t *j, const int64_t *i,
-                             int64_t p, int stride) {
-  const float *restrict r = i ? receiver + i[p] * stride : receiver;
-  if (j) {
-    const float *restrict s = sender + j[p] * stride;
+/* Where e^x and e^2x are far from the ends of float32. Beyond, mish is 0 or x, to all
+ * digits. NaN stays NaN. A loop of its own: next to the exponential, compilers make
+ * branches of it. */
+static inline void bound(const float *restrict x, float *restrict bounded, int count) {
 #pragma omp simd
-    for (int c = 0; c < stride; c++) row[c] += s[c] + r[c];
+  for (int c = 0; c < count; c++) {
+    float y = x[c] < -87.0f ? -87.0f : x[c];
+    bounded[c] = y > 20.0f ? 20.0f : y;
+  }
+}
+
+/* e^x = 2^k 2^f with |f| <= 1 / 2, to 1e-7, for bounded x. Adding 3 * 2^22 rounds to the
+ * integer k and leaves it in the lowest bits. */
+static inline float exponential(float x) {
+  const float shift = 12582912.0f, log2e = 1.44269504f;
+  const float t = x * log2e + shift;
+  const float f = x * log2e - (t - shift), f2 = f * f;
+  const float p = (1.0f + 6.93147181e-1f * f)
+      + f2 * ((2.40226507e-1f + 5.55041087e-2f * f)
+      + f2 * ((9.61812911e-3f + 1.33335581e-3f * f) + f2 * 1.54035304e-4f));
+  return with_bits(bits_of(p) + (int32_t)((uint32_t)bits_of(t) << 23));
+}
+
+/* x, or 0 beyond the width: by bits, which compilers turn into whole vectors. */
+static inline float within(float x, int c, int width) {
+  return with_bits(bits_of(x) & ((c - width) >> 31));
+}
+
+/* What a pair's row adds up. */
+typedef struct {
+  const float *q, *sender, *receiver;
+  const int64_t *k, *j, *i;
+} terms;
+
+static inline void add_up(float *row, terms t, int64_t p, int stride) {
+  const float *base = t.k ? t.q + t.k[p] * stride : row;
+  const float *r = t.i ? t.receiver + t.i[p] * stride : t.receiver;
+  if (t.j) {
+    const float *s = t.sender + t.j[p] * stride;
+#pragma omp simd
+    for (int c = 0; c < stride; c++) row[c] = base[c] + s[c] + r[c];
   } else {
 #pragma omp simd
-    for (int c = 0; c < stride; c++) row[c] += r[c];
+    for (int c = 0; c < stride; c++) row[c] = base[c] + r[c];
+  }
+}
+
+/* x <- mish(x) */
+static inline void activate(float *restrict x, int64_t size) {
+  float bounded[BLOCK];
+  for (int64_t first = 0; first < size; first += BLOCK, x += BLOCK) {
+    const int count = size - first < BLOCK ? (int)(size - first) : BLOCK;
+    bound(x, bounded, count);
+#pragma omp simd
+    for (int c = 0; c < count; c++) {
+      float a = exponential(bounded[c]);
+      float n = a * (a + 2.0f);
+      x[c] *= n / (n + 2.0f);
+    }
+  }
+}
+
+/* x <- mish(x), d <- mish'(x) */
+static inline void activate_with_slope(float *restrict x, float *restrict d,
+                                       int64_t size) {
+  float bounded[BLOCK];
+  for (int64_t first = 0; first < size; first += BLOCK, x += BLOCK, d += BLOCK) {
+    const int count = size - first < BLOCK ? (int)(size - first) : BLOCK;
+    bound(x, bounded, count);
+#pragma omp simd
+    for (int c = 0; c < count; c++) {
+      float b = bounded[c], a = exponential(b);
+      float n = a * (a + 2.0f);
+      float v = 1.0f / (n + 2.0f);
+      d[c] = n * v + 4.0f * b * (a * v) * ((a + 1.0f) * v);
+      x[c] *= n * v;
+    }
   }
 }
 
@@ -80,47 +125,35 @@ static inline float normalise(float *restrict row, int width, int stride, float 
   return rstd;
 }
 
-/* u <- norm(mish(u + sender + receiver)) */
-void sitenet_normalise(float *u, const float *sender, const float *receiver,
-                       const int64_t *j, const int64_t *i, int64_t rows, int width,
-                       int stride, float eps, int threads) {
+/* z <- norm(mish(terms)) */
+void sitenet_normalise(float *z, const float *q, const float *sender,
+                       const float *receiver, const int64_t *k, const int64_t *j,
+                       const int64_t *i, int64_t rows, int width, int stride, float eps,
+                       int threads) {
+  const terms t = {q, sender, receiver, k, j, i};
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t first = 0; first < rows; first += TILE) {
     const int64_t last = first + TILE < rows ? first + TILE : rows;
-    for (int64_t p = first; p < last; p++)
-      add_sites(u + p * stride, sender, receiver, j, i, p, stride);
-    float *restrict x = u + first * stride;
-#pragma omp simd
-    for (int64_t c = 0; c < (last - first) * stride; c++) {
-      float a = exponential(bounded(x[c]));
-      float n = a * (a + 2.0f);
-      x[c] *= n / (n + 2.0f);
-    }
-    for (int64_t p = first; p < last; p++) normalise(u + p * stride, width, stride, eps);
+    for (int64_t p = first; p < last; p++) add_up(z + p * stride, t, p, stride);
+    activate(z + first * stride, (last - first) * stride);
+    for (int64_t p = first; p < last; p++) normalise(z + p * stride, width, stride, eps);
   }
 }
 
-/* The same, and slope <- mish'(u + sender + receiver) / sqrt(variance + eps) */
-void sitenet_differentiate(float *u, const float *sender, const float *receiver,
-                           const int64_t *j, const int64_t *i, float *slope,
-                           int64_t rows, int width, int stride, float eps,
-                           int threads) {
+/* The same, and slope <- mish'(terms) / sqrt(variance + eps) */
+void sitenet_differentiate(float *z, const float *q, const float *sender,
+                           const float *receiver, const int64_t *k, const int64_t *j,
+                           const int64_t *i, float *slope, int64_t rows, int width,
+                           int stride, float eps, int threads) {
+  const terms t = {q, sender, receiver, k, j, i};
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int64_t first = 0; first < rows; first += TILE) {
     const int64_t last = first + TILE < rows ? first + TILE : rows;
-    for (int64_t p = first; p < last; p++)
-      add_sites(u + p * stride, sender, receiver, j, i, p, stride);
-    float *restrict x = u + first * stride, *restrict d = slope + first * stride;
-#pragma omp simd
-    for (int64_t c = 0; c < (last - first) * stride; c++) {
-      float b = bounded(x[c]), a = exponential(b);
-      float n = a * (a + 2.0f);
-      float v = 1.0f / (n + 2.0f);
-      d[c] = n * v + 4.0f * b * (a * v) * ((a + 1.0f) * v);
-      x[c] *= n * v;
-    }
+    for (int64_t p = first; p < last; p++) add_up(z + p * stride, t, p, stride);
+    activate_with_slope(z + first * stride, slope + first * stride,
+                        (last - first) * stride);
     for (int64_t p = first; p < last; p++) {
-      const float rstd = normalise(u + p * stride, width, stride, eps);
+      const float rstd = normalise(z + p * stride, width, stride, eps);
       float *restrict row = slope + p * stride;
 #pragma omp simd
       for (int c = 0; c < stride; c++) row[c] *= rstd;

@@ -3,7 +3,8 @@
 A layer on pairs is cheap to compute and dear to store: 225 numbers a pair. So a chunk
 of pairs goes through all steps while it is in the cache, only what the caller takes out
 of it is kept, and the backward pass computes the chunk again. There is no padding and
-no order that the pairs must have.
+no order that the pairs must have. Where pairs share features, the weight is applied to
+the features of a chunk once, not once a pair.
 """
 
 from __future__ import annotations
@@ -77,6 +78,22 @@ class Terms(NamedTuple):
     weight: Tensor  # [C, D], applied to the features of a pair
 
 
+class Features(NamedTuple):
+    """Features of pairs, each kind once."""
+
+    rows: Tensor  # [U, D]
+    kind: Tensor | None  # [E] row of each pair, rising by steps of 1 or 0; None: E = U
+
+    def of_pairs(self, pairs: slice) -> Tensor:
+        """Return the features of each pair, ``[K, D]``."""
+        return self.rows[pairs] if self.kind is None else self.rows[self.kind[pairs]]
+
+    @property
+    def num_pairs(self) -> int:
+        """How many pairs there are."""
+        return len(self.rows if self.kind is None else self.kind)
+
+
 class Chunk(NamedTuple):
     """A chunk of pairs in the backward pass."""
 
@@ -92,7 +109,7 @@ class ChunkedLayer:
 
     Args:
         terms: What is added up.
-        features: Pair features ``[E, D]``.
+        features: Features of the pairs.
         index: Sender and receiver of each pair ``[2, E]``; ``None`` if the terms have
             no sender.
         activation: One of :data:`ACTIVATIONS`.
@@ -102,19 +119,21 @@ class ChunkedLayer:
     def __init__(
         self,
         terms: Terms,
-        features: Tensor,
+        features: Features,
         index: Tensor | None,
         activation: Activation,
         eps: float | None,
     ) -> None:
-        self.terms, self.features = terms, features
+        self.terms, self.features = terms, features.rows
         self.index = None if index is None else index.unbind()
         self.activation, self.eps = activation, eps
         self.width = self.channels = terms.weight.size(0)
-        on_cpu = features.device.type == "cpu"
+        self.num_pairs = features.num_pairs
+        on_cpu = features.rows.device.type == "cpu"
         size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
-        self.rows = max(1, min(len(features), size // self.width))
+        self.rows = max(1, min(self.num_pairs, size // self.width))
         self._weight = terms.weight.t().contiguous()
+        self._kind, self._ends = self._count_kinds(features.kind)
 
     def forward(self) -> Iterator[tuple[slice, Tensor]]:
         """Yield z ``[K, C]``."""
@@ -135,16 +154,19 @@ class ChunkedLayer:
             None if sender is None else torch.zeros_like(sender),
             torch.zeros_like(weight),
         )
+        if edge_grad is not None and not add and self._kind is not None:
+            edge_grad, add = edge_grad.zero_(), True  # chunks may share a row
         for pairs, (grad, z, slope, scratch) in self._chunks(num_buffers=4):
             self._differentiate(pairs, grad, z, slope, scratch)
             yield Chunk(pairs, z[:, : self.channels], grad[:, : self.channels])
             self._pull_back(grad, z, slope, scratch)
             self._add_to_sites(pairs, grad)
-            self.grads.weight.addmm_(grad.t(), self.features[pairs])
+            kinds, grad = self._sum_kinds(pairs, grad, scratch)
+            self.grads.weight.addmm_(grad.t(), self.features[kinds])
             if edge_grad is not None and add:
-                edge_grad[pairs].addmm_(grad, weight)
+                edge_grad[kinds].addmm_(grad, weight)
             elif edge_grad is not None:
-                torch.mm(grad, weight, out=edge_grad[pairs])
+                torch.mm(grad, weight, out=edge_grad[kinds])
 
     def zero_sums(self, num_receivers: int, heads: int) -> Tensor:
         """Return where :meth:`add_heads` adds up, ``[n_dst, H, C]``."""
@@ -172,8 +194,8 @@ class ChunkedLayer:
     def _chunks(self, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
         shape = (num_buffers, self.rows, self.width)
         buffers = list(self.features.new_empty(shape))
-        for start in range(0, len(self.features), self.rows):
-            stop = min(start + self.rows, len(self.features))
+        for start in range(0, self.num_pairs, self.rows):
+            stop = min(start + self.rows, self.num_pairs)
             if stop - start < self.rows:
                 buffers = [buffer[: stop - start] for buffer in buffers]
             yield slice(start, stop), buffers
@@ -192,14 +214,46 @@ class ChunkedLayer:
         if rstd is not None:
             slope.mul_(rstd)
 
+    def _count_kinds(
+        self, kind: Tensor | None
+    ) -> tuple[Tensor | None, list[tuple[int, int]]]:
+        """Return the kinds counted from the first of each chunk, and its ends."""
+        if kind is None:
+            return None, []
+        first = kind[:: self.rows]
+        last = kind[self.rows - 1 :: self.rows].tolist()
+        ends = first.tolist(), [*last, *kind[-1:].tolist()]
+        local = kind - first.repeat_interleave(self.rows)[: len(kind)]
+        return local, [(start, stop + 1) for start, stop in zip(*ends, strict=False)]
+
+    def _kinds(self, pairs: slice) -> slice:
+        """Return the rows of the features of a chunk."""
+        return slice(*self._ends[pairs.start // self.rows]) if self._ends else pairs
+
+    def _sum_kinds(
+        self, pairs: slice, grad: Tensor, scratch: Tensor
+    ) -> tuple[slice, Tensor]:
+        """Add up the rows of the pairs that share features."""
+        kinds = self._kinds(pairs)
+        if self._kind is None:
+            return kinds, grad
+        sums = scratch[: kinds.stop - kinds.start].zero_()
+        self._add_rows(grad, self._kind[pairs], sums)
+        return kinds, sums
+
     def _add_up(self, pairs: slice, u: Tensor, scratch: Tensor) -> None:
+        features = self.features[self._kinds(pairs)]
+        if self._kind is not None:
+            product = torch.mm(features, self._weight, out=scratch[: len(features)])
+            torch.index_select(product, 0, self._kind[pairs], out=u)
+        else:
+            torch.mm(features, self._weight, out=u)
         if self.index is None or self.terms.sender is None:
-            torch.addmm(self.terms.receiver, self.features[pairs], self._weight, out=u)
+            u.add_(self.terms.receiver)
             return
         sender, receiver = self.index
-        torch.index_select(self.terms.sender, 0, sender[pairs], out=u)
-        torch.index_select(self.terms.receiver, 0, receiver[pairs], out=scratch)
-        u.add_(scratch).addmm_(self.features[pairs], self._weight)
+        u.add_(torch.index_select(self.terms.sender, 0, sender[pairs], out=scratch))
+        u.add_(torch.index_select(self.terms.receiver, 0, receiver[pairs], out=scratch))
 
     def _norm(self, z: Tensor) -> Tensor | None:
         """Normalise in place and return the factor, ``[K, 1]``."""
@@ -225,5 +279,8 @@ class ChunkedLayer:
             self.grads.receiver.add_(grad.sum(0))
             return
         sender, receiver = self.index
-        self.grads.sender.index_add_(0, sender[pairs], grad)
-        self.grads.receiver.index_add_(0, receiver[pairs], grad)
+        self._add_rows(grad, sender[pairs], self.grads.sender)
+        self._add_rows(grad, receiver[pairs], self.grads.receiver)
+
+    def _add_rows(self, grad: Tensor, index: Tensor, table: Tensor) -> None:
+        table.index_add_(0, index, grad)

@@ -11,7 +11,13 @@ from torch.autograd.function import once_differentiable
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
-from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, ChunkedLayer, Terms
+from pyg_sitenet.nn.chunked_layer import (
+    ACTIVATIONS,
+    Activation,
+    ChunkedLayer,
+    Features,
+    Terms,
+)
 from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.layers import PairLayer
 from pyg_sitenet.nn.native_layer import make_chunked_layer
@@ -24,7 +30,7 @@ def fused_attention(
     x_src: Tensor,
     x_dst: Tensor,
     edge_index: Tensor,
-    edge_attr: Tensor,
+    features: Features,
     edge_multiplicity: OptTensor,
 ) -> tuple[Tensor, Tensor]:
     """Attend.
@@ -36,7 +42,7 @@ def fused_attention(
         x_src: Senders.
         x_dst: Receivers.
         edge_index: Sender and receiver of each pair ``[2, E]``, in any order.
-        edge_attr: Pair features ``[E, D]``.
+        features: Features of the pairs.
         edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
 
     Returns:
@@ -49,7 +55,7 @@ def fused_attention(
     if edge_multiplicity is not None:
         log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        edge_attr, edge_index.contiguous(), log_multiplicity, eps,
+        *features, edge_index.contiguous(), log_multiplicity, eps,
         ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
@@ -65,7 +71,8 @@ class _FusedAttention(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        edge_attr: Tensor,
+        rows: Tensor,
+        kind: OptTensor,
         edge_index: Tensor,
         log_multiplicity: OptTensor,
         eps: float | None,
@@ -75,16 +82,16 @@ class _FusedAttention(Function):
         *terms: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        inputs = (edge_attr, edge_index, activation, eps)
+        inputs = (Features(rows, kind), edge_index, activation, eps)
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
-        logits = _logits(attention, weight, len(edge_attr)) + bias
+        logits = _logits(attention, weight) + bias
         if log_multiplicity is not None:
             logits += log_multiplicity.unsqueeze(-1)
         num_receivers = len(terms[0])
         alpha = softmax(logits, edge_index[1], num_nodes=num_receivers).contiguous()
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads = _weighted_sums(value, alpha, edge_index[1], num_receivers)
-        ctx.save_for_backward(edge_attr, edge_index, weight, alpha, heads, *terms)
+        ctx.save_for_backward(rows, kind, edge_index, weight, alpha, heads, *terms)
         ctx.options = inputs[2:]
         return heads, alpha
 
@@ -95,10 +102,10 @@ class _FusedAttention(Function):
         heads_grad: OptTensor,
         alpha_grad: OptTensor,
     ) -> tuple[Tensor | None, ...]:
-        edge_attr, edge_index, weight, alpha, heads, *terms = ctx.saved_tensors
+        rows, kind, edge_index, weight, alpha, heads, *terms = ctx.saved_tensors
         activation, eps = ctx.options
-        inputs = (edge_attr, edge_index, activation, eps)
-        edge_grad = torch.empty_like(edge_attr) if ctx.needs_input_grad[0] else None
+        inputs = (Features(rows, kind), edge_index, activation, eps)
+        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         total = _value_backward(value, alpha, edge_index[1], heads_grad, edge_grad)
@@ -110,16 +117,16 @@ class _FusedAttention(Function):
 
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
         weight_grad = _attention_backward(attention, weight, logits_grad, edge_grad)
-        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[2] else None
+        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[3] else None
         return (
-            edge_grad, None, count_grad, None, None, weight_grad,
+            edge_grad, None, None, count_grad, None, None, weight_grad,
             logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
 
 
-def _logits(attention: ChunkedLayer, weight: Tensor, num_pairs: int) -> Tensor:
+def _logits(attention: ChunkedLayer, weight: Tensor) -> Tensor:
     """Return ``weight @ z`` of each pair, ``[E, H]``."""
-    logits = weight.new_empty(len(weight), num_pairs)
+    logits = weight.new_empty(len(weight), attention.num_pairs)
     for pairs, z in attention.forward():
         torch.mm(weight, z.t(), out=logits[:, pairs])
     return logits.t().contiguous()

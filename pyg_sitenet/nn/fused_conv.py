@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.typing import Adj, OptTensor, Size
 
+from pyg_sitenet.nn.chunked_layer import Features
 from pyg_sitenet.nn.fused_attention import fused_attention
 from pyg_sitenet.nn.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.layers import PairLayer
@@ -29,6 +30,7 @@ def can_fuse(
     edge_index: Adj,
     edge_attr: OptTensor,
     size: Size,
+    edge_kind: OptTensor = None,
 ) -> bool:
     """Whether the fused path gives what message passing would, for these inputs.
 
@@ -46,7 +48,8 @@ def can_fuse(
         and edge_index.layout == torch.strided
         and edge_index.dtype == torch.long
         and edge_attr is not None
-        and edge_attr.shape == (edge_index.size(1), conv.edge_dim)
+        and edge_attr.size(-1) == conv.edge_dim
+        and len(edge_attr if edge_kind is None else edge_kind) == edge_index.size(1)
         and edge_attr.dtype == x_src.dtype == x_dst.dtype
         and all(is_fusible(edge_attr, part) for part in conv.children())
     )
@@ -57,11 +60,11 @@ def fused_pairs(
     x_src: Tensor,
     x_dst: Tensor,
     edge_index: Tensor,
-    edge_attr: Tensor,
+    features: Features,
     edge_multiplicity: OptTensor,
 ) -> tuple[Tensor, Tensor, OptTensor]:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
-    pairs = (x_src, x_dst, edge_index, edge_attr)
+    pairs = (x_src, x_dst, edge_index, features)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
     heads, alpha = fused_attention(
         attention, logits, conv.value, *pairs, edge_multiplicity

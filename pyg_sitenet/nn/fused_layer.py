@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, Terms
+from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, Features, Terms
 from pyg_sitenet.nn.layers import Layer, PairLayer
 from pyg_sitenet.nn.native_layer import make_chunked_layer
 
@@ -21,12 +21,12 @@ def fused_pair_layer(
     x_src: Tensor,
     x_dst: Tensor,
     edge_index: Tensor,
-    edge_attr: Tensor,
+    features: Features,
     *,
     residual: bool,
 ) -> Tensor:
-    """Return the result of each pair ``[E, C]``, plus ``edge_attr`` if asked."""
-    return _apply(pair_terms(layer, x_src, x_dst), edge_attr, edge_index.contiguous(),
+    """Return the result of each pair ``[E, C]``, plus its features if asked."""
+    return _apply(pair_terms(layer, x_src, x_dst), features, edge_index.contiguous(),
                   layer.norm, layer.activation, residual)  # fmt: skip
 
 
@@ -36,8 +36,8 @@ def fused_layer(layer: Layer, features: Tensor) -> Tensor:
         result: Tensor = layer(features)
         return result
     linear, (_, activation, norm) = cast(nn.Linear, layer[0]), layer
-    return _apply(Terms(linear.bias, None, linear.weight), features, None, norm,
-                  activation, residual=False)  # fmt: skip
+    return _apply(Terms(linear.bias, None, linear.weight), Features(features, None),
+                  None, norm, activation, residual=False)  # fmt: skip
 
 
 def is_fusible(features: Tensor, module: nn.Module) -> bool:
@@ -76,7 +76,7 @@ def norm_parameters(
 
 def _apply(
     terms: Terms,
-    features: Tensor,
+    features: Features,
     index: Tensor | None,
     norm: nn.Module,
     activation: nn.Module,
@@ -84,7 +84,7 @@ def _apply(
 ) -> Tensor:
     weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
     result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
-        features, index, *terms, weight, bias, eps, ACTIVATIONS[type(activation)],
+        *features, index, *terms, weight, bias, eps, ACTIVATIONS[type(activation)],
         residual,
     )  # fmt: skip
     return result
@@ -94,7 +94,8 @@ class _FusedLayer(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        features: Tensor,
+        rows: Tensor,
+        kind: Tensor | None,
         index: Tensor | None,
         receiver: Tensor,
         sender: Tensor | None,
@@ -105,30 +106,34 @@ class _FusedLayer(Function):
         activation: Activation,
         residual: bool,
     ) -> Tensor:
-        terms = Terms(receiver, sender, weight)
+        terms, features = Terms(receiver, sender, weight), Features(rows, kind)
         layer = make_chunked_layer(terms, features, index, activation, eps)
-        result = features.new_empty(len(features), layer.channels)
+        result = rows.new_empty(features.num_pairs, layer.channels)
         for pairs, z in layer.forward():
             torch.mul(z, norm_weight, out=result[pairs]).add_(norm_bias)
             if residual:
-                result[pairs].add_(features[pairs])
-        ctx.save_for_backward(features, index, *terms, norm_weight)
+                result[pairs].add_(features.of_pairs(pairs))
+        ctx.save_for_backward(*features, index, *terms, norm_weight)
         ctx.options = (activation, eps, residual)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        features, index, *terms, norm_weight = ctx.saved_tensors
+        rows, kind, index, *terms, norm_weight = ctx.saved_tensors
         activation, eps, residual = ctx.options
+        features = Features(rows, kind)
         layer = make_chunked_layer(Terms(*terms), features, index, activation, eps)
-        edge_grad = torch.empty_like(features) if ctx.needs_input_grad[0] else None
+        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         weight_grad = torch.zeros_like(norm_weight)
         for pairs, z, z_grad in layer.backward(edge_grad, add=False):
             weight_grad += torch.mul(grad[pairs], z, out=z_grad).sum(0)
             torch.mul(grad[pairs], norm_weight, out=z_grad)
-        if edge_grad is not None and residual:
+        if edge_grad is not None and residual and kind is not None:
+            edge_grad.index_add_(0, kind, grad)
+        elif edge_grad is not None and residual:
             edge_grad += grad
         return (
-            edge_grad, None, *layer.grads, weight_grad, grad.sum(0), None, None, None,
+            edge_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
+            None, None, None,
         )  # fmt: skip

@@ -26,16 +26,16 @@ logger = logging.getLogger(__name__)
 
 _FLAGS = (
     "-O3", "-march=native", "-shared", "-fPIC",
-    # What lets sums be split into lanes, but keeps NaN and infinity.
-    "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fassociative-math",
-    "-freciprocal-math", "-fopenmp-simd",
+    # What lets loops run in lanes, but keeps NaN, infinity and the order of sums that
+    # are not said to be free.
+    "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-fopenmp-simd",
 )  # fmt: skip
 _OPTIONAL_FLAGS = (("-fopenmp", "-mprefer-vector-width=512"), ("-fopenmp",), ())
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int
 # Pointers, then the number of rows, sizes and epsilon; the number of threads is last.
 _ARGUMENTS = {
-    "normalise": [*[_POINTER] * 5, ctypes.c_int64, _INT, _INT, ctypes.c_float],
-    "differentiate": [*[_POINTER] * 6, ctypes.c_int64, _INT, _INT, ctypes.c_float],
+    "normalise": [*[_POINTER] * 7, ctypes.c_int64, _INT, _INT, ctypes.c_float],
+    "differentiate": [*[_POINTER] * 8, ctypes.c_int64, _INT, _INT, ctypes.c_float],
     "pull_back": [*[_POINTER] * 3, ctypes.c_int64, _INT, _INT],
     "add_rows": [*[_POINTER] * 3, ctypes.c_int64, _INT],
     "add_heads": [*[_POINTER] * 4, ctypes.c_int64, _INT, _INT],

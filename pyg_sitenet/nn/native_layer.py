@@ -12,6 +12,7 @@ from pyg_sitenet.nn.chunked_layer import (
     Activation,
     Chunk,
     ChunkedLayer,
+    Features,
     Terms,
 )
 from pyg_sitenet.nn.kernels import load_kernels, run_kernel
@@ -21,15 +22,15 @@ _VECTOR = 16
 
 def make_chunked_layer(
     terms: Terms,
-    features: Tensor,
+    features: Features,
     index: Tensor | None,
     activation: Activation,
     eps: float | None,
 ) -> ChunkedLayer:
     """Return the fastest form for these inputs, those of :class:`ChunkedLayer`."""
     if (
-        features.device.type == "cpu"
-        and features.dtype == torch.float32
+        features.rows.device.type == "cpu"
+        and features.rows.dtype == torch.float32
         and activation is ACTIVATIONS[nn.Mish]
         and eps is not None
         and load_kernels() is not None
@@ -44,7 +45,7 @@ class NativeChunkedLayer(ChunkedLayer):
     def __init__(
         self,
         terms: Terms,
-        features: Tensor,
+        features: Features,
         index: Tensor | None,
         activation: Activation,
         eps: float | None,
@@ -92,7 +93,7 @@ class NativeChunkedLayer(ChunkedLayer):
 
     def _check_index(self) -> None:
         # Compiled code would read beyond the tensors without a word.
-        if self.index is None or self.terms.sender is None or len(self.features) == 0:
+        if self.index is None or self.terms.sender is None or self.num_pairs == 0:
             return
         tables = (self.terms.sender, self.terms.receiver)
         for part, table in zip(self.index, tables, strict=True):
@@ -103,21 +104,32 @@ class NativeChunkedLayer(ChunkedLayer):
                     f"{len(table) - 1}, got {low} to {high}"
                 )
 
-    def _normalise(self, pairs: slice, u: Tensor, z: Tensor) -> None:  # noqa: ARG002
-        torch.mm(self.features[pairs], self._weight, out=z)
-        run_kernel("normalise", z, *self._sites(pairs), *self._sizes(z), self.eps)
+    def _normalise(self, pairs: slice, u: Tensor, z: Tensor) -> None:
+        terms = self._multiply(pairs, z, u)
+        run_kernel("normalise", z, *terms, *self._sizes(z), self.eps)
 
     def _differentiate(
         self,
         pairs: slice,
-        u: Tensor,  # noqa: ARG002
+        u: Tensor,
         z: Tensor,
         slope: Tensor,
         scratch: Tensor,  # noqa: ARG002
     ) -> None:
-        torch.mm(self.features[pairs], self._weight, out=z)
-        sizes = self._sizes(z)
-        run_kernel("differentiate", z, *self._sites(pairs), slope, *sizes, self.eps)
+        terms = self._multiply(pairs, z, u)
+        run_kernel("differentiate", z, *terms, slope, *self._sizes(z), self.eps)
+
+    def _multiply(
+        self, pairs: slice, z: Tensor, scratch: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """Apply the weight, and return what the kernels add up with it."""
+        kinds, product, kind = self._kinds(pairs), z, None
+        if self._kind is not None:
+            product, kind = scratch[: kinds.stop - kinds.start], self._kind[pairs]
+        torch.mm(self.features[kinds], self._weight, out=product)
+        receiver, sender, _ = self.terms
+        index = (None, None) if self.index is None else (i[pairs] for i in self.index)
+        return product, sender, receiver, kind, *index
 
     def _pull_back(
         self,
@@ -128,21 +140,11 @@ class NativeChunkedLayer(ChunkedLayer):
     ) -> None:
         run_kernel("pull_back", grad, z, slope, *self._sizes(z))
 
-    def _add_to_sites(self, pairs: slice, grad: Tensor) -> None:
-        if self.index is None:
-            super()._add_to_sites(pairs, grad)
-            return
-        for part, table in zip(self.index, self.grads[1::-1], strict=True):
-            run_kernel("add_rows", grad, part[pairs], table, *grad.shape)
+    def _add_rows(self, grad: Tensor, index: Tensor, table: Tensor) -> None:
+        run_kernel("add_rows", grad, index, table, *grad.shape)
 
     def _sizes(self, rows: Tensor) -> tuple[int, int, int]:
         return len(rows), self.channels, self.width
-
-    def _sites(self, pairs: slice) -> tuple[Tensor | None, ...]:
-        receiver, sender, _ = self.terms
-        if self.index is None:
-            return None, receiver, None, None
-        return sender, receiver, self.index[0][pairs], self.index[1][pairs]
 
 
 def _fill_up(rows: Tensor) -> Tensor:

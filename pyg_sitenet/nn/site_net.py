@@ -12,6 +12,7 @@ from torch_geometric.data import Data, HeteroData
 from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
+from pyg_sitenet.nn.kinds import group_by_features
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
@@ -24,6 +25,7 @@ class Pairs(NamedTuple):
     edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
     edge_multiplicity: Tensor | None  # [E]
     edge_weight: Tensor | None  # [E] how much each copy counts
+    edge_kind: Tensor | None = None  # [E] row of edge_attr, if pairs share rows
 
     def total_weight(self) -> Tensor | None:
         """Return how much each pair counts in the softmax, all copies together."""
@@ -118,7 +120,10 @@ class SiteNet(nn.Module):
     def raw_output(self, data: Data | HeteroData) -> Tensor:
         """Return the outputs before scaling and activation, ``[B, T]``."""
         graph = fold(data) if isinstance(data, HeteroData) else data
-        x, _ = self._attend(graph, self._pairs(graph))
+        pairs = self._pairs(graph)
+        if self._may_share_features(pairs):
+            pairs = _share_features(pairs, graph.batch)
+        x, _ = self._attend(graph, pairs)
         num_graphs = 1 if graph.batch is None else graph.num_graphs
         out: Tensor = self.readout(
             x, graph.batch, num_graphs, graph.get("site_multiplicity")
@@ -142,27 +147,55 @@ class SiteNet(nn.Module):
             counts = [None if count is None else count[near] for count in counts]
         return Pairs(edge_index, edge_attr, *counts)
 
+    def _may_share_features(self, pairs: Pairs) -> bool:
+        """Whether nobody looks at single pairs: for gradients, masks or a trace."""
+        return not (
+            torch.compiler.is_compiling()
+            or pairs.edge_attr.requires_grad
+            or any(block.explain for block in self.blocks)
+        )
+
     def _attend(
         self, graph: Data, pairs: Pairs, *, return_attention_weights: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
         """Return the site vectors of all blocks, joined, and the weights if asked."""
         x = self.site_embedding(graph.z, graph.x)
         edge_attr = self.edge_embedding(pairs.edge_attr)
-        outputs, weights, count = [], [], pairs.total_weight()
+        outputs, weights = [], []
+        count, kind = pairs.total_weight(), pairs.edge_kind
         for block in self.blocks:
             result = block(
                 x,
                 pairs.edge_index,
                 edge_attr,
                 edge_multiplicity=count,
+                edge_kind=kind,
                 return_attention_weights=return_attention_weights,
             )
             if return_attention_weights:
                 result, (_, alpha) = result
                 weights.append(alpha)
-            x, edge_attr = result if block.update_edges else (result, edge_attr)
+            if block.update_edges:
+                (x, edge_attr), kind = result, None  # from now on each pair its own
+            else:
+                x = result
             outputs.append(x)
         return torch.cat(outputs, dim=-1), weights
+
+
+def _share_features(pairs: Pairs, batch: Tensor | None) -> Pairs:
+    """Put pairs with the same features side by side, and the features there once."""
+    receiver = pairs.edge_index[1]
+    crystal = torch.zeros_like(receiver) if batch is None else batch[receiver]
+    grouped = group_by_features(pairs.edge_attr, crystal)
+    if grouped is None:
+        return pairs
+    order, edge_attr, kind = grouped
+    multiplicity, weight = (
+        None if one is None else one[order]
+        for one in (pairs.edge_multiplicity, pairs.edge_weight)
+    )
+    return Pairs(pairs.edge_index[:, order], edge_attr, multiplicity, weight, kind)
 
 
 def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:

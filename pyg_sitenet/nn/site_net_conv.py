@@ -10,6 +10,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import softmax
 
+from pyg_sitenet.nn.chunked_layer import Features
 from pyg_sitenet.nn.fused_conv import can_fuse, fused_pairs
 from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
 from pyg_sitenet.nn.top_k import largest_multiplicities
@@ -147,6 +148,7 @@ class SiteNetConv(MessagePassing):
         edge_attr: OptTensor = None,
         *,
         edge_multiplicity: OptTensor = None,
+        edge_kind: OptTensor = None,
         size: Size = None,
         return_attention_weights: bool | None = None,
     ) -> ConvOutput:
@@ -160,16 +162,21 @@ class SiteNetConv(MessagePassing):
             edge_attr: Pair features ``[E, edge_dim]``.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``; may
                 be fractional, where some count less than others.
+            edge_kind: Row of ``edge_attr`` that each pair has, ``[E]``, if pairs share
+                rows: sorted, and every row is used. (default: ``None``, each its own)
             size: Numbers of senders and of receivers.
             return_attention_weights: Also return ``(edge_index, alpha)``, where alpha
                 ``[E, H]`` has the order of the pairs (of an adjacency's values).
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
-        if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size):
+        if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, edge_kind):
+            features = Features(edge_attr, edge_kind)
             heads, alpha, new_edge_attr = fused_pairs(
-                self, x_src, x_dst, edge_index, edge_attr, edge_multiplicity
+                self, x_src, x_dst, edge_index, features, edge_multiplicity
             )
         else:
+            if edge_kind is not None and edge_attr is not None:
+                edge_attr = edge_attr[edge_kind]
             alpha, new_edge_attr = self.edge_updater(
                 edge_index,
                 attention=self.attention.project(x_src, x_dst),
