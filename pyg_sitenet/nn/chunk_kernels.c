@@ -200,42 +200,49 @@ void sitenet_add_rows(const float *grad, const int64_t *index, float *table,
   }
 }
 
-/* sums[index] += alpha z for each head; threads as above. */
-void sitenet_add_heads(const float *z, const float *alpha, const int64_t *index,
-                       float *sums, int64_t rows, int heads, int stride, int threads) {
+/* sums[i] += alpha values[k] for each pair and head; threads as above. */
+void sitenet_add_heads(const float *values, const float *alpha, const int64_t *k,
+                       const int64_t *i, float *sums, int64_t pairs, int heads,
+                       int width, int threads) {
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (int part = 0; part < threads; part++) {
-    const int first = stride * part / threads, last = stride * (part + 1) / threads;
-    for (int64_t p = 0; p < rows; p++)
+    const int first = width * part / threads, last = width * (part + 1) / threads;
+    for (int64_t p = 0; p < pairs; p++)
       for (int h = 0; h < heads; h++) {
         const float a = alpha[p * heads + h];
-        const float *restrict o = z + p * stride;
-        float *restrict t = sums + (index[p] * heads + h) * stride;
+        const float *restrict v = values + (k ? k[p] : p) * width;
+        float *restrict t = sums + (i[p] * heads + h) * width;
 #pragma omp simd
-        for (int c = first; c < last; c++) t[c] += a * o[c];
+        for (int c = first; c < last; c++) t[c] += a * v[c];
       }
   }
 }
 
-/* Back from the gradient of those sums to the gradients of alpha and z. */
-void sitenet_pull_back_heads(const float *z, const float *alpha, const int64_t *index,
-                             const float *sums_grad, float *alpha_grad, float *z_grad,
-                             int64_t rows, int heads, int stride, int threads) {
+/* Back from the gradient of those sums to those of alpha and, added up, of the values. */
+void sitenet_pull_back_heads(const float *values, const float *alpha, const int64_t *k,
+                             const int64_t *i, const float *sums_grad,
+                             float *values_grad, float *alpha_grad, int64_t pairs,
+                             int heads, int width, int threads) {
 #pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t p = 0; p < rows; p++) {
-    const float *restrict o = z + p * stride;
-    float *restrict g = z_grad + p * stride;
-    memset(g, 0, (size_t)stride * sizeof *g);
+  for (int64_t p = 0; p < pairs; p++)
     for (int h = 0; h < heads; h++) {
-      const float *restrict t = sums_grad + (index[p] * heads + h) * stride;
-      const float a = alpha[p * heads + h];
+      const float *restrict v = values + (k ? k[p] : p) * width;
+      const float *restrict t = sums_grad + (i[p] * heads + h) * width;
       float dot = 0.0f;
 #pragma omp simd reduction(+ : dot)
-      for (int c = 0; c < stride; c++) {
-        dot += t[c] * o[c];
-        g[c] += a * t[c];
-      }
+      for (int c = 0; c < width; c++) dot += t[c] * v[c];
       alpha_grad[p * heads + h] = dot;
     }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int part = 0; part < threads; part++) {
+    const int first = width * part / threads, last = width * (part + 1) / threads;
+    for (int64_t p = 0; p < pairs; p++)
+      for (int h = 0; h < heads; h++) {
+        const float a = alpha[p * heads + h];
+        const float *restrict t = sums_grad + (i[p] * heads + h) * width;
+        float *restrict g = values_grad + (k ? k[p] : p) * width;
+#pragma omp simd
+        for (int c = first; c < last; c++) g[c] += a * t[c];
+      }
   }
 }

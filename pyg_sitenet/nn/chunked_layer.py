@@ -173,23 +173,43 @@ class ChunkedLayer:
         return self.features.new_zeros(num_receivers, heads, self.channels)
 
     def add_heads(
-        self, z: Tensor, alpha: Tensor, receiver: Tensor, sums: Tensor
+        self,
+        z: Tensor,
+        row: Tensor | None,
+        alpha: Tensor,
+        receiver: Tensor,
+        sums: Tensor,
     ) -> None:
-        """Add the z of a chunk, weighted by its ``alpha`` ``[K, H]``, to ``sums``."""
-        sums.index_add_(0, receiver, alpha.unsqueeze(-1) * z.unsqueeze(1))
+        """Add the z of a chunk, weighted by attention, to ``sums``.
+
+        Args:
+            z: Of the chunk ``[K, C]``.
+            row: Row of z of each pair ``[P]``; ``None``: each its own.
+            alpha: Attention weights ``[P, H]``.
+            receiver: Receivers ``[P]``.
+            sums: As of :meth:`zero_sums`.
+        """
+        z = (z if row is None else z[row]).unsqueeze(1)
+        sums.index_add_(0, receiver, alpha.unsqueeze(-1) * z)
 
     def pull_back_heads(
         self,
         chunk: Chunk,
+        row: Tensor | None,
         alpha: Tensor,
         receiver: Tensor,
         sums_grad: Tensor,
         alpha_grad: Tensor,
     ) -> None:
         """Fill ``chunk.grad`` and ``alpha_grad`` from the gradient of the sums."""
-        rows = sums_grad[receiver]
-        torch.bmm(rows, chunk.z.unsqueeze(-1), out=alpha_grad.unsqueeze(-1))
-        torch.bmm(alpha.unsqueeze(1), rows, out=chunk.grad.unsqueeze(1))
+        sums = sums_grad[receiver]
+        z = (chunk.z if row is None else chunk.z[row]).unsqueeze(-1)
+        torch.bmm(sums, z, out=alpha_grad.unsqueeze(-1))
+        if row is None:
+            torch.bmm(alpha.unsqueeze(1), sums, out=chunk.grad.unsqueeze(1))
+        else:
+            weighted = torch.bmm(alpha.unsqueeze(1), sums).squeeze(1)
+            chunk.grad.zero_().index_add_(0, row, weighted)
 
     def _chunks(self, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
         shape = (num_buffers, self.rows, self.width)

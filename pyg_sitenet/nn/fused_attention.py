@@ -1,7 +1,8 @@
-"""Attention over pairs that stores no vector of a pair, with gradients by hand."""
+"""Attention over pairs that stores no hidden vector of a pair, gradients by hand."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from pyg_sitenet.nn.chunked_layer import (
     Terms,
 )
 from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
+from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 from pyg_sitenet.nn.native_layer import make_chunked_layer
 
@@ -30,8 +32,9 @@ def fused_attention(
     x_src: Tensor,
     x_dst: Tensor,
     edge_index: Tensor,
-    features: Features,
+    edge_attr: Tensor,
     edge_multiplicity: OptTensor,
+    kinds: Kinds | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Attend.
 
@@ -42,21 +45,24 @@ def fused_attention(
         x_src: Senders.
         x_dst: Receivers.
         edge_index: Sender and receiver of each pair ``[2, E]``, in any order.
-        features: Features of the pairs.
+        edge_attr: Pair features ``[E, D]``, or ``[U, D]`` of the kinds.
         edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+        kinds: Which pairs are equal.
 
     Returns:
         The heads of each receiver ``[n_dst, C * H]``, head index fastest, and the
         attention weights ``[E, H]``.
     """
+    index, features = distinct_pairs(edge_index, edge_attr, kinds)
+    copies = kinds.of_pair if kinds is not None and kinds.sites is not None else None
     # The affine part of the norm before a linear map belongs to that map.
     factor, shift, eps = norm_parameters(attention.norm, logits.weight[0])
     log_multiplicity = None
     if edge_multiplicity is not None:
         log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        *features, edge_index.contiguous(), log_multiplicity, eps,
-        ACTIVATIONS[type(attention.activation)],
+        *features, index.contiguous(), copies, edge_index[1].contiguous(),
+        log_multiplicity, eps, ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
     )  # fmt: skip
@@ -67,13 +73,26 @@ def fused_attention(
     return heads.transpose(1, 2).flatten(1), alpha
 
 
+def distinct_pairs(
+    edge_index: Tensor, edge_attr: Tensor, kinds: Kinds | None
+) -> tuple[Tensor, Features]:
+    """Return sites and features of what must be computed: pairs, or their kinds."""
+    if kinds is None:
+        return edge_index, Features(edge_attr, None)
+    if kinds.sites is None:
+        return edge_index, Features(edge_attr, kinds.of_pair)
+    return kinds.sites, Features(edge_attr, None)
+
+
 class _FusedAttention(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
         rows: Tensor,
         kind: OptTensor,
-        edge_index: Tensor,
+        index: Tensor,
+        copies: OptTensor,
+        receiver: Tensor,
         log_multiplicity: OptTensor,
         eps: float | None,
         activation: Activation,
@@ -82,16 +101,20 @@ class _FusedAttention(Function):
         *terms: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        inputs = (Features(rows, kind), edge_index, activation, eps)
+        inputs = (Features(rows, kind), index, activation, eps)
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
         logits = _logits(attention, weight) + bias
+        if copies is not None:
+            logits = logits[copies]
         if log_multiplicity is not None:
             logits += log_multiplicity.unsqueeze(-1)
         num_receivers = len(terms[0])
-        alpha = softmax(logits, edge_index[1], num_nodes=num_receivers).contiguous()
+        alpha = softmax(logits, receiver, num_nodes=num_receivers).contiguous()
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        heads = _weighted_sums(value, alpha, edge_index[1], num_receivers)
-        ctx.save_for_backward(rows, kind, edge_index, weight, alpha, heads, *terms)
+        heads = _weighted_sums(value, alpha, copies, receiver, num_receivers)
+        ctx.save_for_backward(
+            rows, kind, index, copies, receiver, weight, alpha, heads, *terms
+        )
         ctx.options = inputs[2:]
         return heads, alpha
 
@@ -102,24 +125,26 @@ class _FusedAttention(Function):
         heads_grad: OptTensor,
         alpha_grad: OptTensor,
     ) -> tuple[Tensor | None, ...]:
-        rows, kind, edge_index, weight, alpha, heads, *terms = ctx.saved_tensors
-        activation, eps = ctx.options
-        inputs = (Features(rows, kind), edge_index, activation, eps)
+        rows, kind, index, copies, receiver, *kept = ctx.saved_tensors
+        weight, alpha, heads, *terms = kept
+        inputs = (Features(rows, kind), index, *ctx.options)
         edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
-        total = _value_backward(value, alpha, edge_index[1], heads_grad, edge_grad)
+        total = _value_backward(value, alpha, copies, receiver, heads_grad, edge_grad)
         mean = (heads_grad * heads).sum(-1)
         if alpha_grad is not None:
             total += alpha_grad
-            mean += scatter(alpha * alpha_grad, edge_index[1], dim_size=len(mean))
-        logits_grad = total.sub_(mean[edge_index[1]]).mul_(alpha)
+            mean += scatter(alpha * alpha_grad, receiver, dim_size=len(mean))
+        logits_grad = total.sub_(mean[receiver]).mul_(alpha)
+        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[5] else None
 
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
+        if copies is not None:
+            logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
         weight_grad = _attention_backward(attention, weight, logits_grad, edge_grad)
-        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[3] else None
         return (
-            edge_grad, None, None, count_grad, None, None, weight_grad,
+            edge_grad, None, None, None, None, count_grad, None, None, weight_grad,
             logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
 
@@ -133,18 +158,24 @@ def _logits(attention: ChunkedLayer, weight: Tensor) -> Tensor:
 
 
 def _weighted_sums(
-    value: ChunkedLayer, alpha: Tensor, receiver: Tensor, num_receivers: int
+    value: ChunkedLayer,
+    alpha: Tensor,
+    copies: OptTensor,
+    receiver: Tensor,
+    num_receivers: int,
 ) -> Tensor:
     """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
     sums = value.zero_sums(num_receivers, alpha.size(1))
-    for pairs, z in value.forward():
-        value.add_heads(z, alpha[pairs], receiver[pairs], sums)
+    spans = _spans(value, copies)
+    for (_, z), (span, row) in zip(value.forward(), spans, strict=True):
+        value.add_heads(z, row, alpha[span], receiver[span], sums)
     return sums
 
 
 def _value_backward(
     value: ChunkedLayer,
     alpha: Tensor,
+    copies: OptTensor,
     receiver: Tensor,
     heads_grad: Tensor,
     edge_grad: OptTensor,
@@ -152,11 +183,10 @@ def _value_backward(
     """Return the gradient of the attention weights by way of the heads, ``[E, H]``."""
     sums_grad = value.zero_sums(*heads_grad.shape[:2]).copy_(heads_grad)
     alpha_grad = torch.empty_like(alpha)
-    for chunk in value.backward(edge_grad, add=False):
-        here = chunk.pairs
-        value.pull_back_heads(
-            chunk, alpha[here], receiver[here], sums_grad, alpha_grad[here]
-        )
+    chunks = value.backward(edge_grad, add=False)
+    for chunk, (span, row) in zip(chunks, _spans(value, copies), strict=True):
+        weights = alpha[span], receiver[span]
+        value.pull_back_heads(chunk, row, *weights, sums_grad, alpha_grad[span])
     return alpha_grad
 
 
@@ -169,3 +199,14 @@ def _attention_backward(
         torch.mm(logits_grad[pairs], weight, out=z_grad)
         weight_grad.addmm_(logits_grad[pairs].t(), z)
     return weight_grad
+
+
+def _spans(layer: ChunkedLayer, copies: OptTensor) -> list[tuple[slice, OptTensor]]:
+    """Return, chunk by chunk, the pairs whose rows are in it, and which rows."""
+    starts = range(0, layer.num_pairs, layer.rows)
+    if copies is None:
+        return [(slice(start, start + layer.rows), None) for start in starts]
+    first = torch.tensor([*starts, layer.num_pairs], device=copies.device)
+    ends = torch.searchsorted(copies, first).tolist()
+    spans = [slice(*span) for span in pairwise(ends)]
+    return [(s, copies[s] - k) for s, k in zip(spans, starts, strict=True)]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.typing import Adj, OptTensor, Size
 
-from pyg_sitenet.nn.chunked_layer import Features
-from pyg_sitenet.nn.fused_attention import fused_attention
+from pyg_sitenet.nn.fused_attention import distinct_pairs, fused_attention
 from pyg_sitenet.nn.fused_layer import fused_pair_layer, is_fusible
+from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def can_fuse(
     edge_index: Adj,
     edge_attr: OptTensor,
     size: Size,
-    edge_kind: OptTensor = None,
+    kinds: Kinds | None = None,
 ) -> bool:
     """Whether the fused path gives what message passing would, for these inputs.
 
@@ -49,7 +49,7 @@ def can_fuse(
         and edge_index.dtype == torch.long
         and edge_attr is not None
         and edge_attr.size(-1) == conv.edge_dim
-        and len(edge_attr if edge_kind is None else edge_kind) == edge_index.size(1)
+        and len(edge_attr if kinds is None else kinds.of_pair) == edge_index.size(1)
         and edge_attr.dtype == x_src.dtype == x_dst.dtype
         and all(is_fusible(edge_attr, part) for part in conv.children())
     )
@@ -60,18 +60,23 @@ def fused_pairs(
     x_src: Tensor,
     x_dst: Tensor,
     edge_index: Tensor,
-    features: Features,
+    edge_attr: Tensor,
     edge_multiplicity: OptTensor,
+    kinds: Kinds | None = None,
 ) -> tuple[Tensor, Tensor, OptTensor]:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
-    pairs = (x_src, x_dst, edge_index, features)
+    pairs = (x_src, x_dst, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
     heads, alpha = fused_attention(
-        attention, logits, conv.value, *pairs, edge_multiplicity
+        attention, logits, conv.value, *pairs, edge_multiplicity, kinds
     )
     if conv.edge is None:
         return heads, alpha, None
-    return heads, alpha, fused_pair_layer(conv.edge, *pairs, residual=conv.residual)
+    distinct = distinct_pairs(edge_index, edge_attr, kinds)
+    new_edge_attr = fused_pair_layer(
+        conv.edge, x_src, x_dst, *distinct, residual=conv.residual
+    )
+    return heads, alpha, new_edge_attr
 
 
 def _has_fused_form(conv: SiteNetConv) -> bool:

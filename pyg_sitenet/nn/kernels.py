@@ -38,8 +38,8 @@ _ARGUMENTS = {
     "differentiate": [*[_POINTER] * 8, ctypes.c_int64, _INT, _INT, ctypes.c_float],
     "pull_back": [*[_POINTER] * 3, ctypes.c_int64, _INT, _INT],
     "add_rows": [*[_POINTER] * 3, ctypes.c_int64, _INT],
-    "add_heads": [*[_POINTER] * 4, ctypes.c_int64, _INT, _INT],
-    "pull_back_heads": [*[_POINTER] * 6, ctypes.c_int64, _INT, _INT],
+    "add_heads": [*[_POINTER] * 5, ctypes.c_int64, _INT, _INT],
+    "pull_back_heads": [*[_POINTER] * 7, ctypes.c_int64, _INT, _INT],
 }
 
 

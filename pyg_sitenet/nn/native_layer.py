@@ -74,21 +74,29 @@ class NativeChunkedLayer(ChunkedLayer):
         return sums[..., : self.channels]
 
     def add_heads(
-        self, z: Tensor, alpha: Tensor, receiver: Tensor, sums: Tensor
+        self,
+        z: Tensor,
+        row: Tensor | None,
+        alpha: Tensor,
+        receiver: Tensor,
+        sums: Tensor,
     ) -> None:
         """Add to tensors of :meth:`zero_sums`."""
-        run_kernel("add_heads", z, alpha, receiver, sums, *alpha.shape, self.width)
+        sizes = (*alpha.shape, self.width)
+        run_kernel("add_heads", z, alpha, row, receiver, sums, *sizes)
 
     def pull_back_heads(
         self,
         chunk: Chunk,
+        row: Tensor | None,
         alpha: Tensor,
         receiver: Tensor,
         sums_grad: Tensor,
         alpha_grad: Tensor,
     ) -> None:
         """Take a gradient in a tensor of :meth:`zero_sums`."""
-        tensors = (chunk.z, alpha, receiver, sums_grad, alpha_grad, chunk.grad)
+        z, grad = chunk.z, chunk.grad.zero_()
+        tensors = (z, alpha, row, receiver, sums_grad, grad, alpha_grad)
         run_kernel("pull_back_heads", *tensors, *alpha.shape, self.width)
 
     def _check_index(self) -> None:

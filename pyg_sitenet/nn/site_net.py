@@ -12,7 +12,7 @@ from torch_geometric.data import Data, HeteroData
 from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.kinds import group_by_features
+from pyg_sitenet.nn.kinds import Kinds, group_pairs
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
@@ -25,7 +25,7 @@ class Pairs(NamedTuple):
     edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
     edge_multiplicity: Tensor | None  # [E]
     edge_weight: Tensor | None  # [E] how much each copy counts
-    edge_kind: Tensor | None = None  # [E] row of edge_attr, if pairs share rows
+    kinds: Kinds | None = None  # which pairs are equal; edge_attr has a row for each
 
     def total_weight(self) -> Tensor | None:
         """Return how much each pair counts in the softmax, all copies together."""
@@ -121,8 +121,8 @@ class SiteNet(nn.Module):
         """Return the outputs before scaling and activation, ``[B, T]``."""
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
-        if self._may_share_features(pairs):
-            pairs = _share_features(pairs, graph.batch)
+        if self._may_group(pairs):
+            pairs = _group(graph, pairs)
         x, _ = self._attend(graph, pairs)
         num_graphs = 1 if graph.batch is None else graph.num_graphs
         out: Tensor = self.readout(
@@ -147,7 +147,7 @@ class SiteNet(nn.Module):
             counts = [None if count is None else count[near] for count in counts]
         return Pairs(edge_index, edge_attr, *counts)
 
-    def _may_share_features(self, pairs: Pairs) -> bool:
+    def _may_group(self, pairs: Pairs) -> bool:
         """Whether nobody looks at single pairs: for gradients, masks or a trace."""
         return not (
             torch.compiler.is_compiling()
@@ -162,40 +162,50 @@ class SiteNet(nn.Module):
         x = self.site_embedding(graph.z, graph.x)
         edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
-        count, kind = pairs.total_weight(), pairs.edge_kind
+        count, kinds = pairs.total_weight(), pairs.kinds
         for block in self.blocks:
             result = block(
                 x,
                 pairs.edge_index,
                 edge_attr,
                 edge_multiplicity=count,
-                edge_kind=kind,
+                kinds=kinds,
                 return_attention_weights=return_attention_weights,
             )
             if return_attention_weights:
                 result, (_, alpha) = result
                 weights.append(alpha)
             if block.update_edges:
-                (x, edge_attr), kind = result, None  # from now on each pair its own
+                x, edge_attr = result
+                kinds = _after_update(kinds)
             else:
                 x = result
             outputs.append(x)
         return torch.cat(outputs, dim=-1), weights
 
 
-def _share_features(pairs: Pairs, batch: Tensor | None) -> Pairs:
-    """Put pairs with the same features side by side, and the features there once."""
-    receiver = pairs.edge_index[1]
-    crystal = torch.zeros_like(receiver) if batch is None else batch[receiver]
-    grouped = group_by_features(pairs.edge_attr, crystal)
-    if grouped is None:
+def _group(graph: Data, pairs: Pairs) -> Pairs:
+    """Put equal pairs side by side, and their features there once."""
+    sites = torch.cat([graph.z.unsqueeze(1).to(graph.x.dtype), graph.x], dim=1)
+    site_class = sites.unique(dim=0, return_inverse=True)[1]
+    crystal = torch.zeros_like(graph.z) if graph.batch is None else graph.batch
+    found = group_pairs(pairs.edge_index, pairs.edge_attr, site_class, crystal)
+    if found is None:
         return pairs
-    order, edge_attr, kind = grouped
+    order, kinds = found
     multiplicity, weight = (
         None if one is None else one[order]
         for one in (pairs.edge_multiplicity, pairs.edge_weight)
     )
-    return Pairs(pairs.edge_index[:, order], edge_attr, multiplicity, weight, kind)
+    edge_attr = pairs.edge_attr[order[kinds.first_pairs()]]
+    return Pairs(pairs.edge_index[:, order], edge_attr, multiplicity, weight, kinds)
+
+
+def _after_update(kinds: Kinds | None) -> Kinds | None:
+    """Return what is left of kinds: sites of one class now differ, features do not."""
+    if kinds is None or kinds.sites is None:
+        return None
+    return Kinds(kinds.of_pair, None)
 
 
 def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:

@@ -10,8 +10,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import softmax
 
-from pyg_sitenet.nn.chunked_layer import Features
 from pyg_sitenet.nn.fused_conv import can_fuse, fused_pairs
+from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
 from pyg_sitenet.nn.top_k import largest_multiplicities
 
@@ -148,7 +148,7 @@ class SiteNetConv(MessagePassing):
         edge_attr: OptTensor = None,
         *,
         edge_multiplicity: OptTensor = None,
-        edge_kind: OptTensor = None,
+        kinds: Kinds | None = None,
         size: Size = None,
         return_attention_weights: bool | None = None,
     ) -> ConvOutput:
@@ -162,21 +162,20 @@ class SiteNetConv(MessagePassing):
             edge_attr: Pair features ``[E, edge_dim]``.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``; may
                 be fractional, where some count less than others.
-            edge_kind: Row of ``edge_attr`` that each pair has, ``[E]``, if pairs share
-                rows: sorted, and every row is used. (default: ``None``, each its own)
+            kinds: Which pairs are equal; ``edge_attr`` then has one row a kind, and so
+                have the new pair features where the sites of a kind are equal, too.
             size: Numbers of senders and of receivers.
             return_attention_weights: Also return ``(edge_index, alpha)``, where alpha
                 ``[E, H]`` has the order of the pairs (of an adjacency's values).
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
-        if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, edge_kind):
-            features = Features(edge_attr, edge_kind)
+        if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, kinds):
             heads, alpha, new_edge_attr = fused_pairs(
-                self, x_src, x_dst, edge_index, features, edge_multiplicity
+                self, x_src, x_dst, edge_index, edge_attr, edge_multiplicity, kinds
             )
         else:
-            if edge_kind is not None and edge_attr is not None:
-                edge_attr = edge_attr[edge_kind]
+            if kinds is not None and edge_attr is not None:
+                edge_attr = edge_attr[kinds.of_pair]
             alpha, new_edge_attr = self.edge_updater(
                 edge_index,
                 attention=self.attention.project(x_src, x_dst),
@@ -194,6 +193,8 @@ class SiteNetConv(MessagePassing):
                 alpha=alpha,
                 size=size,
             )
+            if kinds is not None and kinds.sites is not None and self.update_edges:
+                new_edge_attr = new_edge_attr[kinds.first_pairs()]
         out = self.site(heads)
         if self.residual and out.shape == x_dst.shape:
             out = out + x_dst

@@ -14,6 +14,8 @@ from torch_geometric.transforms import BaseTransform
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_NOISE = 1e-9  # far above rounding, far below what a distance means
+
 
 class _Rows(NamedTuple):
     """Pairs ordered by receiver, then class of the sender, then distance."""
@@ -101,7 +103,8 @@ class MergeEquivalent(BaseTransform):
         index = np.stack([np.concatenate(senders), np.concatenate(receivers)])
         data.z, data.x = data.z[first], data.x[first]
         data.edge_index = torch.from_numpy(index).to(data.edge_index.device)
-        values = torch.from_numpy(np.concatenate(attributes)).to(data.edge_attr)
+        means = _without_noise(np.concatenate(attributes))
+        values = torch.from_numpy(means).to(data.edge_attr)
         data.edge_attr = values[:, :2]
         if "edge_weight" in data:
             data.edge_weight = values[:, 2]
@@ -173,3 +176,14 @@ def _group(sender: Integers, distance: Floats, tolerance: float) -> Integers:
     """Number the runs of pairs with equal sender class and distance, ``[E]``."""
     new = (np.diff(sender) != 0) | (np.diff(distance) > tolerance)
     return np.concatenate([[0], new.cumsum()])
+
+
+def _without_noise(values: Floats) -> Floats:
+    """Give what differs by rounding alone, as of (i, j) and (j, i), one value."""
+    cleaned = np.empty_like(values)
+    for number, column in enumerate(values.T):
+        order = column.argsort(kind="stable")
+        run = np.r_[0, (np.diff(column[order]) > _NOISE).cumsum()]
+        means = np.bincount(run, column[order]) / np.bincount(run)
+        cleaned[order, number] = means[run]
+    return cleaned
