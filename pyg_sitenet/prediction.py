@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -15,20 +15,15 @@ from ase.data import chemical_symbols
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.encoder import Encoded, Encoder
 from pyg_sitenet.data.inputs import read_inputs
+from pyg_sitenet.data.parallel import encode_here
 from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.structure import StructureLike, reduced_formula
-from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.data.structure import StructureLike
+from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.transforms import MergeEquivalent
-
-
-class _Encoded(NamedTuple):
-    record: Record
-    data: Data
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,13 @@ class Predictor:
         self.model = model.to(self.device).eval()
         self.description = description
         self._known_elements = frozenset(description.elements)
-        self._merge = MergeEquivalent() if description.config.data.merge else None
+        data = description.config.data
+        self._encoder = Encoder(
+            data.max_atoms,
+            data.environment,
+            data.primitive_tolerance,
+            pre_transform=MergeEquivalent() if data.merge else None,
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -129,11 +130,12 @@ class Predictor:
         come out as :class:`Failure`; failures that come in go out unchanged.
         """
         budget = self.description.config.data
-        waiting: list[_Encoded | Failure] = []
+        waiting: list[Encoded | Failure] = []
         sites = pairs = 0
-        for record in records:
-            item = self._encode(record)
-            if not isinstance(item, Failure):
+        for item in encode_here(records, self._encoder, budget.time_limit):
+            if item is None:  # filters are for data sets
+                continue
+            if isinstance(item, Encoded):
                 num_sites, num_pairs = len(item.data.z), item.data.num_edges
                 sites, pairs = sites + num_sites, pairs + num_pairs
                 if sites > budget.max_sites or pairs > budget.max_pairs:
@@ -141,31 +143,6 @@ class Predictor:
                     waiting, sites, pairs = [], num_sites, num_pairs
             waiting.append(item)
         yield from self._predict_batch(waiting)
-
-    def _encode(self, record: Record | Failure) -> _Encoded | Failure:
-        if isinstance(record, Failure):
-            return record
-        config = self.description.config.data
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                data = encode_structure(
-                    record.structure,
-                    max_atoms=config.max_atoms,
-                    environment=config.environment,
-                    primitive_tolerance=config.primitive_tolerance,
-                )
-        except ConfigError:
-            raise
-        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
-            reason = str(error) or type(error).__name__
-            remedy = "check the cell and the positions"
-            return Failure(record.origin, record.id, "encode", reason, remedy)
-        texts = (*record.warnings, *(str(one.message) for one in caught))
-        data = cast("Data", data)
-        if self._merge is not None:
-            data = self._merge(data)
-        return _Encoded(record, data, (*texts, *self._unseen(data.z)))
 
     def _unseen(self, z: Tensor) -> tuple[str, ...]:
         unseen = sorted(set(z.tolist()) - self._known_elements)
@@ -175,7 +152,7 @@ class Predictor:
         return (f"the model has never seen {names} in training",)
 
     def _predict_batch(
-        self, items: Sequence[_Encoded | Failure]
+        self, items: Sequence[Encoded | Failure]
     ) -> Iterator[Prediction | Failure]:
         graphs = [item.data for item in items if not isinstance(item, Failure)]
         values = iter(self._forward(graphs))
@@ -183,26 +160,28 @@ class Predictor:
             if isinstance(item, Failure):
                 yield item
                 continue
-            record, found = item.record, next(values)
+            found = next(values)
             if not all(map(math.isfinite, found)):
                 reason = "the prediction is not a finite number"
                 remedy = "check the structure, or train the model again"
-                yield Failure(record.origin, record.id, "predict", reason, remedy)
+                yield Failure(item.origin, item.id, "predict", reason, remedy)
                 continue
             yield Prediction(
-                id=record.id,
-                formula=reduced_formula(record.structure),
+                id=item.id,
+                formula=item.data.formula,
                 values=dict(zip(self.description.targets, found, strict=True)),
-                targets=dict(record.targets),
-                origin=record.origin,
-                warnings=item.warnings,
+                targets=item.targets,
+                origin=item.origin,
+                warnings=(*item.warnings, *self._unseen(item.data.z)),
             )
 
     @torch.inference_mode()
     def _forward(self, graphs: list[Data]) -> list[list[float]]:
         if not graphs:
             return []
-        values: Tensor = self.model(Batch.from_data_list(graphs).to(self.device))
+        # Known values may be there for some crystals only, and are not looked at.
+        batch = Batch.from_data_list(graphs, exclude_keys=["y"])
+        values: Tensor = self.model(batch.to(self.device))
         rows: list[list[float]] = values.tolist()  # [num_graphs, T]
         return rows
 

@@ -23,7 +23,8 @@ from pyg_sitenet.data.cache import (
     load_graphs,
     save_graphs,
 )
-from pyg_sitenet.data.parallel import Encoder, Filter, Transform, encode_entries
+from pyg_sitenet.data.encoder import Encoder, Filter, Transform
+from pyg_sitenet.data.parallel import encode_entries
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
@@ -48,6 +49,7 @@ class CrystalDataset(InMemoryDataset):
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
         primitive_tolerance: Symmetry tolerance in angstrom.
+        time_limit: Seconds a crystal may take, else it is a failure; None for no limit.
         workers: Processes that encode; 0 takes one per core.
         transform: Applied at each access.
         pre_transform: Applied once, before the graph is kept.
@@ -85,6 +87,7 @@ class CrystalDataset(InMemoryDataset):
         max_atoms: int = 100,
         environment: str = "supercell",
         primitive_tolerance: float = 0.1,
+        time_limit: float | None = 60.0,
         workers: int = 0,
         transform: Callable[[Data], Any] | None = None,
         pre_transform: Transform | None = None,
@@ -97,14 +100,16 @@ class CrystalDataset(InMemoryDataset):
         encoder = Encoder(
             max_atoms, environment, primitive_tolerance, pre_filter, pre_transform
         )
-        settings = _settings(opened, self.targets, encoder)
+        settings = _settings(opened, self.targets, encoder, time_limit)
         self._file_name = f"{_slug(opened.name)}-{fingerprint(settings)}.safetensors"
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
         )
         telling = all(map(is_telling, settings.values()))
         if force_reload or not (telling and self._load()):
-            self._encode(opened, encoder, workers, progress)
+            self._encode(
+                opened, encoder, workers, time_limit=time_limit, progress=progress
+            )
         if self.warnings:
             id_, texts = next(iter(self.warnings.items()))
             message = "%s: %d crystals are used with a warning, such as %s: %s"
@@ -131,13 +136,20 @@ class CrystalDataset(InMemoryDataset):
     # Not `process`: PyG would wrap it in a check of its own, which keeps pickled
     # descriptions of the transforms and is settled by the file's name here.
     def _encode(
-        self, source: Source, encoder: Encoder, workers: int, progress: bool
+        self,
+        source: Source,
+        encoder: Encoder,
+        workers: int,
+        *,
+        time_limit: float | None,
+        progress: bool,
     ) -> None:
         graphs: list[Data] = []
         failures: list[Failure] = []
         texts: dict[str, list[str]] = {}
         with _progress_bar(source, shown=progress) as advance:
-            for result in encode_entries(source.entries(), encoder, workers):
+            entries = source.entries()
+            for result in encode_entries(entries, encoder, workers, time_limit):
                 advance()
                 if isinstance(result, Failure):
                     failures.append(result)
@@ -176,7 +188,10 @@ class CrystalDataset(InMemoryDataset):
 
 
 def _settings(
-    source: Source, targets: tuple[str, ...], encoder: Encoder
+    source: Source,
+    targets: tuple[str, ...],
+    encoder: Encoder,
+    time_limit: float | None,
 ) -> dict[str, str]:
     return {
         "source": source.digest(),
@@ -184,6 +199,7 @@ def _settings(
         "max_atoms": repr(encoder.max_atoms),
         "environment": encoder.environment,
         "primitive_tolerance": repr(encoder.primitive_tolerance),
+        "time_limit": repr(time_limit),
         "pre_filter": describe(encoder.pre_filter),
         "pre_transform": describe(encoder.pre_transform),
     }

@@ -143,6 +143,7 @@ def _load_dataset(
         max_atoms=data.max_atoms,
         environment=data.environment,
         primitive_tolerance=data.primitive_tolerance,
+        time_limit=data.time_limit,
         workers=data.workers,
         pre_transform=_merging(config),
         progress=progress,

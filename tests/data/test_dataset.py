@@ -221,3 +221,18 @@ def _nothing(_data):
 def _usable(table):
     table.write_text("\n".join(table.read_text().split("\n")[:3]))
     return table
+
+
+def _hang_on_c2(data):
+    if data.id == "c2":
+        sum(range(10**12))
+    return data
+
+
+def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table):
+    dataset = CrystalDataset(
+        tmp_path, table, ["gap"], time_limit=0.5, pre_transform=_hang_on_c2
+    )
+    assert [data.id for data in dataset] == ["c0", "c3", "c5"]
+    assert [failure.id for failure in dataset.failures] == ["c1", "c2", "c4"]
+    assert dataset.failures[1].reason == "not read and encoded within 0.5 seconds"
