@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import faulthandler
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import time
-import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,8 +18,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import torch
-
+from pyg_sitenet.data.pool_worker import NO_MEMORY, TIME_OVER, serve
 from pyg_sitenet.errors import DataError
 
 T = TypeVar("T")
@@ -33,8 +30,6 @@ _STARTS = 3
 # Each process watches its own time; one that does not even get there is given so many
 # seconds more.
 _GRACE = 60.0
-_TIME_OVER = 1  # the exit code of faulthandler's watchdog
-_NO_MEMORY = 70  # ours
 # As PyTorch's loaders do on Linux: a copy of this process is there at once and shares
 # its memory, where a new one would take seconds to import torch.
 START_METHOD = "fork" if sys.platform == "linux" else "spawn"
@@ -199,7 +194,7 @@ class Pool(Generic[T, R]):
         elif jobs:
             job = jobs[0]
             job.tries += 1
-            is_late = code == _TIME_OVER
+            is_late = code == TIME_OVER
             if is_late or job.tries == _TRIES:
                 jobs.popleft()
                 yield job.position, Lost(_explain(code), self._limit_if(is_late))
@@ -221,7 +216,7 @@ class Pool(Generic[T, R]):
         context: Any = multiprocessing.get_context(START_METHOD)
         ours, theirs = context.Pipe()
         arguments = (theirs, self._function, self._time_limit, os.getpid())
-        process = context.Process(target=_serve, args=arguments, daemon=True)
+        process = context.Process(target=serve, args=arguments, daemon=True)
         with warnings.catch_warnings():
             # Forking a process with threads is warned about: ours compute on one
             # thread, and one that is stuck in its start is killed and replaced.
@@ -238,59 +233,10 @@ def _end(worker: _Worker) -> None:
 
 
 def _explain(code: int | None) -> str:
-    if code == _NO_MEMORY:
+    if code == NO_MEMORY:
         return "ran out of memory"
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         why = ", perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"was ended by {name}{why}"
     return f"ended with code {code}"
-
-
-def _serve(
-    connection: Connection,
-    function: Callable[[Any], Any],
-    time_limit: float | None,
-    parent: int,
-) -> None:
-    """Answer items until there are no more, or the parent is gone."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    try:
-        with open(os.devnull, "w", encoding="ascii") as nowhere, suppress(OSError):
-            connection.send_bytes(pickle.dumps(None))
-            while _is_asked(connection, parent):
-                for item in connection.recv():
-                    if time_limit is not None:
-                        faulthandler.dump_traceback_later(
-                            time_limit, file=nowhere, exit=True
-                        )
-                    answer = _answer(function, item)
-                    faulthandler.cancel_dump_traceback_later()
-                    connection.send_bytes(answer)
-    except MemoryError:
-        os._exit(_NO_MEMORY)
-
-
-def _is_asked(connection: Connection, parent: int) -> bool:
-    while not connection.poll(1.0):
-        # Other processes may hold copies of the parent's end: it would never close.
-        if os.getppid() != parent:
-            return False
-    return True
-
-
-def _answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
-    try:
-        return pickle.dumps((function(item), None, ""), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:  # noqa: BLE001 - raised again in the parent
-        return pickle.dumps((None, _portable(error), traceback.format_exc()))
-
-
-def _portable(error: Exception) -> Exception:
-    """Return the error, or one with its text if it cannot be sent."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - anything can happen in a foreign class
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
