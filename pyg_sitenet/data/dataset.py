@@ -127,7 +127,8 @@ class CrystalDataset(Dataset):
     @property
     def y(self) -> Tensor:
         """Targets of each crystal, [N, T]."""
-        return self._store.joined("y")[torch.as_tensor(list(self.indices()))]
+        chosen = torch.tensor(list(self.indices()), dtype=torch.long)
+        return self._store.joined("y")[chosen]
 
     @property
     def failures(self) -> list[Failure]:

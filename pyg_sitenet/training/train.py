@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
@@ -108,7 +108,7 @@ def train(
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
-            graphs={name: _graphs(data, name) for name in ("train", "val", "test")},
+            crystals={name: data.part(name) for name in ("train", "val", "test")},
             predicted={name: _predict(module, part) for name, part in parts.items()},
             history=history,
             num_failed=len(dataset.failures),
@@ -176,7 +176,7 @@ def _fit(
         SiteNet(config.model, num_targets=len(config.data.targets)),
         config.training,
         config.data.targets,
-        torch.cat([graph.y for graph in _graphs(data, "train")]),
+        data.part("train").y,
         len(loader),
     )
     history = fit(
@@ -192,10 +192,6 @@ def _fit(
         module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
     module.eval()
     return module, history
-
-
-def _graphs(data: CrystalDataModule, part: str) -> list[Data]:
-    return [data.dataset[int(i)] for i in data.splits[part]]
 
 
 @torch.inference_mode()
