@@ -1,7 +1,7 @@
 """Many crystals that the script makes: throughput, memory, and kills at any moment.
 
 Small crystals of the bundled data are strained, shaken and partly substituted, with a
-seed, and written as JSON lines; then ``sitenet prepare`` turns them into graphs while
+seed, and written to a file; then ``sitenet prepare`` turns them into graphs while
 the memory of its processes is sampled. With ``--kills`` it is done again in another
 folder, killed with SIGKILL at random moments and started anew, and what both wrote is
 compared byte for byte:
@@ -56,18 +56,18 @@ class Run(NamedTuple):
 
 
 def write_crystals(path: Path, count: int, seed: int, max_sites: int) -> None:
-    """Write strained, shaken and substituted crystals as JSON lines."""
+    """Write strained, shaken and substituted crystals, as ``.extxyz`` or ``.jsonl``."""
     random = np.random.default_rng(seed)
     rows = [
         row
         for row in BUNDLED["dielectric"].rows()
         if len(row["structure"]["species"]) <= max_sites
     ]
+    as_text = _as_json if path.suffix == ".jsonl" else _as_extxyz
     with path.open("w", encoding="utf-8") as file:
         for number, row in zip(range(count), cycle(rows), strict=False):
             structure = _change(row["structure"], random)
-            made = {"id": f"s{number}", "structure": structure, "gap": row["band_gap"]}
-            file.write(json.dumps(made) + "\n")
+            file.write(as_text(f"s{number}", structure, row["band_gap"]))
 
 
 def sampled(command: Sequence[str], log: Path, kill_after: float | None = None) -> Run:
@@ -106,7 +106,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def soak_prepare(options: argparse.Namespace, work: Path) -> None:
     """Prepare the crystals, then again with kills, and compare."""
-    data = work / "crystals.jsonl"
+    data = work / f"crystals.{options.format}"
     write_crystals(data, options.crystals, options.seed, options.max_sites)
 
     def command(folder: Path) -> list[str]:
@@ -171,6 +171,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--max-sites", type=int, default=12, help="of a crystal")
     parser.add_argument("--max-atoms", type=int, default=100)
+    parser.add_argument("--format", choices=("extxyz", "jsonl"), default="extxyz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--folder", type=Path, help="kept; default: a temporary one")
@@ -188,7 +189,7 @@ def _change(structure: dict[str, Any], random: np.random.Generator) -> dict[str,
     places = np.array(structure["frac_coords"])
     species = list(structure["species"])
     for kind in sorted(set(map(str, species))):
-        if random.random() < 0.3:  # noqa: PLR2004
+        if random.random() < 0.3:
             new = random.choice(_substitutes(kind))
             species = [str(new) if one == kind else one for one in species]
     return {
@@ -198,6 +199,21 @@ def _change(structure: dict[str, Any], random: np.random.Generator) -> dict[str,
         .round(6)
         .tolist(),
     }
+
+
+def _as_json(id_: str, structure: dict[str, Any], gap: float) -> str:
+    return json.dumps({"id": id_, "structure": structure, "gap": gap}) + "\n"
+
+
+def _as_extxyz(id_: str, structure: dict[str, Any], gap: float) -> str:
+    cell = " ".join(str(one) for row in structure["lattice"] for one in row)
+    places = np.array(structure["frac_coords"]) @ np.array(structure["lattice"])
+    atoms = [
+        f"{kind} {x:.6f} {y:.6f} {z:.6f}"
+        for kind, (x, y, z) in zip(structure["species"], places, strict=True)
+    ]
+    title = f'Lattice="{cell}" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    return "\n".join([str(len(atoms)), f"{title} id={id_} gap={gap}", *atoms, ""])
 
 
 def _substitutes(kind: str) -> list[str]:

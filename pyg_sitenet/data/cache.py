@@ -12,6 +12,7 @@ from torch import Tensor
 
 FORMAT_VERSION = 2
 
+_CODE = ("data", "transforms")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 
 
@@ -24,7 +25,9 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(f"format {FORMAT_VERSION}\n".encode())
     for name, value in sorted(settings.items()):
         digest.update(f"{name}={value!r}\n".encode())
-    for path in sorted(Path(__file__).parent.rglob("*.*")):
+    package = Path(__file__).parent.parent
+    files = [one for name in _CODE for one in (package / name).rglob("*.*")]
+    for path in sorted(files):
         if path.suffix in (".py", ".csv"):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

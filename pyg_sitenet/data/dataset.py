@@ -15,6 +15,7 @@ from torch_geometric.data import Data, Dataset
 
 from pyg_sitenet.data.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.prepared import is_prepared, read_prepared
 from pyg_sitenet.data.recipe import Recipe, open_store
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
@@ -37,7 +38,8 @@ class CrystalDataset(Dataset):
     Args:
         root: Folder to keep the encoded crystals in.
         source: Name of a bundled data set, or anything that
-            :func:`~pyg_sitenet.data.sources.open_source` opens.
+            :func:`~pyg_sitenet.data.sources.open_source` opens. The graphs of a folder
+            that was prepared are taken from there.
         targets: Names of the targets, in the order of the columns of ``y``.
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
@@ -57,6 +59,7 @@ class CrystalDataset(Dataset):
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
             crystal, or if ``root`` cannot be written.
+        ConfigError: If the source was prepared with other settings.
 
     Example:
         >>> dataset = CrystalDataset("cache", "dielectric", ("band_gap",))
@@ -85,19 +88,22 @@ class CrystalDataset(Dataset):
         encoder = Encoder(
             max_atoms, environment, primitive_tolerance, pre_filter, pre_transform
         )
-        self._recipe = Recipe(source, self.targets, encoder, time_limit, workers)
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
         )
-        opened = self._recipe.open()
+        recipe = Recipe(source, self.targets, encoder, time_limit, workers)
+        opened = recipe.open()
         self.units = {k: v for k, v in opened.units.items() if k in self.targets}
-        self._store = open_store(
-            Path(self.processed_dir),
-            self._recipe,
-            opened,
-            anew=force_reload,
-            progress=progress,
-        )
+        self._columns: list[int] | None = None
+        if isinstance(source, str | Path) and is_prepared(source):
+            prepared = read_prepared(Path(source))
+            self._columns = prepared.columns(self.targets)
+            self._store = prepared.store(encoder)
+        else:
+            folder = Path(self.processed_dir)
+            self._store = open_store(
+                folder, recipe, opened, anew=force_reload, progress=progress
+            )
         self._report(opened.name)
 
     def len(self) -> int:
@@ -106,7 +112,10 @@ class CrystalDataset(Dataset):
 
     def get(self, idx: int) -> Data:
         """Return a crystal by its place in the whole data set."""
-        return self._store.graph(idx)
+        data = self._store.graph(idx)
+        if self._columns is not None:
+            data.y = data.y[:, self._columns]
+        return data
 
     @property
     def processed_file_names(self) -> list[str]:
@@ -128,7 +137,8 @@ class CrystalDataset(Dataset):
     def y(self) -> Tensor:
         """Targets of each crystal, [N, T]."""
         chosen = torch.tensor(list(self.indices()), dtype=torch.long)
-        return self._store.joined("y")[chosen]
+        y = self._store.joined("y")[chosen]
+        return y if self._columns is None else y[:, self._columns]
 
     @property
     def failures(self) -> list[Failure]:

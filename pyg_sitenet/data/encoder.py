@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch_geometric.data import Data
@@ -38,6 +38,21 @@ class Encoded(NamedTuple):
     targets: dict[str, float] = {}  # noqa: RUF012 - never changed
 
 
+@runtime_checkable
+class Prepares(Protocol):
+    """A crystal whose graph was made before."""
+
+    id: str
+    origin: str
+
+    def encoded(self, encoder: Encoder) -> Encoded:
+        """Return the graph, if an encoder would make the same."""
+        ...
+
+
+Item = Entry | Record | Failure | Prepares
+
+
 @dataclass(frozen=True)
 class Encoder:
     """Makes the graph of a crystal, for data sets and for predictions alike.
@@ -56,12 +71,14 @@ class Encoder:
     pre_filter: Filter | None = None
     pre_transform: Transform | None = None
 
-    def __call__(self, item: Entry | Record | Failure) -> Encoded | Failure | None:
+    def __call__(self, item: Item) -> Encoded | Failure | None:
         """Return the graph, or why there is none; None if it was filtered out.
 
         Raises:
             ConfigError: If a setting is wrong, whatever the crystal.
         """
+        if isinstance(item, Prepares):
+            return item.encoded(self)
         record = item.read() if isinstance(item, Entry) else item
         if isinstance(record, Failure):
             return record

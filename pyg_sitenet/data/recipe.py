@@ -17,7 +17,7 @@ from pyg_sitenet.data.build import Advance, Builder
 from pyg_sitenet.data.cache import describe, fingerprint, is_telling
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.sources import Source, open_source
-from pyg_sitenet.data.store import Store, read_index
+from pyg_sitenet.data.store import Repair, Store, read_index
 from pyg_sitenet.errors import DataError
 
 
@@ -97,6 +97,24 @@ def open_store(
     # Functions without a description may have changed since.
     if anew or not all(map(is_telling, settings.values())):
         shutil.rmtree(folder, ignore_errors=True)
+    return fill_store(folder, recipe, source, key, progress=progress)
+
+
+def fill_store(
+    folder: Path, recipe: Recipe, source: Source, key: str, *, progress: bool = False
+) -> Store:
+    """Open a folder of shards, after writing what is missing.
+
+    Args:
+        folder: Where the shards are, or go.
+        recipe: How the graphs are made.
+        source: Its source, opened.
+        key: Hash of content, settings and code.
+        progress: Show a progress bar on the terminal.
+
+    Raises:
+        DataError: If the folder cannot be written.
+    """
     index = read_index(folder)
     if index is None:
         with _progress_bar(source, shown=progress) as advance:
@@ -104,7 +122,12 @@ def open_store(
         index = read_index(folder)
     if index is None:
         raise DataError(f"{folder}: the index that was just written cannot be read")
-    return Store(folder, index, partial(_repair, recipe, folder, key))
+    return Store(folder, index, make_repair(recipe, folder, key))
+
+
+def make_repair(recipe: Recipe, folder: Path, key: str) -> Repair:
+    """Return what makes a damaged shard of a folder anew."""
+    return partial(_repair, recipe, folder, key)
 
 
 def _repair(recipe: Recipe, folder: Path, key: str, number: int) -> str:

@@ -60,6 +60,7 @@ def write_shard(
         "num_entries": len(results),
         "ids": [one.id for one in encoded],
         "origins": [one.origin for one in encoded],
+        "targets": [list(one.targets.values()) for one in encoded],
         "warnings": {one.id: list(one.warnings) for one in encoded if one.warnings},
         "failures": [asdict(one) for one in results if isinstance(one, Failure)],
     }

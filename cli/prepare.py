@@ -1,0 +1,78 @@
+"""``sitenet prepare``: crystals in, a folder of encoded crystals out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import (
+    ConfigFile,
+    Data,
+    Json,
+    Preset,
+    Settings,
+    Strict,
+    Targets,
+    Workers,
+)
+from .settings import choose_settings
+
+if TYPE_CHECKING:
+    from pyg_sitenet.data.ledger import Ledger
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
+]
+
+# Reasons on the terminal at most; more would push the result out of sight.
+_SHOWN = 20
+
+
+def prepare(
+    data: Data,
+    output: Output,
+    target: Targets = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Encode crystals once, for train, predict and evaluate to take as DATA.
+
+    An input that cannot be used is listed in the folder's failures.csv, and the rest is
+    done. Run again, it goes on where it was interrupted.
+
+    Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
+    """
+    from pyg_sitenet.data.prepare import prepare as prepare_data
+    from pyg_sitenet.errors import DataError
+
+    numbers = {"data.workers": workers}
+    chosen = choose_settings(preset, config, data, target, settings, numbers)
+    prepared, ledger = prepare_data(chosen.data, output, progress=not as_json)
+    if as_json:
+        found = {"folder": str(output), "failures_file": str(prepared.failures)}
+        typer.echo(json.dumps(found | ledger.counts()))
+    else:
+        _report(ledger)
+        typer.echo(f"Prepared: {output}   Failures: {prepared.failures}")
+    if strict and ledger.failed:
+        raise DataError(
+            f"{data}: {ledger.failed} inputs failed and --strict allows none: see "
+            f"{prepared.failures}"
+        )
+
+
+def _report(ledger: Ledger) -> None:
+    counts = f"{ledger.read} read, {ledger.used} used, {ledger.failed} failed"
+    typer.echo(f"{counts}, {ledger.warned} used with a warning")
+    rows = ledger.rows()
+    for kind, number, reason, _ in rows[:_SHOWN]:
+        typer.echo(f"  {kind} {number}: {reason}")
+    if len(rows) > _SHOWN:
+        typer.echo(f"  and {len(rows) - _SHOWN} more reasons")
