@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.model_file import ModelDescription, library_versions
 from pyg_sitenet.prediction import column_name
@@ -83,6 +84,7 @@ def describe(outcome: Outcome, metrics: Mapping[str, Any]) -> ModelDescription:
         units={name: outcome.units[name] for name in targets if name in outcome.units},
         elements=tuple(sorted(elements)),
         target_ranges=dict(zip(targets, ranges, strict=True)),
+        domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
     )
