@@ -15,7 +15,7 @@ def evaluate(
     model: Model,
     data: Data,
     output: OutputFile = None,
-    workers: Workers = 0,
+    workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +34,7 @@ def evaluate(
         predictor,
         source,
         output,
-        workers=workers,
+        workers=workers or 0,
         watch=lambda results, _: counted(results, "Evaluating", source.count),
     )
     ledger = found.ledger

@@ -38,7 +38,7 @@ def predict(
     output: OutputFile = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
-    workers: Workers = 0,
+    workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -63,7 +63,7 @@ def predict(
     predictor = load_predictor(model)
     source = open_source(inputs)
     if output is None:
-        ledger = _show(predictor, source, workers, as_json)
+        ledger = _show(predictor, source, workers or 0, as_json)
     else:
         ledger = predict_to_file(
             predictor,
@@ -71,7 +71,7 @@ def predict(
             output,
             resume=resume,
             overwrite=overwrite,
-            workers=workers,
+            workers=workers or 0,
             watch=lambda found, done: counted(found, "Predicting", source.count, done),
         )
         _say_where(output, ledger, as_json)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from .counts import end, report
 from .options import (
     ConfigFile,
     Data,
@@ -20,15 +21,9 @@ from .options import (
 )
 from .settings import choose_settings
 
-if TYPE_CHECKING:
-    from pyg_sitenet.data.ledger import Ledger
-
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
 ]
-
-# Reasons on the terminal at most; more would push the result out of sight.
-_SHOWN = 20
 
 
 def prepare(
@@ -50,29 +45,14 @@ def prepare(
     Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
     """
     from pyg_sitenet.data.prepare import prepare as prepare_data
-    from pyg_sitenet.errors import DataError
 
     numbers = {"data.workers": workers}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
     prepared, ledger = prepare_data(chosen.data, output, progress=not as_json)
+    report(ledger, "used", prepared.failures)
     if as_json:
         found = {"folder": str(output), "failures_file": str(prepared.failures)}
         typer.echo(json.dumps(found | ledger.counts()))
     else:
-        _report(ledger)
         typer.echo(f"Prepared: {output}   Failures: {prepared.failures}")
-    if strict and ledger.failed:
-        raise DataError(
-            f"{data}: {ledger.failed} inputs failed and --strict allows none: see "
-            f"{prepared.failures}"
-        )
-
-
-def _report(ledger: Ledger) -> None:
-    counts = f"{ledger.read} read, {ledger.used} used, {ledger.failed} failed"
-    typer.echo(f"{counts}, {ledger.warned} used with a warning")
-    rows = ledger.rows()
-    for kind, number, reason, _ in rows[:_SHOWN]:
-        typer.echo(f"  {kind} {number}: {reason}")
-    if len(rows) > _SHOWN:
-        typer.echo(f"  and {len(rows) - _SHOWN} more reasons")
+    end(ledger, strict=strict)

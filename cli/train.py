@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DATA_HELP, ConfigFile, Json, Preset, Settings, Targets, Workers
+from .counts import end, report
+from .options import (
+    DATA_HELP,
+    ConfigFile,
+    Json,
+    Preset,
+    Settings,
+    Strict,
+    Targets,
+    Workers,
+)
 from .settings import choose_settings
 from .tables import show_table
 
@@ -41,6 +51,7 @@ def train(
     seed: Seed = None,
     resume: Resume = False,
     workers: Workers = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Train a model and write a run folder.
@@ -62,6 +73,8 @@ def train(
         typer.echo(json.dumps({"folder": str(result.folder)} | result.metrics))
     else:
         _report(result)
+    report(result.ledger, "used", result.folder / "failures.csv")
+    end(result.ledger, strict=strict)
 
 
 def _report(result: RunResult) -> None:
@@ -74,7 +87,7 @@ def _report(result: RunResult) -> None:
     show_table(("test MAE of", "unit", "Site-Net", "mean", "composition only"), rows)
     for note in result.metrics["notes"]:
         typer.echo(f"Note: {note}")
-    folder, failed = result.folder, result.metrics["num_crystals"]["failed"]
+    folder, failed = result.folder, result.ledger.failed
     if failed:
         typer.echo(f"{failed} inputs could not be used: {folder / 'failures.csv'}")
     typer.echo(f"Run folder: {folder}")

@@ -19,6 +19,7 @@ from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
 from pyg_sitenet.prediction.csv_file import CsvFile
+from pyg_sitenet.prediction.lock import held
 from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.to_file import Watch
 
@@ -139,6 +140,7 @@ def _written(
     known = [f"known {column}" for column in predictor.columns]
     headings = ["id", "formula", *predictor.columns, *known]
     with ExitStack() as stack:
+        stack.enter_context(held(path))
         rows = stack.enter_context(CsvFile(path, headings))
         failures = stack.enter_context(CsvFile(failures_file(path), FAILURE_HEADINGS))
         for one in results:

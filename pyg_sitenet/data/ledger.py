@@ -21,7 +21,7 @@ _PARTICULARS = (
     (re.compile(r"'[^']*'|\"[^\"]*\""), "'...'"),
     (re.compile(rf"\b(?!CIF\b)(?:(?:{_SYMBOLS})[\d.]*[+-]?)+(?![A-Za-z0-9])"), "El"),
     (re.compile(r"[-+]?\b\d+(?:\.\d+)?(?:[eE][-+]?\d+)?\b"), "#"),
-    (re.compile(r"El(?::#)?(?:, El(?::#)?)+"), "El"),
+    (re.compile(r"El(?::#)?(?:, El(?::#)?)*"), "El"),
 )
 
 

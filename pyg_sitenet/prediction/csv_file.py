@@ -53,15 +53,17 @@ class CsvFile:
             # after the disk was full.
             mode = "wb" if known is None else "r+b"
             self._file = path.open(mode, buffering=0)
-            if not path.is_file():
-                raise OSError("not a regular file")
         except OSError as error:
             raise _unwritable(path, error) from error
         self._num_bytes = 0
-        if known is None:
-            self.add(headings)
-        else:
-            self._go_on(known)
+        try:
+            if known is None:
+                self.add(headings)
+            else:
+                self._go_on(known)
+        except DataError:
+            self._file.close()
+            raise
 
     def __enter__(self) -> CsvFile:
         return self
@@ -108,7 +110,6 @@ class CsvFile:
             self._digest.update(block)
             left -= len(block)
         if left or self._digest.hexdigest() != known.sha256:
-            self._file.close()
             raise DataError(
                 f"{self.path}: has been changed since it was written, so it cannot be "
                 "continued; start again with overwrite (--overwrite)"

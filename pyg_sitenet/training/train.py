@@ -18,6 +18,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
@@ -51,10 +52,12 @@ class RunResult:
     Attributes:
         metrics: What ``metrics.json`` holds.
         folder: The run folder.
+        ledger: What became of the inputs.
     """
 
     metrics: dict[str, Any]
     folder: Path
+    ledger: Ledger
 
 
 def train(
@@ -76,7 +79,7 @@ def train(
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
     ``mean`` and ``composition``; then ``num_crystals`` of each part,
     ``num_parameters``, ``epochs``, ``best_epoch``, ``seconds``, ``notes`` (why a value
-    is null) and the ``history`` of all epochs.
+    is null), ``inputs`` (what became of them) and the ``history`` of all epochs.
 
     Args:
         config: All settings.
@@ -118,9 +121,11 @@ def train(
     save_model(folder.model, module.model, describe(outcome, metrics))
     write_predictions(folder, outcome)
     draw_figures(folder, outcome, metrics)
-    metrics |= {"seconds": time.perf_counter() - start, "history": history.epochs}
+    ledger = dataset.ledger()
+    metrics |= {"inputs": ledger.counts(), "history": history.epochs}
+    metrics["seconds"] = time.perf_counter() - start
     write_metrics(folder, metrics)
-    return RunResult(metrics, folder.path)
+    return RunResult(metrics, folder.path, ledger)
 
 
 def _with_absolute_source(config: Config) -> Config:

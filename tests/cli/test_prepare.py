@@ -12,7 +12,7 @@ def test_prepared_folder_trains_and_evaluates_as_its_source_does(
     folder = tmp_path / "prepared"
     done = _prepare(sitenet, crystals, folder)
     assert done.exit_code == 0, done.output
-    assert "40 read, 40 used, 0 failed" in done.stdout
+    assert "40 read: 40 used, 0 failed" in done.stderr
     done = sitenet("train", folder, "--output", tmp_path / "run", *small)
     assert done.exit_code == 0, done.output
     first, again = (
@@ -49,11 +49,11 @@ def test_failures_are_counted_and_strict_makes_them_an_error(
     folder = tmp_path / "prepared"
     done = _prepare(sitenet, data, folder)
     assert done.exit_code == 0, done.output
-    assert "40 read, 37 used, 3 failed" in done.stdout
+    assert "40 read: 37 used, 3 failed" in done.stderr
     assert len((folder / "failures.csv").read_text().splitlines()) == 4
     strict = _prepare(sitenet, data, folder, "--strict", "--json")
     assert strict.exit_code == 1
-    assert "3 inputs failed and --strict allows none" in strict.stderr
+    assert "3 inputs failed, and none may (--strict)" in strict.stderr
     assert json.loads(strict.stdout)["failed"] == 3
 
 

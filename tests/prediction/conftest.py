@@ -18,7 +18,7 @@ from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor
 
 CONFIG = Config(
-    data=DataConfig(max_atoms=8, environment="sphere", max_sites=30),
+    data=DataConfig(max_atoms=8, environment="sphere", max_sites=10),
     model=ModelConfig(
         heads=2, attention_hidden=(8,), pre_pool=(8,), post_pool=(8,), blocks=1
     ),
@@ -33,20 +33,20 @@ def small_predictor() -> Predictor:
         config=CONFIG, targets=("gap",), units={"gap": "eV"}, elements=(3, 11, 17, 35)
     )
     predictor = Predictor(SiteNet(CONFIG.model), description)
-    predictor.window = 32
+    predictor.window = 16
     return predictor
 
 
 @pytest.fixture
 def make_table(tmp_path: Path) -> Callable[[int], Path]:
-    """Write a table of so many crystals, of which every 50th cannot be used."""
+    """Write a table of so many crystals, of which every 20th cannot be used."""
 
     def make(count: int) -> Path:
         random = np.random.default_rng(0)
         path = tmp_path / "crystals.jsonl"
         with path.open("w", encoding="utf-8") as file:
             for number in range(count):
-                edge = 0.2 if number % 50 == 7 else float(random.uniform(3.5, 6))
+                edge = 0.2 if number % 20 == 7 else float(random.uniform(3.5, 6))
                 species = [["Na", "Li", "K"][number % 3], ["Cl", "Br"][number % 2]]
                 lattice = (edge * np.eye(3)).tolist()
                 structure = {"lattice": lattice, "species": species}
