@@ -1,13 +1,13 @@
 """Many crystals that the script makes: throughput, memory, and kills at any moment.
 
 Small crystals of the bundled data are strained, shaken and partly substituted, with a
-seed, and written to a file; then ``sitenet prepare`` turns them into graphs while
-the memory of its processes is sampled. With ``--kills`` it is done again in another
-folder, killed with SIGKILL at random moments and started anew, and what both wrote is
-compared byte for byte:
+seed, and written to a file; then ``sitenet prepare`` turns them into graphs, and
+``sitenet predict`` predicts them with a small model, while the memory of all processes
+is sampled. With ``--kills`` each is done again in another folder, killed with SIGKILL
+at random moments and started anew, and what both wrote is compared byte for byte:
 
     python benchmarks/soak.py --crystals 50000 --kills 10
-    python benchmarks/soak.py --crystals 300 --kills 2
+    python benchmarks/soak.py --crystals 300 --kills 2 --stages predict
 """
 
 from __future__ import annotations
@@ -100,22 +100,57 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return what was stored, by name."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*.safetensors"))
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".safetensors", ".csv")
     }
 
 
-def soak_prepare(options: argparse.Namespace, work: Path) -> None:
+def soak_prepare(options: argparse.Namespace, work: Path, data: Path) -> None:
     """Prepare the crystals, then again with kills, and compare."""
-    data = work / f"crystals.{options.format}"
-    write_crystals(data, options.crystals, options.seed, options.max_sites)
 
     def command(folder: Path) -> list[str]:
-        words = ["prepare", data, "--target", "gap", "--output", folder]
-        words += ["--set", f"data.max_atoms={options.max_atoms}"]
-        return [sys.executable, "-m", "pyg_sitenet.cli", *map(str, words)]
+        words = ("prepare", data, "--target", "gap", "--output", folder)
+        return sitenet(*words, "--set", f"data.max_atoms={options.max_atoms}")
 
-    run = sampled(command(work / "whole"), work / "prepare.log")
-    report("prepare", options.crystals, run)
+    run_and_compare("prepare", command, options, work)
+
+
+def soak_predict(options: argparse.Namespace, work: Path, data: Path) -> None:
+    """Predict the crystals with a small model, then again with kills, and compare."""
+    model = work / "model"
+    settings = (
+        f"data.max_atoms={options.max_atoms}",
+        "model.blocks=1",
+        "training.max_epochs=2",
+    )
+    words = [word for setting in settings for word in ("--set", setting)]
+    if not model.exists():
+        sampled(sitenet("train", "--output", model, *words), work / "train.log")
+
+    def command(folder: Path) -> list[str]:
+        return sitenet(
+            "predict", model, data, "--output", folder / "gaps.csv", "--resume"
+        )
+
+    run_and_compare("predict", command, options, work)
+
+
+def sitenet(*words: object) -> list[str]:
+    """Return the command line of a command."""
+    return [sys.executable, "-m", "pyg_sitenet.cli", *map(str, words)]
+
+
+def run_and_compare(
+    name: str,
+    command: Callable[[Path], list[str]],
+    options: argparse.Namespace,
+    work: Path,
+) -> None:
+    """Run a command and report, then again with kills, and compare."""
+    work = work / name
+    work.mkdir()
+    run = sampled(command(work / "whole"), work / "whole.log")
+    report(name, options.crystals, run)
     if options.kills:
         compare_after_kills(command, options, work, run.seconds)
 
@@ -133,9 +168,10 @@ def compare_after_kills(
         # Whole runs would be over before the last kills: each start has its share.
         delay = random.uniform(0.0, 2 * seconds / (options.kills + 1))
         killed = sampled(command(folder), work / "killed.log", kill_after=delay)
-        done = len(files_of(folder))
+        found = files_of(folder)
+        progress = f"{len(found)} files, {sum(map(len, found.values()))} bytes"
         print(
-            f"kill {number + 1}: after {killed.seconds:.1f} s, {done} files", flush=True
+            f"kill {number + 1}: after {killed.seconds:.1f} s, {progress}", flush=True
         )
     run = sampled(command(folder), work / "killed.log")
     whole, found = files_of(work / "whole"), files_of(folder)
@@ -159,8 +195,9 @@ def report(name: str, count: int, run: Run) -> None:
     )
 
 
-STAGES: dict[str, Callable[[argparse.Namespace, Path], None]] = {
-    "prepare": soak_prepare
+STAGES: dict[str, Callable[[argparse.Namespace, Path, Path], None]] = {
+    "prepare": soak_prepare,
+    "predict": soak_predict,
 }
 
 
@@ -180,8 +217,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = options.folder or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
+        data = work / f"crystals.{options.format}"
+        write_crystals(data, options.crystals, options.seed, options.max_sites)
         for stage in options.stages:
-            STAGES[stage](options, work)
+            STAGES[stage](options, work, data)
 
 
 def _change(structure: dict[str, Any], random: np.random.Generator) -> dict[str, Any]:

@@ -12,18 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
 from pyg_sitenet.prediction.csv_file import CsvFile
 from pyg_sitenet.prediction.lock import held
 from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.to_file import Watch
-
-Records = Iterable[Entry | Record | Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
 
 def evaluate(
     model: str | Path | Predictor,
-    source: str | Path | Source | Records,
+    source: str | Path | Source | Iterable[Item],
     output: str | Path | None = None,
     *,
     workers: int | None = None,
@@ -160,9 +158,7 @@ def _explain_nothing(ledger: Ledger) -> str:
     return f"{text}; {number} of {ledger.failed} failures: {reason}"
 
 
-def _with_targets(
-    records: Records, names: Sequence[str]
-) -> Iterator[Entry | Record | Failure]:
+def _with_targets(records: Iterable[Item], names: Sequence[str]) -> Iterator[Item]:
     for record in records:
         missing = (
             []

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pyg_sitenet.data.claims import Claims
-from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.encoder import Encoder, Item
 from pyg_sitenet.data.named_file import find_named, remove_unfinished
 from pyg_sitenet.data.parallel import (
-    Item,
     Message,
     PackedEncoder,
     encode_entries,

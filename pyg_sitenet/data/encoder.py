@@ -44,6 +44,7 @@ class Prepares(Protocol):
 
     id: str
     origin: str
+    targets: dict[str, float]
 
     def encoded(self, encoder: Encoder) -> Encoded:
         """Return the graph, if an encoder would make the same."""

@@ -16,12 +16,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.pool import CHUNK, Lost, Pool
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.records import Failure
 
-Item = Entry | Record | Failure
 Result = Encoded | Failure | None
 # Arrays instead of the graph's tensors, which would be sent as open files.
 Message = tuple[dict[str, Any], Encoded] | Failure | None

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure import StructureLike
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
@@ -125,7 +124,7 @@ class Predictor:
         return pd.DataFrame(rows, columns=columns)
 
     def predict_records(
-        self, records: Iterable[Entry | Record | Failure], *, workers: int | None = None
+        self, records: Iterable[Item], *, workers: int | None = None
     ) -> Iterator[Prediction | Failure]:
         """Predict a stream of any length, holding little more than a batch of it.
 
