@@ -20,7 +20,8 @@ import torch
 from machine import describe_machine
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.parallel import Encoded, Encoder, encode_entries
+from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.parallel import encode_entries
 from pyg_sitenet.data.sources import Entry, open_source
 from pyg_sitenet.transforms import MergeEquivalent
 

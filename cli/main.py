@@ -10,11 +10,12 @@ from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
 from .predict import predict
+from .prepare import prepare
 from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, info):
+for command in (train, predict, evaluate, prepare, info):
     app.command()(reporting_errors(command))
 
 

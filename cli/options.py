@@ -20,3 +20,26 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE.csv", help="Write the rows here."),
 ]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", "-t", metavar="NAME", help="A target; repeatable."),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Settings to start from: default or paper."),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings from a YAML file."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Processes that encode; 0: one per core."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Any input that fails is an error.")
+]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.data.encoder import Item
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
+from pyg_sitenet.prediction.csv_file import CsvFile
+from pyg_sitenet.prediction.lock import held
+from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
+from pyg_sitenet.prediction.to_file import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +30,35 @@ class Evaluation:
 
     Attributes:
         metrics: For each target its ``unit``, ``mae``, ``rmse`` and ``r2``.
-        predictions: One per usable crystal, with its known values as ``targets``.
-        failures: The crystals that could not be used.
+        ledger: How many crystals were used, and why the others were not.
     """
 
     metrics: dict[str, dict[str, Any]]
-    predictions: list[Prediction]
-    failures: list[Failure]
+    ledger: Ledger
+
+
+class Scores:
+    """Known and predicted values of many crystals: two numbers of each are kept.
+
+    Args:
+        targets: Names of the values.
+    """
+
+    def __init__(self, targets: Sequence[str]) -> None:
+        self._values = {name: (array("d"), array("d")) for name in targets}
+
+    def add(self, prediction: Prediction) -> None:
+        """Take the values of a crystal, of which all targets are known."""
+        for name, (truth, predicted) in self._values.items():
+            truth.append(prediction.targets[name])
+            predicted.append(prediction.values[name])
+
+    def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+        """Return for each target its unit and its :func:`score`."""
+        return {
+            name: {"unit": units.get(name, "")} | score(truth, predicted)
+            for name, (truth, predicted) in self._values.items()
+        }
 
 
 def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
@@ -54,49 +84,86 @@ def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
 
 
 def evaluate(
-    model: str | Path | Predictor, source: str | Path | Iterable[Record | Failure]
+    model: str | Path | Predictor,
+    source: str | Path | Source | Iterable[Item],
+    output: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    watch: Watch = lambda results, _: results,
 ) -> Evaluation:
     """Compare a model's predictions with the known values of a data set.
 
     Args:
         model: A model file, a run folder or a loaded predictor.
         source: Anything that ``sitenet train`` takes as data, or records.
+        output: CSV file for predicted and known values; what could not be used goes to
+            a file beside it.
+        workers: Other processes that read and encode crystals, 0 for one per core; by
+            default this one does it.
+        watch: See :func:`~pyg_sitenet.prediction.predict_to_file`.
 
     Raises:
         ModelFileError: If the model cannot be loaded.
-        DataError: If no crystal of the source can be used.
+        DataError: If no crystal of the source can be used, or the output cannot be
+            written.
     """
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
     names = predictor.description.targets
-    records = open_source(source, names) if isinstance(source, (str, Path)) else source
-    predictions: list[Prediction] = []
-    failures: list[Failure] = []
-    for result in predictor.predict_records(_with_targets(records, names)):
-        if isinstance(result, Failure):
-            failures.append(result)
-        else:
-            predictions.append(result)
-    if not predictions:
-        origin = source if isinstance(source, (str, Path)) else "the records"
-        raise DataError(f"{origin}: {_explain_nothing(failures)}")
-    return Evaluation(_score_all(predictor, predictions), predictions, failures)
+    if isinstance(source, (str, Path)):
+        source = open_source(source, names)
+    records = source.entries() if isinstance(source, Source) else source
+    complete = _with_targets(records, names)
+    results = watch(predictor.predict_records(complete, workers=workers), 0)
+    scores, ledger = Scores(names), Ledger()
+    for result in _written(results, predictor, output):
+        ledger.add(result)
+        if not isinstance(result, Failure):
+            scores.add(result)
+    if not ledger.used:
+        name = source.name if isinstance(source, Source) else "the records"
+        raise DataError(f"{name}: {_explain_nothing(ledger)}")
+    return Evaluation(scores.metrics(predictor.description.units), ledger)
 
 
-def _explain_nothing(failures: Sequence[Failure]) -> str:
+def _written(
+    results: Iterable[Prediction | Failure],
+    predictor: Predictor,
+    output: str | Path | None,
+) -> Iterator[Prediction | Failure]:
+    """Pass results on, and write them if they are wanted in a file."""
+    if output is None:
+        yield from results
+        return
+    path, names = Path(output), predictor.description.targets
+    known = [f"known {column}" for column in predictor.columns]
+    headings = ["id", "formula", *predictor.columns, *known]
+    with ExitStack() as stack:
+        stack.enter_context(held(path))
+        rows = stack.enter_context(CsvFile(path, headings))
+        failures = stack.enter_context(CsvFile(failures_file(path), FAILURE_HEADINGS))
+        for one in results:
+            if isinstance(one, Failure):
+                failures.add(astuple(one))
+            else:
+                values = [v[name] for v in (one.values, one.targets) for name in names]
+                rows.add([one.id, one.formula, *values])
+            yield one
+
+
+def _explain_nothing(ledger: Ledger) -> str:
     text = "no crystal can be evaluated"
-    if not failures:
+    if not ledger.failed:
         return text
-    return f"{text}; the first of {len(failures)} failures: {failures[0].reason}"
+    _, number, reason, _ = ledger.rows()[0]
+    return f"{text}; {number} of {ledger.failed} failures: {reason}"
 
 
-def _with_targets(
-    records: Iterable[Record | Failure], names: Sequence[str]
-) -> Iterator[Record | Failure]:
+def _with_targets(records: Iterable[Item], names: Sequence[str]) -> Iterator[Item]:
     for record in records:
         missing = (
-            [name for name in names if name not in record.targets]
-            if isinstance(record, Record)
-            else []
+            []
+            if isinstance(record, Failure)
+            else [name for name in names if name not in record.targets]
         )
         if not missing or isinstance(record, Failure):
             yield record
@@ -108,17 +175,3 @@ def _with_targets(
             reason=f"no value of {', '.join(missing)}",
             remedy="add the value or leave the crystal out",
         )
-
-
-def _score_all(
-    predictor: Predictor, predictions: Sequence[Prediction]
-) -> dict[str, dict[str, Any]]:
-    units = predictor.description.units
-    return {
-        name: {"unit": units.get(name, "")}
-        | score(
-            [one.targets[name] for one in predictions],
-            [one.values[name] for one in predictions],
-        )
-        for name in predictor.description.targets
-    }

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pyg_sitenet.config import Config
+from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn import SiteNet
 
@@ -34,6 +35,8 @@ class ModelDescription(BaseModel):
         units: Unit of each target; a target without a unit may be absent.
         elements: Atomic numbers that occur in the training part.
         target_ranges: Smallest and largest training value of each target.
+        domain: What the crystals of the training part are like; None in files that
+            were written before it was recorded.
         versions: Versions of the libraries that wrote the file.
         metrics: The metrics of the run (see ``metrics.json``).
     """
@@ -46,6 +49,7 @@ class ModelDescription(BaseModel):
     units: dict[str, str] = {}
     elements: tuple[int, ...] = ()
     target_ranges: dict[str, tuple[float, float]] = {}
+    domain: Domain | None = None
     versions: dict[str, str] = {}
     metrics: dict[str, Any] = {}
 

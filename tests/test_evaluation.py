@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 from ase.build import bulk
@@ -44,7 +48,9 @@ def test_score_of_nothing_is_none() -> None:
     assert score([1.0], [2.0])["r2"] is None
 
 
-def test_errors_are_those_of_the_predictions(predictor: Predictor) -> None:
+def test_errors_are_those_of_the_predictions(
+    predictor: Predictor, tmp_path: Path
+) -> None:
     names = ["Si", "Cu", "Al"]
     predicted = predictor.predict([bulk(name) for name in names])["band_gap [eV]"]
     errors = [0.5, -0.25, 0.0]
@@ -52,22 +58,45 @@ def test_errors_are_those_of_the_predictions(predictor: Predictor) -> None:
         _record(name, band_gap=float(value) - error)
         for name, value, error in zip(names, predicted, errors, strict=True)
     ]
-    found = evaluate(predictor, records)
+    found = evaluate(predictor, records, tmp_path / "rows.csv")
     assert found.metrics["band_gap"]["mae"] == pytest.approx(0.25, abs=1e-5)
     assert found.metrics["band_gap"]["unit"] == "eV"
-    assert [one.id for one in found.predictions] == names
+    lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert lines[0] == "id,formula,band_gap [eV],known band_gap [eV]"
+    assert [line.split(",")[0] for line in lines[1:]] == names
 
 
-def test_crystals_without_a_value_are_failures(predictor: Predictor) -> None:
+def test_crystals_without_a_value_are_failures(
+    predictor: Predictor, tmp_path: Path
+) -> None:
     refused = Failure("a.cif", "a", "read", "empty", "repair it")
-    found = evaluate(predictor, [refused, _record("Si", band_gap=1.0), _record("Cu")])
-    assert [one.id for one in found.predictions] == ["Si"]
-    assert found.failures[0] == refused
-    assert found.failures[1].reason == "no value of band_gap"
+    records = [refused, _record("Si", band_gap=1.0), _record("Cu")]
+    found = evaluate(predictor, records, tmp_path / "rows.csv")
+    assert (found.ledger.used, found.ledger.failed) == (1, 2)
+    failures = (tmp_path / "rows_failures.csv").read_text().splitlines()
+    assert failures[1] == "a.cif,a,read,empty,repair it"
+    assert failures[2].startswith("Cu,Cu,target,no value of band_gap,")
+
+
+def test_crystals_are_let_go_as_they_are_evaluated(predictor: Predictor) -> None:
+    alive: list[weakref.ref[Structure]] = []
+
+    def records() -> Iterator[Record]:
+        for _ in range(20):
+            record = _record("Si", band_gap=1.0)
+            alive.append(weakref.ref(record.structure))
+            yield record
+            del record
+            assert sum(one() is not None for one in alive) < 5
+
+    assert evaluate(predictor, records()).ledger.used == 20
 
 
 def test_nothing_to_evaluate_names_the_first_reason(predictor: Predictor) -> None:
-    with pytest.raises(DataError, match=r"be evaluated; .*no value of"):
+    with pytest.raises(
+        DataError,
+        match=r"records: no crystal can be evaluated; 1 of 1 fail.*: no value of",
+    ):
         evaluate(predictor, [_record("Cu")])
     with pytest.raises(DataError, match=r"no crystal can be evaluated$"):
         evaluate(predictor, [])

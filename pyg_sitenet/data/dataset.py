@@ -3,51 +3,48 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
-from torch_geometric.data import Data, InMemoryDataset
+from numpy.typing import NDArray
+from torch import Tensor
+from torch_geometric.data import Data, Dataset
 
-from pyg_sitenet.data.cache import (
-    describe,
-    fingerprint,
-    is_telling,
-    load_graphs,
-    save_graphs,
-)
-from pyg_sitenet.data.parallel import Encoder, Filter, Transform, encode_entries
+from pyg_sitenet.data.encoder import Encoder, Filter, Transform
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.prepared import is_prepared, read_prepared
+from pyg_sitenet.data.recipe import Recipe, open_store
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
 
 
-class CrystalDataset(InMemoryDataset):
+class CrystalDataset(Dataset):
     """Crystals of a source as graphs, with their targets.
 
     Each graph is that of :func:`~pyg_sitenet.data.encode.encode_structure` with the
     targets ``y`` [1, T] (float32, in their own units), ``id`` and ``formula``. Graphs
-    are kept in a file below ``root/processed``, whose name carries a hash of every
+    are kept in a folder below ``root/processed``, whose name carries a hash of every
     setting, of the source's content and of the code that made them: a change of any
-    leads to another file, never to stale graphs.
+    leads to another folder, never to stale graphs. It is written in parallel, goes on
+    where it was interrupted, and may be shared by several processes at once. Graphs are
+    read from there as they are asked for, so that memory does not grow with their
+    number; what is damaged is made anew.
 
     Args:
         root: Folder to keep the encoded crystals in.
         source: Name of a bundled data set, or anything that
-            :func:`~pyg_sitenet.data.sources.open_source` opens.
+            :func:`~pyg_sitenet.data.sources.open_source` opens. The graphs of a folder
+            that was prepared are taken from there.
         targets: Names of the targets, in the order of the columns of ``y``.
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
         primitive_tolerance: Symmetry tolerance in angstrom.
+        time_limit: Seconds a crystal may take, else it is a failure; None for no limit.
         workers: Processes that encode; 0 takes one per core.
         transform: Applied at each access.
         pre_transform: Applied once, before the graph is kept.
@@ -56,25 +53,19 @@ class CrystalDataset(InMemoryDataset):
         progress: Show a progress bar on the terminal.
 
     Attributes:
-        failures: Every input that could not be used, and why.
-        warnings: What to know about crystals that are used nevertheless, by their id.
         units: Unit of each target that states one.
         targets: Names of the targets.
 
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
             crystal, or if ``root`` cannot be written.
+        ConfigError: If the source was prepared with other settings.
 
     Example:
         >>> dataset = CrystalDataset("cache", "dielectric", ("band_gap",))
         >>> dataset[0].id, dataset.units
         ('mp-441', {'band_gap': 'eV'})
     """
-
-    failures: list[Failure]
-    warnings: dict[str, list[str]]
-    units: dict[str, str]
-    targets: tuple[str, ...]
 
     def __init__(
         self,
@@ -85,6 +76,7 @@ class CrystalDataset(InMemoryDataset):
         max_atoms: int = 100,
         environment: str = "supercell",
         primitive_tolerance: float = 0.1,
+        time_limit: float | None = 60.0,
         workers: int = 0,
         transform: Callable[[Data], Any] | None = None,
         pre_transform: Transform | None = None,
@@ -93,119 +85,95 @@ class CrystalDataset(InMemoryDataset):
         progress: bool = False,
     ) -> None:
         self.targets = tuple(targets)
-        opened = open_source(source, self.targets)
         encoder = Encoder(
             max_atoms, environment, primitive_tolerance, pre_filter, pre_transform
         )
-        settings = _settings(opened, self.targets, encoder)
-        self._file_name = f"{_slug(opened.name)}-{fingerprint(settings)}.safetensors"
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
         )
-        telling = all(map(is_telling, settings.values()))
-        if force_reload or not (telling and self._load()):
-            self._encode(opened, encoder, workers, progress)
-        if self.warnings:
-            id_, texts = next(iter(self.warnings.items()))
-            message = "%s: %d crystals are used with a warning, such as %s: %s"
-            _logger.warning(message, opened.name, len(self.warnings), id_, texts[0])
+        recipe = Recipe(source, self.targets, encoder, time_limit, workers)
+        opened = recipe.open()
+        self.units = {k: v for k, v in opened.units.items() if k in self.targets}
+        self._columns: list[int] | None = None
+        if isinstance(source, str | Path) and is_prepared(source):
+            prepared = read_prepared(Path(source))
+            self._columns = prepared.columns(self.targets)
+            self._store = prepared.store(encoder)
+        else:
+            folder = Path(self.processed_dir)
+            self._store = open_store(
+                folder, recipe, opened, anew=force_reload, progress=progress
+            )
+        self._report(opened.name)
+
+    def len(self) -> int:
+        """Return the number of crystals in the whole data set."""
+        return len(self._store)
+
+    def get(self, idx: int) -> Data:
+        """Return a crystal by its place in the whole data set."""
+        data = self._store.graph(idx)
+        if self._columns is not None:
+            data.y = data.y[:, self._columns]
+        return data
 
     @property
-    def processed_file_names(self) -> str:
-        """The file that the graphs are kept in."""
-        return self._file_name
+    def processed_file_names(self) -> list[str]:
+        """The files that the graphs are kept in, below ``root/processed``."""
+        folder = self._store.folder.name
+        return [f"{folder}/{name}" for name in self._store.index.names]
 
     @property
     def num_sites(self) -> list[int]:
         """Unique sites of each crystal, merged ones included."""
-        if "site_multiplicity" not in self._data:
-            return self._sizes("x", 0)
-        graphs = (self.get(i) for i in self.indices())
-        return [int(graph.site_multiplicity.sum()) for graph in graphs]
+        return self._chosen(self._store.index.num_sites)
 
     @property
     def num_pairs(self) -> list[int]:
         """Pairs of each crystal."""
-        return self._sizes("edge_index", 1)
+        return self._chosen(self._store.index.num_pairs)
 
-    # Not `process`: PyG would wrap it in a check of its own, which keeps pickled
-    # descriptions of the transforms and is settled by the file's name here.
-    def _encode(
-        self, source: Source, encoder: Encoder, workers: int, progress: bool
-    ) -> None:
-        graphs: list[Data] = []
-        failures: list[Failure] = []
-        texts: dict[str, list[str]] = {}
-        with _progress_bar(source, shown=progress) as advance:
-            for result in encode_entries(source.entries(), encoder, workers):
-                advance()
-                if isinstance(result, Failure):
-                    failures.append(result)
-                elif result is not None:
-                    graphs.append(result.data)
-                    if result.warnings:
-                        texts[result.id] = list(result.warnings)
-        if not graphs:
-            raise DataError(_explain_nothing(source.name, failures))
-        self.failures, self.warnings = failures, texts
-        self.units = {k: v for k, v in source.units.items() if k in self.targets}
-        self._data, self.slices = self.collate(graphs)
-        notes = {
-            "failures": [asdict(failure) for failure in failures],
-            "warnings": texts,
-            "units": self.units,
-        }
-        save_graphs(Path(self.processed_paths[0]), self._data, self.slices, notes)
+    @property
+    def y(self) -> Tensor:
+        """Targets of each crystal, [N, T]."""
+        chosen = torch.tensor(list(self.indices()), dtype=torch.long)
+        y = self._store.joined("y")[chosen]
+        return y if self._columns is None else y[:, self._columns]
 
-    def _load(self) -> bool:
-        loaded = load_graphs(Path(self.processed_paths[0]))
-        if loaded is None:
-            return False
-        self._data, self.slices, notes = loaded
-        self.failures = [Failure(**values) for values in notes["failures"]]
-        self.units, self.warnings = notes["units"], notes["warnings"]
-        return True
+    @property
+    def failures(self) -> list[Failure]:
+        """Every input that could not be used, and why."""
+        return list(self._store.failures())
 
-    def _sizes(self, key: str, dim: int) -> list[int]:
-        if self.slices is None:
-            sizes = torch.tensor([self._data[key].size(dim)])
+    @property
+    def warnings(self) -> dict[str, list[str]]:
+        """What to know about crystals that are used nevertheless, by their id."""
+        return dict(self._store.warnings())
+
+    def ledger(self) -> Ledger:
+        """Count the inputs of the whole data set by what became of them."""
+        return self._store.index.ledger
+
+    def _chosen(self, values: NDArray[Any]) -> list[int]:
+        if self._indices is None:
+            found: list[int] = values.tolist()
         else:
-            sizes = self.slices[key].diff()
-        chosen: list[int] = sizes[list(self.indices())].tolist()
-        return chosen
+            found = values[np.asarray(self._indices, np.int64)].tolist()
+        return found
+
+    def _report(self, name: str) -> None:
+        ledger = self.ledger()
+        if not ledger.used:
+            raise DataError(_explain_nothing(name, ledger))
+        if ledger.warned:
+            id_, texts = next(self._store.warnings())
+            message = "%s: %d crystals are used with a warning, such as %s: %s"
+            _logger.warning(message, name, ledger.warned, id_, texts[0])
 
 
-def _settings(
-    source: Source, targets: tuple[str, ...], encoder: Encoder
-) -> dict[str, str]:
-    return {
-        "source": source.digest(),
-        "targets": repr(targets),
-        "max_atoms": repr(encoder.max_atoms),
-        "environment": encoder.environment,
-        "primitive_tolerance": repr(encoder.primitive_tolerance),
-        "pre_filter": describe(encoder.pre_filter),
-        "pre_transform": describe(encoder.pre_transform),
-    }
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).name).strip("-")[:40] or "crystals"
-
-
-@contextmanager
-def _progress_bar(source: Source, *, shown: bool) -> Iterator[Callable[[], None]]:
-    if not shown:
-        yield lambda: None
-        return
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Encoding {source.name}", total=source.count)
-        yield lambda: bar.advance(task)
-
-
-def _explain_nothing(name: str, failures: list[Failure]) -> str:
-    if not failures:
+def _explain_nothing(name: str, ledger: Ledger) -> str:
+    if not ledger.failed:
         return f"{name}: no crystal in it, or `pre_filter` kept none"
-    reasons = Counter(failure.reason for failure in failures).most_common(3)
+    reasons = ledger.failed_by_reason.most_common(3)
     listed = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
-    return f"{name}: none of {len(failures)} crystals can be used: {listed}"
+    return f"{name}: none of {ledger.failed} crystals can be used: {listed}"

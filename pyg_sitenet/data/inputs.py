@@ -1,35 +1,37 @@
-"""Structures that a script holds, as records: the counterpart of the sources."""
+"""Structures that a script holds, as entries: the counterpart of the sources."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ase import Atoms
 from pymatgen.core.structure import Structure
 
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.structure import StructureLike, load_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.data.sources.content import Content
+from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.structure import StructureLike
 
 
 def read_inputs(
-    structures: StructureLike | Iterable[StructureLike], *, stop: bool
-) -> Iterator[Record | Failure]:
-    """Read one structure or many, one at a time.
+    structures: StructureLike | Iterable[StructureLike],
+) -> Iterator[Entry]:
+    """Turn one structure or many into entries, one at a time.
+
+    Objects are copied: a simulation may go on with the atoms that it gave.
 
     Args:
         structures: Paths, pymatgen structures or ASE atoms, one or many.
-        stop: Raise at the first unusable one rather than yield a failure.
 
     Returns:
-        Records whose id is the path, or the position in the input.
+        Entries whose id is the path, or the position in the input.
 
     Raises:
         TypeError: If ``structures`` is nothing of the kind.
-        StructureError: If a structure cannot be used and ``stop`` is set.
     """
-    return _read(_as_many(structures), stop=stop)
+    entries = enumerate(_as_many(structures))
+    return (_entry(position, structure) for position, structure in entries)
 
 
 def _as_many(
@@ -46,19 +48,10 @@ def _as_many(
     return structures
 
 
-def _read(
-    structures: Iterable[StructureLike], *, stop: bool
-) -> Iterator[Record | Failure]:
-    for position, source in enumerate(structures):
-        is_file = isinstance(source, (str, os.PathLike))
-        name = str(source) if is_file else str(position)
-        origin = name if is_file else f"structure {position}"
-        try:
-            structure = load_structure(source)
-        except StructureError as error:
-            if stop:
-                raise
-            remedy = "repair or remove this structure"
-            yield Failure(origin, name, "read", str(error), remedy)
-            continue
-        yield Record(id=name, structure=structure, origin=origin)
+def _entry(position: int, structure: StructureLike) -> Entry:
+    if isinstance(structure, str | os.PathLike):
+        return Entry(str(structure), str(structure), Path(structure))
+    content: Content = structure
+    if isinstance(structure, Structure | Atoms):
+        content = structure.copy()
+    return Entry(str(position), f"structure {position}", content)

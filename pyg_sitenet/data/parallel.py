@@ -4,183 +4,162 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import signal
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.data.structure import reduced_formula
-from pyg_sitenet.errors import ConfigError, DataError, SiteNetWarning
+from pyg_sitenet.data.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.pool import CHUNK, Lost, Pool
+from pyg_sitenet.data.records import Failure
 
-# Below this many crystals the processes take longer to start than the work to do.
-SMALL = 64
-_CHUNK = 8
+Result = Encoded | Failure | None
+# Arrays instead of the graph's tensors, which would be sent as open files.
+Message = tuple[dict[str, Any], Encoded] | Failure | None
 
-Transform = Callable[[Data], Data]
-Filter = Callable[[Data], bool]
-_Message = tuple[dict[str, Any], str, tuple[str, ...]] | Failure | None
+_AHEAD = 4 * CHUNK  # items begun for each process before the first one is asked for
 
 
-class Encoded(NamedTuple):
-    """A graph, the id of its crystal and what a user should know about it."""
-
-    data: Data
-    id: str
-    warnings: tuple[str, ...]
+class _TimeOverError(BaseException):
+    """Not an Exception: libraries catch those."""
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """Makes the graph of an entry: read, encode, label, filter, transform.
+class PackedEncoder:
+    """Encodes an item to what is cheap to send between processes.
 
     Args:
-        max_atoms: Atoms of the environment at most.
-        environment: Kind of environment.
-        primitive_tolerance: Symmetry tolerance in angstrom.
-        pre_filter: Says which graphs to keep.
-        pre_transform: Applied to each graph that is kept.
+        encoder: What makes the graphs.
     """
 
-    max_atoms: int = 100
-    environment: str = "supercell"
-    primitive_tolerance: float = 0.1
-    pre_filter: Filter | None = None
-    pre_transform: Transform | None = None
+    encoder: Encoder
 
-    def __call__(self, entry: Entry | Failure) -> Encoded | Failure | None:
-        """Return the graph, or why there is none; None if it was filtered out."""
-        if isinstance(entry, Failure):
-            return entry
-        record = entry.read()
-        if isinstance(record, Failure):
-            return record
-        try:
-            data, texts = self._encode(record)
-        except ConfigError:
-            raise
-        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
-            reason = str(error) or type(error).__name__
-            return entry.fail(reason, "check the cell and the positions", "encode")
-        if self.pre_filter is not None and not self.pre_filter(data):
-            return None
-        if self.pre_transform is not None:
-            data = self.pre_transform(data)
-        return Encoded(data, record.id, (*record.warnings, *texts))
-
-    def _encode(self, record: Record) -> tuple[Data, list[str]]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SiteNetWarning)
-            data = encode_structure(
-                record.structure,
-                max_atoms=self.max_atoms,
-                environment=self.environment,
-                primitive_tolerance=self.primitive_tolerance,
-            )
-        data.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
-        data.id = record.id
-        data.formula = reduced_formula(record.structure)
-        return data, [str(one.message) for one in caught]
+    def __call__(self, item: Item) -> Message:
+        """Return the graph as arrays, or why there is none."""
+        result = self.encoder(item)
+        if not isinstance(result, Encoded):
+            return result
+        values = {
+            key: value.numpy() if isinstance(value, Tensor) else value
+            for key, value in result.data.to_dict().items()
+        }
+        return values, result._replace(data=Data())
 
 
 def encode_entries(
-    entries: Iterable[Entry | Failure], encoder: Encoder, workers: int = 0
-) -> Iterator[Encoded | Failure | None]:
-    """Encode entries, each result in the place of its entry.
+    entries: Iterable[Item],
+    encoder: Encoder,
+    workers: int = 0,
+    time_limit: float | None = None,
+) -> Iterator[Result]:
+    """Encode a stream of any length, each result in the place of its entry.
+
+    The crystals are encoded in other processes, even if it is one: a crystal that takes
+    longer than the limit, or whose process dies twice, becomes a failure, wherever it
+    hangs, and the others go on. Within a process that must not start others (such as
+    one of a loader) they are encoded here, see :func:`encode_here`.
 
     Args:
-        entries: What to read.
+        entries: What to read; also records, read already.
         encoder: What to do with each.
-        workers: Processes; 0 takes one per core. Few crystals need none.
+        workers: Processes; 0 takes one per core.
+        time_limit: Seconds a crystal may take; None for no limit.
 
     Raises:
-        DataError: If a process dies, which nothing but the system can do to it.
+        DataError: If processes cannot be started.
+        ConfigError: If a setting of the encoder is wrong.
     """
-    entries = iter(entries)
-    first = list(islice(entries, SMALL))
-    everything = chain(first, entries)
-    workers = workers or _num_cores()
-    if workers == 1 or len(first) < SMALL:
-        return map(encoder, everything)
-    return _in_processes(everything, encoder, workers)
+    if multiprocessing.current_process().daemon:
+        yield from encode_here(entries, encoder, time_limit)
+        return
+    workers = workers or num_cores()
+    waiting: dict[int, Item] = {}
+    found: dict[int, Message | Lost] = {}
+    upcoming, position = iter(entries), 0
+    with Pool(PackedEncoder(encoder), workers, time_limit) as pool:
+        while True:
+            while len(waiting) < _AHEAD * workers:
+                item = next(upcoming, None)
+                if item is None:
+                    break
+                waiting[pool.submit(item)] = item
+            if not waiting:
+                return
+            found.update(pool.answers())
+            while position in found:
+                yield unpack(found.pop(position), waiting.pop(position))
+                position += 1
 
 
-def _in_processes(
-    entries: Iterator[Entry | Failure], encoder: Encoder, workers: int
-) -> Iterator[Encoded | Failure | None]:
-    waiting: deque[Future[list[_Message]]] = deque()
-    with ProcessPoolExecutor(
-        workers, multiprocessing.get_context(), _start_worker, (encoder,)
-    ) as pool:
-        try:
-            while chunk := list(islice(entries, _CHUNK)):
-                with warnings.catch_warnings():
-                    # Forking a process with threads is warned about; ours only ever
-                    # compute on one thread, as those of PyTorch's loaders.
-                    warnings.simplefilter("ignore", DeprecationWarning)
-                    waiting.append(pool.submit(_encode_chunk, chunk))
-                if len(waiting) > 4 * workers:
-                    yield from map(_unpack, waiting.popleft().result())
-            while waiting:
-                yield from map(_unpack, waiting.popleft().result())
-        except BrokenProcessPool as error:
-            raise DataError(
-                "a process that encodes crystals died (out of memory, or started from "
-                'a script without `if __name__ == "__main__":`); try `workers=1`'
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def encode_here(
+    entries: Iterable[Item], encoder: Encoder, time_limit: float | None = None
+) -> Iterator[Result]:
+    """Encode in this process, for a few crystals that are in memory already.
+
+    The limit is kept by an interval timer, which Python heeds between two of its
+    instructions: code that hangs in a library's compiled function is not interrupted.
+    Timers need the main thread of a system that has them; elsewhere there is no limit.
+    """
+    for item in entries:
+        yield _encode_in_time(item, encoder, time_limit)
 
 
-_encoder: Encoder | None = None
-
-
-def _start_worker(encoder: Encoder) -> None:
-    global _encoder
-    _encoder = encoder
-    torch.set_num_threads(1)
-
-
-def _encode_chunk(entries: list[Entry | Failure]) -> list[_Message]:
-    if _encoder is None:
-        raise RuntimeError("the worker was not started")
-    return [_pack(_encoder(entry)) for entry in entries]
-
-
-def _pack(result: Encoded | Failure | None) -> _Message:
-    """Take a graph apart into arrays: tensors would be sent as open files."""
-    if not isinstance(result, Encoded):
-        return result
-    values = {
-        key: value.numpy() if isinstance(value, Tensor) else value
-        for key, value in result.data.to_dict().items()
-    }
-    return values, result.id, result.warnings
-
-
-def _unpack(message: _Message) -> Encoded | Failure | None:
+def unpack(message: Message | Lost, item: Item) -> Result:
+    """Return the graph of a message, or the failure if it was lost."""
+    if isinstance(message, Lost):
+        return _fail(message, item)
     if not isinstance(message, tuple):
         return message
-    values, id_, texts = message
+    values, encoded = message
     tensors = {
         key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
         for key, value in values.items()
     }
-    return Encoded(Data.from_dict(tensors), id_, texts)
+    return encoded._replace(data=Data.from_dict(tensors))
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _encode_in_time(item: Item, encoder: Encoder, limit: float | None) -> Result:
+    has_timer = hasattr(signal, "setitimer")
+    is_main = threading.current_thread() is threading.main_thread()
+    if limit is None or not has_timer or not is_main:
+        return encoder(item)
+    before = signal.signal(signal.SIGALRM, _stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        result = encoder(item)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return result
+    except _TimeOverError:
+        return _fail(Lost("", limit), item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _TimeOverError
+
+
+def _fail(lost: Lost, item: Item) -> Failure:
+    if lost.seconds is None:
+        reason = f"the process that read and encoded it {lost.reason}, twice"
+        remedy = "check the structure, make its cell smaller, or free memory"
+    else:
+        reason = f"not read and encoded within {lost.seconds:g} seconds"
+        remedy = "raise data.time_limit, or make its cell smaller"
+    return Failure(item.origin, item.id, "encode", reason, remedy)

@@ -46,6 +46,17 @@ class SiteEmbedding(nn.Module):
         self.register_buffer("mean", mean.float(), persistent=False)
         self.register_buffer("scale", scale.float(), persistent=False)
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Shorten the element vectors above the norm limit until none is.
+
+        This otherwise happens to each as it is used, to some of them twice because of
+        rounding: what a model in use predicts would depend on what it has seen before.
+        """
+        rows = torch.arange(NUM_ELEMENT_ROWS, device=self.elements.weight.device)
+        for _ in range(10):
+            self.elements(rows)
+
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
         """Return the first site vectors."""
         properties = (x.to(self.mean.dtype) - self.mean) / self.scale

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.tree import ExtraTreeRegressor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import element_properties
 
 NUM_TREES = 200
+NUM_FEATURES = 119 + 4 * 8 + 1
 BASELINES = ("mean", "composition")
 
 
@@ -66,12 +67,33 @@ def _composition(
 ) -> NDArray[np.float64]:
     if not others:
         return np.empty((0, y.shape[1]))
-    known = np.stack([composition_features(data) for data in train])
-    unknown = np.stack([composition_features(data) for data in others])
-    columns = [
-        ExtraTreesRegressor(NUM_TREES, random_state=seed)
-        .fit(known, y[:, t])
-        .predict(unknown)
-        for t in range(y.shape[1])
-    ]
+    known, unknown = _all_features(train), _all_features(others)
+    columns = [_forest(known, y[:, t], unknown, seed) for t in range(y.shape[1])]
     return np.stack(columns, axis=1)
+
+
+def _all_features(crystals: Sequence[Data]) -> NDArray[np.float32]:
+    # In the precision that trees work in, and without a second copy.
+    features = np.empty((len(crystals), NUM_FEATURES), np.float32)
+    for row, data in zip(features, crystals, strict=True):
+        row[:] = composition_features(data)
+    return features
+
+
+def _forest(
+    known: NDArray[np.float32],
+    y: NDArray[np.float64],
+    unknown: NDArray[np.float32],
+    seed: int,
+) -> NDArray[np.float64]:
+    """Predict with scikit-learn's ``ExtraTreesRegressor``, one tree in memory at once.
+
+    All trees of a large data set would take more memory than the rest of a training.
+    """
+    random = np.random.RandomState(seed)
+    total = np.zeros(len(unknown))
+    for _ in range(NUM_TREES):
+        tree_seed = random.randint(np.iinfo(np.int32).max)
+        tree = ExtraTreeRegressor(random_state=tree_seed).fit(known, y)
+        total += tree.predict(unknown)
+    return total / NUM_TREES

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch_geometric.data import Data
 
 from pyg_sitenet.config import Config
+from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.model_file import ModelDescription, library_versions
 from pyg_sitenet.prediction import column_name
@@ -34,7 +34,7 @@ class Outcome:
     Attributes:
         config: All settings.
         units: Unit of each target that has one.
-        graphs: The crystals of the parts ``train``, ``val`` and ``test``.
+        crystals: The parts ``train``, ``val`` and ``test``, read as they are needed.
         predicted: Predictions for ``val`` and ``test``, each [N, T] in target units.
         history: Errors of every epoch.
         num_failed: Inputs that could not be used.
@@ -43,7 +43,7 @@ class Outcome:
 
     config: Config
     units: Mapping[str, str]
-    graphs: Mapping[str, Sequence[Data]]
+    crystals: Mapping[str, CrystalDataset]
     predicted: Mapping[str, Array]
     history: History
     num_failed: int
@@ -56,13 +56,13 @@ class Outcome:
 
     def truth(self, part: str) -> Array:
         """Return the known values of a part, [N, T]."""
-        values = [data.y.double().numpy() for data in self.graphs[part]]
-        return np.concatenate([np.empty((0, len(self.targets))), *values])
+        values: Array = self.crystals[part].y.double().numpy()
+        return values
 
 
 def summarise(outcome: Outcome) -> dict[str, Any]:
     """Return the metrics of a run, those of the baselines beside the model's."""
-    sizes = {name: len(part) for name, part in outcome.graphs.items()}
+    sizes = {name: len(part) for name, part in outcome.crystals.items()}
     return {
         "targets": _target_metrics(outcome),
         "num_crystals": sizes | {"failed": outcome.num_failed},
@@ -77,13 +77,14 @@ def describe(outcome: Outcome, metrics: Mapping[str, Any]) -> ModelDescription:
     """Return what the model file says about the model."""
     targets, y = outcome.targets, outcome.truth("train")
     ranges = zip(y.min(axis=0).tolist(), y.max(axis=0).tolist(), strict=True)
-    z = torch.cat([data.z for data in outcome.graphs["train"]])
+    elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
     return ModelDescription(
         config=outcome.config,
         targets=targets,
         units={name: outcome.units[name] for name in targets if name in outcome.units},
-        elements=tuple(z.unique().tolist()),
+        elements=tuple(sorted(elements)),
         target_ranges=dict(zip(targets, ranges, strict=True)),
+        domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
     )
@@ -100,10 +101,11 @@ def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
 
 def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
     """Write ``predictions.csv``: id, formula, known and predicted values."""
-    graphs, truth = outcome.graphs["test"], outcome.truth("test")
+    crystals, truth = outcome.crystals["test"], outcome.truth("test")
+    names = [(data.id, data.formula) for data in crystals]
     table: dict[str, Any] = {
-        "id": [data.id for data in graphs],
-        "formula": [data.formula for data in graphs],
+        "id": [id_ for id_, _ in names],
+        "formula": [formula for _, formula in names],
     }
     for t, target in enumerate(outcome.targets):
         name = column_name(target, outcome.units)
@@ -148,10 +150,10 @@ def draw_figures(
 
 
 def _target_metrics(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    graphs, predicted = outcome.graphs, outcome.predicted
+    crystals, predicted = outcome.crystals, outcome.predicted
     truth = {part: outcome.truth(part) for part in ("val", "test")}
     seed = outcome.config.training.seed
-    baselines = fit_baselines(graphs["train"], graphs["test"], seed)
+    baselines = fit_baselines(crystals["train"], crystals["test"], seed)
     return {
         target: {
             "unit": outcome.units.get(target, ""),

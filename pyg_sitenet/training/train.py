@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
@@ -51,10 +52,12 @@ class RunResult:
     Attributes:
         metrics: What ``metrics.json`` holds.
         folder: The run folder.
+        ledger: What became of the inputs.
     """
 
     metrics: dict[str, Any]
     folder: Path
+    ledger: Ledger
 
 
 def train(
@@ -76,7 +79,7 @@ def train(
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
     ``mean`` and ``composition``; then ``num_crystals`` of each part,
     ``num_parameters``, ``epochs``, ``best_epoch``, ``seconds``, ``notes`` (why a value
-    is null) and the ``history`` of all epochs.
+    is null), ``inputs`` (what became of them) and the ``history`` of all epochs.
 
     Args:
         config: All settings.
@@ -108,7 +111,7 @@ def train(
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
-            graphs={name: _graphs(data, name) for name in ("train", "val", "test")},
+            crystals={name: data.part(name) for name in ("train", "val", "test")},
             predicted={name: _predict(module, part) for name, part in parts.items()},
             history=history,
             num_failed=len(dataset.failures),
@@ -118,9 +121,11 @@ def train(
     save_model(folder.model, module.model, describe(outcome, metrics))
     write_predictions(folder, outcome)
     draw_figures(folder, outcome, metrics)
-    metrics |= {"seconds": time.perf_counter() - start, "history": history.epochs}
+    ledger = dataset.ledger()
+    metrics |= {"inputs": ledger.counts(), "history": history.epochs}
+    metrics["seconds"] = time.perf_counter() - start
     write_metrics(folder, metrics)
-    return RunResult(metrics, folder.path)
+    return RunResult(metrics, folder.path, ledger)
 
 
 def _with_absolute_source(config: Config) -> Config:
@@ -143,6 +148,7 @@ def _load_dataset(
         max_atoms=data.max_atoms,
         environment=data.environment,
         primitive_tolerance=data.primitive_tolerance,
+        time_limit=data.time_limit,
         workers=data.workers,
         pre_transform=_merging(config),
         progress=progress,
@@ -175,7 +181,7 @@ def _fit(
         SiteNet(config.model, num_targets=len(config.data.targets)),
         config.training,
         config.data.targets,
-        torch.cat([graph.y for graph in _graphs(data, "train")]),
+        data.part("train").y,
         len(loader),
     )
     history = fit(
@@ -191,10 +197,6 @@ def _fit(
         module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
     module.eval()
     return module, history
-
-
-def _graphs(data: CrystalDataModule, part: str) -> list[Data]:
-    return [data.dataset[int(i)] for i in data.splits[part]]
 
 
 @torch.inference_mode()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from ase.io import write
 
 from pyg_sitenet import load_predictor
-from pyg_sitenet.cli.tables import rows_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
 
@@ -105,39 +105,101 @@ def test_missing_input_among_others_is_a_failure(sitenet, run, tmp_path):
     assert "no such file" in found["failures"][0]["reason"]
 
 
-def test_rows_are_on_disk_before_the_end(tmp_path):
-    """A run that is stopped keeps what it has done."""
-    path = tmp_path / "new" / "rows.csv"
-    with rows_file(path, ["id", "value"]) as add:
-        add(["a", 1.0])
-        assert path.read_text() == "id,value\na,1\n"
-
-
-def test_stopped_run_goes_on_where_its_files_end(sitenet, run, mixed, tmp_path):
-    whole, part = tmp_path / "whole.csv", tmp_path / "part.csv"
-    failed = [path.with_name(f"{path.stem}_failures.csv") for path in (whole, part)]
-    assert sitenet("predict", run, mixed, "--output", whole).exit_code == 0
-    # In the order of names come binary*, cut*, empty* (15 failures), then good*.
-    lines = whole.read_text().splitlines(keepends=True)
-    part.write_text("".join(lines[:31]) + lines[31][:5])
-    failed[1].write_text("".join(failed[0].read_text().splitlines(keepends=True)[:16]))
-    done = sitenet("predict", run, mixed, "--output", part, "--resume")
+def test_finished_run_is_not_done_again(sitenet, run, crystals, tmp_path):
+    output = tmp_path / "gaps.csv"
+    words = ("predict", run, crystals, "--output", output)
+    assert sitenet(*words).exit_code == 0
+    before = output.stat().st_mtime_ns
+    done = sitenet(*words, "--resume")
     assert done.exit_code == 0, done.output
-    assert [row["id"] for row in rows(part)] == [row["id"] for row in rows(whole)]
-    assert failed[1].read_text() == failed[0].read_text()
-    assert "180 predicted, 20 failed" in done.stderr
+    assert "40 read: 40 predicted, 0 failed" in done.stderr
+    assert output.stat().st_mtime_ns == before
 
 
-def test_resumed_run_does_what_is_new_and_no_more(sitenet, run, tmp_path):
+def test_resumed_run_does_not_mix_inputs(sitenet, run, tmp_path):
     folder, output = tmp_path / "new", tmp_path / "gaps.csv"
     folder.mkdir()
-    for name in ("MgO", "ZnO"):
-        shutil.copy(EXAMPLES / f"{name}.cif", folder)
+    shutil.copy(EXAMPLES / "ZnO.cif", folder)
     assert sitenet("predict", run, folder, "--output", output).exit_code == 0
-    shutil.copy(EXAMPLES / "NaCl.cif", folder / "AAA.cif")  # comes before the others
+    shutil.copy(EXAMPLES / "NaCl.cif", folder)
     done = sitenet("predict", run, folder, "--output", output, "--resume")
+    assert done.exit_code == 1
+    assert "cannot be continued, it was begun before its inputs changed" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_stopped_run_is_overwritten_only_when_told(sitenet, run, mixed, tmp_path):
+    output, record = tmp_path / "gaps.csv", tmp_path / "gaps_run.json"
+    words = ("predict", run, mixed, "--output", output)
+    assert sitenet(*words).exit_code == 0
+    values = json.loads(record.read_text()) | {"is_complete": False}
+    record.write_text(json.dumps(values))
+    done = sitenet(*words)
+    assert done.exit_code == 1
+    assert "stopped after 200 inputs; go on with resume (--resume)" in done.stderr
+    assert sitenet(*words, "--overwrite").exit_code == 0
+    assert json.loads(record.read_text())["is_complete"]
+
+
+def test_json_with_output_names_the_files_and_counts_by_reason(
+    sitenet, run, mixed, tmp_path
+):
+    output = tmp_path / "gaps.csv"
+    done = sitenet("predict", run, mixed, "--output", output, "--json")
+    found = json.loads(done.stdout)
+    assert Path(found["failures_file"]) == tmp_path / "gaps_failures.csv"
+    assert Path(found["run_file"]).is_file()
+    counts = found["counts"]
+    assert (counts["read"], counts["used"], counts["failed"]) == (200, 180, 20)
+    assert sum(one["count"] for one in counts["failed_by_reason"]) == 20
+    assert all(one["remedy"] for one in counts["failed_by_reason"])
+
+
+def test_strict_is_exit_code_1_after_all_work(sitenet, run, mixed, tmp_path):
+    output = tmp_path / "gaps.csv"
+    done = sitenet("predict", run, mixed, "--output", output, "--strict")
+    assert done.exit_code == 1
+    assert "Error: 20 inputs failed, and none may (--strict)" in done.stderr
+    assert len(rows(output)) == 180
+    assert sitenet("predict", run, EXAMPLES, "--strict").exit_code == 0
+
+
+def test_trajectory_gives_one_row_per_frame(sitenet, run, tmp_path):
+    frames = []
+    for seed in range(5):
+        atoms = bulk("MgO", "rocksalt", a=4.21)
+        atoms.rattle(0.05, seed=seed)
+        frames.append(atoms)
+    write(tmp_path / "run.traj", frames)
+    output = tmp_path / "gaps.csv"
+    done = sitenet("predict", run, tmp_path / "run.traj", "--output", output)
     assert done.exit_code == 0, done.output
-    assert [row["id"] for row in rows(output)] == ["MgO", "ZnO", "AAA"]
+    assert [row["id"] for row in rows(output)] == [f"run@{n}" for n in range(5)]
+    values = [float(row["gap [eV]"]) for row in rows(output)]
+    expected = load_predictor(run).predict(frames)["gap [eV]"]
+    assert values == pytest.approx(expected.to_list(), rel=1e-5)
+
+
+def test_number_of_processes_changes_no_byte(sitenet, run, mixed, tmp_path):
+    outputs = [tmp_path / f"{workers}.csv" for workers in (1, 2)]
+    for workers, output in zip((1, 2), outputs, strict=True):
+        words = ("--output", output, "--workers", workers)
+        assert sitenet("predict", run, mixed, *words).exit_code == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--resume",), "--resume needs the --output file"),
+        (("--overwrite",), "--overwrite needs the --output file"),
+        (("--resume", "--overwrite", "--output", "a.csv"), "either --resume or"),
+    ],
+)
+def test_impossible_options_are_wrong_usage(sitenet, run, words, message):
+    done = sitenet("predict", run, EXAMPLES, *words)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
 
 
 def test_data_without_crystals_are_one_line(sitenet, run, tmp_path):
@@ -154,33 +216,27 @@ def test_one_line_names_each_cause_and_its_file(sitenet, run, tmp_path):
     done = sitenet("predict", run, tmp_path / "rows.json", tmp_path / "empty.cif")
     # Where the progress bar is not shown, some versions of rich leave an empty line.
     assert done.stderr.strip().splitlines() == [
-        "0 predicted, 4 failed",
+        "4 read: 0 predicted, 4 failed",
         f"  {tmp_path}/rows.json, row 1: names no structure (2 more like this)",
         f"  {tmp_path}/empty.cif: the file is empty; export it again",
     ]
 
 
-def test_long_lists_of_reasons_are_cut(sitenet, run, mixed):
-    for number in range(5):
-        (mixed / f"more{number}.cif").write_text("")
-    done = sitenet("predict", run, mixed)
-    assert "180 predicted, 25 failed" in done.stderr
-    assert "and 5 more: --output FILE.csv" in done.stderr
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
-def test_full_disk_is_one_line(sitenet, run):
-    done = sitenet("predict", run, EXAMPLES, "--output", "/dev/full")
-    assert done.exit_code == 1
-    assert done.stderr == "Error: No space left on device\n"
-
-
-def test_file_of_another_model_is_not_continued(sitenet, run, tmp_path):
+def test_output_without_its_record_is_not_continued(sitenet, run, tmp_path):
     output = tmp_path / "gaps.csv"
     output.write_text("id,formula,n,warnings\nNaCl,NaCl,1.5,\n")
     done = sitenet("predict", run, EXAMPLES, "--output", output, "--resume")
     assert done.exit_code == 1
-    assert "cannot be continued: its columns are id, formula, n" in done.stderr
+    assert "cannot be continued without gaps_run.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="has no devices")
+def test_device_as_output_is_one_line(sitenet, run):
+    done = sitenet("predict", run, EXAMPLES, "--output", "/dev/null")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: /dev/null: not a regular file; choose")
+    assert not list(Path("/dev").glob("*null*_*"))
 
 
 @pytest.mark.parametrize(

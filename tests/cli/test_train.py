@@ -56,6 +56,11 @@ def test_number_of_failed_inputs_is_printed(sitenet, crystals, small, tmp_path):
     assert done.exit_code == 0, done.output
     assert "3 inputs could not be used" in done.stdout
     assert "failures.csv" in done.stdout
+    assert "40 read: 37 used, 3 failed" in done.stderr
+    strict = sitenet("train", data, "--output", tmp_path / "b", "--strict", *small)
+    assert strict.exit_code == 1
+    assert "3 inputs failed, and none may (--strict)" in strict.stderr
+    assert (tmp_path / "b" / "model.safetensors").is_file()
 
 
 def test_settings_seed_and_preset_reach_the_run(sitenet, crystals, small, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -65,6 +66,7 @@ def test_cache_gives_the_same_data_set(tmp_path, table, source):
     new = CrystalDataset(tmp_path, table, ["gap"])
     old = CrystalDataset(tmp_path, table, ["gap"])
     assert len(_files(tmp_path)) == 1
+    assert old.ledger().counts() == new.ledger().counts()
     assert len(old) == len(new) == (1 if source == "one" else 4)
     assert old.failures == new.failures
     assert old.units == new.units
@@ -83,7 +85,7 @@ def test_cache_spares_the_encoding(tmp_path, table, monkeypatch):
     def encode_again(*_args, **_options):
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("pyg_sitenet.data.dataset.encode_entries", encode_again)
+    monkeypatch.setattr("pyg_sitenet.data.build.Builder.build", encode_again)
     assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
     with pytest.raises(AssertionError, match="encoded again"):
         CrystalDataset(tmp_path, table, ["gap"], force_reload=True)
@@ -125,19 +127,68 @@ def test_function_that_cannot_be_described_is_applied_anew(tmp_path, table):
         assert dataset[0].y.item() == 5 * factor
 
 
-def test_damaged_cache_is_made_anew(tmp_path, table):
+def _shards(root):
+    (folder,) = (root / "processed").iterdir()
+    return sorted(folder.glob("0*.safetensors"))
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def _flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = [_truncate, _flip_a_bit, Path.unlink, lambda path: path.write_bytes(b"")]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_shard_is_made_anew_when_it_is_read(tmp_path, table, damage):
     CrystalDataset(tmp_path, table, ["gap"])
-    (path,) = (tmp_path / "processed").iterdir()
-    path.write_bytes(path.read_bytes()[:200])
+    (path,) = _shards(tmp_path)
+    content = path.read_bytes()
+    damage(path)
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    assert [data.id for data in dataset] == ["c0", "c2", "c3", "c5"]
+    assert path.read_bytes() == content
+
+
+def test_damaged_index_is_made_anew(tmp_path, table):
+    CrystalDataset(tmp_path, table, ["gap"])
+    (index,) = (tmp_path / "processed").glob("*/index-*")
+    _flip_a_bit(index)
     assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
-    assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
+
+
+def test_damage_after_opening_is_repaired_too(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    (path,) = _shards(tmp_path)
+    _flip_a_bit(path)
+    assert dataset[0].id == "c0"
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_damage_without_the_source_is_a_clear_error(tmp_path, table, change):
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    _truncate(_shards(tmp_path)[0])
+    if change == "gone":
+        table.unlink()
+    else:
+        table.write_text(table.read_text() + "\n")
+    wanted = {"gone": "no such file", "changed": "table.jsonl has changed since"}
+    with pytest.raises(DataError, match=f"part 0 .* damaged .*{wanted[change]}"):
+        dataset[0]
 
 
 def test_nothing_is_pickled(tmp_path, table):
     CrystalDataset(tmp_path, table, ["gap"], pre_transform=AddSelfLoops("edge_attr"))
-    (name,) = _files(tmp_path)
-    assert name.startswith("table-jsonl-")
-    assert name.endswith(".safetensors")
+    (folder,) = _files(tmp_path)
+    assert folder.startswith("table-jsonl-")
+    files = [path.name for path in (tmp_path / "processed" / folder).iterdir()]
+    assert {name.split(".")[-1] for name in files} == {"safetensors"}
 
 
 def test_sizes_are_those_of_the_graphs(tmp_path, table):
@@ -221,3 +272,18 @@ def _nothing(_data):
 def _usable(table):
     table.write_text("\n".join(table.read_text().split("\n")[:3]))
     return table
+
+
+def _hang_on_c2(data):
+    if data.id == "c2":
+        sum(range(10**12))
+    return data
+
+
+def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table):
+    dataset = CrystalDataset(
+        tmp_path, table, ["gap"], time_limit=0.5, pre_transform=_hang_on_c2
+    )
+    assert [data.id for data in dataset] == ["c0", "c3", "c5"]
+    assert [failure.id for failure in dataset.failures] == ["c1", "c2", "c4"]
+    assert dataset.failures[1].reason == "not read and encoded within 0.5 seconds"

@@ -1,19 +1,25 @@
+import functools
+import itertools
 import multiprocessing
 import os
+import signal
+import warnings
 
 import pytest
 import torch
-from torch_geometric.data import Data
 
-from pyg_sitenet.data.parallel import SMALL, Encoded, Encoder, encode_entries
+from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.parallel import encode_entries, encode_here
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Entry, open_source
-from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.errors import ConfigError
+
+HANGS = 4  # the place of mp-560902
 
 
 def _entries(count):
-    entries = list(open_source("dielectric", ["band_gap"]).entries())
-    return entries[:count]
+    source = open_source("dielectric", ["band_gap"])
+    return list(itertools.islice(source.entries(), count))
 
 
 def _bad(entry):
@@ -34,12 +40,37 @@ def _with_process(data):
     return data
 
 
-def _die(_data):
-    os._exit(3)
+def _hang_in_c(data):
+    """Spin in compiled code that hears no signal, for one of the crystals."""
+    if data.id == "mp-560902":
+        sum(range(10**12))
+    return data
+
+
+def _hang(_data):
+    while True:
+        pass
+
+
+def _die(data):
+    if data.id == "mp-560902":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return data
+
+
+def _die_once(data, marker):
+    if data.id == "mp-560902" and not marker.exists():
+        marker.touch()
+        os._exit(3)
+    return data
+
+
+def _break(data):
+    raise KeyError(data.id)
 
 
 def test_processes_give_the_same_graphs_in_the_same_order():
-    entries = _entries(SMALL + 20)
+    entries = _entries(80)
     entries[5] = _bad(entries[5])
     entries[70] = Failure("t.csv, row 9", "x", "table", "no file", "add it")
     encoder = Encoder(max_atoms=6)
@@ -62,65 +93,34 @@ def test_processes_give_the_same_graphs_in_the_same_order():
 
 @pytest.mark.slow  # each process imports torch
 def test_processes_may_start_afresh_instead_of_forking(monkeypatch):
-    spawning = multiprocessing.get_context("spawn")
-    monkeypatch.setattr(
-        "pyg_sitenet.data.parallel.multiprocessing.get_context", lambda: spawning
-    )
-    entries = _entries(SMALL + 1)
+    monkeypatch.setattr("pyg_sitenet.data.pool.START_METHOD", "spawn")
+    entries = _entries(20)
     results = list(encode_entries(entries, Encoder(max_atoms=20), workers=2))
     assert [result.id for result in results] == [entry.id for entry in entries]
 
 
-def test_many_crystals_are_shared_out_and_few_are_not():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_crystals_are_encoded_in_other_processes(workers):
     encoder = Encoder(max_atoms=10, pre_transform=_with_process)
-    few = encode_entries(_entries(4), encoder, workers=2)
-    assert {one.data.process for one in few} == {os.getpid()}
-    many = encode_entries(_entries(SMALL + 40), encoder, workers=2)
-    assert os.getpid() not in {one.data.process for one in many}
+    results = list(encode_entries(_entries(40), encoder, workers=workers))
+    used = {one.data.process for one in results}
+    assert os.getpid() not in used
+    assert len(used) == workers
 
 
-def test_graph_carries_target_id_and_formula():
-    (entry,) = _entries(1)
-    data = Encoder(max_atoms=20)(entry).data
-    assert (data.id, data.formula) == ("mp-441", "Rb2Te")
-    assert data.y.shape == (1, 1)
-    assert data.y.dtype == torch.float32
-    assert data.y.item() == pytest.approx(1.88)
+def test_stream_is_read_only_so_far_ahead():
+    read = []
 
+    def stream():
+        for entry in itertools.cycle(_entries(3)):
+            read.append(entry)
+            yield entry
 
-def test_cell_above_max_atoms_is_kept_with_a_warning():
-    (entry,) = _entries(1)
-    result = Encoder(max_atoms=2)(entry)
-    assert result.data.num_nodes == 3
-    assert "3 sites, more than max_atoms=2" in result.warnings[0]
-    assert Encoder(max_atoms=3)(entry).warnings == ()
-
-
-def test_filter_and_transform_are_applied_in_this_order():
-    entries = _entries(6)
-    encoder = Encoder(
-        max_atoms=10,
-        pre_filter=lambda data: data.y.item() > 3 and data.num_nodes > 0,
-        pre_transform=lambda data: Data(y=-data.y),
-    )
-    results = [encoder(entry) for entry in entries]
-    kept = [entry.targets["band_gap"] > 3 for entry in entries]
-    assert [result is not None for result in results] == kept
-    assert all(result.data.y.item() < -3 for result in results if result is not None)
-
-
-def test_crystal_that_cannot_be_encoded_is_a_failure(monkeypatch):
-    def overflow(*_args, **_options):
-        raise MemoryError
-
-    monkeypatch.setattr("pyg_sitenet.data.parallel.encode_structure", overflow)
-    (entry,) = _entries(1)
-    failure = Encoder()(entry)
-    assert (failure.id, failure.stage, failure.reason) == (
-        "mp-441",
-        "encode",
-        "MemoryError",
-    )
+    results = encode_entries(stream(), Encoder(max_atoms=6), workers=1)
+    ids = [result.id for result in itertools.islice(results, 10)]
+    results.close()
+    assert ids == [entry.id for entry in read[:10]]
+    assert len(read) < 60
 
 
 def test_wrong_setting_is_no_failure_of_each_crystal():
@@ -128,6 +128,80 @@ def test_wrong_setting_is_no_failure_of_each_crystal():
         list(encode_entries(_entries(2), Encoder(max_atoms=0)))
 
 
-def test_process_that_dies_is_an_error_and_no_hang():
-    with pytest.raises(DataError, match="a process that encodes crystals died"):
-        list(encode_entries(_entries(SMALL + 1), Encoder(pre_transform=_die), 2))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_crystal_that_hangs_in_compiled_code_costs_itself_alone(workers):
+    entries = _entries(12)
+    encoder = Encoder(max_atoms=6, pre_transform=_hang_in_c)
+    results = list(encode_entries(entries, encoder, workers, time_limit=0.5))
+    lost = [k for k, one in enumerate(results) if isinstance(one, Failure)]
+    assert lost == [HANGS]
+    assert [one.id for one in results] == [one.id for one in entries]
+    assert results[HANGS].stage == "encode"
+    assert results[HANGS].origin == "bundled data set dielectric, mp-560902"
+    assert results[HANGS].reason == "not read and encoded within 0.5 seconds"
+    assert "data.time_limit" in results[HANGS].remedy
+
+
+def test_crystal_that_hangs_here_is_interrupted():
+    entries = _entries(1)
+    before = signal.getsignal(signal.SIGALRM)
+    encoder = Encoder(max_atoms=6, pre_transform=_hang)
+    (failure,) = encode_here(entries, encoder, time_limit=0.2)
+    assert failure.reason == "not read and encoded within 0.2 seconds"
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_limit_does_not_touch_what_keeps_it():
+    limited = list(encode_here(_entries(3), Encoder(max_atoms=6), time_limit=60))
+    free = list(encode_here(_entries(3), Encoder(max_atoms=6)))
+    assert all(map(_same, (a.data for a in limited), (b.data for b in free)))
+
+
+def test_process_of_a_loader_encodes_by_itself():
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def work():
+        results = encode_entries(_entries(2), Encoder(max_atoms=6), 2)
+        theirs.send([result.id for result in results])
+
+    process = context.Process(target=work, daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    assert ours.poll(60)
+    assert ours.recv() == [entry.id for entry in _entries(2)]
+    process.join()
+
+
+def test_crystal_whose_process_is_killed_costs_itself_alone():
+    entries = _entries(12)
+    encoder = Encoder(max_atoms=6, pre_transform=_die)
+    results = list(encode_entries(entries, encoder, 2))
+    assert [k for k, one in enumerate(results) if isinstance(one, Failure)] == [HANGS]
+    assert "was ended by SIGKILL, perhaps for lack of memory, twice" in (
+        results[HANGS].reason
+    )
+
+
+def test_crystal_is_tried_again_when_its_process_dies(tmp_path):
+    entries = _entries(12)
+    once = functools.partial(_die_once, marker=tmp_path / "died")
+    results = list(encode_entries(entries, Encoder(max_atoms=6, pre_transform=once), 2))
+    assert (tmp_path / "died").exists()
+    assert [type(one) for one in results] == [Encoded] * len(entries)
+
+
+def test_error_of_a_transform_is_raised_here():
+    encoder = Encoder(max_atoms=6, pre_transform=_break)
+    with pytest.raises(KeyError, match="mp-441"):
+        list(encode_entries(_entries(3), encoder, 2))
+
+
+def test_no_process_is_left():
+    list(encode_entries(_entries(20), Encoder(max_atoms=6), 2))
+    results = encode_entries(_entries(20), Encoder(max_atoms=6), 2)
+    next(results)
+    results.close()
+    assert multiprocessing.active_children() == []

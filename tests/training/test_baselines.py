@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import torch
 from ase.build import bulk
+from sklearn.ensemble import ExtraTreesRegressor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import element_properties
 from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.training.baselines import composition_features, fit_baselines
+from pyg_sitenet.training.baselines import (
+    NUM_TREES,
+    composition_features,
+    fit_baselines,
+)
 
 
 def _graph(symbol: str, y: float, structure: str = "rocksalt") -> Data:
@@ -73,3 +78,11 @@ def test_nothing_to_predict_gives_nothing(salts: list[Data]) -> None:
         "mean": (0, 2),
         "composition": (0, 2),
     }
+
+
+def test_composition_baseline_is_the_forest_of_scikit_learn(salts: list[Data]) -> None:
+    predicted = fit_baselines(salts[:12], salts[12:], seed=3)["composition"]
+    features = np.stack([composition_features(data) for data in salts])
+    forest = ExtraTreesRegressor(NUM_TREES, random_state=3)
+    forest.fit(features[:12], [float(data.y[0, 0]) for data in salts[:12]])
+    np.testing.assert_array_equal(predicted[:, 0], forest.predict(features[12:]))

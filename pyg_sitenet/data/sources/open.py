@@ -37,6 +37,7 @@ def open_source(
               ``{"lattice", "species", "frac_coords"}``; also compressed (``.gz``),
             - any file that ASE or pymatgen reads, with one or many structures
               (targets are the values that its frames carry), or an ASE database,
+            - a folder that ``sitenet prepare`` has written,
             - several of these.
         targets: Names of the targets. Their units come from headers such as
             ``gap [eV]`` or ``gap (eV)``, or from a column ``unit``.
@@ -66,6 +67,10 @@ def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
     if str(source) in BUNDLED:
         return _open_bundled(BUNDLED[str(source)], targets)
     path = Path(source).expanduser()
+    if (path / "prepared.json").is_file():
+        from pyg_sitenet.data.prepared import open_prepared  # it imports torch
+
+        return open_prepared(path, targets)
     if path.is_dir():
         return open_place(Folder(path), targets)
     if not path.exists():

@@ -1,0 +1,58 @@
+"""``sitenet prepare``: crystals in, a folder of encoded crystals out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .counts import end, report
+from .options import (
+    ConfigFile,
+    Data,
+    Json,
+    Preset,
+    Settings,
+    Strict,
+    Targets,
+    Workers,
+)
+from .settings import choose_settings
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
+]
+
+
+def prepare(
+    data: Data,
+    output: Output,
+    target: Targets = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Encode crystals once, for train, predict and evaluate to take as DATA.
+
+    An input that cannot be used is listed in the folder's failures.csv, and the rest is
+    done. Run again, it goes on where it was interrupted.
+
+    Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
+    """
+    from pyg_sitenet.data.prepare import prepare as prepare_data
+
+    numbers = {"data.workers": workers}
+    chosen = choose_settings(preset, config, data, target, settings, numbers)
+    prepared, ledger = prepare_data(chosen.data, output, progress=not as_json)
+    report(ledger, "used", prepared.failures)
+    if as_json:
+        found = {"folder": str(output), "failures_file": str(prepared.failures)}
+        typer.echo(json.dumps(found | ledger.counts()))
+    else:
+        typer.echo(f"Prepared: {output}   Failures: {prepared.failures}")
+    end(ledger, strict=strict)

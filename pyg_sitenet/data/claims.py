@@ -1,0 +1,54 @@
+"""Which process works at what, so that two on one folder share the work."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class Claims:
+    """Numbers that this process has claimed among all that work on a folder.
+
+    A claim ends with the process, however that ends. Where the system or the disk has
+    no such locks every claim is granted: work is done twice, and nothing is lost.
+
+    Args:
+        path: The file that claims are made on; it stays empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Claims:
+        self._file = self._path.open("a+b")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def claim(self, number: int) -> bool:
+        """Claim a number; False if another process has it."""
+        if sys.platform == "win32":
+            return True
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def release(self, number: int) -> None:
+        """Give a number back."""
+        if sys.platform != "win32":
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number, os.SEEK_SET)

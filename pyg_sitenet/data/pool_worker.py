@@ -1,0 +1,67 @@
+"""What a process of a pool does: answer items, and watch its own time."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+TIME_OVER = 1  # the exit code of faulthandler's watchdog
+NO_MEMORY = 70  # ours
+
+
+def serve(
+    connection: Connection,
+    function: Callable[[Any], Any],
+    time_limit: float | None,
+    parent: int,
+) -> None:
+    """Answer items until there are no more, or the parent is gone."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    try:
+        with open(os.devnull, "w", encoding="ascii") as nowhere, suppress(OSError):
+            connection.send_bytes(pickle.dumps(None))
+            while _is_asked(connection, parent):
+                for item in connection.recv():
+                    if time_limit is not None:
+                        faulthandler.dump_traceback_later(
+                            time_limit, file=nowhere, exit=True
+                        )
+                    answer = _answer(function, item)
+                    faulthandler.cancel_dump_traceback_later()
+                    connection.send_bytes(answer)
+    except MemoryError:
+        os._exit(NO_MEMORY)
+
+
+def _is_asked(connection: Connection, parent: int) -> bool:
+    while not connection.poll(1.0):
+        # Other processes may hold copies of the parent's end: it would never close.
+        if os.getppid() != parent:
+            return False
+    return True
+
+
+def _answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
+    try:
+        return pickle.dumps((function(item), None, ""), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - raised again in the parent
+        return pickle.dumps((None, _portable(error), traceback.format_exc()))
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error, or one with its text if it cannot be sent."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - anything can happen in a foreign class
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

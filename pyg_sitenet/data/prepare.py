@@ -1,0 +1,142 @@
+"""Crystals in, a folder of encoded crystals out, to be used as data."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import astuple, fields, replace
+from pathlib import Path
+
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.bundled import BUNDLED
+from pyg_sitenet.data.cache import fingerprint
+from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.prepared import (
+    MARKER,
+    Prepared,
+    is_prepared,
+    read_prepared,
+    settings_of,
+)
+from pyg_sitenet.data.recipe import Recipe, fill_store
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import Source
+from pyg_sitenet.data.store import Store
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.transforms import MergeEquivalent
+
+
+def prepare(
+    config: DataConfig, output: str | Path, *, progress: bool = False
+) -> tuple[Prepared, Ledger]:
+    """Encode all crystals of a source into a folder that can be used as data.
+
+    Done again with the same settings it goes on where it was interrupted. The folder
+    holds ``prepared.json`` (settings and counts), ``graphs/`` and ``failures.csv``.
+
+    Args:
+        config: Source, targets and how crystals become graphs.
+        output: The folder.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        What is known of the folder, and what became of the inputs.
+
+    Raises:
+        DataError: If the source cannot be opened or has no such target, if no crystal
+            of it can be used, or if the folder cannot be written or holds others.
+    """
+    recipe = _recipe(config)
+    if is_prepared(config.source):
+        raise DataError(f"{recipe.source}: is prepared already; use it as it is")
+    source = recipe.open()
+    prepared = _begin(Path(output), recipe, source, config)
+    store = fill_store(prepared.graphs, recipe, source, prepared.key, progress=progress)
+    ledger = store.index.ledger
+    _write_failures(prepared.failures, store)
+    prepared = replace(prepared, complete=True, counts=ledger.counts())
+    prepared.write()
+    if not ledger.used:
+        raise DataError(
+            f"{source.name}: none of {ledger.read} inputs can be used, see "
+            f"{prepared.failures}"
+        )
+    return prepared, ledger
+
+
+def _recipe(config: DataConfig) -> Recipe:
+    encoder = Encoder(
+        config.max_atoms,
+        config.environment,
+        config.primitive_tolerance,
+        pre_transform=MergeEquivalent() if config.merge else None,
+    )
+    return Recipe(
+        _absolute(config.source),
+        config.targets,
+        encoder,
+        config.time_limit,
+        config.workers,
+    )
+
+
+def _absolute(source: str) -> str:
+    """Let damage be repaired from any folder."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if source not in BUNDLED and path.exists() else source
+
+
+def _begin(
+    folder: Path, recipe: Recipe, source: Source, config: DataConfig
+) -> Prepared:
+    """Mark the folder, or find that it is the one to go on with."""
+    prepared = Prepared(
+        folder=folder,
+        source=str(recipe.source),
+        targets=recipe.targets,
+        units={
+            name: unit
+            for name, unit in {**source.units, **config.units}.items()
+            if name in recipe.targets
+        },
+        settings=settings_of(recipe.encoder) | {"data.time_limit": config.time_limit},
+        key=fingerprint(recipe.settings(source)),
+        code=fingerprint({}),
+    )
+    if is_prepared(folder):
+        _check_same(read_prepared(folder), prepared)
+    elif folder.exists() and any(one.name != "graphs" for one in folder.iterdir()):
+        raise DataError(f"{folder}: is not empty; choose another output folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        prepared.write()
+    except OSError as error:
+        raise DataError(
+            f"{folder}: the output folder cannot be written: "
+            f"{error.strerror or error}; choose another"
+        ) from error
+    return prepared
+
+
+def _check_same(old: Prepared, new: Prepared) -> None:
+    if old.key == new.key:
+        return
+    before = old.settings | {"source": old.source, "targets": old.targets}
+    after = new.settings | {"source": new.source, "targets": new.targets}
+    changed = [
+        f"{name} = {before.get(name)!r}, not {value!r}"
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+    why = ", ".join(changed) or "crystals of another content, or by another version"
+    raise DataError(
+        f"{old.folder / MARKER}: the folder was prepared with {why}; choose another "
+        "output folder, or delete this one"
+    )
+
+
+def _write_failures(path: Path, store: Store) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([one.name for one in fields(Failure)])
+        writer.writerows(map(astuple, store.failures()))

@@ -1,0 +1,234 @@
+"""A folder of crystals encoded beforehand, which is data in its own right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pyg_sitenet.data.cache import describe, fingerprint
+from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.recipe import Recipe, make_repair
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.store import Store, read_index
+from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.transforms import MergeEquivalent
+
+MARKER = "prepared.json"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known of a folder of prepared crystals.
+
+    Args:
+        folder: The folder.
+        source: What the crystals were read from.
+        targets: Names of the targets, in the order of the columns of ``y``.
+        units: Unit of each target that states one.
+        settings: How they were encoded, by the names of settings.
+        key: Hash of content, settings and code.
+        code: Hash of the code that encoded them.
+        complete: Whether all are there.
+        counts: What became of the inputs.
+    """
+
+    folder: Path
+    source: str
+    targets: tuple[str, ...]
+    units: dict[str, str]
+    settings: dict[str, Any]
+    key: str
+    code: str
+    complete: bool = False
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def graphs(self) -> Path:
+        """Folder of the shards."""
+        return self.folder / "graphs"
+
+    @property
+    def failures(self) -> Path:
+        """Every input that could not be used, and why."""
+        return self.folder / "failures.csv"
+
+    def write(self) -> None:
+        """Write the file by which the folder is recognised."""
+        values = {name: value for name, value in vars(self).items() if name != "folder"}
+        path = self.folder / MARKER
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+
+    def recipe(self) -> Recipe:
+        """Return how the graphs were made."""
+        settings = self.settings
+        encoder = Encoder(
+            settings["data.max_atoms"],
+            settings["data.environment"],
+            settings["data.primitive_tolerance"],
+            pre_transform=MergeEquivalent() if settings["data.merge"] else None,
+        )
+        limit = settings["data.time_limit"]
+        return Recipe(self.source, self.targets, encoder, limit, 0)
+
+    def store(self, encoder: Encoder) -> Store:
+        """Open the graphs for one who would encode them so.
+
+        Raises:
+            ConfigError: If they were encoded with other settings.
+            DataError: If they are not all there, or made by another version.
+        """
+        self.check(encoder)
+        index = read_index(self.graphs) if self.complete else None
+        if index is None:
+            raise DataError(
+                f"{self.folder}: its crystals are not prepared completely; run "
+                f"`sitenet prepare {self.source} --output {self.folder}` again"
+            )
+        repair = make_repair(self.recipe(), self.graphs, self.key)
+        return Store(self.graphs, index, repair)
+
+    def check(self, encoder: Encoder) -> None:
+        """Check that the graphs are what an encoder would make.
+
+        Raises:
+            ConfigError: If a setting differs; names it and both values.
+            DataError: If another version of the package made them.
+        """
+        if self.code != fingerprint({}):
+            raise DataError(
+                f"{self.folder}: was prepared by another version of pyg_sitenet; "
+                "prepare it again in another folder"
+            )
+        wanted = settings_of(encoder)
+        for name, value in wanted.items():
+            if value != self.settings[name]:
+                self._refuse(name, value)
+        if encoder.pre_filter is not None:
+            self._refuse("pre_filter", describe(encoder.pre_filter))
+
+    def columns(self, targets: Sequence[str]) -> list[int]:
+        """Return which columns of ``y`` hold these targets.
+
+        Raises:
+            DataError: If the folder has no such target.
+        """
+        check_targets(targets, self.targets, str(self.folder))
+        return [self.targets.index(target) for target in targets]
+
+    def _refuse(self, name: str, wanted: object) -> NoReturn:
+        found = self.settings.get(name)
+        raise ConfigError(
+            f"{self.folder}: was prepared with {name} = {found!r}, not {wanted!r}; "
+            f"use that setting, or prepare the crystals again in another folder"
+        )
+
+
+@dataclass(frozen=True)
+class PreparedEntry:
+    """A crystal of a prepared folder, read where it is asked for.
+
+    Args:
+        prepared: The folder.
+        position: Its place there.
+        id: Name of the crystal.
+        origin: Where it came from.
+        targets: Its known values.
+    """
+
+    prepared: Prepared
+    position: int
+    id: str
+    origin: str
+    targets: dict[str, float]
+
+    def encoded(self, encoder: Encoder) -> Encoded:
+        """Return the graph, if an encoder would make the same."""
+        self.prepared.check(encoder)
+        store = _open(self.prepared.folder)
+        number, _ = store.locate(self.position)
+        texts = store.shard(number).notes["warnings"].get(self.id, ())
+        data = store.graph(self.position)
+        return Encoded(data, self.id, tuple(texts), self.origin, self.targets)
+
+
+def settings_of(encoder: Encoder) -> dict[str, Any]:
+    """Return what decides about the graphs, by the names of settings."""
+    merging = describe(encoder.pre_transform) == describe(MergeEquivalent())
+    other = None if merging else encoder.pre_transform
+    return {
+        "data.max_atoms": encoder.max_atoms,
+        "data.environment": encoder.environment,
+        "data.primitive_tolerance": encoder.primitive_tolerance,
+        "data.merge": merging if other is None else describe(other),
+    }
+
+
+def is_prepared(source: str | Path) -> bool:
+    """Tell whether a path is that of a folder of prepared crystals."""
+    return (Path(source).expanduser() / MARKER).is_file()
+
+
+def read_prepared(folder: Path) -> Prepared:
+    """Read what is known of a folder of prepared crystals.
+
+    Raises:
+        DataError: If its file is damaged.
+    """
+    path = folder / MARKER
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["targets"] = tuple(values["targets"])
+        return Prepared(folder=folder, **values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: damaged, or of another version ({' '.join(str(error).split())}); "
+            "delete it and prepare the crystals again: what is whole is kept"
+        ) from error
+
+
+def open_prepared(folder: Path, targets: Sequence[str]) -> Source:
+    """Open prepared crystals as a source.
+
+    Raises:
+        DataError: If the folder is damaged or incomplete, or has no such target.
+    """
+    prepared = read_prepared(folder)
+    columns = prepared.columns(targets)
+    return Source(
+        name=str(folder),
+        make_entries=lambda: _entries(prepared, targets, columns),
+        make_digest=lambda: prepared.key,
+        units=prepared.units,
+        available=prepared.targets,
+        count=prepared.counts.get("read"),
+    )
+
+
+def _entries(
+    prepared: Prepared, targets: Sequence[str], columns: Sequence[int]
+) -> Iterator[Any]:
+    store = prepared.store(prepared.recipe().encoder)
+    position = 0
+    for shard in store.shards():
+        notes: Mapping[str, Any] = shard.notes
+        told = (notes[name] for name in ("ids", "origins", "targets"))
+        for id_, origin, row in zip(*told, strict=True):
+            values = [row[column] for column in columns]
+            known = dict(zip(targets, values, strict=True))
+            yield PreparedEntry(prepared, position, id_, origin, known)
+            position += 1
+        for failure in notes["failures"]:
+            yield Failure(**failure)
+
+
+@lru_cache(maxsize=4)
+def _open(folder: Path) -> Store:
+    prepared = read_prepared(folder)
+    return prepared.store(prepared.recipe().encoder)

@@ -1,0 +1,84 @@
+"""Predictions of any amount into a file, which can be continued after any stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyg_sitenet
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import Source
+from pyg_sitenet.prediction.journal import Run
+from pyg_sitenet.prediction.predictor import Predictor
+from pyg_sitenet.prediction.result_files import ResultFiles
+from pyg_sitenet.prediction.rows import Prediction, file_headings, file_row
+
+Results = Iterator[Prediction | Failure]
+# Passes results on; is told how many inputs an earlier run has done.
+Watch = Callable[[Results, int], Results]
+
+
+def predict_to_file(
+    predictor: Predictor,
+    source: Source,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    workers: int = 0,
+    watch: Watch = lambda results, _: results,
+) -> Ledger:
+    """Predict all crystals of a source, each row on the disk as it comes.
+
+    Beside ``gaps.csv`` there will be ``gaps_failures.csv`` with every input that could
+    not be used, and ``gaps_run.json``: what was predicted with what, the counts, and
+    while it goes on how far it is safe on the disk. After a stop at any moment a run
+    with ``resume`` leaves the files that one without a stop would have left.
+
+    Args:
+        predictor: The model.
+        source: What :func:`~pyg_sitenet.data.sources.open_source` returns.
+        output: The CSV file.
+        resume: Go on with the run that the output belongs to, if there is one; if it
+            is complete, nothing is done.
+        overwrite: Start again although the output belongs to an unfinished run.
+        workers: Processes that read and encode crystals; 0 takes one per core.
+        watch: Called with the results and the number of inputs done before; returns
+            them one by one, for example while it counts them for a person.
+
+    Returns:
+        The counts of the whole run, of earlier parts too.
+
+    Raises:
+        DataError: If the files cannot be written, another process is writing them, the
+            run to go on with is another one (model, inputs, their content, version), or
+            it is unfinished and neither ``resume`` nor ``overwrite`` is set.
+    """
+    description = predictor.description
+    headings = file_headings(description)
+    run = Run(
+        version=pyg_sitenet.__version__,
+        model=predictor.fingerprint(),
+        columns=tuple(headings),
+        inputs=source.name,
+        content=source.digest(),
+        settings={"window": predictor.window},
+    )
+    with ResultFiles(
+        Path(output), headings, run, resume=resume, overwrite=overwrite
+    ) as files:
+        if files.is_complete:
+            return files.ledger
+        todo = islice(source.entries(), files.ledger.read, None)
+        results = predictor.predict_records(todo, workers=workers)
+        for result in watch(results, files.ledger.read):
+            if isinstance(result, Failure):
+                files.add_failure(result)
+            else:
+                files.add(result, file_row(result, description))
+            if files.ledger.read % predictor.window == 0:
+                files.commit()
+        files.commit(is_complete=True)
+        return files.ledger

@@ -1,0 +1,81 @@
+from itertools import islice
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.sources import open_source
+
+
+@pytest.fixture(scope="module")
+def entries():
+    return lambda count: list(
+        islice(open_source("dielectric", ["band_gap"]).entries(), count)
+    )
+
+
+def test_graph_carries_target_id_and_formula(entries):
+    (entry,) = entries(1)
+    data = Encoder(max_atoms=20)(entry).data
+    assert (data.id, data.formula) == ("mp-441", "Rb2Te")
+    assert data.y.shape == (1, 1)
+    assert data.y.dtype == torch.float32
+    assert data.y.item() == pytest.approx(1.88)
+
+
+def test_cell_above_max_atoms_is_kept_with_a_warning(entries):
+    (entry,) = entries(1)
+    result = Encoder(max_atoms=2)(entry)
+    assert result.data.num_nodes == 3
+    assert "3 sites, more than max_atoms=2" in result.warnings[0]
+    assert Encoder(max_atoms=3)(entry).warnings == ()
+
+
+def test_filter_and_transform_are_applied_in_this_order(entries):
+    some = entries(6)
+    encoder = Encoder(
+        max_atoms=10,
+        pre_filter=lambda data: data.y.item() > 3 and data.num_nodes > 0,
+        pre_transform=lambda data: Data(y=-data.y),
+    )
+    results = [encoder(entry) for entry in some]
+    kept = [entry.targets["band_gap"] > 3 for entry in some]
+    assert [result is not None for result in results] == kept
+    assert all(result.data.y.item() < -3 for result in results if result is not None)
+
+
+def test_crystal_that_cannot_be_encoded_is_a_failure(entries, monkeypatch):
+    def overflow(*_args, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("pyg_sitenet.data.encoder.encode_structure", overflow)
+    (entry,) = entries(1)
+    failure = Encoder()(entry)
+    assert (failure.id, failure.stage, failure.reason) == (
+        "mp-441",
+        "encode",
+        "MemoryError",
+    )
+
+
+def test_record_needs_no_targets(nacl):
+    record = Record("salt", nacl, origin="salt.cif", warnings=("sharp",))
+    result = Encoder(max_atoms=8)(record)
+    assert (result.id, result.origin, result.targets) == ("salt", "salt.cif", {})
+    assert result.warnings == ("sharp",)
+    assert result.data.formula == "NaCl"
+    assert result.data.y.shape == (1, 0)
+
+
+def test_targets_and_origin_of_an_entry_are_kept(entries):
+    (entry,) = entries(1)
+    result = Encoder(max_atoms=8)(entry)
+    assert result.targets == {"band_gap": pytest.approx(1.88)}
+    assert result.origin == "bundled data set dielectric, mp-441"
+
+
+def test_failure_stays_as_it_is():
+    failure = Failure("t.csv, row 9", "x", "table", "no file", "add it")
+    assert Encoder()(failure) is failure
