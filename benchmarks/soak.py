@@ -50,6 +50,7 @@ class Run(NamedTuple):
     """What a command took."""
 
     seconds: float
+    start: float  # seconds until its folder held the first file
     peak: float  # MB of all its processes, shared pages once
     largest: float  # MB, resident set of its largest process
     samples: list[float]  # MB of all processes, over time
@@ -70,7 +71,9 @@ def write_crystals(path: Path, count: int, seed: int, max_sites: int) -> None:
             file.write(as_text(f"s{number}", structure, row["band_gap"]))
 
 
-def sampled(command: Sequence[str], log: Path, kill_after: float | None = None) -> Run:
+def sampled(
+    command: Sequence[str], folder: Path, log: Path, kill_after: float | None = None
+) -> Run:
     """Run a command and sample the memory of its processes; kill it if asked to."""
     start = time.perf_counter()
     with log.open("ab") as output:
@@ -82,8 +85,10 @@ def sampled(command: Sequence[str], log: Path, kill_after: float | None = None) 
         # The whole group: what a machine does that loses its power.
         timer = threading.Timer(kill_after, _kill, [process.pid])
         timer.start()
-    totals, largest = [], 0.0
+    totals, largest, first = [], 0.0, None
     while process.poll() is None:
+        if first is None and files_of(folder):
+            first = time.perf_counter() - start
         sizes = list(_memory(process.pid))
         totals.append(sum(pss for pss, _ in sizes) / MB)
         largest = max([largest, *(rss / MB for _, rss in sizes)])
@@ -93,7 +98,8 @@ def sampled(command: Sequence[str], log: Path, kill_after: float | None = None) 
     elif process.returncode:
         raise SystemExit(f"{' '.join(command)} failed, see {log}")
     seconds = time.perf_counter() - start
-    return Run(seconds, max(totals, default=0.0), largest, totals)
+    peak = max(totals, default=0.0)
+    return Run(seconds, seconds if first is None else first, peak, largest, totals)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -125,7 +131,7 @@ def soak_predict(options: argparse.Namespace, work: Path, data: Path) -> None:
     )
     words = [word for setting in settings for word in ("--set", setting)]
     if not model.exists():
-        sampled(sitenet("train", "--output", model, *words), work / "train.log")
+        sampled(sitenet("train", "--output", model, *words), model, work / "train.log")
 
     def command(folder: Path) -> list[str]:
         return sitenet(
@@ -149,31 +155,33 @@ def run_and_compare(
     """Run a command and report, then again with kills, and compare."""
     work = work / name
     work.mkdir()
-    run = sampled(command(work / "whole"), work / "whole.log")
+    folder = work / "whole"
+    run = sampled(command(folder), folder, work / "whole.log")
     report(name, options.crystals, run)
     if options.kills:
-        compare_after_kills(command, options, work, run.seconds)
+        compare_after_kills(command, options, work, run)
 
 
 def compare_after_kills(
     command: Callable[[Path], list[str]],
     options: argparse.Namespace,
     work: Path,
-    seconds: float,
+    whole_run: Run,
 ) -> None:
     """Kill and restart as often as asked, finish, and compare the files."""
     random = np.random.default_rng(options.seed)
     folder = work / "killed"
     for number in range(options.kills):
-        # Whole runs would be over before the last kills: each start has its share.
-        delay = random.uniform(0.0, 2 * seconds / (options.kills + 1))
-        killed = sampled(command(folder), work / "killed.log", kill_after=delay)
+        # Each run begins anew and has on average its share of the work.
+        share = 2 * (whole_run.seconds - whole_run.start) / (options.kills + 1)
+        delay = random.uniform(0.0, whole_run.start + share)
+        killed = sampled(command(folder), folder, work / "killed.log", delay)
         found = files_of(folder)
         progress = f"{len(found)} files, {sum(map(len, found.values()))} bytes"
         print(
             f"kill {number + 1}: after {killed.seconds:.1f} s, {progress}", flush=True
         )
-    run = sampled(command(folder), work / "killed.log")
+    run = sampled(command(folder), folder, work / "killed.log")
     whole, found = files_of(work / "whole"), files_of(folder)
     print(f"finished in {run.seconds:.1f} s; {len(found)} files", flush=True)
     if whole != found:

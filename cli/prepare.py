@@ -45,10 +45,15 @@ def prepare(
     Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
     """
     from pyg_sitenet.data.prepare import prepare as prepare_data
+    from pyg_sitenet.data.sources import open_source
 
     numbers = {"data.workers": workers}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
-    prepared, ledger = prepare_data(chosen.data, output, progress=not as_json)
+    # Crystals without known values are for prediction.
+    none = () if not target and not open_source(data).available else None
+    prepared, ledger = prepare_data(
+        chosen.data, output, targets=none, progress=not as_json
+    )
     report(ledger, "used", prepared.failures)
     if as_json:
         found = {"folder": str(output), "failures_file": str(prepared.failures)}

@@ -27,7 +27,11 @@ from pyg_sitenet.transforms import MergeEquivalent
 
 
 def prepare(
-    config: DataConfig, output: str | Path, *, progress: bool = False
+    config: DataConfig,
+    output: str | Path,
+    *,
+    targets: tuple[str, ...] | None = None,
+    progress: bool = False,
 ) -> tuple[Prepared, Ledger]:
     """Encode all crystals of a source into a folder that can be used as data.
 
@@ -37,6 +41,8 @@ def prepare(
     Args:
         config: Source, targets and how crystals become graphs.
         output: The folder.
+        targets: Other targets than those of the settings; none for crystals that are
+            only to be predicted.
         progress: Show a progress bar on standard error.
 
     Returns:
@@ -46,7 +52,7 @@ def prepare(
         DataError: If the source cannot be opened or has no such target, if no crystal
             of it can be used, or if the folder cannot be written or holds others.
     """
-    recipe = _recipe(config)
+    recipe = _recipe(config, config.targets if targets is None else targets)
     if is_prepared(config.source):
         raise DataError(f"{recipe.source}: is prepared already; use it as it is")
     source = recipe.open()
@@ -64,7 +70,7 @@ def prepare(
     return prepared, ledger
 
 
-def _recipe(config: DataConfig) -> Recipe:
+def _recipe(config: DataConfig, targets: tuple[str, ...]) -> Recipe:
     encoder = Encoder(
         config.max_atoms,
         config.environment,
@@ -73,7 +79,7 @@ def _recipe(config: DataConfig) -> Recipe:
     )
     return Recipe(
         _absolute(config.source),
-        config.targets,
+        targets,
         encoder,
         config.time_limit,
         config.workers,

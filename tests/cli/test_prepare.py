@@ -60,3 +60,23 @@ def test_failures_are_counted_and_strict_makes_them_an_error(
 def test_processes_are_those_asked_for(sitenet, crystals):
     done = sitenet("prepare", crystals, "--output", "x", "--workers", -1)
     assert done.exit_code == 2
+
+
+def test_prepared_crystals_without_targets_are_predicted(
+    sitenet, crystals, run, tmp_path
+):
+    data, folder = tmp_path / "data", tmp_path / "prepared"
+    data.mkdir()
+    for path in sorted(crystals.glob("*.cif"))[:4]:
+        (data / path.name).write_bytes(path.read_bytes())
+    (data / "torn.cif").write_text("")
+    assert _prepare(sitenet, data, folder).exit_code == 0
+    found = [
+        json.loads(sitenet("predict", run, one, "--json").stdout)
+        for one in (data, folder)
+    ]
+    assert len(found[0]["predictions"]) == 4
+    assert found[0]["predictions"] == found[1]["predictions"]
+    assert found[0]["failures"] == found[1]["failures"]
+    done = sitenet("train", folder, "--output", tmp_path / "run")
+    assert "no target 'band_gap' (available: none)" in done.stderr
