@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
@@ -64,6 +64,7 @@ def train(
     resume: bool = False,
     progress: bool = False,
     cache: str | Path | None = None,
+    splits: Mapping[str, Sequence[str]] | None = None,
 ) -> RunResult:
     """Train a model and leave a run folder.
 
@@ -85,9 +86,13 @@ def train(
         progress: Show progress bars on standard error.
         cache: Folder for featurised data. (default: the environment variable
             ``PYG_SITENET_CACHE``, else the user's cache folder)
+        splits: Ids of the crystals in each part ``"train"``, ``"val"`` and ``"test"``,
+            if they are given rather than drawn, as by a benchmark. Crystals that could
+            not be used are left out; those that no part names too.
 
     Raises:
-        DataError: If the data cannot be used at all.
+        DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
+            has a crystal in two.
         SiteNetError: If the output folder cannot be used, the loss is not finite, or
             training was interrupted (:class:`TrainingInterruptedError`).
     """
@@ -101,15 +106,16 @@ def train(
         raise
     write_config(folder, config)
     write_failures(folder, dataset.failures)
-    data = CrystalDataModule(dataset, config.data, config.training.seed)
+    parts = None if splits is None else splits_by_id(dataset, splits)
+    data = CrystalDataModule(dataset, config.data, config.training.seed, parts)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
         module, history = _fit(config, data, folder, resume=resume, progress=progress)
-        parts = {"val": data.val_dataloader(), "test": data.test_dataloader()}
+        loaders = {"val": data.val_dataloader(), "test": data.test_dataloader()}
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
             graphs={name: _graphs(data, name) for name in ("train", "val", "test")},
-            predicted={name: _predict(module, part) for name, part in parts.items()},
+            predicted={name: _predict(module, part) for name, part in loaders.items()},
             history=history,
             num_failed=len(dataset.failures),
             num_parameters=sum(p.numel() for p in module.model.parameters()),
