@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pyg_sitenet.data.bundled import BUNDLED, BundledData
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.archive import Archive
 from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.sources.file_names import is_archive, is_table
 from pyg_sitenet.data.sources.frames import is_database, open_frames
-from pyg_sitenet.data.sources.places import Archive, Folder, is_table
+from pyg_sitenet.data.sources.places import Folder
 from pyg_sitenet.data.sources.source import Source, check_targets
 from pyg_sitenet.data.sources.tables import open_place, open_table
 from pyg_sitenet.errors import DataError
@@ -78,7 +80,7 @@ def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
             f"{path}: pickled files are not read, since they can run any program; "
             "export the structures as CIF, extxyz or JSON"
         )
-    if path.suffix.lower() == ".zip":
+    if is_archive(path.name):
         return open_place(Archive(path), targets)
     if is_table(path.name) and not is_database(path):
         return open_table(path, targets)
