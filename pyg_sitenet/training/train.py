@@ -16,6 +16,7 @@ from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.bundled import BUNDLED
+from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.errors import SiteNetError
@@ -35,7 +36,6 @@ from pyg_sitenet.training.report import (
 )
 from pyg_sitenet.training.run_folder import (
     RunFolder,
-    cache_folder,
     open_run_folder,
     write_config,
 )
