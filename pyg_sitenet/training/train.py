@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
@@ -131,10 +131,8 @@ def train(
 
 def _with_absolute_source(config: Config) -> Config:
     """Let ``config.yaml`` find the data from any folder."""
-    source = Path(config.data.source).expanduser()
-    if config.data.source in BUNDLED or not source.exists():
-        return config
-    data = config.data.model_copy(update={"source": str(source.resolve())})
+    source = absolute_source(config.data.source)
+    data = config.data.model_copy(update={"source": source})
     return config.model_copy(update={"data": data})
 
 

@@ -68,6 +68,19 @@ def open_source(
     return _open_several(source, tuple(targets))
 
 
+def absolute_source(source: str) -> str:
+    """Return what names the same source from any folder.
+
+    Args:
+        source: A name of data, which stays as it is, or a path.
+    """
+    name, _, file = source.partition(":")
+    if name in MATBENCH:
+        return f"{name}:{Path(file).expanduser().resolve()}" if file else source
+    path = Path(source).expanduser()
+    return source if source in BUNDLED or not path.exists() else str(path.resolve())
+
+
 def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
     if str(source) in BUNDLED:
         return _open_bundled(BUNDLED[str(source)], targets)
