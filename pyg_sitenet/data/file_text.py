@@ -134,6 +134,11 @@ def text_lines(path: Path) -> Iterator[str]:
         with open_file(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if "\0" in text:
+                    raise StructureError(
+                        f"{path}: damaged or no text (NUL in line {number}); export it"
+                        " again as UTF-8"
+                    )
                 is_empty = is_empty and not text.strip()
                 if "\r" in text:  # ends of lines of other systems
                     yield from io.StringIO(text, newline=None)

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -141,21 +140,6 @@ def test_finished_folds_are_kept_and_others_added(result, config, data_file, cac
     assert (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns == kept
 
 
-def test_interrupted_fold_is_continued(result, config, data_file, cache, tmp_path):
-    shutil.copytree(result.folder, tmp_path / "run")
-    (tmp_path / "run" / "fold_0" / "benchmark.json").unlink()
-    again = run_benchmark(
-        TASK.name,
-        config,
-        tmp_path / "run",
-        data_file=data_file,
-        folds=[0],
-        cache=cache,
-    )
-    assert again.folds[0].is_resumed
-    assert again.folds[0].scores == result.folds[0].scores
-
-
 def test_fold_with_other_settings_is_refused(result, config, data_file, cache):
     other = override(config, ["model.heads=2"])
     with pytest.raises(ConfigError, match=r"trained with model.heads = 1, not 2"):
@@ -205,3 +189,20 @@ def test_wrong_use_says_so(arguments, code, message):
     shown = CliRunner().invoke(app, ["benchmark", *arguments])
     assert shown.exit_code == code
     assert message in " ".join(shown.output.split())
+
+
+def test_interrupted_fold_is_continued(result, config, data_file, cache):
+    path = result.folder / "fold_0" / "benchmark.json"
+    finished = path.read_text()
+    path.unlink()
+    again = run_benchmark(
+        TASK.name,
+        config,
+        result.folder,
+        data_file=data_file,
+        folds=[0],
+        cache=cache,
+    )
+    path.write_text(finished)
+    assert again.folds[0].is_resumed
+    assert again.folds[0].scores == result.folds[0].scores

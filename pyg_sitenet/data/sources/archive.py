@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,8 @@ MAX_MEMBERS = 1_000_000
 MAX_TOTAL_BYTES = 16 * 1024**3
 MAX_MEMBER_BYTES = 4 * 1024**3
 MAX_RATIO = 200
+
+_DRIVE = re.compile("[A-Za-z]:")
 
 
 class Archive:
@@ -113,7 +116,7 @@ def _refusal(member: zipfile.ZipInfo) -> str:
     parts = PurePosixPath(name).parts
     if not parts:
         return "has no name"
-    if name.startswith("/") or ".." in parts or ":" in parts[0]:
+    if name.startswith("/") or ".." in parts or _DRIVE.match(name):
         return "leads out of the archive"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "is a link"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -88,6 +90,9 @@ def frame_entries(
             str(error).replace(str(path), origin),
             "repair the file; what comes after this is not read",
         )
+    if held is None and problem is None:
+        reason = f"{origin}: holds no structure"
+        yield Failure(origin, stem, "read", reason, "remove the file")
     if held is not None:
         alone = count == 1 and problem is None
         yield _entry(held, stem if alone else f"{stem}@{held.name}", targets)
@@ -152,6 +157,7 @@ def _frame(piece: Piece) -> Frame:
 
 
 def _database_rows(path: Path) -> Iterator[Frame]:
+    _check_database(path)
     with reading(str(path)):
         rows = ase.db.connect(str(path), use_lock_file=False).select()
     while True:
@@ -162,6 +168,20 @@ def _database_rows(path: Path) -> Iterator[Frame]:
         atoms = row.toatoms()
         values = _plain(_results(atoms) | row.key_value_pairs)
         yield Frame(str(row.id), f"{path}, row {row.id}", atoms, values)
+
+
+def _check_database(path: Path) -> None:
+    """Refuse what is no database of ASE, which would make it one."""
+    if path.suffix == ".json":
+        return
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    with reading(str(path)), closing(sqlite3.connect(address, uri=True)) as base:
+        query = "select count(*) from sqlite_master where name = 'systems'"
+        (is_known,) = base.execute(query).fetchone()
+    if not is_known:
+        raise StructureError(
+            f"{path}: an SQLite file but no database of ASE; export its structures"
+        )
 
 
 def _results(content: Structure | Atoms) -> dict[str, Any]:

@@ -50,8 +50,17 @@ class Folder:
         return str(self.root / name)
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading."""
-        return (self.root / name).open("rb")
+        """Open a file for reading.
+
+        Raises:
+            DataError: If it is a pipe or the like, which would be waited for.
+        """
+        path = self.root / name
+        if path.exists() and not path.is_file():
+            raise DataError(
+                f"{path}: a pipe, socket or device where a file is expected"
+            )
+        return path.open("rb")
 
     def content(self, name: str) -> Content:
         """Return what a structure can be read from."""

@@ -91,6 +91,8 @@ class TextFile:
                 f"{self.name}: line {number} is longer than {MAX_VALUE_BYTES} bytes; "
                 "write one crystal a line"
             )
+        if b"\0" in line:
+            raise self._not_utf8(f"NUL in line {number}")
         try:
             return line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
