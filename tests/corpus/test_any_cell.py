@@ -65,6 +65,23 @@ def crystals(lengths: st.SearchStrategy[float]) -> st.SearchStrategy[dict]:
     return st.integers(0, 5).flatmap(build)
 
 
+@st.composite
+def usable_crystals(draw: st.DrawFn) -> dict:
+    """Give crystals with room for every atom, in cells as skewed as one likes."""
+    count = draw(st.integers(1, 5))
+    places = draw(st.permutations(list(product((0, 1), repeat=3))))[:count]
+    noise = draw(vectors(st.floats(-0.1, 0.1), count))
+    lattice = np.diag(draw(st.tuples(*[st.floats(5, 12)] * 3)))
+    lattice[np.tril_indices(3, -1)] = draw(st.tuples(*[st.floats(-60, 60)] * 3))
+    cartesian = (np.array(places) / 2 + noise) @ np.diag(np.diag(lattice))
+    species = st.sampled_from(["H", "Li", "O", "Fe", "Xe", "D", "Es"])
+    return {
+        "lattice": lattice[draw(st.permutations(range(3)))].tolist(),
+        "species": draw(st.lists(species, min_size=count, max_size=count)),
+        "frac_coords": (cartesian @ np.linalg.inv(lattice)).tolist(),
+    }
+
+
 def _encode(structure: Structure, environment: str):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SiteNetWarning)
@@ -122,6 +139,13 @@ def test_cell_of_any_numbers(environment, values):
     _judge(values, environment)
 
 
+@pytest.mark.parametrize("environment", ["supercell", "sphere"])
+@given(values=usable_crystals())
+@QUICK
+def test_crystal_in_any_cell(environment, values):
+    _judge(values, environment)
+
+
 @given(
     angles=st.tuples(*[st.floats(50, 130)] * 3),
     lengths=st.tuples(*[st.floats(2.5, 8)] * 3),
@@ -148,7 +172,7 @@ def test_distances_equal_those_of_a_plain_loop(angles, lengths, coords):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("environment", ["supercell", "sphere"])
-@given(values=st.one_of(crystals(LENGTH), crystals(ANYTHING)))
+@given(values=st.one_of(usable_crystals(), crystals(LENGTH), crystals(ANYTHING)))
 @MANY
 def test_many_cells(environment, values):
     _judge(values, environment)
