@@ -6,6 +6,7 @@ import typer
 
 import pyg_sitenet
 
+from .benchmark import benchmark
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
@@ -15,7 +16,7 @@ from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info):
+for command in (train, predict, evaluate, prepare, info, benchmark):
     app.command()(reporting_errors(command))
 
 

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pymatgen.core import Structure
 from pymatgen.io.cif import CifParser
 
 from pyg_sitenet.data.cif_check import check_formula, check_symmetry, check_values
+from pyg_sitenet.data.cif_text import normalize_block
 from pyg_sitenet.errors import StructureError
 
 _BLOCK = re.compile(r"data_(\S*)", re.IGNORECASE)
 
 
-def split_cif(text: str) -> list[tuple[str, str]]:
-    """Return name and text of each data block that lists atoms with coordinates."""
-    return [
-        (name, block)
-        for name, block in _blocks(text)
-        if "_atom_site_fract_x" in block.lower()
-    ]
+def split_cif(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each data block that lists atoms with coordinates."""
+    for name, block in _blocks(lines):
+        if "_atom_site_fract_x" in block.lower():
+            yield name, block
 
 
-def _blocks(text: str) -> Iterator[tuple[str, str]]:
+def _blocks(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     name, in_text = "", False
-    lines: list[str] = []
-    for line in text.splitlines():
+    block: list[str] = []
+    for line in lines:
         if line.startswith(";"):
             in_text = not in_text  # multi-line values may hold anything
         header = None if in_text else _BLOCK.match(line)
         if header:
-            yield name, "\n".join(lines)
-            name, lines = header[1], []
-        lines.append(line)
-    yield name, "\n".join(lines)
+            yield name, "".join(block)
+            name, block = header[1], []
+        block.append(line)
+    yield name, "".join(block)
 
 
 def read_cif_block(text: str, origin: str) -> Structure:
@@ -44,7 +43,7 @@ def read_cif_block(text: str, origin: str) -> Structure:
         StructureError: If values of it are none, if two atoms are in one place or
             more than are there, or if its atoms contradict its symmetry or formula.
     """
-    parser = CifParser.from_str(text)
+    parser = CifParser.from_str(normalize_block(text, origin))
     values = next(iter(parser.as_dict().values()))
     check_values(values, origin)
     try:

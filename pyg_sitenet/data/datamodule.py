@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from lightning import LightningDataModule
@@ -46,6 +46,42 @@ def split_crystals(
     num_val = min(round(val_fraction * left), max(left - 1, 0))
     test, val, train = np.split(order, [num_test, num_test + num_val])
     return {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
+
+
+def splits_by_id(
+    dataset: CrystalDataset, splits: Mapping[str, Sequence[str]]
+) -> dict[str, Indices]:
+    """Return where the crystals of given parts are in a data set.
+
+    Args:
+        dataset: The crystals.
+        splits: Ids of the parts ``"train"``, ``"val"`` and ``"test"``; those that the
+            data set does not have are left out.
+
+    Returns:
+        Indices of each part, in the order of its ids.
+
+    Raises:
+        DataError: If a part is missing or unknown, or a crystal is in two of them.
+    """
+    if set(splits) != {"train", "val", "test"}:
+        raise DataError(
+            f"`splits` must have the parts train, val and test, got {sorted(splits)}"
+        )
+    position = {dataset[i].id: i for i in range(len(dataset))}
+    part_of: dict[str, str] = {}
+    for part, ids in splits.items():
+        for id_ in ids:
+            if id_ in part_of:
+                raise DataError(
+                    f"`splits` has {id_!r} in {part_of[id_]} and again in {part}; a"
+                    " crystal belongs to one part"
+                )
+            part_of[id_] = part
+    return {
+        part: np.array([position[i] for i in ids if i in position], dtype=np.int64)
+        for part, ids in splits.items()
+    }
 
 
 class CrystalDataModule(LightningDataModule):

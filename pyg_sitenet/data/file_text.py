@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
+import io
 import logging
 import lzma
 import sqlite3
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ase.io import ParseError
 from ase.io.formats import UnknownFileTypeError
@@ -45,10 +48,10 @@ _READER_ERRORS = (
     struct.error,
     zlib.error,
 )
-_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
+_OPEN: dict[str, Any] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
 }
 
 
@@ -94,6 +97,10 @@ def check_file(path: Path) -> None:
         raise StructureError(f"{path}: no such file")
     if path.is_dir():
         raise StructureError(f"{path}: a folder where a structure file is expected")
+    if not path.is_file():
+        raise StructureError(
+            f"{path}: a pipe, socket or device where a structure file is expected"
+        )
     if path.stat().st_size == 0:
         raise StructureError(f"{path}: the file is empty; export it again")
 
@@ -101,9 +108,53 @@ def check_file(path: Path) -> None:
 def uncompressed_name(path: Path) -> str:
     """Return the name of a file in lower case without endings of compression."""
     name = path.name.lower()
-    for ending in _DECOMPRESS:
+    for ending in _OPEN:
         name = name.removesuffix(ending)
     return name
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, which may be compressed and of any size.
+
+    Raises:
+        StructureError: If it cannot be read, is not UTF-8 or holds nothing.
+    """
+    number, is_empty = 0, True
+    open_file = _OPEN.get(path.suffix.lower(), open)
+    try:
+        with open_file(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if "\0" in text:
+                    raise StructureError(
+                        f"{path}: damaged or no text (NUL in line {number}); export it"
+                        " again as UTF-8"
+                    )
+                is_empty = is_empty and not text.strip()
+                if "\r" in text:  # ends of lines of other systems
+                    yield from io.StringIO(text, newline=None)
+                else:
+                    yield text
+    except UnicodeDecodeError as error:
+        raise StructureError(
+            f"{path}: not UTF-8 text (line {number}); save it as UTF-8"
+        ) from error
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise StructureError(
+            f"{path}: cannot be read, it is damaged or truncated ({error}); export it"
+            " again"
+        ) from error
+    if is_empty:
+        raise StructureError(f"{path}: the file is empty; export it again")
 
 
 def read_text(path: Path) -> str:
@@ -112,15 +163,4 @@ def read_text(path: Path) -> str:
     Raises:
         StructureError: If it cannot be read, is not UTF-8 or holds nothing.
     """
-    decompress = _DECOMPRESS.get(path.suffix.lower(), bytes)
-    with reading(str(path)):
-        content = decompress(path.read_bytes())
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise StructureError(
-            f"{path}: not UTF-8 text (byte {error.start + 1}); save it as UTF-8"
-        ) from error
-    if not text.strip():
-        raise StructureError(f"{path}: the file is empty; export it again")
-    return text
+    return "".join(text_lines(path))

@@ -9,11 +9,14 @@ import numpy as np
 from pymatgen.core import Lattice, Species, Structure
 from pymatgen.core.structure import StructureError as PymatgenStructureError
 
+from pyg_sitenet.data.optimade import is_optimade, structure_from_optimade
 from pyg_sitenet.errors import StructureError
 
 _BAD_VALUES = (
     AttributeError,
     LookupError,
+    OverflowError,
+    np.linalg.LinAlgError,
     TypeError,
     ValueError,
     PymatgenStructureError,
@@ -35,6 +38,8 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     Raises:
         StructureError: If it is neither.
     """
+    if is_optimade(values):
+        return structure_from_optimade(values, origin)
     try:
         if "sites" in values:
             sites = values["sites"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,7 @@ from pyg_sitenet.data.file_text import (
     check_file,
     read_text,
     reading,
+    text_lines,
     uncompressed_name,
 )
 from pyg_sitenet.data.structure_dict import structure_from_dict
@@ -51,7 +53,7 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     check_file(path)
     stem = uncompressed_name(path)
     if stem.endswith((".cif", ".mcif")):
-        yield from _cif_pieces(path)
+        yield from cif_pieces(text_lines(path), str(path))
     elif stem.startswith(("poscar", "contcar")) or stem.endswith((".vasp", ".poscar")):
         yield Piece("0", str(path), partial(_read_poscar, path))
     else:
@@ -59,16 +61,26 @@ def read_pieces(path: Path) -> Iterator[Piece]:
         yield from _frames(path)
 
 
-def _cif_pieces(path: Path) -> Iterator[Piece]:
-    blocks = split_cif(read_text(path))
-    if not blocks:
+def cif_pieces(lines: Iterable[str], origin: str) -> Iterator[Piece]:
+    """Yield each data block of a CIF that has atoms.
+
+    Raises:
+        StructureError: If there is none.
+    """
+    blocks = split_cif(lines)
+    first = next(blocks, None)
+    if first is None:
         raise StructureError(
-            f"{path}: a CIF with no structure: no data block has atoms with fractional"
-            " coordinates (_atom_site_fract_x)"
+            f"{origin}: a CIF with no structure: no data block has atoms with"
+            " fractional coordinates (_atom_site_fract_x)"
         )
-    for name, text in blocks:
-        origin = f"{path}, block {name}" if len(blocks) > 1 else str(path)
-        yield Piece(name, origin, partial(_read_block, text, origin))
+    second = next(blocks, None)
+    if second is None:
+        yield Piece(first[0], origin, partial(_read_block, first[1], origin))
+        return
+    for name, text in chain((first, second), blocks):
+        where = f"{origin}, block {name}"
+        yield Piece(name, where, partial(_read_block, text, where))
 
 
 def _read_block(text: str, origin: str) -> Structure:

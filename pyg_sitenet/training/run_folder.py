@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from pyg_sitenet.config import Config, dump_config, load_config
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
-CACHE_VARIABLE = "PYG_SITENET_CACHE"
 # What may differ when a run is continued: more epochs, another number of processes.
 _FREE = {"training.max_epochs", "data.workers"}
 
@@ -115,26 +113,6 @@ def write_config(folder: RunFolder, config: Config) -> None:
         folder.config.write_text(dump_config(config), encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder.path, error) from error
-
-
-def cache_folder(path: str | Path | None = None) -> Path:
-    """Return where featurised data sets are kept.
-
-    That is ``path``, else the environment variable ``PYG_SITENET_CACHE``, else the
-    user's cache folder of the operating system.
-    """
-    if path is not None:
-        return Path(path)
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE])
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "pyg_sitenet"
 
 
 def _unwritable(path: Path, error: OSError) -> SiteNetError:

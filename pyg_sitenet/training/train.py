@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.cache_folder import cache_folder
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
@@ -36,7 +37,6 @@ from pyg_sitenet.training.report import (
 )
 from pyg_sitenet.training.run_folder import (
     RunFolder,
-    cache_folder,
     open_run_folder,
     write_config,
 )
@@ -67,6 +67,7 @@ def train(
     resume: bool = False,
     progress: bool = False,
     cache: str | Path | None = None,
+    splits: Mapping[str, Sequence[str]] | None = None,
 ) -> RunResult:
     """Train a model and leave a run folder.
 
@@ -88,9 +89,13 @@ def train(
         progress: Show progress bars on standard error.
         cache: Folder for featurised data. (default: the environment variable
             ``PYG_SITENET_CACHE``, else the user's cache folder)
+        splits: Ids of the crystals in each part ``"train"``, ``"val"`` and ``"test"``,
+            if they are given rather than drawn, as by a benchmark. Crystals that could
+            not be used are left out; those that no part names too.
 
     Raises:
-        DataError: If the data cannot be used at all.
+        DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
+            has a crystal in two.
         SiteNetError: If the output folder cannot be used, the loss is not finite, or
             training was interrupted (:class:`TrainingInterruptedError`).
     """
@@ -104,15 +109,16 @@ def train(
         raise
     write_config(folder, config)
     write_failures(folder, dataset.failures)
-    data = CrystalDataModule(dataset, config.data, config.training.seed)
+    parts = None if splits is None else splits_by_id(dataset, splits)
+    data = CrystalDataModule(dataset, config.data, config.training.seed, parts)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
         module, history = _fit(config, data, folder, resume=resume, progress=progress)
-        parts = {"val": data.val_dataloader(), "test": data.test_dataloader()}
+        loaders = {"val": data.val_dataloader(), "test": data.test_dataloader()}
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
             crystals={name: data.part(name) for name in ("train", "val", "test")},
-            predicted={name: _predict(module, part) for name, part in parts.items()},
+            predicted={name: _predict(module, part) for name, part in loaders.items()},
             history=history,
             num_failed=len(dataset.failures),
             num_parameters=sum(p.numel() for p in module.model.parameters()),
@@ -130,10 +136,8 @@ def train(
 
 def _with_absolute_source(config: Config) -> Config:
     """Let ``config.yaml`` find the data from any folder."""
-    source = Path(config.data.source).expanduser()
-    if config.data.source in BUNDLED or not source.exists():
-        return config
-    data = config.data.model_copy(update={"source": str(source.resolve())})
+    source = absolute_source(config.data.source)
+    data = config.data.model_copy(update={"source": source})
     return config.model_copy(update={"data": data})
 
 

@@ -93,7 +93,7 @@ def test_a_cell_of_no_length_is_refused(tmp_path, cif):
 
 def test_multi_line_values_do_not_start_blocks(cif):
     text = cif + "\n_comment\n;\ndata_trap _atom_site_fract_x\n;\n"
-    assert [name for name, _ in split_cif(text)] == ["NaCl"]
+    assert [name for name, _ in split_cif(text.splitlines(True))] == ["NaCl"]
 
 
 def test_blocks_without_atoms_are_passed_over(tmp_path, cif):

@@ -9,7 +9,11 @@ from lightning import LightningModule, Trainer
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import CrystalDataModule, split_crystals
+from pyg_sitenet.data.datamodule import (
+    CrystalDataModule,
+    split_crystals,
+    splits_by_id,
+)
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.errors import DataError
 
@@ -143,3 +147,24 @@ def test_order_follows_the_epoch_as_a_resumed_run_needs(dataset, tmp_path):
     loader = CrystalDataModule(dataset, CONFIG, seed=1).train_dataloader()
     loader.batch_sampler.set_epoch(2)
     assert [batch.id for batch in loader] == watcher.seen[2]
+
+
+def test_parts_by_id_keep_the_order_of_the_ids(dataset):
+    ids = [dataset[i].id for i in (5, 3, 8)]
+    splits = splits_by_id(dataset, {"train": ids, "val": ["none"], "test": []})
+    assert {part: i.tolist() for part, i in splits.items()} == {
+        "train": [5, 3, 8],
+        "val": [],
+        "test": [],
+    }
+
+
+def test_crystal_in_two_parts_is_refused(dataset):
+    id_ = dataset[0].id
+    with pytest.raises(DataError, match=f"'{id_}' in train and again in test"):
+        splits_by_id(dataset, {"train": [id_], "val": [], "test": [id_]})
+
+
+def test_missing_part_is_named(dataset):
+    with pytest.raises(DataError, match=r"must have the parts .* got \['train'\]"):
+        splits_by_id(dataset, {"train": []})

@@ -126,7 +126,7 @@ def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
     [
         ("a.cif", b"", "a.cif: the file is empty"),
         ("a.cif", b" \n\n", "a.cif: the file is empty"),
-        ("a.cif", b"data_x\n_name 'caf\xe9'\n", "a.cif: not UTF-8 text .byte 18."),
+        ("a.cif", b"data_x\n_name 'caf\xe9'\n", "a.cif: not UTF-8 text .line 2."),
         ("a.cif", b"data_x\n_cell_length_a 4\n", "a.cif: a CIF with no structure"),
         ("a.cif", b"<html>404</html>", "a.cif: a CIF with no structure"),
         ("a.cif.gz", b"not compressed", "cannot be read, it is damaged"),

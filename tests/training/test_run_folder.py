@@ -8,7 +8,6 @@ from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.run_folder import (
     RunFolder,
-    cache_folder,
     open_run_folder,
     write_config,
 )
@@ -44,17 +43,3 @@ def test_longer_training_may_be_resumed(tmp_path: Path) -> None:
     write_config(open_run_folder(tmp_path, Config(), resume=False), Config())
     longer = override(Config(), ["training.max_epochs=500", "data.workers=2"])
     assert open_run_folder(tmp_path, longer, resume=True).path == tmp_path
-
-
-def test_cache_is_argument_then_variable_then_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    for name in ("PYG_SITENET_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    assert tmp_path in cache_folder().parents
-    assert cache_folder().name == "pyg_sitenet"
-    monkeypatch.setenv("PYG_SITENET_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
-    assert cache_folder(tmp_path / "other") == tmp_path / "other"

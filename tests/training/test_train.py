@@ -316,3 +316,16 @@ def test_divergence_names_epoch_crystals_and_remedy(
     wild = override(config, ["training.learning_rate=1.0e+30", "model.norm=none"])
     with pytest.raises(SiteNetError, match=r"became nan in epoch \d+ .*learning_rate"):
         train(wild, tmp_path, cache=cache)
+
+
+def test_given_parts_are_the_parts_of_the_run(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    ids = [row.stem for row in sorted(Path(config.data.source).glob("*.cif"))]
+    splits = {"train": ids[:10], "val": ids[10:13], "test": [*ids[13:16], "unusable"]}
+    one_epoch = override(config, ["training.max_epochs=1"])
+    result = train(one_epoch, tmp_path / "run", cache=cache, splits=splits)
+    sizes = {"train": 10, "val": 3, "test": 3, "failed": 0}
+    assert result.metrics["num_crystals"] == sizes
+    predictions = pd.read_csv(result.folder / "predictions.csv")
+    assert list(predictions["id"]) == ids[13:16]

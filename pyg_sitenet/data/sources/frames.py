@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import ase.db
 import numpy as np
 
-from pyg_sitenet.data.file_text import reading
+from pyg_sitenet.data.file_text import check_file, hash_file, reading
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.content import Content
 from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.data.sources.places import id_of_file, is_structure_file
+from pyg_sitenet.data.sources.file_names import id_of_file, is_structure_file
 from pyg_sitenet.data.sources.source import Source, check_targets
 from pyg_sitenet.data.sources.targets import TargetError, parse_targets
 from pyg_sitenet.data.structure_files import Piece, read_pieces
@@ -56,29 +57,42 @@ def open_frames(path: Path, targets: Sequence[str]) -> Source:
     return Source(
         name=str(path),
         make_entries=lambda: frame_entries(path, targets),
-        make_digest=lambda: hashlib.sha256(path.read_bytes()).hexdigest(),
+        make_digest=lambda: hash_file(path) if path.is_file() else "",
         available=available,
     )
 
 
-def frame_entries(path: Path, targets: Sequence[str]) -> Iterator[Entry | Failure]:
-    """Yield each structure of a file; the one of a file is named after it."""
+def frame_entries(
+    path: Path, targets: Sequence[str], stem: str = "", origin: str = ""
+) -> Iterator[Entry | Failure]:
+    """Yield each structure of a file; the one of a file is named after it.
+
+    Args:
+        path: The file.
+        targets: Names of the targets.
+        stem: What ids begin with. (default: the name of the file without its ending)
+        origin: What the file is called in messages. (default: its path)
+    """
+    stem, origin = stem or id_of_file(path.name), origin or str(path)
     held: Frame | None = None
-    count, stem = 0, id_of_file(path.name)
-    problem = None
+    count, problem = 0, None
     try:
         for frame in _read_frames(path):
             if held is not None:
                 yield _entry(held, f"{stem}@{held.name}", targets)
-            held, count = frame, count + 1
+            here = frame.origin.replace(str(path), origin)
+            held, count = replace(frame, origin=here), count + 1
     except StructureError as error:
         problem = Failure(
-            str(path),
+            origin,
             stem if held is None else f"{stem}@{count}",
             "read",
-            str(error),
+            str(error).replace(str(path), origin),
             "repair the file; what comes after this is not read",
         )
+    if held is None and problem is None:
+        reason = f"{origin}: holds no structure"
+        yield Failure(origin, stem, "read", reason, "remove the file")
     if held is not None:
         alone = count == 1 and problem is None
         yield _entry(held, stem if alone else f"{stem}@{held.name}", targets)
@@ -88,6 +102,8 @@ def frame_entries(path: Path, targets: Sequence[str]) -> Iterator[Entry | Failur
 
 def is_database(path: Path) -> bool:
     """Tell whether a file is an ASE database (SQLite or JSON)."""
+    if not path.is_file():  # opening a pipe would wait for its other end
+        return False
     try:
         with path.open("rb") as file:
             start = file.read(16)
@@ -123,6 +139,7 @@ def _peek_at_values(path: Path, *, needed: bool) -> tuple[str, ...]:
 
 
 def _read_frames(path: Path) -> Iterator[Frame]:
+    check_file(path)
     if is_database(path):
         yield from _database_rows(path)
         return
@@ -140,6 +157,7 @@ def _frame(piece: Piece) -> Frame:
 
 
 def _database_rows(path: Path) -> Iterator[Frame]:
+    _check_database(path)
     with reading(str(path)):
         rows = ase.db.connect(str(path), use_lock_file=False).select()
     while True:
@@ -150,6 +168,20 @@ def _database_rows(path: Path) -> Iterator[Frame]:
         atoms = row.toatoms()
         values = _plain(_results(atoms) | row.key_value_pairs)
         yield Frame(str(row.id), f"{path}, row {row.id}", atoms, values)
+
+
+def _check_database(path: Path) -> None:
+    """Refuse what is no database of ASE, which would make it one."""
+    if path.suffix == ".json":
+        return
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    with reading(str(path)), closing(sqlite3.connect(address, uri=True)) as base:
+        query = "select count(*) from sqlite_master where name = 'systems'"
+        (is_known,) = base.execute(query).fetchone()
+    if not is_known:
+        raise StructureError(
+            f"{path}: an SQLite file but no database of ASE; export its structures"
+        )
 
 
 def _results(content: Structure | Atoms) -> dict[str, Any]:

@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from pyg_sitenet.data.bundled import BUNDLED, BundledData
+from pyg_sitenet.data.matbench import MATBENCH
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.archive import Archive
 from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.sources.file_names import is_archive, is_table
 from pyg_sitenet.data.sources.frames import is_database, open_frames
-from pyg_sitenet.data.sources.places import Archive, Folder, is_table
+from pyg_sitenet.data.sources.matbench_file import open_task
+from pyg_sitenet.data.sources.places import Folder
 from pyg_sitenet.data.sources.source import Source, check_targets
 from pyg_sitenet.data.sources.tables import open_place, open_table
 from pyg_sitenet.errors import DataError
@@ -29,6 +33,8 @@ def open_source(
         source: One of
 
             - the name of a bundled data set (``"dielectric"``),
+            - the name of a structure task of Matbench (``"matbench_phonons"``), which
+              is downloaded; ``"matbench_phonons:FILE"`` takes a file that is there,
             - a folder or zip archive of structure files, with a table (CSV, JSON or
               JSON lines) if targets are asked for; CGCNN's ``id_prop.csv`` needs no
               header,
@@ -63,31 +69,57 @@ def open_source(
     return _open_several(source, tuple(targets))
 
 
+def absolute_source(source: str) -> str:
+    """Return what names the same source from any folder.
+
+    Args:
+        source: A name of data, which stays as it is, or a path.
+    """
+    name, _, file = source.partition(":")
+    if name in MATBENCH:
+        return f"{name}:{Path(file).expanduser().resolve()}" if file else source
+    path = Path(source).expanduser()
+    return source if source in BUNDLED or not path.exists() else str(path.resolve())
+
+
 def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
     if str(source) in BUNDLED:
         return _open_bundled(BUNDLED[str(source)], targets)
+    if str(source).partition(":")[0] in MATBENCH:
+        return _open_task(str(source), targets)
     path = Path(source).expanduser()
-    if (path / "prepared.json").is_file():
-        from pyg_sitenet.data.prepared import open_prepared  # it imports torch
-
-        return open_prepared(path, targets)
     if path.is_dir():
-        return open_place(Folder(path), targets)
+        return _open_folder(path, targets)
     if not path.exists():
         raise DataError(
             f"{source}: no such file or folder, nor a bundled data set "
-            f"({', '.join(BUNDLED)})"
+            f"({', '.join(BUNDLED)}) or task of Matbench ({', '.join(MATBENCH)})"
         )
     if path.suffix.lower() in _PICKLES:
         raise DataError(
             f"{path}: pickled files are not read, since they can run any program; "
             "export the structures as CIF, extxyz or JSON"
         )
-    if path.suffix.lower() == ".zip":
+    if is_archive(path.name):
         return open_place(Archive(path), targets)
     if is_table(path.name) and not is_database(path):
         return open_table(path, targets)
     return open_frames(path, targets)
+
+
+def _open_folder(path: Path, targets: tuple[str, ...]) -> Source:
+    if (path / "prepared.json").is_file():
+        from pyg_sitenet.data.prepared import open_prepared  # it imports torch
+
+        return open_prepared(path, targets)
+    return open_place(Folder(path), targets)
+
+
+def _open_task(source: str, targets: tuple[str, ...]) -> Source:
+    name, _, file = source.partition(":")
+    task = MATBENCH[name]
+    path = Path(file).expanduser() if file else task.download()
+    return open_task(task, path, targets)
 
 
 def _open_bundled(data: BundledData, targets: tuple[str, ...]) -> Source:

@@ -10,16 +10,17 @@ from typing import Any
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.content import Content, content_of_cell
 from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.data.sources.places import Place, id_of_file
-from pyg_sitenet.data.sources.table import (
+from pyg_sitenet.data.sources.file_names import id_of_file
+from pyg_sitenet.data.sources.places import Place
+from pyg_sitenet.data.sources.row import (
     FILE_COLUMNS,
     ID_COLUMNS,
     STRUCTURE_COLUMNS,
     UNIT_COLUMN,
     Row,
-    Table,
 )
-from pyg_sitenet.data.sources.targets import TargetError, is_number, parse_targets
+from pyg_sitenet.data.sources.table import Table
+from pyg_sitenet.data.sources.targets import TargetError, parse_targets
 from pyg_sitenet.errors import DataError
 
 
@@ -59,8 +60,7 @@ class Columns:
         numbers = tuple(
             column
             for column in table.columns
-            if column not in (id_, structure, unit)
-            and any(is_number(row.values.get(column)) for row in table.rows)
+            if column not in (id_, structure, unit) and column in table.numbers
         )
         return cls(id_, structure, unit, numbers)
 
@@ -69,11 +69,8 @@ class Columns:
         units = {
             name: table.units[name] for name in self.targets if name in table.units
         }
-        if self.unit is not None and len(self.targets) == 1:
-            stated = (row.values.get(self.unit) for row in table.rows)
-            first = next((unit for unit in stated if isinstance(unit, str)), None)
-            if first is not None:
-                units.setdefault(self.targets[0], first)
+        if table.stated_unit is not None and len(self.targets) == 1:
+            units.setdefault(self.targets[0], table.stated_unit)
         return units
 
 
@@ -90,7 +87,7 @@ def row_entries(
     """
     columns = Columns.of(table)
     units = columns.units(table)
-    for row in table.rows:
+    for row in table.rows():
         origin = f"{table.name}, row {row.number}"
         entry = Entry(_id_of_row(table, row, columns), origin, {})
         try:
@@ -115,31 +112,47 @@ def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
     if isinstance(cell, str) and cell.strip() and "\n" not in cell and "{" not in cell:
         return id_of_file(cell.strip())
     stem = PurePosixPath(table.name.replace("\\", "/")).name.split(".")[0]
-    return stem if len(table.rows) == 1 else f"{stem}-{row.number}"
+    return stem if table.count == 1 else f"{stem}-{row.number}"
 
 
-def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Content:
+def named_files(table: Table, place: Place) -> set[str]:
+    """Return the files that the rows name, without reading them."""
+    columns, used = Columns.of(table), set[str]()
+    for row in table.rows():
+        content = _content_of_row(row, columns)
+        if isinstance(content, str):
+            used.update(place.find(_as_path(content)))
+    return used
+
+
+def _content_of_row(row: Row, columns: Columns) -> Content | str:
+    """Return the structure in a row, or the text that names its file, maybe empty."""
     cell = row.values.get(columns.structure or columns.id or "")
     if isinstance(cell, Mapping):
         return cell
     text = "" if cell is None else str(cell)
-    if not text.strip():
+    content = content_of_cell(text) if columns.structure else None
+    return text.strip() if content is None else content
+
+
+def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Content:
+    content = _content_of_row(row, columns)
+    if not isinstance(content, str):
+        return content
+    if not content:
         raise _RowError(
             "names no structure", "fill in the structure, its file or its id"
         )
-    content = content_of_cell(text) if columns.structure else None
-    if content is not None:
-        return content
-    return _find_file(text.strip(), place, used)
+    return _find_file(content, place, used)
 
 
 def _find_file(key: str, place: Place, used: set[str]) -> Content:
-    found = place.find(key.replace("\\", "/"))
+    found = place.find(_as_path(key))
+    used.update(found)
     if not found:
         raise _RowError(
-            f"no structure file for {key!r}", "add the file or remove the row"
+            f"no structure file for {key!r:.80}", "add the file or remove the row"
         )
-    used.update(found)
     if len(found) > 1:
         raise _RowError(
             f"{key!r} may be any of {', '.join(found[:3])}", "give the file's path"
@@ -148,6 +161,10 @@ def _find_file(key: str, place: Place, used: set[str]) -> Content:
         return place.content(found[0])
     except DataError as error:
         raise _RowError(str(error), "repair or remove the file") from error
+
+
+def _as_path(key: str) -> str:
+    return key.replace("\\", "/").removeprefix("./")
 
 
 def _check_unit(row: Row, columns: Columns, units: Mapping[str, str]) -> None:

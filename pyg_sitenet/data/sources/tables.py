@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.archive import Archive
+from pyg_sitenet.data.sources.csv_rows import CGCNN_TABLE
 from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.data.sources.frames import frame_entries
-from pyg_sitenet.data.sources.places import (
-    FRAME_SUFFIXES,
-    Folder,
-    Place,
+from pyg_sitenet.data.sources.file_names import (
     id_of_file,
+    is_archive,
+    is_frame_file,
     is_structure_file,
     is_table,
 )
-from pyg_sitenet.data.sources.rows import Columns, row_entries
+from pyg_sitenet.data.sources.files import file_entries
+from pyg_sitenet.data.sources.places import Folder, FolderWithArchives, Place
+from pyg_sitenet.data.sources.rows import Columns, named_files, row_entries
 from pyg_sitenet.data.sources.source import Source, check_targets
 from pyg_sitenet.data.sources.table import Table, read_table
+from pyg_sitenet.data.sources.text_stream import TextFile
 from pyg_sitenet.errors import DataError
-
-CGCNN_TABLE = "id_prop.csv"
 
 
 def open_table(path: Path, targets: Sequence[str]) -> Source:
@@ -31,37 +31,47 @@ def open_table(path: Path, targets: Sequence[str]) -> Source:
     Raises:
         DataError: If it cannot be read or has no such target.
     """
-    place = Folder(path.parent, recursive=False)
+    if not path.is_file():
+        raise DataError(f"{path}: a pipe, socket or device where a table is expected")
+    place = FolderWithArchives(Folder(path.parent, recursive=False))
     return _table_source(str(path), place, path.name, targets)
 
 
-def open_place(place: Place, targets: Sequence[str]) -> Source:
+def open_place(place: Folder | Archive, targets: Sequence[str]) -> Source:
     """Open a folder or an archive.
 
     With targets its one table says which files belong to it. Without targets all
-    structure files are read, or the table if there are no such files.
+    structure files are read, or the table if there are no such files. The table of an
+    archive may lie beside it, under its name.
 
     Raises:
         DataError: If there is nothing to read, or no single table for targets.
     """
     tables = _tables(place)
-    files = [name for name in place.files if _is_input(place, name)]
+    files = [name for name in place.files if _is_input(name)]
+    beside = _table_beside(place) if not tables and targets else None
+    if beside is not None:
+        return open_table(beside, targets)
+    if not files and not targets and len(tables) > 1:
+        files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
     if not files and not tables:
         raise DataError(
             f"{place.name}: no structure files (such as .cif or POSCAR) and no table"
         )
     if targets or not files:
+        where = FolderWithArchives(place) if isinstance(place, Folder) else place
         return _table_source(
-            place.name, place, _only_table(place, tables), targets, files
+            place.name, where, _only_table(place, tables), targets, files
         )
     table = _table_or_none(place, tables)
+    archives = [name for name in place.files if is_archive(name)]
     return Source(
         name=place.name,
-        make_entries=lambda: _file_entries(place, files),
+        make_entries=lambda: file_entries(place, [*files, *archives]),
         make_digest=lambda: place.digest(files),
         units={} if table is None else Columns.of(table).units(table),
         available=() if table is None else Columns.of(table).targets,
-        count=len(files),
+        count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
     )
 
 
@@ -72,7 +82,7 @@ def _table_source(
     targets: Sequence[str],
     files: Sequence[str] = (),
 ) -> Source:
-    table = read_table(place.origin(table_name), place.read(table_name), targets)
+    table = _read(place, table_name, targets)
     columns = Columns.of(table)
     _check_numbers(table, columns, targets)
     check_targets(targets, columns.targets, table.name)
@@ -91,13 +101,16 @@ def _table_source(
                 )
 
     def make_digest() -> str:
-        used: set[str] = set()
-        for _ in row_entries(table, place, targets, used):
-            pass
-        return place.digest(sorted({table_name, *files, *used}))
+        named = named_files(table, place)
+        return place.digest(sorted({table_name, *files, *named}))
 
     return Source(
-        name, make_entries, make_digest, columns.units(table), columns.targets
+        name,
+        make_entries,
+        make_digest,
+        columns.units(table),
+        columns.targets,
+        count=None if files else table.count,
     )
 
 
@@ -105,7 +118,7 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
     """Say of a target that is there why it is none."""
     for target in targets:
         if target in table.columns and target not in columns.targets:
-            values = (str(row.values.get(target, "")) for row in table.rows)
+            values = (str(row.values.get(target, "")) for row in table.rows())
             example = next(filter(None, values), "nothing")
             raise DataError(
                 f"{table.name}: the column {target!r} holds no numbers but"
@@ -113,7 +126,11 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
             )
 
 
-def _tables(place: Place) -> list[str]:
+def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
+    return read_table(TextFile(place.origin(name), lambda: place.open(name)), targets)
+
+
+def _tables(place: Folder | Archive) -> list[str]:
     """Return the tables at the top; JSON files count if there are no others."""
     found = [name for name in place.files if is_table(name)]
     top = min((name.count("/") for name in place.files), default=0)
@@ -123,7 +140,15 @@ def _tables(place: Place) -> list[str]:
     return cgcnn or others or found
 
 
-def _only_table(place: Place, tables: Sequence[str]) -> str:
+def _table_beside(place: Folder | Archive) -> Path | None:
+    """Return the table beside an archive that has its name."""
+    if isinstance(place, Folder):
+        return None
+    beside = place.path.with_suffix(".csv")
+    return beside if beside.is_file() else None
+
+
+def _only_table(place: Folder | Archive, tables: Sequence[str]) -> str:
     if len(tables) == 1:
         return tables[0]
     if not tables:
@@ -132,37 +157,19 @@ def _only_table(place: Place, tables: Sequence[str]) -> str:
             "(or file) and the names of the targets"
         )
     raise DataError(
-        f"{place.name}: several tables ({', '.join(tables)}); give the path of one"
+        f"{place.name}: several tables ({', '.join(tables[:5])}); give the path of one"
     )
 
 
-def _table_or_none(place: Place, tables: Sequence[str]) -> Table | None:
+def _table_or_none(place: Folder | Archive, tables: Sequence[str]) -> Table | None:
     """Return the table that could give targets, where it is not needed."""
     if len(tables) != 1:
         return None
     try:
-        return read_table(place.origin(tables[0]), place.read(tables[0]))
+        return _read(place, tables[0])
     except DataError:
         return None
 
 
-def _is_input(place: Place, name: str) -> bool:
-    is_trajectory = PurePosixPath(name).suffix.lower() in FRAME_SUFFIXES
-    return is_structure_file(name) or (is_trajectory and isinstance(place, Folder))
-
-
-def _file_entries(place: Place, files: Sequence[str]) -> Iterator[Entry | Failure]:
-    times = Counter(map(id_of_file, files))
-    for name in files:
-        if isinstance(place, Folder) and not is_structure_file(name):
-            yield from frame_entries(place.root / name, ())
-            continue
-        id_ = id_of_file(name)
-        try:
-            content = place.content(name)
-        except DataError as error:
-            yield Failure(
-                place.origin(name), id_, "read", str(error), "repair or remove the file"
-            )
-            continue
-        yield Entry(id_ if times[id_] == 1 else name, place.origin(name), content)
+def _is_input(name: str) -> bool:
+    return is_structure_file(name) or is_frame_file(name)

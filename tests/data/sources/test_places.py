@@ -4,13 +4,13 @@ import zipfile
 
 import pytest
 
-from pyg_sitenet.data.sources.places import (
-    Archive,
-    Folder,
+from pyg_sitenet.data.sources.archive import Archive
+from pyg_sitenet.data.sources.file_names import (
     id_of_file,
     is_structure_file,
     is_table,
 )
+from pyg_sitenet.data.sources.places import Folder
 from pyg_sitenet.errors import DataError
 
 
@@ -58,7 +58,8 @@ def test_file_is_found_by_path_name_and_stem(tmp_path, kind):
     assert place.find("b") == ["x/b.cif", "y/b.cif"]
     assert place.find("c") == []
     assert place.find("n" * 5000) == []
-    assert place.read("y/b.cif") == b"3"
+    with place.open("y/b.cif") as file:
+        assert file.read() == b"3"
 
 
 def test_digest_sees_content_and_names(tmp_path):
@@ -99,7 +100,7 @@ def test_archive_that_unpacks_to_too_much_is_refused(tmp_path):
 
 def test_archive_with_too_many_files_is_refused(tmp_path, monkeypatch):
     path = _zip(tmp_path / "a.zip", {f"{k}.cif": "x" for k in range(4)})
-    monkeypatch.setattr("pyg_sitenet.data.sources.places.MAX_MEMBERS", 3)
+    monkeypatch.setattr("pyg_sitenet.data.sources.archive.MAX_MEMBERS", 3)
     with pytest.raises(DataError, match=r"4 files .* are more than"):
         Archive(path)
 
@@ -126,4 +127,4 @@ def test_damaged_member_says_so(tmp_path):
     content[45] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.zip/a\.cif: damaged"):
-        Archive(path).read("a.cif")
+        Archive(path).content("a.cif")

@@ -1,14 +1,21 @@
 import gzip
+import io
 import json
 
 import pytest
 
-from pyg_sitenet.data.sources.table import read_table, split_unit
+from pyg_sitenet.data.sources.csv_rows import split_unit
+from pyg_sitenet.data.sources.table import read_table
+from pyg_sitenet.data.sources.text_stream import TextFile
 from pyg_sitenet.errors import DataError
 
 
+def _read(name, content, headers=()):
+    return read_table(TextFile(name, lambda: io.BytesIO(content)), headers)
+
+
 def _values(table):
-    return [dict(row.values) for row in table.rows]
+    return [dict(row.values) for row in table.rows()]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +36,7 @@ def test_units_are_split_from_headers(header, expected):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_of_any_usual_delimiter_is_read(delimiter):
     text = "id,gap [eV],note\na,1,x\n\nb,2,\n".replace(",", delimiter)
-    table = read_table("t.csv", text.encode())
+    table = _read("t.csv", text.encode())
     assert table.columns == ["id", "gap", "note"]
     assert table.units == {"gap": "eV"}
     assert _values(table)[1] == {"id": "b", "gap": "2", "note": ""}
@@ -37,40 +44,40 @@ def test_csv_of_any_usual_delimiter_is_read(delimiter):
 
 def test_other_delimiters_within_quotes_do_not_count():
     text = 'id,"a; b;; c;;",gap\n"x, y","1; 2",3\n'
-    (row,) = read_table("t.csv", text.encode()).rows
+    (row,) = _read("t.csv", text.encode()).rows()
     assert row.values == {"id": "x, y", "a; b;; c;;": "1; 2", "gap": "3"}
 
 
 def test_byte_order_mark_of_excel_is_no_part_of_the_header():
-    assert read_table("t.csv", b"\xef\xbb\xbfid,gap\na,1\n").columns == ["id", "gap"]
+    assert _read("t.csv", b"\xef\xbb\xbfid,gap\na,1\n").columns == ["id", "gap"]
 
 
 def test_csv_cell_may_hold_a_whole_file():
     long = "x" * 200_000
-    table = read_table("t.csv", f'id,cif\na,"{long}\n{long}"\n'.encode())
-    assert len(table.rows[0].values["cif"]) == 400_001
+    table = _read("t.csv", f'id,cif\na,"{long}\n{long}"\n'.encode())
+    assert len(next(table.rows()).values["cif"]) == 400_001
 
 
 def test_row_with_too_many_values_is_one_problem():
-    table = read_table("t.csv", b"id,gap\na,1,5\nb,2\n")
-    assert [row.problem for row in table.rows] == ["3 values for 2 columns", ""]
+    table = _read("t.csv", b"id,gap\na,1,5\nb,2\n")
+    assert [row.problem for row in table.rows()] == ["3 values for 2 columns", ""]
 
 
 def test_cgcnn_table_has_no_header():
-    table = read_table("folder/id_prop.csv", b"a,1\nb,2\n", ["gap"])
+    table = _read("folder/id_prop.csv", b"a,1\nb,2\n", ["gap"])
     assert _values(table) == [{"id": "a", "gap": "1"}, {"id": "b", "gap": "2"}]
-    assert read_table("id_prop.csv", b"a,1,2\n").columns == ["id", "target", "target_2"]
+    assert _read("id_prop.csv", b"a,1,2\n").columns == ["id", "target", "target_2"]
 
 
 def test_cgcnn_table_may_have_a_header():
-    table = read_table("id_prop.csv", b"id,gap\na,1\n")
+    table = _read("id_prop.csv", b"id,gap\na,1\n")
     assert _values(table) == [{"id": "a", "gap": "1"}]
 
 
 def test_broken_line_of_json_lines_is_one_problem():
-    table = read_table("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": \n\n3\n')
-    assert [bool(row.problem) for row in table.rows] == [False, True, True]
-    assert "not JSON" in table.rows[1].problem
+    table = _read("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": \n\n3\n')
+    assert [bool(row.problem) for row in table.rows()] == [False, True, True]
+    assert "not JSON" in list(table.rows())[1].problem
     assert table.columns == ["id", "gap"]
 
 
@@ -95,16 +102,16 @@ ROWS = [{"id": "a", "structure": "a.cif", "gap": 1}, {"id": "b", "structure": "b
     ids=["records", "split", "columns", "index"],
 )
 def test_json_of_pandas_gives_the_same_rows(document):
-    table = read_table("t.json", json.dumps(document).encode())
+    table = _read("t.json", json.dumps(document).encode())
     shown = [
         (row.values["id"], row.values["structure"], row.values.get("gap"))
-        for row in table.rows
+        for row in table.rows()
     ]
     assert shown == [("a", "a.cif", 1), ("b", "b.cif", None)]
 
 
 def test_compressed_table_is_read():
-    table = read_table("t.jsonl.gz", gzip.compress(b'{"id": "a"}\n'))
+    table = _read("t.jsonl.gz", gzip.compress(b'{"id": "a"}\n'))
     assert _values(table) == [{"id": "a"}]
 
 
@@ -123,4 +130,4 @@ def test_compressed_table_is_read():
 )
 def test_unreadable_table_says_why(name, content, message):
     with pytest.raises(DataError, match=message):
-        read_table(name, content)
+        _read(name, content)

@@ -1,0 +1,115 @@
+"""``sitenet benchmark``: a published task on its official folds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import ConfigFile, Json, Preset, Settings, Workers
+from .settings import choose_settings
+from .tables import as_text, show_table
+from .train import Seed
+
+if TYPE_CHECKING:
+    from pyg_sitenet.benchmark import FoldResult
+
+Task = Annotated[
+    str, typer.Argument(metavar="TASK", help="A structure task: matbench_phonons, ...")
+]
+DataFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The file of the task. Default: download it."),
+]
+Folds = Annotated[
+    str, typer.Option(metavar="K,...", help="Which folds to run, from 0 to 4.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="Default: runs/<task>."),
+]
+
+
+def benchmark(
+    task: Task,
+    data_file: DataFile = None,
+    folds: Folds = "0,1,2,3,4",
+    output: Output = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Train and score on the official folds of a Matbench task.
+
+    Validation is taken out of each fold's training part. Run it again to go on after an
+    interruption: finished folds are kept. The output folder holds results.json,
+    results.json.gz for the Matbench board, and a run folder for each fold.
+
+    Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
+    """
+    numbers = _numbers(folds)
+    from pyg_sitenet.benchmark import run_benchmark
+
+    given = {"training.seed": seed, "data.workers": workers}
+    chosen = choose_settings(preset, config, None, None, settings, given)
+    result = run_benchmark(
+        task,
+        chosen,
+        output or Path("runs") / task,
+        data_file=data_file,
+        folds=numbers,
+        on_fold=None if as_json else _say,
+        progress=not as_json,
+    )
+    summary = result.summary()
+    if as_json:
+        typer.echo(json.dumps({"folder": str(result.folder)} | summary))
+        return
+    _show(result.folds, summary)
+    typer.echo(f"Validation: {summary['notes']['validation']}")
+    typer.echo(f"Results: {result.folder / 'results.json'}")
+    typer.echo(f"For the Matbench board: {result.folder / 'results.json.gz'}")
+
+
+def _numbers(folds: str) -> list[int]:
+    try:
+        return [int(number) for number in folds.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--folds takes numbers such as 0,1,2,3,4, got {folds!r}"
+        ) from error
+
+
+def _say(result: FoldResult) -> None:
+    """Tell each fold's scores as they come."""
+    scores = "   ".join(f"{k} {v:.4g}" for k, v in result.scores.items())
+    memory = as_text(result.peak_memory_mb)
+    typer.echo(
+        f"Fold {result.fold}: {scores}   {result.seconds:.0f} s   {memory} MB", err=True
+    )
+
+
+def _show(folds: tuple[FoldResult, ...], summary: dict[str, object]) -> None:
+    name = str(summary["score"])
+    rows: list[tuple[object, ...]] = [
+        (
+            one.fold,
+            one.scores[name],
+            one.dummy_scores[name],
+            one.seconds,
+            one.peak_memory_mb,
+        )
+        for one in folds
+    ]
+    total = sum(one.seconds for one in folds)
+    rows.append(
+        ("mean", summary["mean"], summary["dummy_mean"], total / len(folds), None)
+    )
+    unit = f" / {summary['unit']}" if summary["unit"] and name == "mae" else ""
+    headings = ("fold", f"{name}{unit}", "mean dummy", "seconds", "peak memory / MB")
+    show_table(headings, rows)

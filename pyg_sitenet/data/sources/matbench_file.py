@@ -1,0 +1,95 @@
+"""The file of a Matbench task as a source, with its official ids and unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyg_sitenet.data.file_text import hash_file
+from pyg_sitenet.data.matbench import MatbenchTask
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.sources.places import Folder
+from pyg_sitenet.data.sources.row import Row
+from pyg_sitenet.data.sources.rows import row_entries
+from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.table import Table, read_table
+from pyg_sitenet.data.sources.text_stream import TextFile
+from pyg_sitenet.errors import DataError
+
+# What the target may be called in a file that is not the official one.
+_TARGET = "target"
+
+
+def open_task(task: MatbenchTask, path: Path, targets: Sequence[str]) -> Source:
+    """Open the file of a task.
+
+    Args:
+        task: The task.
+        path: The official file, or JSON lines with ``structure`` and ``target``, in the
+            official order.
+        targets: The target of the task, or none.
+
+    Raises:
+        DataError: If the file is not that of the task.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file for {task.name}; give the path of one")
+    file = TextFile(str(path), lambda: path.open("rb"))
+    table = read_table(file)
+    column = next((one for one in (task.target, _TARGET) if one in table.columns), None)
+    if column is None or table.column_of(("structure",)) is None:
+        raise DataError(
+            f"{path}: not the file of {task.name}: it has no column {task.target!r} "
+            f"beside 'structure' but {', '.join(table.columns[:8])}"
+        )
+    if table.count != task.num_crystals:
+        raise DataError(
+            f"{path}: not the file of {task.name}: it has {table.count} crystals, "
+            f"expected {task.num_crystals}; download it again"
+        )
+    check_targets(targets, (task.target,), task.name)
+    official = Table(
+        table.name,
+        partial(_official_rows, task, table, column),
+        ("id", "structure", task.target),
+        {task.target: task.unit},
+        frozenset({task.target}),
+        None,
+        table.count,
+    )
+    return Source(
+        name=task.name,
+        make_entries=partial(_entries, official, path, targets),
+        make_digest=lambda: f"{task.name} {hash_file(path)}",
+        units=dict(official.units),
+        available=(task.target,),
+        count=task.num_crystals,
+    )
+
+
+def _entries(
+    table: Table, path: Path, targets: Sequence[str]
+) -> Iterator[Entry | Failure]:
+    return row_entries(table, Folder(path.parent, recursive=False), targets, set())
+
+
+def _official_rows(task: MatbenchTask, table: Table, column: str) -> Iterator[Row]:
+    for position, row in enumerate(table.rows()):
+        id_, given = task.id_of_row(position), row.values.get("id")
+        problem = row.problem
+        if isinstance(given, str) and given.startswith("mb-") and given != id_:
+            problem = f"is {given} where {id_} stands in the official order"
+        values = {
+            "id": id_,
+            "structure": row.values.get("structure"),
+            task.target: _as_number(row.values.get(column)),
+        }
+        yield Row(row.number, values, problem)
+
+
+def _as_number(value: Any) -> Any:  # noqa: ANN401 - a cell
+    """Write classes as 0 and 1."""
+    return float(value) if isinstance(value, bool) else value

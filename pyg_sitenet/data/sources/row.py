@@ -1,0 +1,38 @@
+"""A row of a table, and the names by which its columns are recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
+STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
+FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
+UNIT_COLUMN = "unit"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table.
+
+    Args:
+        number: From 1, without the header.
+        values: Value of each column.
+        problem: Why the row could not be read, or nothing.
+    """
+
+    number: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """A line of a table that states units rather than holding a crystal.
+
+    Args:
+        of: Unit of each column.
+    """
+
+    of: Mapping[str, str]
