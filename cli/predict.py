@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .counts import end, report
-from .options import DATA_HELP, Json, Model, OutputFile, Strict, Workers
+from .options import (
+    DATA_HELP,
+    Disorder,
+    DisorderSeed,
+    Json,
+    Model,
+    Orderings,
+    OutputFile,
+    Strict,
+    Workers,
+)
 from .tables import counted, show_table
 
 if TYPE_CHECKING:
@@ -38,6 +48,9 @@ def predict(
     output: OutputFile = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    disorder: Disorder = None,
+    orderings: Orderings = None,
+    seed: DisorderSeed = None,
     workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
@@ -46,7 +59,8 @@ def predict(
 
     An input that cannot be used is reported with the reason, and the rest is done. With
     --output the rows are written as they come, and the failures to a file beside them;
-    stopped at any moment, --resume goes on.
+    stopped at any moment, --resume goes on. With --disorder sample, a crystal with
+    partly occupied sites gets the mean over ordered supercells, and their spread.
 
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
@@ -60,7 +74,12 @@ def predict(
     from pyg_sitenet.prediction import load_predictor, predict_to_file
     from pyg_sitenet.prediction.result_files import failures_file
 
-    predictor = load_predictor(model)
+    predictor = load_predictor(
+        model,
+        disorder=disorder,
+        orderings=orderings,
+        disorder_seed=seed,
+    )
     source = open_source(inputs)
     if output is None:
         ledger = _show(predictor, source, workers or 0, as_json)
@@ -101,8 +120,9 @@ def _show(predictor: Predictor, source: Source, workers: int, as_json: bool) -> 
         shown = _as_json(predictions, failures, ledger)
         typer.echo(json.dumps({"units": description.units} | shown))
     else:
-        rows = [file_row(one, description) for one in predictions]
-        show_table(file_headings(description), rows)
+        spread = predictor.orders
+        rows = [file_row(one, description, with_spread=spread) for one in predictions]
+        show_table(file_headings(description, with_spread=spread), rows)
     return ledger
 
 
@@ -112,7 +132,9 @@ def _as_json(
     keep = ("id", "formula", "values", "warnings")
     return {
         "predictions": [
-            {key: getattr(one, key) for key in keep} for one in predictions
+            {key: getattr(one, key) for key in keep}
+            | ({"spread": asdict(one.spread)} if one.spread else {})
+            for one in predictions
         ],
         "failures": [asdict(one) for one in failures],
         "counts": ledger.counts(),

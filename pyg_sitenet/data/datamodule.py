@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from lightning import LightningDataModule
@@ -48,6 +48,16 @@ def split_crystals(
     return {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
 
 
+def first_graphs(ids: Sequence[str]) -> Indices:
+    """Return the place of the first graph of each crystal, [num_crystals].
+
+    Args:
+        ids: Crystal of each graph; those of one follow each other.
+    """
+    changes = [k for k, id_ in enumerate(ids) if k == 0 or id_ != ids[k - 1]]
+    return np.array(changes, dtype=np.int64)
+
+
 class CrystalDataModule(LightningDataModule):
     """Loaders of a data set's parts, in batches bounded by sites and pairs.
 
@@ -73,9 +83,7 @@ class CrystalDataModule(LightningDataModule):
         self.dataset = dataset
         self.config = config
         self.seed = seed
-        self.splits = splits or split_crystals(
-            len(dataset), config.test_fraction, config.val_fraction, config.split_seed
-        )
+        self.splits = splits or self._draw_splits()
         if not len(self.splits["train"]):
             raise DataError(f"no crystal to train on among {len(dataset)}")
 
@@ -97,6 +105,20 @@ class CrystalDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches of the test part, in order."""
         return self._loader("test", shuffle=False)
+
+    def _draw_splits(self) -> dict[str, Indices]:
+        """Split crystals, and with them all orderings of one that is disordered."""
+        config, starts = self.config, first_graphs(self.dataset.ids)
+        crystals = split_crystals(
+            len(starts), config.test_fraction, config.val_fraction, config.split_seed
+        )
+        ends = np.append(starts[1:], len(self.dataset))
+        graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
+        none = np.zeros(0, dtype=np.int64)
+        return {
+            name: np.concatenate([none, *(graphs[k] for k in chosen)])
+            for name, chosen in crystals.items()
+        }
 
     def _loader(self, name: str, *, shuffle: bool) -> DataLoader[Batch]:
         part = self.part(name)

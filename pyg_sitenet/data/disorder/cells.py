@@ -136,7 +136,7 @@ def choose_cell(
     Of the roughly cubic ones with at most ``max_atoms`` sites, the smallest that keeps
     the composition to 0.02 atoms per disordered site, loses no element and has room
     for ``orderings`` that differ by more than symmetry; without such, the largest that
-    keeps the composition, or the one that keeps it best.
+    keeps the composition, or of those that keep it best.
 
     Args:
         lattice: Primitive lattice, [3, 3], angstrom.
@@ -154,7 +154,7 @@ def choose_cell(
         if cells[-1].keeps_composition and _has_room(cells[-1], orderings):
             return cells[-1]
     good = [cell for cell in cells if cell.keeps_composition]
-    return good[-1] if good else min(cells, key=_badness)
+    return good[-1] if good else min(reversed(cells), key=_badness)
 
 
 def smallest_size(sublattices: Sequence[Sublattice], largest: int) -> int:

@@ -7,15 +7,6 @@ from pymatgen.core import Lattice, Species, Structure
 
 
 @pytest.fixture
-def mixed_salt() -> Structure:
-    """(Na,K)Cl, half of each, conventional cell."""
-    species = [{"Na": 0.5, "K": 0.5}] * 4 + ["Cl"] * 4
-    centres = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
-    edges = [[0.5, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
-    return Structure(Lattice.cubic(5.96), species, centres + edges)
-
-
-@pytest.fixture
 def cu3au() -> Structure:
     """Cu3Au above 390 C: disordered fcc, conventional cell."""
     centres = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]

@@ -101,7 +101,7 @@ def test_an_element_that_is_rounded_away_is_reported() -> None:
         [[0, 0, 0], [0.5, 0.5, 0.5]],
     )
     *_, note = order_structure(doped).notes
-    assert note == "too little Ag for one atom in a cell of 2 atoms: left out"
+    assert note == "too little Ag for one atom in a cell of 96 atoms: left out"
 
 
 def test_a_rare_element_makes_the_supercell_larger(mixed_salt) -> None:
