@@ -24,6 +24,8 @@ from .options import (
 from .tables import counted, show_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.data.sources import Source
@@ -40,6 +42,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Start again in place of one that was stopped."),
 ]
+Statistics = Annotated[
+    bool,
+    typer.Option(
+        "--statistics", help="Also mean and standard error over a trajectory's frames."
+    ),
+]
 
 
 def predict(
@@ -51,6 +59,7 @@ def predict(
     disorder: Disorder = None,
     orderings: Orderings = None,
     seed: DisorderSeed = None,
+    statistics: Statistics = False,
     workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
@@ -82,7 +91,7 @@ def predict(
     )
     source = open_source(inputs)
     if output is None:
-        ledger = _show(predictor, source, workers or 0, as_json)
+        ledger = _show(predictor, source, workers or 0, as_json, statistics)
     else:
         ledger = predict_to_file(
             predictor,
@@ -93,7 +102,9 @@ def predict(
             workers=workers or 0,
             watch=lambda found, done: counted(found, "Predicting", source.count, done),
         )
-        _say_where(output, ledger, as_json)
+        _say_where(output, ledger, as_json, statistics)
+        if statistics:
+            _write_statistics(output, predictor, as_json)
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
         raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")
@@ -102,7 +113,9 @@ def predict(
     end(ledger, strict=strict)
 
 
-def _show(predictor: Predictor, source: Source, workers: int, as_json: bool) -> Ledger:
+def _show(
+    predictor: Predictor, source: Source, workers: int, as_json: bool, statistics: bool
+) -> Ledger:
     """Predict what fits on a screen, or into one JSON text."""
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
@@ -118,12 +131,50 @@ def _show(predictor: Predictor, source: Source, workers: int, as_json: bool) -> 
     if as_json:
         failures = [one for one in results if isinstance(one, Failure)]
         shown = _as_json(predictions, failures, ledger)
+        if statistics:
+            table = _statistics_of(predictions, predictor)
+            shown["statistics"] = json.loads(table.to_json(orient="records"))
         typer.echo(json.dumps({"units": description.units} | shown))
     else:
         spread = predictor.orders
         rows = [file_row(one, description, with_spread=spread) for one in predictions]
         show_table(file_headings(description, with_spread=spread), rows)
+        if statistics:
+            _show_statistics(_statistics_of(predictions, predictor))
     return ledger
+
+
+def _statistics_of(predictions: list[Prediction], predictor: Predictor) -> pd.DataFrame:
+    import pandas as pd
+
+    from pyg_sitenet.prediction import frame_statistics
+    from pyg_sitenet.prediction.rows import table_row
+
+    description, columns = predictor.description, predictor.columns
+    rows = [table_row(one, description) for one in predictions]
+    table = pd.DataFrame(rows, columns=["id", "formula", *columns])
+    return frame_statistics(table, columns)
+
+
+def _write_statistics(output: Path, predictor: Predictor, as_json: bool) -> None:
+    """Summarise the file of rows, which holds what an earlier part wrote too."""
+    from pyg_sitenet.prediction import frame_statistics
+    from pyg_sitenet.prediction.frames import statistics_file
+
+    table = frame_statistics(output, predictor.columns)
+    path = statistics_file(output)
+    table.to_csv(path, index=False, float_format="%.7g")
+    if not as_json:
+        _show_statistics(table)
+        typer.echo(f"Statistics: {path}")
+
+
+def _show_statistics(table: pd.DataFrame) -> None:
+    if table.empty:
+        typer.echo("No trajectory: no file with several frames of one formula")
+        return
+    shown = ["trajectory", "target", "frames", "mean", "standard error", "std"]
+    show_table(shown, table[shown].itertuples(index=False))
 
 
 def _as_json(
@@ -141,7 +192,8 @@ def _as_json(
     }
 
 
-def _say_where(output: Path, ledger: Ledger, as_json: bool) -> None:
+def _say_where(output: Path, ledger: Ledger, as_json: bool, statistics: bool) -> None:
+    from pyg_sitenet.prediction.frames import statistics_file
     from pyg_sitenet.prediction.result_files import failures_file, run_file
 
     failed = failures_file(output)
@@ -151,6 +203,8 @@ def _say_where(output: Path, ledger: Ledger, as_json: bool) -> None:
             "failures_file": str(failed),
             "run_file": str(run_file(output)),
         }
+        if statistics:
+            files["statistics_file"] = str(statistics_file(output))
         counts = {"predicted": ledger.used, "failed": ledger.failed}
         typer.echo(json.dumps(files | counts | {"counts": ledger.counts()}))
     else:

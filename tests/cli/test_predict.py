@@ -294,3 +294,19 @@ def test_disordered_crystals_are_ordered_if_asked(
     wrong = sitenet("predict", run, file, "--disorder", "guess")
     assert wrong.exit_code == 1
     assert "data.disorder" in wrong.stderr
+
+
+def test_a_trajectory_is_summarised(sitenet, run, tmp_path) -> None:
+    frames = [bulk("NaCl", "rocksalt", a=5.5 + 0.02 * step) for step in range(6)]
+    write(tmp_path / "run.extxyz", frames)
+    output = tmp_path / "gaps.csv"
+    options = ["predict", run, tmp_path / "run.extxyz", "--statistics"]
+    done = sitenet(*options, "--output", output)
+    assert done.exit_code == 0, done.output
+    values = [float(row["gap [eV]"]) for row in rows(output)]
+    (row,) = rows(tmp_path / "gaps_statistics.csv")
+    assert (row["trajectory"], row["frames"]) == ("run", "6")
+    assert float(row["mean"]) == pytest.approx(sum(values) / 6, abs=1e-5)
+    (shown,) = json.loads(sitenet(*options, "--json").stdout)["statistics"]
+    assert shown["mean"] == pytest.approx(float(row["mean"]), abs=1e-5)
+    assert "standard" in sitenet(*options).stdout
