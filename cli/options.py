@@ -44,3 +44,22 @@ Workers = Annotated[
 Strict = Annotated[
     bool, typer.Option("--strict", help="Any input that fails is an error.")
 ]
+Disorder = Annotated[
+    str | None,
+    typer.Option(
+        "--disorder",
+        metavar="HOW",
+        help="Disordered crystals: error refuses them, sample or enumerate orders them "
+        "in supercells. Default: as in training.",
+    ),
+]
+Orderings = Annotated[
+    int | None,
+    typer.Option(
+        "--orderings", metavar="K", min=1, help="Orderings of a disordered crystal."
+    ),
+]
+DisorderSeed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="S", min=0, help="Decides which are sampled."),
+]

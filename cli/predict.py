@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .counts import end, report
-from .options import DATA_HELP, Json, Model, OutputFile, Strict, Workers
+from .options import (
+    DATA_HELP,
+    Disorder,
+    DisorderSeed,
+    Json,
+    Model,
+    Orderings,
+    OutputFile,
+    Strict,
+    Workers,
+)
 from .tables import counted, show_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.data.sources import Source
@@ -30,6 +42,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Start again in place of one that was stopped."),
 ]
+Statistics = Annotated[
+    bool,
+    typer.Option(
+        "--statistics", help="Also mean and standard error over a trajectory's frames."
+    ),
+]
 
 
 def predict(
@@ -38,6 +56,10 @@ def predict(
     output: OutputFile = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    disorder: Disorder = None,
+    orderings: Orderings = None,
+    seed: DisorderSeed = None,
+    statistics: Statistics = False,
     workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
@@ -46,7 +68,8 @@ def predict(
 
     An input that cannot be used is reported with the reason, and the rest is done. With
     --output the rows are written as they come, and the failures to a file beside them;
-    stopped at any moment, --resume goes on.
+    stopped at any moment, --resume goes on. With --disorder sample, a crystal with
+    partly occupied sites gets the mean over ordered supercells, and their spread.
 
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
@@ -60,10 +83,15 @@ def predict(
     from pyg_sitenet.prediction import load_predictor, predict_to_file
     from pyg_sitenet.prediction.result_files import failures_file
 
-    predictor = load_predictor(model)
+    predictor = load_predictor(
+        model,
+        disorder=disorder,
+        orderings=orderings,
+        disorder_seed=seed,
+    )
     source = open_source(inputs)
     if output is None:
-        ledger = _show(predictor, source, workers or 0, as_json)
+        ledger = _show(predictor, source, workers or 0, as_json, statistics)
     else:
         ledger = predict_to_file(
             predictor,
@@ -74,7 +102,9 @@ def predict(
             workers=workers or 0,
             watch=lambda found, done: counted(found, "Predicting", source.count, done),
         )
-        _say_where(output, ledger, as_json)
+        _say_where(output, ledger, as_json, statistics)
+        if statistics:
+            _write_statistics(output, predictor, as_json)
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
         raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")
@@ -83,7 +113,9 @@ def predict(
     end(ledger, strict=strict)
 
 
-def _show(predictor: Predictor, source: Source, workers: int, as_json: bool) -> Ledger:
+def _show(
+    predictor: Predictor, source: Source, workers: int, as_json: bool, statistics: bool
+) -> Ledger:
     """Predict what fits on a screen, or into one JSON text."""
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
@@ -99,11 +131,50 @@ def _show(predictor: Predictor, source: Source, workers: int, as_json: bool) -> 
     if as_json:
         failures = [one for one in results if isinstance(one, Failure)]
         shown = _as_json(predictions, failures, ledger)
+        if statistics:
+            table = _statistics_of(predictions, predictor)
+            shown["statistics"] = json.loads(table.to_json(orient="records"))
         typer.echo(json.dumps({"units": description.units} | shown))
     else:
-        rows = [file_row(one, description) for one in predictions]
-        show_table(file_headings(description), rows)
+        spread = predictor.orders
+        rows = [file_row(one, description, with_spread=spread) for one in predictions]
+        show_table(file_headings(description, with_spread=spread), rows)
+        if statistics:
+            _show_statistics(_statistics_of(predictions, predictor))
     return ledger
+
+
+def _statistics_of(predictions: list[Prediction], predictor: Predictor) -> pd.DataFrame:
+    import pandas as pd
+
+    from pyg_sitenet.prediction import frame_statistics
+    from pyg_sitenet.prediction.rows import table_row
+
+    description, columns = predictor.description, predictor.columns
+    rows = [table_row(one, description) for one in predictions]
+    table = pd.DataFrame(rows, columns=["id", "formula", *columns])
+    return frame_statistics(table, columns)
+
+
+def _write_statistics(output: Path, predictor: Predictor, as_json: bool) -> None:
+    """Summarise the file of rows, which holds what an earlier part wrote too."""
+    from pyg_sitenet.prediction import frame_statistics
+    from pyg_sitenet.prediction.frames import statistics_file
+
+    table = frame_statistics(output, predictor.columns)
+    path = statistics_file(output)
+    table.to_csv(path, index=False, float_format="%.7g")
+    if not as_json:
+        _show_statistics(table)
+        typer.echo(f"Statistics: {path}")
+
+
+def _show_statistics(table: pd.DataFrame) -> None:
+    if table.empty:
+        typer.echo("No trajectory: no file with several frames of one formula")
+        return
+    shown = ["trajectory", "target", "frames", "mean", "standard error", "std"]
+    show_table(shown, table[shown].itertuples(index=False))
 
 
 def _as_json(
@@ -112,14 +183,17 @@ def _as_json(
     keep = ("id", "formula", "values", "warnings")
     return {
         "predictions": [
-            {key: getattr(one, key) for key in keep} for one in predictions
+            {key: getattr(one, key) for key in keep}
+            | ({"spread": asdict(one.spread)} if one.spread else {})
+            for one in predictions
         ],
         "failures": [asdict(one) for one in failures],
         "counts": ledger.counts(),
     }
 
 
-def _say_where(output: Path, ledger: Ledger, as_json: bool) -> None:
+def _say_where(output: Path, ledger: Ledger, as_json: bool, statistics: bool) -> None:
+    from pyg_sitenet.prediction.frames import statistics_file
     from pyg_sitenet.prediction.result_files import failures_file, run_file
 
     failed = failures_file(output)
@@ -129,6 +203,8 @@ def _say_where(output: Path, ledger: Ledger, as_json: bool) -> None:
             "failures_file": str(failed),
             "run_file": str(run_file(output)),
         }
+        if statistics:
+            files["statistics_file"] = str(statistics_file(output))
         counts = {"predicted": ledger.used, "failed": ledger.failed}
         typer.echo(json.dumps(files | counts | {"counts": ledger.counts()}))
     else:

@@ -23,6 +23,15 @@ def nacl() -> Structure:
 
 
 @pytest.fixture
+def mixed_salt() -> Structure:
+    """(Na,K)Cl, half of each, conventional cell."""
+    species = [{"Na": 0.5, "K": 0.5}] * 4 + ["Cl"] * 4
+    centres = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    edges = [[0.5, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
+    return Structure(Lattice.cubic(5.96), species, centres + edges)
+
+
+@pytest.fixture
 def silicon() -> Structure:
     """Diamond structure, conventional cell (8 atoms)."""
     return Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])

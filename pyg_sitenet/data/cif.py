@@ -10,6 +10,7 @@ from pymatgen.io.cif import CifParser
 
 from pyg_sitenet.data.cif_check import check_formula, check_symmetry, check_values
 from pyg_sitenet.data.cif_text import normalize_block
+from pyg_sitenet.data.occupancy import MAX_OCCUPANCY
 from pyg_sitenet.errors import StructureError
 
 _BLOCK = re.compile(r"data_(\S*)", re.IGNORECASE)
@@ -43,7 +44,8 @@ def read_cif_block(text: str, origin: str) -> Structure:
         StructureError: If values of it are none, if two atoms are in one place or
             more than are there, or if its atoms contradict its symmetry or formula.
     """
-    parser = CifParser.from_str(normalize_block(text, origin))
+    text = normalize_block(text, origin)
+    parser = CifParser.from_str(text, occupancy_tolerance=MAX_OCCUPANCY)
     values = next(iter(parser.as_dict().values()))
     check_values(values, origin)
     try:

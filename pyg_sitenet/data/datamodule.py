@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -68,7 +69,9 @@ def splits_by_id(
         raise DataError(
             f"`splits` must have the parts train, val and test, got {sorted(splits)}"
         )
-    position = {dataset[i].id: i for i in range(len(dataset))}
+    graphs = defaultdict(list)  # a disordered crystal has several
+    for position, id_ in enumerate(dataset.ids):
+        graphs[id_].append(position)
     part_of: dict[str, str] = {}
     for part, ids in splits.items():
         for id_ in ids:
@@ -79,9 +82,19 @@ def splits_by_id(
                 )
             part_of[id_] = part
     return {
-        part: np.array([position[i] for i in ids if i in position], dtype=np.int64)
+        part: np.array([k for id_ in ids for k in graphs.get(id_, [])], dtype=np.int64)
         for part, ids in splits.items()
     }
+
+
+def first_graphs(ids: Sequence[str]) -> Indices:
+    """Return the place of the first graph of each crystal, [num_crystals].
+
+    Args:
+        ids: Crystal of each graph; those of one follow each other.
+    """
+    changes = [k for k, id_ in enumerate(ids) if k == 0 or id_ != ids[k - 1]]
+    return np.array(changes, dtype=np.int64)
 
 
 class CrystalDataModule(LightningDataModule):
@@ -109,9 +122,7 @@ class CrystalDataModule(LightningDataModule):
         self.dataset = dataset
         self.config = config
         self.seed = seed
-        self.splits = splits or split_crystals(
-            len(dataset), config.test_fraction, config.val_fraction, config.split_seed
-        )
+        self.splits = splits or self._draw_splits()
         if not len(self.splits["train"]):
             raise DataError(f"no crystal to train on among {len(dataset)}")
 
@@ -133,6 +144,20 @@ class CrystalDataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches of the test part, in order."""
         return self._loader("test", shuffle=False)
+
+    def _draw_splits(self) -> dict[str, Indices]:
+        """Split crystals, and with them all orderings of one that is disordered."""
+        config, starts = self.config, first_graphs(self.dataset.ids)
+        crystals = split_crystals(
+            len(starts), config.test_fraction, config.val_fraction, config.split_seed
+        )
+        ends = np.append(starts[1:], len(self.dataset))
+        graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
+        none = np.zeros(0, dtype=np.int64)
+        return {
+            name: np.concatenate([none, *(graphs[k] for k in chosen)])
+            for name, chosen in crystals.items()
+        }
 
     def _loader(self, name: str, *, shuffle: bool) -> DataLoader[Batch]:
         part = self.part(name)

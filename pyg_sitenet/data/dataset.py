@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ class CrystalDataset(Dataset):
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
         primitive_tolerance: Symmetry tolerance in angstrom.
+        disorder: ``"error"`` refuses disordered crystals; with ``"sample"`` and
+            ``"enumerate"`` (:func:`~pyg_sitenet.data.disorder.order_structure`) each of
+            their orderings is a graph, all with the same ``id``, one after the other.
+        orderings: Ordered approximants of a disordered crystal at most.
+        disorder_seed: Decides the sampled orderings.
         time_limit: Seconds a crystal may take, else it is a failure; None for no limit.
         workers: Processes that encode; 0 takes one per core.
         transform: Applied at each access.
@@ -76,6 +81,9 @@ class CrystalDataset(Dataset):
         max_atoms: int = 100,
         environment: str = "supercell",
         primitive_tolerance: float = 0.1,
+        disorder: Literal["error", "sample", "enumerate"] = "error",
+        orderings: int = 8,
+        disorder_seed: int = 0,
         time_limit: float | None = 60.0,
         workers: int = 0,
         transform: Callable[[Data], Any] | None = None,
@@ -86,7 +94,14 @@ class CrystalDataset(Dataset):
     ) -> None:
         self.targets = tuple(targets)
         encoder = Encoder(
-            max_atoms, environment, primitive_tolerance, pre_filter, pre_transform
+            max_atoms,
+            environment,
+            primitive_tolerance,
+            pre_filter,
+            pre_transform,
+            disorder,
+            orderings,
+            disorder_seed,
         )
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
@@ -132,6 +147,12 @@ class CrystalDataset(Dataset):
     def num_pairs(self) -> list[int]:
         """Pairs of each crystal."""
         return self._chosen(self._store.index.num_pairs)
+
+    @property
+    def ids(self) -> list[str]:
+        """Id of the crystal of each graph: orderings of a disordered one share it."""
+        ids = self._store.ids()
+        return [ids[k] for k in self.indices()]
 
     @property
     def y(self) -> Tensor:

@@ -5,19 +5,34 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
+from pymatgen.core import Structure
 from torch_geometric.data import Data
 
+from pyg_sitenet.data.disorder import Approximants, order_structure
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.data.structure import reduced_formula
+from pyg_sitenet.data.structure_check import refuse_disorder
 from pyg_sitenet.errors import ConfigError, SiteNetWarning
 
 Transform = Callable[[Data], Data]
 Filter = Callable[[Data], bool]
+
+
+class Ordered(NamedTuple):
+    """How ordered graphs stand for a disordered crystal.
+
+    Args:
+        weights: Of each graph; they add up to 1.
+        misfit: Of the element whose amount differs most, per disordered site.
+    """
+
+    weights: tuple[float, ...]
+    misfit: float
 
 
 class Encoded(NamedTuple):
@@ -29,6 +44,8 @@ class Encoded(NamedTuple):
         warnings: What a user should know about it although it can be used.
         origin: Where the crystal came from.
         targets: Its known values.
+        others: Graphs of further orderings, if the crystal is disordered.
+        ordered: How the orderings stand for it; None if it is ordered.
     """
 
     data: Data
@@ -36,6 +53,13 @@ class Encoded(NamedTuple):
     warnings: tuple[str, ...] = ()
     origin: str = ""
     targets: dict[str, float] = {}  # noqa: RUF012 - never changed
+    others: tuple[Data, ...] = ()
+    ordered: Ordered | None = None
+
+    @property
+    def graphs(self) -> tuple[Data, ...]:
+        """All graphs of the crystal: one, or one for each of its orderings."""
+        return (self.data, *self.others)
 
 
 @runtime_checkable
@@ -64,6 +88,10 @@ class Encoder:
         primitive_tolerance: Symmetry tolerance in angstrom.
         pre_filter: Says which graphs to keep.
         pre_transform: Applied to each graph that is kept.
+        disorder: What to do with disordered crystals: ``"error"`` refuses them, else
+            see :func:`~pyg_sitenet.data.disorder.order_structure`.
+        orderings: Ordered approximants of a disordered crystal at most.
+        disorder_seed: Decides, with the crystal, which are sampled.
     """
 
     max_atoms: int = 100
@@ -71,6 +99,9 @@ class Encoder:
     primitive_tolerance: float = 0.1
     pre_filter: Filter | None = None
     pre_transform: Transform | None = None
+    disorder: Literal["error", "sample", "enumerate"] = "error"
+    orderings: int = 8
+    disorder_seed: int = 0
 
     def __call__(self, item: Item) -> Encoded | Failure | None:
         """Return the graph, or why there is none; None if it was filtered out.
@@ -84,30 +115,60 @@ class Encoder:
         if isinstance(record, Failure):
             return record
         try:
-            data, texts = self._encode(record)
+            graphs, ordered, texts = self._encode(record)
         except ConfigError:
             raise
         except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             remedy = "check the cell and the positions"
             return Failure(record.origin, record.id, "encode", reason, remedy)
-        if self.pre_filter is not None and not self.pre_filter(data):
+        if self.pre_filter is not None and not self.pre_filter(graphs[0]):
             return None
         if self.pre_transform is not None:
-            data = self.pre_transform(data)
+            graphs = [self.pre_transform(graph) for graph in graphs]
         texts = (*record.warnings, *texts)
-        return Encoded(data, record.id, texts, record.origin, dict(record.targets))
+        first, *others = graphs
+        targets = dict(record.targets)
+        return Encoded(
+            first, record.id, texts, record.origin, targets, tuple(others), ordered
+        )
 
-    def _encode(self, record: Record) -> tuple[Data, tuple[str, ...]]:
+    def _encode(
+        self, record: Record
+    ) -> tuple[list[Data], Ordered | None, tuple[str, ...]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SiteNetWarning)
-            data = encode_structure(
-                record.structure,
-                max_atoms=self.max_atoms,
-                environment=self.environment,
-                primitive_tolerance=self.primitive_tolerance,
-            )
-        data.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
-        data.id = record.id
-        data.formula = reduced_formula(record.structure)
-        return data, tuple(str(one.message) for one in caught)
+            if record.structure.is_ordered:
+                found = Approximants((record.structure,), (1.0,), {})
+                ordered = None
+            else:
+                found = self._order(record)
+                ordered = Ordered(found.weights, found.largest_misfit)
+            graphs = [self._graph(structure) for structure in found.structures]
+        for graph in graphs:
+            graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
+            graph.id = record.id
+            graph.formula = reduced_formula(record.structure)
+        # Orderings are of one size: what is said of one is said of all.
+        texts = dict.fromkeys((*found.notes, *(str(one.message) for one in caught)))
+        return graphs, ordered, tuple(texts)
+
+    def _order(self, record: Record) -> Approximants:
+        if self.disorder == "error":
+            refuse_disorder(record.structure, record.origin)
+        return order_structure(
+            record.structure,
+            "enumerate" if self.disorder == "enumerate" else "sample",
+            orderings=self.orderings,
+            seed=self.disorder_seed,
+            max_atoms=self.max_atoms,
+            primitive_tolerance=self.primitive_tolerance,
+        )
+
+    def _graph(self, structure: Structure) -> Data:
+        return encode_structure(
+            structure,
+            max_atoms=self.max_atoms,
+            environment=self.environment,
+            primitive_tolerance=self.primitive_tolerance,
+        )

@@ -22,7 +22,7 @@ from pyg_sitenet.data.records import Failure
 
 Result = Encoded | Failure | None
 # Arrays instead of the graph's tensors, which would be sent as open files.
-Message = tuple[dict[str, Any], Encoded] | Failure | None
+Message = tuple[list[dict[str, Any]], Encoded] | Failure | None
 
 _AHEAD = 4 * CHUNK  # items begun for each process before the first one is asked for
 
@@ -46,11 +46,8 @@ class PackedEncoder:
         result = self.encoder(item)
         if not isinstance(result, Encoded):
             return result
-        values = {
-            key: value.numpy() if isinstance(value, Tensor) else value
-            for key, value in result.data.to_dict().items()
-        }
-        return values, result._replace(data=Data())
+        values = [_as_arrays(graph) for graph in result.graphs]
+        return values, result._replace(data=Data(), others=())
 
 
 def encode_entries(
@@ -118,11 +115,8 @@ def unpack(message: Message | Lost, item: Item) -> Result:
     if not isinstance(message, tuple):
         return message
     values, encoded = message
-    tensors = {
-        key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-        for key, value in values.items()
-    }
-    return encoded._replace(data=Data.from_dict(tensors))
+    data, *others = map(_as_graph, values)
+    return encoded._replace(data=data, others=tuple(others))
 
 
 def num_cores() -> int:
@@ -130,6 +124,22 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _as_arrays(graph: Data) -> dict[str, Any]:
+    return {
+        key: value.numpy() if isinstance(value, Tensor) else value
+        for key, value in graph.to_dict().items()
+    }
+
+
+def _as_graph(values: dict[str, Any]) -> Data:
+    tensors = {
+        key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for key, value in values.items()
+    }
+    graph: Data = Data.from_dict(tensors)
+    return graph
 
 
 def _encode_in_time(item: Item, encoder: Encoder, limit: float | None) -> Result:

@@ -76,6 +76,9 @@ def _recipe(config: DataConfig, targets: tuple[str, ...]) -> Recipe:
         config.environment,
         config.primitive_tolerance,
         pre_transform=MergeEquivalent() if config.merge else None,
+        disorder=config.disorder,
+        orderings=config.orderings,
+        disorder_seed=config.disorder_seed,
     )
     return Recipe(
         _absolute(config.source),

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pyg_sitenet.data.cache import describe, fingerprint
-from pyg_sitenet.data.encoder import Encoded, Encoder
+from pyg_sitenet.data.encoder import Encoded, Encoder, Ordered
 from pyg_sitenet.data.recipe import Recipe, make_repair
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.source import Source, check_targets
@@ -73,6 +75,9 @@ class Prepared:
             settings["data.environment"],
             settings["data.primitive_tolerance"],
             pre_transform=MergeEquivalent() if settings["data.merge"] else None,
+            disorder=settings["data.disorder"],
+            orderings=settings["data.orderings"],
+            disorder_seed=settings["data.disorder_seed"],
         )
         limit = settings["data.time_limit"]
         return Recipe(self.source, self.targets, encoder, limit, 0)
@@ -136,7 +141,8 @@ class PreparedEntry:
 
     Args:
         prepared: The folder.
-        position: Its place there.
+        position: Place of its first graph there.
+        count: Its graphs: the orderings of a disordered crystal.
         id: Name of the crystal.
         origin: Where it came from.
         targets: Its known values.
@@ -144,6 +150,7 @@ class PreparedEntry:
 
     prepared: Prepared
     position: int
+    count: int
     id: str
     origin: str
     targets: dict[str, float]
@@ -153,13 +160,21 @@ class PreparedEntry:
         self.prepared.check(encoder)
         store = _open(self.prepared.folder)
         number, _ = store.locate(self.position)
-        texts = store.shard(number).notes["warnings"].get(self.id, ())
-        data = store.graph(self.position)
-        return Encoded(data, self.id, tuple(texts), self.origin, self.targets)
+        notes = store.shard(number).notes
+        texts = tuple(notes["warnings"].get(self.id, ()))
+        data, *others = (store.graph(self.position + k) for k in range(self.count))
+        ordered = None
+        if self.id in notes["ordered"]:
+            weights, misfit = notes["ordered"][self.id]
+            ordered = Ordered(tuple(weights), misfit)
+        return Encoded(
+            data, self.id, texts, self.origin, self.targets, tuple(others), ordered
+        )
 
 
 def settings_of(encoder: Encoder) -> dict[str, Any]:
     """Return what decides about the graphs, by the names of settings."""
+    orders = encoder.disorder != "error"  # else the other two decide nothing
     merging = describe(encoder.pre_transform) == describe(MergeEquivalent())
     other = None if merging else encoder.pre_transform
     return {
@@ -167,6 +182,9 @@ def settings_of(encoder: Encoder) -> dict[str, Any]:
         "data.environment": encoder.environment,
         "data.primitive_tolerance": encoder.primitive_tolerance,
         "data.merge": merging if other is None else describe(other),
+        "data.disorder": encoder.disorder,
+        "data.orderings": encoder.orderings if orders else 1,
+        "data.disorder_seed": encoder.disorder_seed if orders else 0,
     }
 
 
@@ -218,12 +236,13 @@ def _entries(
     position = 0
     for shard in store.shards():
         notes: Mapping[str, Any] = shard.notes
-        told = (notes[name] for name in ("ids", "origins", "targets"))
-        for id_, origin, row in zip(*told, strict=True):
-            values = [row[column] for column in columns]
+        told = zip(*(notes[key] for key in ("ids", "origins", "targets")), strict=True)
+        for (id_, origin), graphs in groupby(told, key=itemgetter(0, 1)):
+            rows = [row for _, _, row in graphs]
+            values = [rows[0][column] for column in columns]
             known = dict(zip(targets, values, strict=True))
-            yield PreparedEntry(prepared, position, id_, origin, known)
-            position += 1
+            yield PreparedEntry(prepared, position, len(rows), id_, origin, known)
+            position += len(rows)
         for failure in notes["failures"]:
             yield Failure(**failure)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 
 from pyg_sitenet.data.lattice import (
     Floats,
@@ -23,36 +23,64 @@ _NOISE = 1e-9
 
 
 def to_primitive(structure: Structure, tolerance: float = 0.1) -> Structure:
-    """Return the primitive, Niggli-reduced cell of an ordered structure.
+    """Return the primitive, Niggli-reduced cell of a structure.
 
     Args:
-        structure: Ordered and periodic; sites may carry oxidation states, which count
-            as part of the species.
+        structure: Periodic; sites may carry oxidation states, which count as part of
+            the species, and several species: all with their shares must agree.
         tolerance: How far an atom may be from the translated copy of another to count
             as its image, angstrom.
 
     Returns:
         Structure with right-handed Niggli cell, sites in the order of their first
-        appearance, orientation kept, fractional coordinates in [0, 1).
+        appearance, orientation kept, fractional coordinates in [0, 1). Each keeps the
+        label and the properties of the first of its copies.
     """
-    kinds, species = _kinds(structure)
+    kinds, species = site_kinds(structure)
     cell, frac, kept = primitive_cell(
         np.array(structure.lattice.matrix),
         np.array(structure.frac_coords),
         kinds,
         tolerance,
     )
-    return Structure(Lattice(cell), [species[k] for k in kinds[kept]], frac)
+    return Structure(
+        Lattice(cell),
+        [species[k] for k in kinds[kept]],
+        frac,
+        labels=[structure[k].label for k in kept],
+        site_properties=_site_properties(structure, kept),
+    )
 
 
-def _kinds(structure: Structure) -> tuple[Ints, list[object]]:
-    """Number the species by atomic number, then oxidation state; equal is equal."""
-    species = [site.specie for site in structure]
-    keys = [(s.Z, float(getattr(s, "oxi_state", 0) or 0)) for s in species]
-    ranked = sorted(set(keys))
-    by_key = dict(zip(keys, species, strict=True))
-    kinds = np.array([ranked.index(key) for key in keys], dtype=np.int64)
+def _site_properties(structure: Structure, kept: Ints) -> dict[str, list[object]]:
+    """Return the properties of the kept sites, None where one has none."""
+    sites = [structure[int(k)] for k in kept]
+    names = {name: None for site in sites for name in site.properties}
+    return {name: [site.properties.get(name) for site in sites] for name in names}
+
+
+def site_kinds(structure: Structure) -> tuple[Ints, list[Composition]]:
+    """Number the sites by what they hold; equal is equal.
+
+    Returns:
+        The kind of each site, [num_sites], and what each kind holds. They are in the
+        order of atomic numbers, then of oxidation states, then of shares.
+    """
+    held = [site.species for site in structure]
+    keys = [_key(species) for species in held]
+    ranked = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    by_key = dict(zip(keys, held, strict=True))
+    kinds = np.array([ranked[key] for key in keys], dtype=np.int64)
     return kinds, [by_key[key] for key in ranked]
+
+
+def _key(species: Composition) -> tuple[tuple[float, ...], ...]:
+    """Return numbers that tell the species of two sites apart, and no rounding."""
+    shares = [
+        (specie.Z, float(getattr(specie, "oxi_state", 0) or 0), round(share, 4))
+        for specie, share in species.items()
+    ]
+    return tuple(sorted(shares))
 
 
 def primitive_cell(

@@ -55,12 +55,16 @@ def write_shard(
             if the folder cannot be written.
     """
     encoded = [one for one in results if isinstance(one, Encoded)]
-    tensors, plain = _join([one.data for one in encoded])
+    # Each ordering of a disordered crystal is a graph.
+    graphs = [(one, graph) for one in encoded for graph in one.graphs]
+    tensors, plain = _join([graph for _, graph in graphs])
     notes = {
         "num_entries": len(results),
-        "ids": [one.id for one in encoded],
-        "origins": [one.origin for one in encoded],
-        "targets": [list(one.targets.values()) for one in encoded],
+        "num_crystals": len(encoded),
+        "ids": [one.id for one, _ in graphs],
+        "origins": [one.origin for one, _ in graphs],
+        "targets": [list(one.targets.values()) for one, _ in graphs],
+        "ordered": {one.id: one.ordered for one in encoded if one.ordered},
         "warnings": {one.id: list(one.warnings) for one in encoded if one.warnings},
         "failures": [asdict(one) for one in results if isinstance(one, Failure)],
     }

@@ -100,10 +100,10 @@ def read_index(folder: Path) -> Index | None:
 
 
 def _count(shard: Shard, ledger: Ledger) -> None:
-    ledger.add_used(len(shard), list(shard.notes["warnings"].values()))
+    ledger.add_used(shard.notes["num_crystals"], list(shard.notes["warnings"].values()))
     for values in shard.notes["failures"]:
         ledger.add_failure(Failure(**values))
-    known = len(shard) + len(shard.notes["failures"])
+    known = shard.notes["num_crystals"] + len(shard.notes["failures"])
     ledger.filtered += shard.notes["num_entries"] - known
 
 
@@ -193,7 +193,7 @@ class Store:
         return torch.cat([one.column(key) for one in self.shards() if len(one)])
 
     def ids(self) -> list[str]:
-        """Return the id of each crystal."""
+        """Return the id of the crystal of each graph."""
         return [id_ for shard in self.shards() for id_ in shard.notes["ids"]]
 
     def locate(self, position: int) -> tuple[int, int]:

@@ -29,22 +29,23 @@ __all__ = [
 StructureLike: TypeAlias = Union[Structure, "Atoms", str, "os.PathLike[str]"]
 
 
-def load_structure(source: StructureLike) -> Structure:
+def load_structure(source: StructureLike, *, disordered: bool = False) -> Structure:
     """Return the one crystal that an object or a file holds, checked.
 
     Args:
         source: pymatgen structure (oxidation states are kept), ASE atoms (periodic,
             charges ignored), or the path of a CIF, POSCAR or any other file that
             pymatgen or ASE reads.
+        disordered: Let vacant and shared sites pass.
 
     Raises:
         StructureError: If it cannot be read, is no usable crystal
             (:func:`check_structure`), or if the file holds several.
     """
     if isinstance(source, Structure):
-        return check_structure(source, _formula(source))
+        return check_structure(source, _formula(source), disordered=disordered)
     if isinstance(source, str | os.PathLike):
-        return _load_file(Path(source))
+        return _load_file(Path(source), disordered=disordered)
     if isinstance(source, IMolecule):
         formula = source.composition.hill_formula
         raise StructureError(
@@ -93,7 +94,7 @@ class _Structures(Iterator[tuple[str, Structure]]):
         return piece.name, _checked(piece)
 
 
-def _load_file(path: Path) -> Structure:
+def _load_file(path: Path, *, disordered: bool) -> Structure:
     pieces = read_pieces(path)
     first = next(pieces)
     others = sum(1 for _ in pieces)
@@ -102,13 +103,14 @@ def _load_file(path: Path) -> Structure:
             f"{path}: holds {others + 1} structures where one is expected; split it, or"
             " read them one by one with read_structures"
         )
-    return _checked(Piece(first.name, str(path), first.read))
+    piece = Piece(first.name, str(path), first.read)
+    return _checked(piece, disordered=disordered)
 
 
-def _checked(piece: Piece) -> Structure:
+def _checked(piece: Piece, *, disordered: bool = False) -> Structure:
     content = piece.read()
     if isinstance(content, Structure):
-        return check_structure(content, piece.origin)
+        return check_structure(content, piece.origin, disordered=disordered)
     return _from_atoms(content, piece.origin)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pymatgen.core import Element, Species, Structure
+from pymatgen.core import DummySpecies, Element, PeriodicSite, Species, Structure
 from scipy.spatial import KDTree
 
 from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
@@ -13,6 +13,7 @@ from pyg_sitenet.data.lattice import (
     minkowski_reduction,
     tree_points,
 )
+from pyg_sitenet.data.occupancy import ROUNDING, complete_occupancies, occupancy
 from pyg_sitenet.errors import StructureError
 
 # Angstrom: shorter than any bond (H2 has 0.74), so two atoms this close are one.
@@ -28,24 +29,32 @@ MAX_LENGTH = 1e5
 MAX_COORDINATE = 1e6
 
 
-def check_structure(structure: Structure, origin: str) -> Structure:
+def check_structure(
+    structure: Structure, origin: str, *, disordered: bool = False
+) -> Structure:
     """Return a structure that can be encoded, or say why there is none.
 
     Args:
         structure: What was read.
         origin: File or formula that messages begin with.
+        disordered: Let vacant and shared sites pass, for
+            :func:`~pyg_sitenet.data.disorder.order_structure` to order them.
 
     Returns:
-        The structure itself; deuterium and tritium have become hydrogen.
+        The structure itself, its occupancies and isotopes mended
+        (:func:`~pyg_sitenet.data.occupancy.complete_occupancies`).
 
     Raises:
         StructureError: If it has no atoms, is disordered, is not periodic in three
             directions, has impossible coordinates, no volume, an element
-            that does not exist, or two atoms closer than 0.5 angstrom.
+            that does not exist, or two atoms closer than 0.5 angstrom; of partly
+            occupied sites, two that are so close and often both occupied.
     """
     if len(structure) == 0:
         raise StructureError(f"{origin}: no atoms; the cell is empty")
-    _check_occupancy(structure, origin)
+    structure = complete_occupancies(structure, origin)
+    if not disordered:
+        refuse_disorder(structure, origin)
     _check_lattice(structure, origin)
     usable = (np.abs(structure.frac_coords) < MAX_COORDINATE).all(axis=1)
     if not usable.all():
@@ -57,15 +66,21 @@ def check_structure(structure: Structure, origin: str) -> Structure:
         )
     _check_elements(structure, origin)
     _check_distances(structure, origin)
-    return _with_hydrogen(structure)
+    return structure
 
 
-def _check_occupancy(structure: Structure, origin: str) -> None:
+def refuse_disorder(structure: Structure, origin: str) -> None:
+    """Refuse a crystal with vacant or shared sites.
+
+    Raises:
+        StructureError: If it has one; names the site and the setting that orders it.
+    """
     for site in structure:
         if not site.is_ordered:
             raise StructureError(
                 f"{origin}: disordered, one site is occupied by {site.species_string};"
-                " only ordered crystals can be used: give an ordered approximant"
+                " only ordered crystals can be used: give an ordered approximant, or"
+                " let some be made (--disorder sample, data.disorder=sample)"
             )
 
 
@@ -91,12 +106,12 @@ def _check_lattice(structure: Structure, origin: str) -> None:
 
 
 def _check_elements(structure: Structure, origin: str) -> None:
-    for site in structure:
-        if not isinstance(site.specie, Element | Species) or not (
-            1 <= site.specie.Z <= MAX_ATOMIC_NUMBER
-        ):
+    for specie in (specie for site in structure for specie in site.species):
+        is_element = isinstance(specie, Element | Species)
+        is_element = is_element and not isinstance(specie, DummySpecies)
+        if not (is_element and 1 <= specie.Z <= MAX_ATOMIC_NUMBER):
             raise StructureError(
-                f"{origin}: {site.specie.symbol!r} is not a chemical element; replace"
+                f"{origin}: {specie.symbol!r} is not a chemical element; replace"
                 " dummy and unknown atoms by real ones"
             )
 
@@ -111,7 +126,7 @@ def _check_distances(structure: Structure, origin: str) -> None:
             f" than {MIN_DISTANCE} A; is the cell in angstrom?"
         )
     frac = structure.frac_coords @ np.linalg.inv(reduction)
-    close = _closest_pair(frac, reduction @ cell)
+    close = _closest_pair(structure, frac, reduction @ cell)
     if close is not None:
         first, second, distance = close
         raise StructureError(
@@ -121,11 +136,16 @@ def _check_distances(structure: Structure, origin: str) -> None:
         )
 
 
-def _closest_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
+def _closest_pair(
+    structure: Structure, frac: Floats, cell: Floats
+) -> tuple[int, int, float] | None:
     """Return the two atoms that are too close by most, and their distance."""
     points, box = tree_points(cell, frac)
     tree = KDTree(points, boxsize=box)
     pairs = tree.query_pairs(MIN_DISTANCE, p=np.inf, output_type="ndarray")
+    if not structure.is_ordered:
+        both = [not are_alternatives(structure[i], structure[j]) for i, j in pairs]
+        pairs = pairs[both]
     if not len(pairs):
         return None
     first, second = pairs.T
@@ -136,20 +156,7 @@ def _closest_pair(frac: Floats, cell: Floats) -> tuple[int, int, float] | None:
     return int(first[closest]), int(second[closest]), float(distances[closest])
 
 
-def _with_hydrogen(structure: Structure) -> Structure:
-    """Replace deuterium and tritium, which pymatgen keeps apart."""
-    isotopes = {
-        site.specie
-        for site in structure
-        if site.specie.Z == 1 and not str(site.specie).startswith("H")
-    }
-    if not isotopes:
-        return structure
-    copy = structure.copy()
-    copy.replace_species({specie: _hydrogen(specie) for specie in isotopes})
-    return copy
-
-
-def _hydrogen(specie: Element | Species) -> Element | Species:
-    state = getattr(specie, "oxi_state", None)
-    return Element("H") if isinstance(specie, Element) else Species("H", state)
+def are_alternatives(one: PeriodicSite, other: PeriodicSite) -> bool:
+    """Tell whether two sites leave each other room: of both, one at a time is full."""
+    shares = occupancy(one.species), occupancy(other.species)
+    return sum(shares) <= 1 + 2 * ROUNDING

@@ -9,6 +9,7 @@ import numpy as np
 from pymatgen.core import Lattice, Species, Structure
 from pymatgen.core.structure import StructureError as PymatgenStructureError
 
+from pyg_sitenet.data.occupancy import scale_occupancies
 from pyg_sitenet.data.optimade import is_optimade, structure_from_optimade
 from pyg_sitenet.errors import StructureError
 
@@ -61,9 +62,10 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
 
 
 def _composition(species: list[dict[str, Any]]) -> dict[str | Species, float]:
-    return {
+    shares: dict[str | Species, float] = {
         Species(one["element"], one["oxidation_state"])
         if one.get("oxidation_state") is not None
         else one["element"]: one["occu"]
         for one in species
     }
+    return scale_occupancies(shares)

@@ -1,13 +1,17 @@
 """Predictions: for a script as a table, for any amount of data as a file."""
 
+from pyg_sitenet.prediction.frames import frame_statistics
 from pyg_sitenet.prediction.predictor import Predictor, load_predictor
 from pyg_sitenet.prediction.rows import Prediction, column_name
+from pyg_sitenet.prediction.spread import Spread
 from pyg_sitenet.prediction.to_file import predict_to_file
 
 __all__ = [
     "Prediction",
     "Predictor",
+    "Spread",
     "column_name",
+    "frame_statistics",
     "load_predictor",
     "predict_to_file",
 ]

@@ -8,13 +8,14 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pandas as pd
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
+from pyg_sitenet.config import DataConfig, make_config
 from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
@@ -24,7 +25,13 @@ from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
-from pyg_sitenet.prediction.rows import Prediction, table_row, value_columns
+from pyg_sitenet.prediction.rows import (
+    Prediction,
+    spread_columns,
+    table_row,
+    value_columns,
+)
+from pyg_sitenet.prediction.spread import average
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
@@ -38,6 +45,8 @@ class Predictor:
         model: The network.
         description: Its description: how crystals are encoded, targets and units.
         device: Where to compute.
+        data: How crystals become graphs, if not as the description says; what a model
+            was trained with should stay, except for the handling of disorder.
 
     Attributes:
         window: A batch ends after so many inputs, counted from the first one of a
@@ -55,17 +64,21 @@ class Predictor:
         model: SiteNet,
         description: ModelDescription,
         device: str | torch.device = "cpu",
+        data: DataConfig | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
         self.model.site_embedding.settle()
         self.description = description
-        data = description.config.data
+        self.data = data = data or description.config.data
         self._encoder = Encoder(
             data.max_atoms,
             data.environment,
             data.primitive_tolerance,
             pre_transform=MergeEquivalent() if data.merge else None,
+            disorder=data.disorder,
+            orderings=data.orderings,
+            disorder_seed=data.disorder_seed,
         )
         self._out_of_domain = OutOfDomain(description)
 
@@ -73,6 +86,18 @@ class Predictor:
     def columns(self) -> list[str]:
         """Names of the value columns: each target with its unit in brackets."""
         return value_columns(self.description)
+
+    @property
+    def orders(self) -> bool:
+        """Whether disordered crystals are ordered, and so may have a spread."""
+        return self.data.disorder != "error"
+
+    def disorder_settings(self) -> dict[str, str | int]:
+        """Return what decides how disordered crystals are predicted."""
+        if not self.orders:
+            return {}
+        names = ("disorder", "orderings", "disorder_seed")
+        return {name: getattr(self.data, name) for name in names}
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
@@ -101,6 +126,9 @@ class Predictor:
         Returns:
             A table in the order of the input: ``id`` (the path, or the position in the
             input), ``formula``, and one column per target with its unit in brackets.
+            If disordered crystals are ordered, also for each target the standard
+            deviation, minimum and maximum over the orderings, whose mean is the value,
+            and ``orderings`` and ``misfit`` (:class:`Spread`).
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
@@ -119,6 +147,8 @@ class Predictor:
                     warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(table_row(result, self.description))
         columns = ["id", "formula", *self.columns]
+        if self.orders:
+            columns += spread_columns(self.description)
         if on_error == "record":
             columns.append("reason")
         return pd.DataFrame(rows, columns=columns)
@@ -151,26 +181,22 @@ class Predictor:
         self, window: Iterable[Encoded | Failure]
     ) -> Iterator[list[Encoded | Failure]]:
         """Cut a window so that each part stays within the budget of sites and pairs."""
-        budget = self.description.config.data
-        waiting: list[Encoded | Failure] = []
-        sites = pairs = 0
-        for item in window:
-            if isinstance(item, Encoded):
-                num_sites, num_pairs = len(item.data.z), item.data.num_edges
-                sites, pairs = sites + num_sites, pairs + num_pairs
-                if sites > budget.max_sites or pairs > budget.max_pairs:
-                    yield waiting
-                    waiting, sites, pairs = [], num_sites, num_pairs
-            waiting.append(item)
-        yield waiting
+        return _cut(window, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
     ) -> Iterator[Prediction | Failure]:
-        graphs = [one.data for one in batch if isinstance(one, Encoded)]
-        values = iter(self._forward(graphs))
+        graphs = [
+            graph for one in batch if isinstance(one, Encoded) for graph in one.graphs
+        ]
+        # More than one part only if the orderings of a single crystal fill it.
+        parts = _cut(graphs, self.data.max_sites, self.data.max_pairs)
+        values = (row for part in parts for row in self._forward(part))
         for one in batch:
-            yield one if isinstance(one, Failure) else self._result(one, next(values))
+            if isinstance(one, Failure):
+                yield one
+            else:
+                yield self._result(one, list(islice(values, len(one.graphs))))
 
     @torch.inference_mode()
     def _forward(self, graphs: list[Data]) -> list[list[float]]:
@@ -182,33 +208,86 @@ class Predictor:
         rows: list[list[float]] = values.tolist()  # [num_graphs, T]
         return rows
 
-    def _result(self, one: Encoded, found: Sequence[float]) -> Prediction | Failure:
-        if not all(map(math.isfinite, found)):
+    def _result(
+        self, one: Encoded, rows: Sequence[Sequence[float]]
+    ) -> Prediction | Failure:
+        if not all(math.isfinite(value) for row in rows for value in row):
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
             return Failure(one.origin, one.id, "predict", reason, remedy)
-        values = dict(zip(self.description.targets, found, strict=True))
-        texts = (
-            *one.warnings,
-            *self._out_of_domain.of_crystal(one.data),
-            *self._out_of_domain.of_values(values),
-        )
+        spread = None
+        if one.ordered is None:
+            values = dict(zip(self.description.targets, rows[0], strict=True))
+        else:
+            values, spread = average(self.description.targets, rows, one.ordered)
+        texts = dict.fromkeys(one.warnings)
+        for graph in one.graphs:
+            texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
+        texts |= dict.fromkeys(self._out_of_domain.of_values(values))
         formula = one.data.formula
-        return Prediction(one.id, formula, values, one.targets, one.origin, texts)
+        return Prediction(
+            one.id, formula, values, one.targets, one.origin, tuple(texts), spread
+        )
 
 
-def load_predictor(path: str | Path, device: str | torch.device = "cpu") -> Predictor:
+def load_predictor(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    *,
+    disorder: str | None = None,
+    orderings: int | None = None,
+    disorder_seed: int | None = None,
+) -> Predictor:
     """Load a trained model for prediction.
 
     Args:
         path: A model file or a run folder.
         device: Where to compute, for example ``"cuda"``.
+        disorder: What to do with disordered crystals: refuse them (``"error"``),
+            ``"sample"`` or ``"enumerate"`` their orderings
+            (:func:`~pyg_sitenet.data.disorder.order_structure`). By default, as in
+            training, as are the next two.
+        orderings: How many of a crystal at most.
+        disorder_seed: Decides which are sampled.
 
     Raises:
         ModelFileError: If the file is damaged, not one of ours, or newer.
+        ConfigError: If a setting has an impossible value.
     """
     model, description = load_model(path)
-    return Predictor(model, description, device)
+    given = {
+        "disorder": disorder,
+        "orderings": orderings,
+        "disorder_seed": disorder_seed,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    known = description.config.data.model_dump()
+    config = make_config({"data": known | chosen}, origin="load_predictor")
+    return Predictor(model, description, device, config.data)
+
+
+G = TypeVar("G", Data, Encoded | Failure)
+
+
+def _cut(items: Iterable[G], max_sites: int, max_pairs: int) -> Iterator[list[G]]:
+    """Cut a sequence so that each part stays within the budget, or is one item."""
+    waiting: list[G] = []
+    sites = pairs = 0
+    for item in items:
+        num_sites, num_pairs = _size(item)
+        sites, pairs = sites + num_sites, pairs + num_pairs
+        if waiting and (sites > max_sites or pairs > max_pairs):
+            yield waiting
+            waiting, sites, pairs = [], num_sites, num_pairs
+        waiting.append(item)
+    yield waiting
+
+
+def _size(item: Data | Encoded | Failure) -> tuple[int, int]:
+    if isinstance(item, Failure):
+        return 0, 0
+    graphs = item.graphs if isinstance(item, Encoded) else (item,)
+    return sum(len(one.z) for one in graphs), sum(one.num_edges for one in graphs)
 
 
 def _explain(failure: Failure) -> str:

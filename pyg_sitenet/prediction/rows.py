@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.prediction.spread import Spread
+
+_KINDS = ("std", "min", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Prediction:
         targets: Known values that came with the record, if any.
         origin: Where the crystal was read from.
         warnings: Reasons to trust the values less.
+        spread: Of a disordered crystal, whose ``values`` are means over its orderings.
     """
 
     id: str
@@ -28,6 +32,7 @@ class Prediction:
     targets: dict[str, float] = field(default_factory=dict)
     origin: str = ""
     warnings: tuple[str, ...] = ()
+    spread: Spread | None = None
 
 
 def column_name(target: str, units: Mapping[str, str]) -> str:
@@ -41,14 +46,48 @@ def value_columns(description: ModelDescription) -> list[str]:
     return [column_name(name, description.units) for name in description.targets]
 
 
-def file_headings(description: ModelDescription) -> list[str]:
+def spread_columns(description: ModelDescription) -> list[str]:
+    """Return the headings that tell how a disordered crystal's orderings differ."""
+    return [
+        column_name(
+            f"{name} {kind}", {f"{name} {kind}": description.units.get(name, "")}
+        )
+        for name in description.targets
+        for kind in _KINDS
+    ] + ["orderings", "misfit"]
+
+
+def spread_cells(
+    prediction: Prediction, description: ModelDescription
+) -> list[float | int | None]:
+    """Return what stands under :func:`spread_columns`; little for ordered crystals."""
+    spread = prediction.spread
+    cells: list[float | int | None] = [
+        getattr(spread, kind)[name] if spread is not None else None
+        for name in description.targets
+        for kind in _KINDS
+    ]
+    if spread is None:
+        return [*cells, 1, None]
+    return [*cells, spread.orderings, spread.misfit]
+
+
+def file_headings(
+    description: ModelDescription, *, with_spread: bool = False
+) -> list[str]:
     """Return the headings of a file of predictions."""
-    return ["id", "formula", *value_columns(description), "warnings"]
+    spread = spread_columns(description) if with_spread else []
+    return ["id", "formula", *value_columns(description), *spread, "warnings"]
 
 
-def file_row(prediction: Prediction, description: ModelDescription) -> list[object]:
+def file_row(
+    prediction: Prediction, description: ModelDescription, *, with_spread: bool = False
+) -> list[object]:
     """Return what a file of predictions says under its headings."""
-    values = [prediction.values[name] for name in description.targets]
+    values: list[object] = [prediction.values[name] for name in description.targets]
+    if with_spread:
+        cells = spread_cells(prediction, description)
+        values += ["" if cell is None else cell for cell in cells]
     return [prediction.id, prediction.formula, *values, "; ".join(prediction.warnings)]
 
 
@@ -60,9 +99,13 @@ def table_row(
         reason = f"{result.reason}; {result.remedy}".removesuffix("; ")
         return {"id": result.id, "formula": "", "reason": reason}
     values = [result.values[name] for name in description.targets]
+    spread = zip(
+        spread_columns(description), spread_cells(result, description), strict=True
+    )
     return {
         "id": result.id,
         "formula": result.formula,
         "reason": "",
         **dict(zip(value_columns(description), values, strict=True)),
+        **dict(spread),
     }

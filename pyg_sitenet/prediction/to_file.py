@@ -57,14 +57,15 @@ def predict_to_file(
             it is unfinished and neither ``resume`` nor ``overwrite`` is set.
     """
     description = predictor.description
-    headings = file_headings(description)
+    spread = predictor.orders
+    headings = file_headings(description, with_spread=spread)
     run = Run(
         version=pyg_sitenet.__version__,
         model=predictor.fingerprint(),
         columns=tuple(headings),
         inputs=source.name,
         content=source.digest(),
-        settings={"window": predictor.window},
+        settings={"window": predictor.window, **predictor.disorder_settings()},
     )
     with ResultFiles(
         Path(output), headings, run, resume=resume, overwrite=overwrite
@@ -77,7 +78,7 @@ def predict_to_file(
             if isinstance(result, Failure):
                 files.add_failure(result)
             else:
-                files.add(result, file_row(result, description))
+                files.add(result, file_row(result, description, with_spread=spread))
             if files.ledger.read % predictor.window == 0:
                 files.commit()
         files.commit(is_complete=True)

@@ -271,3 +271,42 @@ def test_output_that_cannot_be_written_is_one_line(sitenet, run, tmp_path):
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_disordered_crystals_are_ordered_if_asked(
+    sitenet, run, tmp_path, mixed_salt
+) -> None:
+    file, output = tmp_path / "mix.cif", tmp_path / "mix.csv"
+    mixed_salt.to(str(file))
+    refused = sitenet("predict", run, file)
+    assert refused.exit_code == 1
+    assert "--disorder sample" in refused.stderr
+    options = ["--disorder", "sample", "--orderings", 2, "--seed", 5]
+    done = sitenet("predict", run, file, "--output", output, *options)
+    assert done.exit_code == 0, done.output
+    (row,) = rows(output)
+    assert float(row["gap min [eV]"]) <= float(row["gap [eV]"])
+    assert float(row["gap [eV]"]) <= float(row["gap max [eV]"])
+    assert (row["orderings"], row["misfit"]) == ("2", "0")
+    shown = json.loads(sitenet("predict", run, file, *options, "--json").stdout)
+    spread = shown["predictions"][0]["spread"]
+    assert spread["std"]["gap"] == pytest.approx(float(row["gap std [eV]"]), abs=1e-5)
+    wrong = sitenet("predict", run, file, "--disorder", "guess")
+    assert wrong.exit_code == 1
+    assert "data.disorder" in wrong.stderr
+
+
+def test_a_trajectory_is_summarised(sitenet, run, tmp_path) -> None:
+    frames = [bulk("NaCl", "rocksalt", a=5.5 + 0.02 * step) for step in range(6)]
+    write(tmp_path / "run.extxyz", frames)
+    output = tmp_path / "gaps.csv"
+    options = ["predict", run, tmp_path / "run.extxyz", "--statistics"]
+    done = sitenet(*options, "--output", output)
+    assert done.exit_code == 0, done.output
+    values = [float(row["gap [eV]"]) for row in rows(output)]
+    (row,) = rows(tmp_path / "gaps_statistics.csv")
+    assert (row["trajectory"], row["frames"]) == ("run", "6")
+    assert float(row["mean"]) == pytest.approx(sum(values) / 6, abs=1e-5)
+    (shown,) = json.loads(sitenet(*options, "--json").stdout)["statistics"]
+    assert shown["mean"] == pytest.approx(float(row["mean"]), abs=1e-5)
+    assert "standard" in sitenet(*options).stdout

@@ -168,3 +168,33 @@ def test_crystal_in_two_parts_is_refused(dataset):
 def test_missing_part_is_named(dataset):
     with pytest.raises(DataError, match=r"must have the parts .* got \['train'\]"):
         splits_by_id(dataset, {"train": []})
+
+
+def test_orderings_of_a_crystal_stay_in_one_part(tmp_path):
+    salt = {"lattice": {"matrix": [[0, 3, 3], [3, 0, 3], [3, 3, 0]]}}
+    with (tmp_path / "t.jsonl").open("w") as file:
+        for number in range(20):
+            share = 0.5 if number % 2 else 1.0
+            species = [{"element": "Na", "occu": share}]
+            species += [{"element": "K", "occu": 0.5}] * (number % 2)
+            sites = [
+                {"species": species, "abc": [0, 0, 0]},
+                {"species": [{"element": "Cl", "occu": 1}], "abc": [0.5] * 3},
+            ]
+            row = {"id": f"c{number}", "band_gap": 1.0, "structure": salt}
+            row["structure"] = salt | {"sites": sites}
+            file.write(json.dumps(row) + "\n")
+    data = CrystalDataset(
+        tmp_path, tmp_path / "t.jsonl", max_atoms=8, disorder="enumerate"
+    )
+    assert len(data) == 30
+    parts = CrystalDataModule(data, CONFIG).splits
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(30))
+    ids = {name: {data.ids[k] for k in part} for name, part in parts.items()}
+    assert {name: len(part) for name, part in ids.items()} == {
+        "train": 14,
+        "val": 2,
+        "test": 4,
+    }
+    assert not ids["train"] & ids["val"] | ids["train"] & ids["test"]
+    assert not ids["val"] & ids["test"]

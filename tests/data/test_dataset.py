@@ -287,3 +287,54 @@ def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table):
     assert [data.id for data in dataset] == ["c0", "c3", "c5"]
     assert [failure.id for failure in dataset.failures] == ["c1", "c2", "c4"]
     assert dataset.failures[1].reason == "not read and encoded within 0.5 seconds"
+
+
+def _write_mixture(path, *others):
+    """Two structures in rows of a table: a mixture of salts, and a salt."""
+    cell = {"lattice": [[0, 3, 3], [3, 0, 3], [3, 3, 0]]}
+    cell["frac_coords"] = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    mixture = {"element": "Na", "occu": 0.5}, {"element": "K", "occu": 0.5}
+    structures = [
+        {
+            "lattice": {"matrix": cell["lattice"]},
+            "sites": [
+                {"species": list(mixture), "abc": cell["frac_coords"][0]},
+                {"species": [{"element": "Cl", "occu": 1}], "abc": [0.5] * 3},
+            ],
+        },
+        cell | {"species": ["Na", "Cl"]},
+        *others,
+    ]
+    rows = [{"id": f"c{k}", "gap": k, "structure": s} for k, s in enumerate(structures)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def test_orderings_of_a_disordered_crystal_are_graphs_with_its_id(tmp_path):
+    table = _write_mixture(tmp_path / "t.jsonl")
+    dataset = CrystalDataset(
+        tmp_path, table, ["gap"], max_atoms=8, disorder="enumerate"
+    )
+    assert [data.id for data in dataset] == ["c0", "c0", "c1"] == dataset.ids
+    assert dataset.y.tolist() == [[0.0], [0.0], [1.0]]
+    assert dataset.ledger().used == 2
+    assert [data.id for data in dataset[1:]] == dataset[1:].ids == ["c0", "c1"]
+
+
+def test_disorder_is_an_error_by_default(tmp_path):
+    table = _write_mixture(tmp_path / "t.jsonl")
+    dataset = CrystalDataset(tmp_path, table, ["gap"], max_atoms=8)
+    assert dataset.ids == ["c1"]
+    assert "disordered" in dataset.failures[0].reason
+
+
+def test_graphs_of_other_orderings_are_not_taken(tmp_path):
+    table = _write_mixture(tmp_path / "t.jsonl")
+    for settings in (
+        {"disorder": "sample", "orderings": 2},
+        {"disorder": "sample", "orderings": 3},
+        {"disorder": "sample", "orderings": 2, "disorder_seed": 1},
+        {"disorder": "enumerate", "orderings": 2},
+    ):
+        CrystalDataset(tmp_path, table, ["gap"], max_atoms=8, **settings)
+    assert len(_files(tmp_path)) == 4

@@ -79,3 +79,37 @@ def test_targets_and_origin_of_an_entry_are_kept(entries):
 def test_failure_stays_as_it_is():
     failure = Failure("t.csv, row 9", "x", "table", "no file", "add it")
     assert Encoder()(failure) is failure
+
+
+def test_a_disordered_crystal_is_refused_with_a_remedy(mixed_salt):
+    failure = Encoder()(Record("mix", mixed_salt, origin="mix.cif"))
+    assert failure.stage == "encode"
+    assert failure.reason.startswith("mix.cif: disordered, one site is occupied by")
+    assert "--disorder sample" in failure.reason
+
+
+@pytest.mark.parametrize("disorder", ["sample", "enumerate"])
+def test_a_disordered_crystal_becomes_a_graph_for_each_ordering(mixed_salt, disorder):
+    encoder = Encoder(20, disorder=disorder, orderings=2)
+    result = encoder(Record("mix", mixed_salt, {"gap": 8.0}, "mix.cif"))
+    assert len(result.graphs) == 2
+    assert len(result.ordered.weights) == 2
+    assert {graph.formula for graph in result.graphs} == {"KNaCl2"}
+    assert {graph.y.item() for graph in result.graphs} == {8.0}
+    first, second = (graph.edge_attr.shape for graph in result.graphs)
+    same = first == second and torch.equal(*(g.edge_attr for g in result.graphs))
+    assert not same
+
+
+def test_an_ordered_crystal_is_the_same_whatever_is_done_with_disorder(nacl):
+    record = Record("salt", nacl)
+    plain, sampled = Encoder(20)(record), Encoder(20, disorder="sample")(record)
+    assert (sampled.others, sampled.ordered) == ((), None)
+    assert torch.equal(plain.data.edge_attr, sampled.data.edge_attr)
+
+
+def test_a_misfit_is_a_warning(mixed_salt):
+    mixed_salt.replace_species({"K": {"K": 0.9, "Rb": 0.1}})
+    found = Encoder(12, disorder="sample")(Record("mix", mixed_salt)).warnings
+    assert found[0].startswith("ordered as ClK")
+    assert found[1].startswith("too little Rb for one atom")

@@ -38,7 +38,7 @@ Content: TypeAlias = Union[Path, Piece, Text, Structure, "Atoms", Mapping[str, A
 
 
 def read_content(content: Content, origin: str) -> Structure:
-    """Turn what a source holds into a checked structure.
+    """Turn what a source holds into a checked structure, which may be disordered.
 
     Args:
         content: A path, a piece of a file, text, or a structure as an object or a
@@ -49,14 +49,15 @@ def read_content(content: Content, origin: str) -> Structure:
         StructureError: If it is no structure or one that cannot be used.
     """
     if isinstance(content, Mapping):
-        return check_structure(structure_from_dict(content, origin), origin)
+        structure = structure_from_dict(content, origin)
+        return check_structure(structure, origin, disordered=True)
     if isinstance(content, Text):
         return _read_text(content, origin)
     if isinstance(content, Path):
-        return load_structure(content)
+        return load_structure(content, disordered=True)
     found = content.read() if isinstance(content, Piece) else content
     if isinstance(found, Structure):
-        return check_structure(found, origin)
+        return check_structure(found, origin, disordered=True)
     try:
         return load_structure(found)
     except StructureError as error:
@@ -89,7 +90,7 @@ def _read_text(text: Text, origin: str) -> Structure:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", SiteNetWarning)
-                structure = load_structure(path)
+                structure = load_structure(path, disordered=True)
         except StructureError as error:
             raise StructureError(str(error).replace(str(path), origin)) from error
     for warning in caught:
