@@ -152,6 +152,7 @@ class SiteNet(nn.Module):
         return not (
             torch.compiler.is_compiling()
             or pairs.edge_attr.requires_grad
+            or pairs.edge_attr.dtype not in (torch.float32, torch.float64)
             or any(block.explain for block in self.blocks)
         )
 
