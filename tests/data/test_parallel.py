@@ -65,6 +65,13 @@ def _die_once(data, marker):
     return data
 
 
+def _hang_once(data, marker):
+    if data.id == "mp-560902" and not marker.exists():
+        marker.touch()
+        _hang(data)
+    return data
+
+
 def _break(data):
     raise KeyError(data.id)
 
@@ -191,6 +198,15 @@ def test_crystal_is_tried_again_when_its_process_dies(tmp_path):
     results = list(encode_entries(entries, Encoder(max_atoms=6, pre_transform=once), 2))
     assert (tmp_path / "died").exists()
     assert [type(one) for one in results] == [Encoded] * len(entries)
+
+
+def test_crystal_that_was_late_once_is_tried_again(tmp_path):
+    # As when the machine was paused meanwhile.
+    late = functools.partial(_hang_once, marker=tmp_path / "late")
+    encoder = Encoder(max_atoms=6, pre_transform=late)
+    results = list(encode_entries(_entries(12), encoder, 2, time_limit=1.0))
+    assert (tmp_path / "late").exists()
+    assert [type(one) for one in results] == [Encoded] * 12
 
 
 def test_error_of_a_transform_is_raised_here():
