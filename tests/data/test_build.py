@@ -161,6 +161,7 @@ def test_writing_outlives_a_time_limit_that_is_too_short(tmp_path, monkeypatch):
 
     written = build.write_shard
     monkeypatch.setattr("pyg_sitenet.data.build.write_shard", slow)
+    monkeypatch.setattr("pyg_sitenet.data.pool._TRIES", 1)
     _builder(tmp_path, time_limit=0.5).build()
     assert len(read_index(tmp_path).names) == 4
 
