@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -155,7 +155,7 @@ class Predictor:
 
     def predict_records(
         self, records: Iterable[Item], *, workers: int | None = None
-    ) -> Iterator[Prediction | Failure]:
+    ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
         Each input gives one result, in its place. Those that cannot be encoded, or of

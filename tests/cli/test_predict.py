@@ -231,6 +231,16 @@ def test_output_without_its_record_is_not_continued(sitenet, run, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_input_is_never_overwritten(sitenet, run, tmp_path, command):
+    table = tmp_path / "gaps.csv"
+    table.write_text("id,structure,gap\na,a.cif,1\n")
+    done = sitenet(command, run, table, "--output", table)
+    assert done.exit_code == 1
+    assert "gaps.csv: is an input and would be overwritten" in done.stderr
+    assert table.read_text() == "id,structure,gap\na,a.cif,1\n"
+
+
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="has no devices")
 def test_device_as_output_is_one_line(sitenet, run):
     done = sitenet("predict", run, EXAMPLES, "--output", "/dev/null")
