@@ -94,10 +94,7 @@ class Predictor:
 
     def disorder_settings(self) -> dict[str, str | int]:
         """Return what decides how disordered crystals are predicted."""
-        if not self.orders:
-            return {}
-        names = ("disorder", "orderings", "disorder_seed")
-        return {name: getattr(self.data, name) for name in names}
+        return self._encoder.disorder_settings
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
