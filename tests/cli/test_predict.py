@@ -151,8 +151,7 @@ def test_json_with_output_names_the_files_and_counts_by_reason(
     assert Path(found["run_file"]).is_file()
     counts = found["counts"]
     assert (counts["read"], counts["used"], counts["failed"]) == (200, 180, 20)
-    assert sum(one["count"] for one in counts["failed_by_reason"]) == 20
-    assert all(one["remedy"] for one in counts["failed_by_reason"])
+    assert sum(counts["failed_by_reason"].values()) == 20
 
 
 def test_strict_is_exit_code_1_after_all_work(sitenet, run, mixed, tmp_path):
