@@ -152,6 +152,8 @@ def test_json_with_output_names_the_files_and_counts_by_reason(
     counts = found["counts"]
     assert (counts["read"], counts["used"], counts["failed"]) == (200, 180, 20)
     assert sum(counts["failed_by_reason"].values()) == 20
+    with open(found["failures_file"], encoding="utf-8") as file:
+        assert all(row["remedy"] for row in csv.DictReader(file))
 
 
 def test_strict_is_exit_code_1_after_all_work(sitenet, run, mixed, tmp_path):

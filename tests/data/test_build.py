@@ -4,12 +4,12 @@ import os
 import signal
 import time
 import warnings
-from contextlib import suppress
 
 import pytest
 import torch
 
 from pyg_sitenet.data.build import Builder
+from pyg_sitenet.data.claims import Claims
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.shard import Shard
 from pyg_sitenet.data.sources import open_source
@@ -78,13 +78,14 @@ def test_bytes_do_not_depend_on_the_number_of_processes(whole, tmp_path):
 
 
 def test_what_was_killed_goes_on_and_ends_the_same(whole, tmp_path):
-    # Killed once something is written, then at once: nothing is there to go on with.
-    for number in (1, 2):
-        process = _fork(_build, tmp_path)
-        _wait_for_shards(tmp_path, number)
-        with suppress(ProcessLookupError):  # a fast machine may be done
+    with Claims(tmp_path / ".claims") as claims:
+        assert claims.claim(3)  # the last shard, so that no build ends by itself
+        for number in (1, 2, 3):
+            process = _fork(_build, tmp_path)
+            _wait_for_shards(tmp_path, number)
             os.killpg(process.pid, signal.SIGKILL)
-        process.join()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("0*")}
     _builder(tmp_path).build()
     assert _content(tmp_path) == _content(whole)

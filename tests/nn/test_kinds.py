@@ -76,11 +76,12 @@ def test_grouped_pairs_give_the_same_outputs_and_gradients(crystals, merge, dtyp
     batch.edge_attr.requires_grad_()  # single pairs are looked at
     single = _outputs_and_gradients(model, batch)
     tolerance = 1e-4 if dtype == torch.float32 else 1e-10
-    # Next to the largest gradient: that of the logits' bias is rounding alone.
-    floor = 1e-2 * max(theirs.abs().max().item() for theirs in single)
-    for ours, theirs in zip(grouped, single, strict=True):
-        scale = max(theirs.abs().max().item(), floor)
-        assert (ours - theirs).abs().max() <= tolerance * scale
+    for name, theirs in single.items():
+        error = (grouped[name] - theirs).abs().max()
+        # A bias common to all logits of a head changes nothing: rounding alone.
+        is_zero = name.endswith(("logits.0.bias", "attention.norm.bias"))
+        scale = 1e-2 if is_zero else theirs.abs().max()
+        assert error <= tolerance * scale, name
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -112,4 +113,5 @@ def _outputs_and_gradients(model, batch):
     model.zero_grad()
     out = model(batch)
     out.square().sum().backward()
-    return [out.detach(), *(p.grad.clone() for p in model.parameters())]
+    grads = {name: p.grad.clone() for name, p in model.named_parameters()}
+    return grads | {"out": out.detach()}
