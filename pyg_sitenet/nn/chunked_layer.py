@@ -9,65 +9,17 @@ the features of a chunk once, not once a pair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from pyg_sitenet.nn.chunk_activations import Activation
 
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_CHUNK = 2**24
-
-
-def _mish(u: Tensor, out: Tensor) -> None:
-    # u n / (n + 1) with n = e^u + e^2u / 2: one exponential, exact for large |u| too.
-    torch.exp(u, out=out)
-    out.addcmul_(out, out, value=0.5).reciprocal_().add_(1)
-    torch.div(u, out, out=out)
-
-
-def _mish_slope(u: Tensor, out: Tensor, slope: Tensor, gate: Tensor) -> None:
-    torch.exp(u, out=gate)
-    gate.addcmul_(gate, gate, value=0.5).reciprocal_().add_(1).reciprocal_()
-    torch.mul(u, gate, out=out)
-    torch.sigmoid(u, out=slope)
-    u.addcmul_(out, gate, value=-1)
-    torch.addcmul(gate, slope, u, out=slope)  # gate + sigmoid(u) u (1 - gate^2)
-
-
-def _silu(u: Tensor, out: Tensor) -> None:
-    torch.sigmoid(u, out=out).mul_(u)
-
-
-def _silu_slope(u: Tensor, out: Tensor, slope: Tensor, gate: Tensor) -> None:
-    torch.sigmoid(u, out=gate)
-    torch.mul(u, gate, out=out)
-    u.sub_(out)
-    torch.addcmul(gate, gate, u, out=slope)
-
-
-def _relu(u: Tensor, out: Tensor) -> None:
-    torch.clamp(u, min=0, out=out)
-
-
-def _relu_slope(u: Tensor, out: Tensor, slope: Tensor, _: Tensor) -> None:
-    torch.clamp(u, min=0, out=out)
-    torch.sign(out, out=slope)
-
-
-class Activation(NamedTuple):
-    """``forward(u, out)`` and ``slope(u, out, slope, scratch)``, which may spoil u."""
-
-    forward: Callable[[Tensor, Tensor], None]
-    slope: Callable[[Tensor, Tensor, Tensor, Tensor], None]
-
-
-ACTIVATIONS: dict[type[nn.Module], Activation] = {
-    nn.Mish: Activation(_mish, _mish_slope),
-    nn.SiLU: Activation(_silu, _silu_slope),
-    nn.ReLU: Activation(_relu, _relu_slope),
-}
 
 
 class Terms(NamedTuple):
@@ -112,7 +64,7 @@ class ChunkedLayer:
         features: Features of the pairs.
         index: Sender and receiver of each pair ``[2, E]``; ``None`` if the terms have
             no sender.
-        activation: One of :data:`ACTIVATIONS`.
+        activation: Of the layer.
         eps: Of the norm; ``None`` leaves it out.
     """
 

@@ -12,9 +12,8 @@ from torch.autograd.function import once_differentiable
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
+from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.chunked_layer import (
-    ACTIVATIONS,
-    Activation,
     ChunkedLayer,
     Features,
     Terms,

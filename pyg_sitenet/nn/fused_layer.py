@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from pyg_sitenet.nn.chunked_layer import ACTIVATIONS, Activation, Features, Terms
+from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
+from pyg_sitenet.nn.chunked_layer import Features, Terms
 from pyg_sitenet.nn.layers import Layer, PairLayer
 from pyg_sitenet.nn.native_layer import make_chunked_layer
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.chunked_layer import (
-    ACTIVATIONS,
-    Activation,
     Chunk,
     ChunkedLayer,
     Features,
