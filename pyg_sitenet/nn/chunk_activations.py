@@ -12,8 +12,7 @@ from torch import Tensor, nn
 def _mish(u: Tensor, out: Tensor) -> None:
     # u n / (n + 1) with n = e^u + e^2u / 2: one exponential, exact for large |u| too.
     torch.exp(u, out=out)
-    out.addcmul_(out, out, value=0.5).reciprocal_().add_(1)
-    torch.div(u, out, out=out)
+    out.addcmul_(out, out, value=0.5).reciprocal_().add_(1).reciprocal_().mul_(u)
 
 
 def _mish_slope(u: Tensor, out: Tensor, slope: Tensor, gate: Tensor) -> None:

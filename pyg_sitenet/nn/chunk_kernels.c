@@ -84,7 +84,8 @@ static inline void activate(float *restrict x, int64_t size) {
     for (int c = 0; c < count; c++) {
       float a = exponential(bounded[c]);
       float n = a * (a + 2.0f);
-      x[c] *= n / (n + 2.0f);
+      float v = 1.0f / (n + 2.0f);
+      x[c] *= n * v;  /* rounded as below */
     }
   }
 }

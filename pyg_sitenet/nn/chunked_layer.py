@@ -1,8 +1,8 @@
 """Layers on pairs, worked through in chunks of pairs that stay in the cache.
 
 A layer on pairs is cheap to compute and dear to store: 225 numbers a pair. So a chunk
-of pairs goes through all steps while it is in the cache, only what the caller takes out
-of it is kept, and the backward pass computes the chunk again. There is no padding and
+of pairs goes through all steps while it is in the cache, and the backward pass computes
+it again, unless it is among the first chunks, which are kept. There is no padding and
 no order that the pairs must have. Where pairs share features, the weight is applied to
 the features of a chunk once, not once a pair.
 """
@@ -20,6 +20,8 @@ from pyg_sitenet.nn.chunk_activations import Activation
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_CHUNK = 2**24
+KEPT = 2**24
+"""Numbers that a layer keeps for its backward pass: 64 MB in float32."""
 
 
 class Terms(NamedTuple):
@@ -44,6 +46,10 @@ class Features(NamedTuple):
     def num_pairs(self) -> int:
         """How many pairs there are."""
         return len(self.rows if self.kind is None else self.kind)
+
+
+Kept = dict[tuple[int, int], tuple[Tensor, Tensor]]
+"""From which to which pair a chunk goes: its z ``[K, C]`` and slope ``[K, C]``."""
 
 
 class Chunk(NamedTuple):
@@ -84,13 +90,20 @@ class ChunkedLayer:
         on_cpu = features.rows.device.type == "cpu"
         size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
         self.rows = max(1, min(self.num_pairs, size // self.width))
+        self.kept: Kept = {}
         self._weight = terms.weight.t().contiguous()
         self._kind, self._ends = self._count_kinds(features.kind)
 
-    def forward(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield z ``[K, C]``."""
+    def forward(self, *, keep: bool = False) -> Iterator[tuple[slice, Tensor]]:
+        """Yield z ``[K, C]``; with ``keep``, fill :attr:`kept` for a backward pass."""
+        room = KEPT // (2 * self.rows * self.width) if keep else 0
         for pairs, (u, z) in self._chunks(num_buffers=2):
-            self._normalise(pairs, u, z)
+            if len(self.kept) < room:
+                scratch, z, slope = z, torch.empty_like(z), torch.empty_like(z)
+                self._differentiate(pairs, u, z, slope, scratch)
+                self.kept[pairs.start, pairs.stop] = z, slope
+            else:
+                self._normalise(pairs, u, z)
             yield pairs, z[:, : self.channels]
 
     def backward(self, edge_grad: Tensor | None, *, add: bool) -> Iterator[Chunk]:
@@ -109,7 +122,11 @@ class ChunkedLayer:
         if edge_grad is not None and not add and self._kind is not None:
             edge_grad, add = edge_grad.zero_(), True  # chunks may share a row
         for pairs, (grad, z, slope, scratch) in self._chunks(num_buffers=4):
-            self._differentiate(pairs, grad, z, slope, scratch)
+            found = self.kept.get((pairs.start, pairs.stop))
+            if found is not None:
+                z, slope = found
+            else:
+                self._differentiate(pairs, grad, z, slope, scratch)
             yield Chunk(pairs, z[:, : self.channels], grad[:, : self.channels])
             self._pull_back(grad, z, slope, scratch)
             self._add_to_sites(pairs, grad)

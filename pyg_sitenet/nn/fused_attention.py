@@ -1,4 +1,4 @@
-"""Attention over pairs that stores no hidden vector of a pair, gradients by hand."""
+"""Attention over pairs that stores few hidden vectors of pairs, gradients by hand."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ def fused_attention(
     if edge_multiplicity is not None:
         log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        *features, index.contiguous(), copies, edge_index[1].contiguous(),
-        log_multiplicity, eps, ACTIVATIONS[type(attention.activation)],
+        torch.is_grad_enabled(), *features, index.contiguous(), copies,
+        edge_index[1].contiguous(), log_multiplicity, eps,
+        ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
     )  # fmt: skip
@@ -87,6 +88,7 @@ class _FusedAttention(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
+        keep: bool,
         rows: Tensor,
         kind: OptTensor,
         index: Tensor,
@@ -102,7 +104,7 @@ class _FusedAttention(Function):
         ctx.set_materialize_grads(False)
         inputs = (Features(rows, kind), index, activation, eps)
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
-        logits = _logits(attention, weight) + bias
+        logits = _logits(attention, weight, keep) + bias
         if copies is not None:
             logits = logits[copies]
         if log_multiplicity is not None:
@@ -110,11 +112,11 @@ class _FusedAttention(Function):
         num_receivers = len(terms[0])
         alpha = softmax(logits, receiver, num_nodes=num_receivers).contiguous()
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        heads = _weighted_sums(value, alpha, copies, receiver, num_receivers)
+        heads = _weighted_sums(value, alpha, copies, receiver, num_receivers, keep)
         ctx.save_for_backward(
             rows, kind, index, copies, receiver, weight, alpha, heads, *terms
         )
-        ctx.options = inputs[2:]
+        ctx.options, ctx.kept = inputs[2:], (attention.kept, value.kept)
         return heads, alpha
 
     @staticmethod
@@ -127,8 +129,9 @@ class _FusedAttention(Function):
         rows, kind, index, copies, receiver, *kept = ctx.saved_tensors
         weight, alpha, heads, *terms = kept
         inputs = (Features(rows, kind), index, *ctx.options)
-        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
+        value.kept = ctx.kept[1]
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         total = _value_backward(value, alpha, copies, receiver, heads_grad, edge_grad)
         mean = (heads_grad * heads).sum(-1)
@@ -136,22 +139,23 @@ class _FusedAttention(Function):
             total += alpha_grad
             mean += scatter(alpha * alpha_grad, receiver, dim_size=len(mean))
         logits_grad = total.sub_(mean[receiver]).mul_(alpha)
-        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[5] else None
+        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[6] else None
 
         attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
+        attention.kept = ctx.kept[0]
         if copies is not None:
             logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
         weight_grad = _attention_backward(attention, weight, logits_grad, edge_grad)
         return (
-            edge_grad, None, None, None, None, count_grad, None, None, weight_grad,
-            logits_grad.sum(0), *attention.grads, *value.grads,
+            None, edge_grad, None, None, None, None, count_grad, None, None,
+            weight_grad, logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
 
 
-def _logits(attention: ChunkedLayer, weight: Tensor) -> Tensor:
+def _logits(attention: ChunkedLayer, weight: Tensor, keep: bool) -> Tensor:
     """Return ``weight @ z`` of each pair, ``[E, H]``."""
     logits = weight.new_empty(len(weight), attention.num_pairs)
-    for pairs, z in attention.forward():
+    for pairs, z in attention.forward(keep=keep):
         torch.mm(weight, z.t(), out=logits[:, pairs])
     return logits.t().contiguous()
 
@@ -162,11 +166,12 @@ def _weighted_sums(
     copies: OptTensor,
     receiver: Tensor,
     num_receivers: int,
+    keep: bool,
 ) -> Tensor:
     """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
     sums = value.zero_sums(num_receivers, alpha.size(1))
     spans = _spans(value, copies)
-    for (_, z), (span, row) in zip(value.forward(), spans, strict=True):
+    for (_, z), (span, row) in zip(value.forward(keep=keep), spans, strict=True):
         value.add_heads(z, row, alpha[span], receiver[span], sums)
     return sums
 

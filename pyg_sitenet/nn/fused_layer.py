@@ -85,8 +85,8 @@ def _apply(
 ) -> Tensor:
     weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
     result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
-        *features, index, *terms, weight, bias, eps, ACTIVATIONS[type(activation)],
-        residual,
+        torch.is_grad_enabled(), *features, index, *terms, weight, bias, eps,
+        ACTIVATIONS[type(activation)], residual,
     )  # fmt: skip
     return result
 
@@ -95,6 +95,7 @@ class _FusedLayer(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
+        keep: bool,
         rows: Tensor,
         kind: Tensor | None,
         index: Tensor | None,
@@ -110,12 +111,12 @@ class _FusedLayer(Function):
         terms, features = Terms(receiver, sender, weight), Features(rows, kind)
         layer = make_chunked_layer(terms, features, index, activation, eps)
         result = rows.new_empty(features.num_pairs, layer.channels)
-        for pairs, z in layer.forward():
+        for pairs, z in layer.forward(keep=keep):
             torch.mul(z, norm_weight, out=result[pairs]).add_(norm_bias)
             if residual:
                 result[pairs].add_(features.of_pairs(pairs))
         ctx.save_for_backward(*features, index, *terms, norm_weight)
-        ctx.options = (activation, eps, residual)
+        ctx.options, ctx.kept = (activation, eps, residual), layer.kept
         return result
 
     @staticmethod
@@ -125,7 +126,8 @@ class _FusedLayer(Function):
         activation, eps, residual = ctx.options
         features = Features(rows, kind)
         layer = make_chunked_layer(Terms(*terms), features, index, activation, eps)
-        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        layer.kept = ctx.kept
+        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
         weight_grad = torch.zeros_like(norm_weight)
         for pairs, z, z_grad in layer.backward(edge_grad, add=False):
             weight_grad += torch.mul(grad[pairs], z, out=z_grad).sum(0)
@@ -135,6 +137,6 @@ class _FusedLayer(Function):
         elif edge_grad is not None and residual:
             edge_grad += grad
         return (
-            edge_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
+            None, edge_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
             None, None, None,
         )  # fmt: skip
