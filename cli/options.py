@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 DATA_HELP = (
-    "the name of a bundled data set (dielectric) or of a Matbench task "
-    "(matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure files "
-    "with a table, a CSV, JSON or JSONL whose rows hold structures (also OPTIMADE "
-    "exports), or any file ASE reads."
+    "the name of a bundled data set (dielectric, formation_energy) or of a Matbench "
+    "task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure "
+    "files with a table, a CSV, JSON or JSONL whose rows hold structures (also "
+    "OPTIMADE exports), or any file ASE reads."
 )
 
 Model = Annotated[
