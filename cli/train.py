@@ -36,6 +36,10 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="DIR", help="Default: runs/<date-time>."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of the training.")]
+Members = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Train an ensemble of N networks."),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the run in the output folder.")
 ]
@@ -49,6 +53,7 @@ def train(
     settings: Settings = None,
     output: Output = None,
     seed: Seed = None,
+    members: Members = None,
     resume: Resume = False,
     workers: Workers = None,
     strict: Strict = False,
@@ -66,7 +71,8 @@ def train(
     saved = folder / "config.yaml"
     if resume and config is None and preset is None and saved.is_file():
         config = saved
-    numbers = {"training.seed": seed, "data.workers": workers}
+    numbers = {"training.seed": seed, "training.members": members}
+    numbers["data.workers"] = workers
     chosen = choose_settings(preset, config, data, target, settings, numbers)
     result = train_model(chosen, folder, resume=resume, progress=not as_json)
     if as_json:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
+from pyg_sitenet.uncertainty import Calibration
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2 added ensembles and calibrated intervals
 MODEL_FILE_NAME = "model.safetensors"
 _HEADER_KEY = "pyg_sitenet"
 
@@ -39,6 +40,8 @@ class ModelDescription(BaseModel):
             were written before it was recorded.
         versions: Versions of the libraries that wrote the file.
         metrics: The metrics of the run (see ``metrics.json``).
+        members: Networks in the file; their tensors are ``members.0.…`` and so on.
+        calibration: What gives intervals; ``None`` if none was kept for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +55,8 @@ class ModelDescription(BaseModel):
     domain: Domain | None = None
     versions: dict[str, str] = {}
     metrics: dict[str, Any] = {}
+    members: int = Field(1, ge=1)
+    calibration: Calibration | None = None
 
 
 def library_versions() -> dict[str, str]:
@@ -62,7 +67,9 @@ def library_versions() -> dict[str, str]:
     }
 
 
-def save_model(path: str | Path, model: SiteNet, description: ModelDescription) -> None:
+def save_model(
+    path: str | Path, model: SiteNet | SiteNetEnsemble, description: ModelDescription
+) -> None:
     """Write a model and its description to one safetensors file.
 
     The file appears under its name only when it is complete.
@@ -125,7 +132,9 @@ def read_description(path: str | Path) -> ModelDescription:
     return _parse_header(path, header)
 
 
-def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
+def load_model(
+    path: str | Path,
+) -> tuple[SiteNet | SiteNetEnsemble, ModelDescription]:
     """Build the model of a file; it is in evaluation mode and on the CPU.
 
     Args:
@@ -137,7 +146,7 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     path = find_model_file(path)
     description = read_description(path)
     try:
-        model = SiteNet(description.config.model, num_targets=len(description.targets))
+        model = _build(description)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         model.load_state_dict(tensors, strict=True)
@@ -150,6 +159,14 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
             f" {reason[:200]}"
         ) from error
     return model.eval(), description
+
+
+def _build(description: ModelDescription) -> SiteNet | SiteNetEnsemble:
+    members = [
+        SiteNet(description.config.model, num_targets=len(description.targets))
+        for _ in range(description.members)
+    ]
+    return members[0] if len(members) == 1 else SiteNetEnsemble(members)
 
 
 def _check_kind(path: Path) -> None:

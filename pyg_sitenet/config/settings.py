@@ -31,6 +31,9 @@ class DataConfig(_Settings):
     )
     test_fraction: Fraction = Field(0.2, description="Never seen in training.")
     val_fraction: Fraction = Field(0.1, description="Share of the training part.")
+    calibration_fraction: Fraction = Field(
+        0.0, description="Share of the training part kept apart to calibrate intervals."
+    )
     split_seed: int = Field(0, ge=0)
     max_sites: int = Field(1200, ge=1, description="Unique sites in a batch.")
     max_pairs: int = Field(
@@ -92,6 +95,9 @@ class TrainingConfig(_Settings):
     """How the weights are found."""
 
     max_epochs: int = Field(100, ge=1)
+    members: int = Field(
+        1, ge=1, description="Networks of an ensemble, each with a seed of its own."
+    )
     learning_rate: float = Field(8.126e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     eps: float = Field(1e-7, gt=0)

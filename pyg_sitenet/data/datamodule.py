@@ -20,33 +20,45 @@ Indices = NDArray[np.int64]
 
 
 def split_crystals(
-    num_crystals: int, test_fraction: float, val_fraction: float, seed: int
+    num_crystals: int,
+    test_fraction: float,
+    val_fraction: float,
+    seed: int,
+    calibration_fraction: float = 0.0,
 ) -> dict[str, Indices]:
-    """Split crystals at random into training, validation and test parts.
+    """Split crystals at random into training, validation, calibration and test parts.
 
     The test part depends on its fraction and the seed alone: another share of
-    validation leaves it as it is. Training is never left empty: of one crystal it has
-    the one, and test and validation have none.
+    validation or calibration leaves it as it is. Training is never left empty: of one
+    crystal it has the one, and the other parts have none.
 
     Args:
         num_crystals: How many there are.
         test_fraction: Share of all crystals, rounded.
         val_fraction: Share of what is left, rounded.
         seed: Decides the split.
+        calibration_fraction: Share of what the test part leaves, rounded.
 
     Returns:
-        The sorted indices of the parts ``"train"``, ``"val"`` and ``"test"``.
+        The sorted indices of the parts ``"train"``, ``"val"``, ``"calibration"`` and
+        ``"test"``.
 
     Example:
         >>> {part: len(i) for part, i in split_crystals(100, 0.2, 0.1, 0).items()}
-        {'train': 72, 'val': 8, 'test': 20}
+        {'test': 20, 'calibration': 0, 'val': 8, 'train': 72}
     """
     order = np.random.default_rng(seed).permutation(num_crystals)
-    num_test = min(round(test_fraction * num_crystals), max(num_crystals - 1, 0))
-    left = num_crystals - num_test
-    num_val = min(round(val_fraction * left), max(left - 1, 0))
-    test, val, train = np.split(order, [num_test, num_test + num_val])
-    return {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
+    left = num_crystals - min(round(test_fraction * num_crystals), num_crystals)
+    shares = {
+        "test": test_fraction * num_crystals,
+        "calibration": calibration_fraction * left,
+        "val": val_fraction * left,
+    }
+    parts = {}
+    for part, share in shares.items():
+        size = min(round(share), max(len(order) - 1, 0))
+        parts[part], order = np.sort(order[:size]), order[size:]
+    return parts | {"train": np.sort(order)}
 
 
 def splits_by_id(
@@ -56,8 +68,8 @@ def splits_by_id(
 
     Args:
         dataset: The crystals.
-        splits: Ids of the parts ``"train"``, ``"val"`` and ``"test"``; those that the
-            data set does not have are left out.
+        splits: Ids of the parts ``"train"``, ``"val"``, ``"test"`` and, if there is
+            one, ``"calibration"``; those that the data set does not have are left out.
 
     Returns:
         Indices of each part, in the order of its ids.
@@ -65,7 +77,7 @@ def splits_by_id(
     Raises:
         DataError: If a part is missing or unknown, or a crystal is in two of them.
     """
-    if set(splits) != {"train", "val", "test"}:
+    if set(splits) - {"calibration"} != {"train", "val", "test"}:
         raise DataError(
             f"`splits` must have the parts train, val and test, got {sorted(splits)}"
         )
@@ -104,8 +116,9 @@ class CrystalDataModule(LightningDataModule):
         dataset: The crystals.
         config: Fractions and seed of the split and the budgets of a batch.
         seed: Decides the order in training, together with the epoch.
-        splits: Indices of the parts ``"train"``, ``"val"`` and ``"test"``, if they are
-            given rather than drawn, as by a benchmark.
+        splits: Indices of the parts ``"train"``, ``"val"``, ``"test"`` and, if there
+            is one, ``"calibration"``, if they are given rather than drawn, as by a
+            benchmark.
 
     Raises:
         DataError: If the training part is empty.
@@ -123,11 +136,18 @@ class CrystalDataModule(LightningDataModule):
         self.config = config
         self.seed = seed
         self.splits = splits or self._draw_splits()
+        if "calibration" not in self.splits:
+            if config.calibration_fraction:
+                raise DataError(
+                    "data.calibration_fraction is set, and the given splits have no "
+                    "part calibration; add it to them or set the fraction to 0"
+                )
+            self.splits = {**self.splits, "calibration": np.empty(0, dtype=np.int64)}
         if not len(self.splits["train"]):
             raise DataError(f"no crystal to train on among {len(dataset)}")
 
     def part(self, name: str) -> CrystalDataset:
-        """Return the crystals of ``"train"``, ``"val"`` or ``"test"``."""
+        """Return the crystals of one part, such as ``"test"``."""
         chosen = self.dataset.index_select(self.splits[name].tolist())
         if not isinstance(chosen, CrystalDataset):
             raise TypeError(f"expected a CrystalDataset, got {type(chosen).__name__}")
@@ -145,11 +165,19 @@ class CrystalDataModule(LightningDataModule):
         """Return batches of the test part, in order."""
         return self._loader("test", shuffle=False)
 
+    def ordered_dataloader(self, name: str) -> DataLoader[Batch]:
+        """Return batches of all crystals of a part, in order."""
+        return self._loader(name, shuffle=False)
+
     def _draw_splits(self) -> dict[str, Indices]:
         """Split crystals, and with them all orderings of one that is disordered."""
         config, starts = self.config, first_graphs(self.dataset.ids)
         crystals = split_crystals(
-            len(starts), config.test_fraction, config.val_fraction, config.split_seed
+            len(starts),
+            config.test_fraction,
+            config.val_fraction,
+            config.split_seed,
+            config.calibration_fraction,
         )
         ends = np.append(starts[1:], len(self.dataset))
         graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]

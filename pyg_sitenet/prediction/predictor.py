@@ -23,7 +23,7 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure import StructureLike
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.rows import (
     Prediction,
@@ -61,14 +61,15 @@ class Predictor:
 
     def __init__(
         self,
-        model: SiteNet,
+        model: SiteNet | SiteNetEnsemble,
         description: ModelDescription,
         device: str | torch.device = "cpu",
         data: DataConfig | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.model.site_embedding.settle()
+        for network in networks_of(model):
+            network.site_embedding.settle()
         self.description = description
         self.data = data = data or description.config.data
         self._encoder = Encoder(

@@ -21,20 +21,19 @@ from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.callbacks import History
+from pyg_sitenet.training.ensemble import (
+    ensemble_outcome,
+    is_finished,
+    load_members,
+    member_config,
+    member_folder,
+)
+from pyg_sitenet.training.finish import finish
 from pyg_sitenet.training.fit import fit, load_checkpoint
 from pyg_sitenet.training.module import SiteNetModule
-from pyg_sitenet.training.report import (
-    Outcome,
-    describe,
-    draw_figures,
-    summarise,
-    write_failures,
-    write_metrics,
-    write_predictions,
-)
+from pyg_sitenet.training.report import Outcome, write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     open_run_folder,
@@ -80,7 +79,13 @@ def train(
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
     ``mean`` and ``composition``; then ``num_crystals`` of each part,
     ``num_parameters``, ``epochs``, ``best_epoch``, ``seconds``, ``notes`` (why a value
-    is null), ``inputs`` (what became of them) and the ``history`` of all epochs.
+    is null), ``inputs`` (what became of them) and the ``history`` of all epochs. With a
+    calibration part each target has the ``coverage`` of its intervals on the test part.
+
+    With ``training.members`` above 1 each member has a run folder of its own below
+    ``members/``; ``model.safetensors`` holds them all and the rest is about their mean.
+    A stopped run goes on with the member it was at. ``metrics.json`` then has what each
+    of its ``members`` reached; ``history`` is their mean.
 
     Args:
         config: All settings.
@@ -89,9 +94,10 @@ def train(
         progress: Show progress bars on standard error.
         cache: Folder for featurised data. (default: the environment variable
             ``PYG_SITENET_CACHE``, else the user's cache folder)
-        splits: Ids of the crystals in each part ``"train"``, ``"val"`` and ``"test"``,
-            if they are given rather than drawn, as by a benchmark. Crystals that could
-            not be used are left out; those that no part names too.
+        splits: Ids of the crystals in each part ``"train"``, ``"val"``, ``"test"`` and,
+            if wanted, ``"calibration"``, if they are given rather than drawn, as by a
+            benchmark. Crystals that could not be used are left out; those that no part
+            names too.
 
     Raises:
         DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
@@ -111,27 +117,59 @@ def train(
     write_failures(folder, dataset.failures)
     parts = None if splits is None else splits_by_id(dataset, splits)
     data = CrystalDataModule(dataset, config.data, config.training.seed, parts)
+    ledger = dataset.ledger()
+    if config.training.members > 1:
+        for k in range(config.training.members):
+            _train_member(
+                config, folder, k, cache=cache, progress=progress, splits=splits
+            )
+        ensemble = load_members(folder, config.training.members)
+        outcome = ensemble_outcome(
+            config, folder, ensemble, data, len(dataset.failures)
+        )
+        metrics = finish(folder, ensemble, outcome, start, ledger)
+        return RunResult(metrics, folder.path, ledger)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
         module, history = _fit(config, data, folder, resume=resume, progress=progress)
-        loaders = {"val": data.val_dataloader(), "test": data.test_dataloader()}
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
-            crystals={name: data.part(name) for name in ("train", "val", "test")},
-            predicted={name: _predict(module, part) for name, part in loaders.items()},
+            crystals={name: data.part(name) for name in data.splits},
+            predicted={
+                name: _predict(module, data.ordered_dataloader(name))
+                for name in ("val", "calibration", "test")
+            },
             history=history,
             num_failed=len(dataset.failures),
             num_parameters=sum(p.numel() for p in module.model.parameters()),
         )
-    metrics = summarise(outcome)
-    save_model(folder.model, module.model, describe(outcome, metrics))
-    write_predictions(folder, outcome)
-    draw_figures(folder, outcome, metrics)
-    ledger = dataset.ledger()
-    metrics |= {"inputs": ledger.counts(), "history": history.epochs}
-    metrics["seconds"] = time.perf_counter() - start
-    write_metrics(folder, metrics)
+    metrics = finish(folder, module.model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
+
+
+def _train_member(
+    config: Config,
+    folder: RunFolder,
+    member: int,
+    *,
+    cache: str | Path | None,
+    progress: bool,
+    splits: Mapping[str, Sequence[str]] | None,
+) -> None:
+    """Train a member of an ensemble, or what is left of it after an interruption."""
+    own, settings = member_folder(folder, member), member_config(config, member)
+    if is_finished(own, settings):
+        return
+    _logger.info("member %d of %d", member + 1, config.training.members)
+    resume = own.config.is_file()
+    train(
+        settings,
+        own.path,
+        resume=resume,
+        progress=progress,
+        cache=cache,
+        splits=splits,
+    )
 
 
 def _with_absolute_source(config: Config) -> Config:

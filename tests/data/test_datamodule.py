@@ -65,8 +65,17 @@ def test_split_has_the_asked_sizes():
     assert {name: len(part) for name, part in parts.items()} == {
         "train": 761,
         "val": 84,
+        "calibration": 0,
         "test": 211,
     }
+
+
+def test_calibration_part_is_kept_apart_from_the_others():
+    parts = split_crystals(1056, 0.2, 0.1, seed=0, calibration_fraction=0.1)
+    sizes = {name: len(part) for name, part in parts.items()}
+    assert sizes == {"train": 677, "val": 84, "calibration": 84, "test": 211}
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(1056))
+    assert (parts["test"] == split_crystals(1056, 0.2, 0.1, seed=0)["test"]).all()
 
 
 def test_test_part_does_not_depend_on_validation():
