@@ -7,6 +7,7 @@ import typer
 import pyg_sitenet
 
 from .benchmark import benchmark
+from .convert import convert
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
@@ -16,7 +17,7 @@ from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark):
+for command in (train, predict, evaluate, prepare, info, benchmark, convert):
     app.command()(reporting_errors(command))
 
 
