@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.kinds import Kinds, group_pairs
+from pyg_sitenet.nn.pretrained import download, load_folder, save_folder, upload
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
@@ -102,6 +104,61 @@ class SiteNet(nn.Module):
         model = cls(config, num_targets=len(state_dict.get("decoder.bias", [0])))
         model.load_state_dict(from_published_names(state_dict, model.state_dict()))
         return model
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write weights and sizes to a folder (``config.json``, safetensors).
+
+        This is the network alone. What a prediction needs beside it, such as targets,
+        units and how crystals are encoded, is in the model file of a run.
+
+        Raises:
+            ModelFileError: If the folder cannot be written.
+        """
+        return save_folder(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, **options: str | None) -> SiteNet:
+        """Load what :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
+
+        Args:
+            source: A folder, or the name of a repository such as ``owner/name`` on the
+                Hugging Face Hub.
+            **options: For the Hub, such as ``revision``, ``token`` or ``cache_dir``.
+
+        Returns:
+            The network in evaluation mode.
+
+        Raises:
+            ModelFileError: If files are missing or damaged.
+            SiteNetError: If it is no folder and ``huggingface_hub`` is not installed.
+        """
+        folder = Path(source)
+        if not folder.is_dir():
+            folder = download(str(source), **options)
+        return load_folder(cls, folder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Upload Site-Net",
+        private: bool = False,
+        token: str | None = None,
+    ) -> str:
+        """Upload to the Hugging Face Hub and return the address of the commit.
+
+        Args:
+            repo_id: ``owner/name``; the repository is made if there is none.
+            commit_message: What the history says.
+            private: Whether a new repository is hidden from others.
+            token: Of your account. (default: that of ``hf auth login``)
+
+        Raises:
+            SiteNetError: If ``huggingface_hub`` is not installed.
+        """
+        return upload(
+            self, repo_id, message=commit_message, private=private, token=token
+        )
 
     def set_target_scaling(self, mean: Tensor, scale: Tensor) -> None:
         """Let the output be ``raw * scale + mean``, each of shape ``[T]``."""
