@@ -14,10 +14,11 @@ from .info import info
 from .predict import predict
 from .prepare import prepare
 from .train import train
+from .tune import tune
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark, convert):
+for command in (train, predict, evaluate, prepare, info, benchmark, convert, tune):
     app.command()(reporting_errors(command))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,23 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.training.module import MONITOR
 
+Watch = Callable[[Mapping[str, float]], None]
+
 
 class History(Callback):
     """Keeps the errors of every epoch, also across a resumed run.
+
+    Args:
+        watch: Called with each epoch that is added.
 
     Attributes:
         epochs: One mapping per finished epoch: ``epoch`` (from 1) and all that
             :class:`~pyg_sitenet.training.SiteNetModule` logs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch | None = None) -> None:
         self.epochs: list[dict[str, float]] = []
+        self.watch = watch
 
     @property
     def best_epoch(self) -> int | None:
@@ -51,6 +58,8 @@ class History(Callback):
         }
         del pl_module
         self.epochs.append({"epoch": float(trainer.current_epoch + 1), **values})
+        if self.watch is not None:
+            self.watch(self.epochs[-1])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

@@ -23,6 +23,7 @@ from pyg_sitenet.training.callbacks import (
     EpochProgress,
     History,
     SeedEachStep,
+    Watch,
     make_checkpoints,
 )
 from pyg_sitenet.training.module import SiteNetModule
@@ -66,6 +67,7 @@ def fit(
     *,
     resume: bool,
     progress: bool,
+    watch: Watch | None = None,
 ) -> History:
     """Train until ``max_epochs``, from the last checkpoint if there is one to resume.
 
@@ -76,7 +78,7 @@ def fit(
         TrainingInterruptedError: If stopped by Ctrl-C.
         SiteNetError: If the loss is not finite or a checkpoint is damaged.
     """
-    history = History()
+    history = History(watch)
     callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
     callbacks += [EpochProgress()] if progress else []
     if config.ema_decay > 0:

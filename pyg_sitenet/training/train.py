@@ -22,7 +22,7 @@ from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training.callbacks import History
+from pyg_sitenet.training.callbacks import History, Watch
 from pyg_sitenet.training.ensemble import (
     ensemble_outcome,
     is_finished,
@@ -67,6 +67,7 @@ def train(
     progress: bool = False,
     cache: str | Path | None = None,
     splits: Mapping[str, Sequence[str]] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Train a model and leave a run folder.
 
@@ -98,6 +99,7 @@ def train(
             if wanted, ``"calibration"``, if they are given rather than drawn, as by a
             benchmark. Crystals that could not be used are left out; those that no part
             names too.
+        watch: Called after each epoch with its number and errors.
 
     Raises:
         DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
@@ -106,10 +108,10 @@ def train(
             training was interrupted (:class:`TrainingInterruptedError`).
     """
     start = time.perf_counter()
-    config = _with_absolute_source(config)
+    config = with_absolute_source(config)
     folder = open_run_folder(output, config, resume=resume)
     try:
-        dataset = _load_dataset(config, cache, progress=progress)
+        dataset = load_dataset(config, cache, progress=progress)
     except SiteNetError:
         folder.discard()
         raise
@@ -130,7 +132,9 @@ def train(
         metrics = finish(folder, ensemble, outcome, start, ledger)
         return RunResult(metrics, folder.path, ledger)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        module, history = _fit(config, data, folder, resume=resume, progress=progress)
+        module, history = _fit(
+            config, data, folder, resume=resume, progress=progress, watch=watch
+        )
         outcome = Outcome(
             config=config,
             units={**dataset.units, **config.data.units},
@@ -172,16 +176,17 @@ def _train_member(
     )
 
 
-def _with_absolute_source(config: Config) -> Config:
+def with_absolute_source(config: Config) -> Config:
     """Let ``config.yaml`` find the data from any folder."""
     source = absolute_source(config.data.source)
     data = config.data.model_copy(update={"source": source})
     return config.model_copy(update={"data": data})
 
 
-def _load_dataset(
+def load_dataset(
     config: Config, cache: str | Path | None, *, progress: bool
 ) -> CrystalDataset:
+    """Read and featurise the data of a run, or find them in the cache."""
     data = config.data
     return CrystalDataset(
         cache_folder(cache),
@@ -217,6 +222,7 @@ def _fit(
     *,
     resume: bool,
     progress: bool,
+    watch: Watch | None,
 ) -> tuple[SiteNetModule, History]:
     """Train, and return the kept weights: the best, or without validation the last."""
     torch.manual_seed(config.training.seed)
@@ -237,6 +243,7 @@ def _fit(
         config.training,
         resume=resume,
         progress=progress,
+        watch=watch,
     )
     if validates:
         module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
