@@ -52,7 +52,7 @@ def tune(
     resume: Resume = False,
     as_json: Json = False,
 ) -> None:
-    """Search for better settings with Ray Tune (pip install 'pyg-sitenet[ray]').
+    """Search for better settings with Ray Tune (extra: ray).
 
     Example: sitenet tune my_crystals/ --target band_gap --trials 100 -o runs/search
     """
