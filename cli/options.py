@@ -13,7 +13,11 @@ DATA_HELP = (
 )
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file or a run folder.")
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model file, a run folder, or formation-energy or band-gap.",
+    ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP}")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

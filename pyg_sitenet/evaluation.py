@@ -22,6 +22,8 @@ from pyg_sitenet.prediction.csv_file import CsvFile
 from pyg_sitenet.prediction.lock import held
 from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.to_file import Watch
+from pyg_sitenet.uncertainty import Calibration, Coverage, measure_coverage
+from pyg_sitenet.uncertainty.figure import plot_calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Evaluation:
     """Outcome of :func:`evaluate`.
 
     Attributes:
-        metrics: For each target its ``unit``, ``mae``, ``rmse`` and ``r2``.
+        metrics: For each target its ``unit``, ``mae``, ``rmse`` and ``r2`` and, if the
+            model was calibrated, the ``coverage`` of its intervals.
         ledger: How many crystals were used, and why the others were not.
     """
 
@@ -38,26 +41,36 @@ class Evaluation:
 
 
 class Scores:
-    """Known and predicted values of many crystals: two numbers of each are kept.
+    """Known and predicted values of many crystals: three numbers of each are kept.
 
     Args:
         targets: Names of the values.
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
-        self._values = {name: (array("d"), array("d")) for name in targets}
+        self._values = {name: (array("d"), array("d"), array("d")) for name in targets}
 
     def add(self, prediction: Prediction) -> None:
         """Take the values of a crystal, of which all targets are known."""
-        for name, (truth, predicted) in self._values.items():
+        found = prediction.uncertainty
+        spread = {} if found is None else found.members_std
+        for name, (truth, predicted, std) in self._values.items():
             truth.append(prediction.targets[name])
             predicted.append(prediction.values[name])
+            std.append(spread.get(name, 0.0))
 
     def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return for each target its unit and its :func:`score`."""
         return {
             name: {"unit": units.get(name, "")} | score(truth, predicted)
-            for name, (truth, predicted) in self._values.items()
+            for name, (truth, predicted, _) in self._values.items()
+        }
+
+    def coverage(self, calibration: Calibration) -> dict[str, list[Coverage]]:
+        """Return for each target what intervals at several levels do."""
+        return {
+            name: measure_coverage(calibration, name, *map(np.asarray, columns))
+            for name, columns in self._values.items()
         }
 
 
@@ -97,7 +110,7 @@ def evaluate(
         model: A model file, a run folder or a loaded predictor.
         source: Anything that ``sitenet train`` takes as data, or records.
         output: CSV file for predicted and known values; what could not be used goes to
-            a file beside it.
+            a file beside it, as does the calibration figure of a calibrated model.
         workers: Other processes that read and encode crystals, 0 for one per core; by
             default this one does it.
         watch: See :func:`~pyg_sitenet.prediction.predict_to_file`.
@@ -122,7 +135,22 @@ def evaluate(
     if not ledger.used:
         name = source.name if isinstance(source, Source) else "the records"
         raise DataError(f"{name}: {_explain_nothing(ledger)}")
-    return Evaluation(scores.metrics(predictor.description.units), ledger)
+    metrics = scores.metrics(predictor.description.units)
+    calibration = predictor.description.calibration
+    if calibration is not None:
+        coverage = scores.coverage(calibration)
+        for name, rows in coverage.items():
+            metrics[name]["coverage"] = rows
+        if output is not None:
+            counts = dict.fromkeys(names, ledger.used)
+            units = predictor.description.units
+            plot_calibration(calibration_figure(output), coverage, counts, units)
+    return Evaluation(metrics, ledger)
+
+
+def calibration_figure(output: str | Path) -> Path:
+    """Return where the calibration figure goes that belongs to a file of rows."""
+    return Path(output).with_name(f"{Path(output).stem}_calibration.png")
 
 
 def _written(

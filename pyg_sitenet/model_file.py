@@ -19,6 +19,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
+from pyg_sitenet.ready_models import READY_MODELS
 from pyg_sitenet.uncertainty import Calibration
 
 FORMAT_VERSION = 2  # 2 added ensembles and calibrated intervals
@@ -68,11 +69,22 @@ def library_versions() -> dict[str, str]:
 
 
 def save_model(
-    path: str | Path, model: SiteNet | SiteNetEnsemble, description: ModelDescription
+    path: str | Path,
+    model: SiteNet | SiteNetEnsemble,
+    description: ModelDescription,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a model and its description to one safetensors file.
 
     The file appears under its name only when it is complete.
+
+    Args:
+        path: The file.
+        model: With its weights.
+        description: What it is.
+        half: Keep the weights as float16, in half the space; the network computes with
+            float32 all the same. Scales and means stay as they are.
 
     Raises:
         ModelFileError: If the file cannot be written.
@@ -82,6 +94,9 @@ def save_model(
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
+    if half:
+        weights = dict(model.named_parameters())
+        tensors |= {name: tensors[name].half() for name in weights}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         header = {_HEADER_KEY: description.model_dump_json()}
@@ -93,12 +108,18 @@ def save_model(
 
 
 def find_model_file(path: str | Path) -> Path:
-    """Return the model file that a path means: itself, or the one in a run folder.
+    """Return the model file that is meant: itself, that of a run, or a ready one.
+
+    Args:
+        path: A file, a run folder, or the name of a ready model; what exists under
+            that path wins over a name.
 
     Raises:
         ModelFileError: If there is none.
     """
     path = Path(path)
+    if not path.exists() and str(path) in READY_MODELS:
+        return READY_MODELS[str(path)].file
     if path.is_dir():
         if (path / MODEL_FILE_NAME).is_file():
             return path / MODEL_FILE_NAME
@@ -108,7 +129,8 @@ def find_model_file(path: str | Path) -> Path:
         )
     if not path.is_file():
         raise ModelFileError(
-            f"{path}: no such file; expected a model file or a run folder"
+            f"{path}: no such file; expected a model file, a run folder or a ready "
+            f"model ({', '.join(READY_MODELS)})"
         )
     return path
 

@@ -58,14 +58,14 @@ def predict_to_file(
     """
     description = predictor.description
     spread = predictor.orders
-    headings = file_headings(description, with_spread=spread)
+    headings = file_headings(description, with_spread=spread, level=predictor.level)
     run = Run(
         version=pyg_sitenet.__version__,
         model=predictor.fingerprint(),
         columns=tuple(headings),
         inputs=source.name,
         content=source.digest(),
-        settings={"window": predictor.window, **predictor.disorder_settings()},
+        settings={"window": predictor.window, **predictor.settings()},
     )
     with ResultFiles(
         Path(output), headings, run, resume=resume, overwrite=overwrite
