@@ -19,6 +19,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
 
 FORMAT_VERSION = 1
 MODEL_FILE_NAME = "model.safetensors"
@@ -53,10 +54,17 @@ class ModelDescription(BaseModel):
     versions: dict[str, str] = {}
     metrics: dict[str, Any] = {}
 
+    @property
+    def layout(self) -> OutputLayout:
+        """What the outputs of the model are."""
+        transforms = self.config.training.target_transform
+        return OutputLayout.make(self.targets, transforms=transforms)
+
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide a result."""
-    names = ("pyg-sitenet", "torch", "torch-geometric", "pymatgen", "ase", "numpy")
+    science = ("pymatgen", "ase", "numpy")
+    names = ("pyg-sitenet", "torch", "torch-geometric", "lightning", *science)
     return {"python": platform.python_version()} | {
         name: version for name in names if (version := _version(name))
     }
@@ -137,7 +145,8 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     path = find_model_file(path)
     description = read_description(path)
     try:
-        model = SiteNet(description.config.model, num_targets=len(description.targets))
+        layout = description.layout
+        model = SiteNet(description.config.model, layout=layout)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         model.load_state_dict(tensors, strict=True)

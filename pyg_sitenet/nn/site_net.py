@@ -13,6 +13,7 @@ from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.kinds import Kinds, group_pairs
+from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
@@ -51,10 +52,13 @@ class SiteNet(nn.Module):
     Args:
         config: Sizes and options. (default: those of the ``default`` preset)
         num_targets: Number :math:`T` of properties. (default: ``1``)
+        layout: What the outputs are, if not just :math:`T` numbers: classes, numbers
+            learnt as logarithms. (default: ``None``)
 
     Shapes:
         - **input:** a graph of :func:`~pyg_sitenet.encode_structure` or a batch of them
-        - **output:** :math:`(B, T)` in the targets' units
+        - **output:** :math:`(B, T)` in the targets' units; a target of classes has the
+          probability of each in a column of its own
 
     Reference:
         Moran et al., Digital Discovery 2023, 2, 1297, https://doi.org/10.1039/d3dd00005b.
@@ -65,8 +69,15 @@ class SiteNet(nn.Module):
     target_mean: Tensor
     target_scale: Tensor
 
-    def __init__(self, config: ModelConfig | None = None, num_targets: int = 1) -> None:
+    def __init__(
+        self,
+        config: ModelConfig | None = None,
+        num_targets: int = 1,
+        layout: OutputLayout | None = None,
+    ) -> None:
         super().__init__()
+        self.layout = layout or OutputLayout.make([""] * num_targets)
+        num_outputs = self.layout.num_outputs
         self.config = load_preset("default").model if config is None else config
         self.site_embedding = SiteEmbedding(self.config)
         self.edge_embedding = EdgeEmbedding(self.config)
@@ -75,9 +86,9 @@ class SiteNet(nn.Module):
             for block in range(self.config.blocks)
         )
         channels = self.config.heads * self.config.site_channels_per_head
-        self.readout = Readout(self.config.blocks * channels, num_targets, self.config)
-        self.register_buffer("target_mean", torch.zeros(num_targets))
-        self.register_buffer("target_scale", torch.ones(num_targets))
+        self.readout = Readout(self.config.blocks * channels, num_outputs, self.config)
+        self.register_buffer("target_mean", torch.zeros(num_outputs))
+        self.register_buffer("target_scale", torch.ones(num_outputs))
 
     @classmethod
     def from_preset(cls, name: str, num_targets: int = 1) -> SiteNet:
@@ -110,12 +121,12 @@ class SiteNet(nn.Module):
 
     def forward(self, data: Data | HeteroData) -> Tensor:
         """Return the properties of each crystal, ``[B, T]``."""
+        return self.layout.answers(self.learned(data))
+
+    def learned(self, data: Data | HeteroData) -> Tensor:
+        """Return what the loss compares: logits, logarithms, or the properties."""
         raw = self.raw_output(data) * self.target_scale + self.target_mean
-        if self.config.output == "softplus":
-            return nn.functional.softplus(raw)
-        if self.config.output == "clamp":
-            return raw + (raw.relu() - raw).detach()  # the gradient of the identity
-        return raw
+        return self.layout.activate(raw, self.config.output)
 
     def raw_output(self, data: Data | HeteroData) -> Tensor:
         """Return the outputs before scaling and activation, ``[B, T]``."""

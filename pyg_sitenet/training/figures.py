@@ -78,13 +78,15 @@ def plot_parity(
         name = column_name(target, units)
         axes.set_xlabel(name)
         axes.set_ylabel(f"predicted {name}")
-        if not len(truth):
+        known = ~np.isnan(truth[:, t])
+        if not known.any():
             axes.set_title("no test crystals")
             continue
-        _draw_parity(axes, truth[:, t], predicted[:, t])
-        error = float(np.abs(truth[:, t] - predicted[:, t]).mean())
+        values = truth[known, t]
+        _draw_parity(axes, values, predicted[known, t])
+        error = float(np.abs(values - predicted[known, t]).mean())
         unit = units.get(target, "")
-        axes.set_title(f"{len(truth)} test crystals, MAE {error:.3g} {unit}".rstrip())
+        axes.set_title(f"{len(values)} test crystals, MAE {error:.3g} {unit}".rstrip())
     figure.savefig(path, dpi=150)
 
 

@@ -13,7 +13,12 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 # What may differ when a run is continued: more epochs, another number of processes.
-_FREE = {"training.max_epochs", "data.workers"}
+_FREE = {
+    "training.max_epochs",
+    "training.checkpoint_minutes",
+    "training.checkpoint_steps",
+    "data.workers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +39,28 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the training states: ``last.ckpt`` and ``best.ckpt``."""
+        """Folder of the training states: last, the one before, and best."""
         return self.path / "checkpoints"
 
     @property
     def last(self) -> Path:
-        """The state after the last complete epoch."""
+        """The newest state."""
         return self.checkpoints / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The state before the newest, should that be damaged."""
+        return self.checkpoints / "previous.ckpt"
 
     @property
     def best(self) -> Path:
         """The state with the lowest validation error."""
         return self.checkpoints / "best.ckpt"
+
+    @property
+    def environment(self) -> Path:
+        """With what versions and on what the run was made."""
+        return self.path / "environment.json"
 
     @property
     def metrics(self) -> Path:

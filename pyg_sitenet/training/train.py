@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,14 @@ from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.callbacks import History
-from pyg_sitenet.training.fit import fit, load_checkpoint
+from pyg_sitenet.training.checkpoints import load_checkpoint
+from pyg_sitenet.training.checks import check_config, check_data
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.environment import note_environment
+from pyg_sitenet.training.fine_tuning import start_from
+from pyg_sitenet.training.fit import fit
 from pyg_sitenet.training.module import SiteNetModule
 from pyg_sitenet.training.report import (
     Outcome,
@@ -68,6 +75,9 @@ def train(
     progress: bool = False,
     cache: str | Path | None = None,
     splits: Mapping[str, Sequence[str]] | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
+    accelerator: str = "auto",
 ) -> RunResult:
     """Train a model and leave a run folder.
 
@@ -85,49 +95,54 @@ def train(
     Args:
         config: All settings.
         output: The run folder; must not hold a run yet, unless ``resume``.
-        resume: Continue the run in ``output`` from its last complete epoch.
+        resume: Continue the run in ``output`` from its last checkpoint.
         progress: Show progress bars on standard error.
         cache: Folder for featurised data. (default: the environment variable
             ``PYG_SITENET_CACHE``, else the user's cache folder)
         splits: Ids of the crystals in each part ``"train"``, ``"val"`` and ``"test"``,
             if they are given rather than drawn, as by a benchmark. Crystals that could
             not be used are left out; those that no part names too.
+        devices: Devices of each machine, with a process for each. The first writes the
+            run folder; in the others ``metrics`` is empty. (default: what ``torchrun``
+            or SLURM started, else one)
+        nodes: Machines. (default: the same)
+        accelerator: Kind of device, as Lightning names it.
 
     Raises:
+        ConfigError: If settings contradict each other or the data.
         DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
             has a crystal in two.
         SiteNetError: If the output folder cannot be used, the loss is not finite, or
             training was interrupted (:class:`TrainingInterruptedError`).
     """
     start = time.perf_counter()
+    chosen = Devices.choose(devices, nodes, accelerator)
     config = _with_absolute_source(config)
-    folder = open_run_folder(output, config, resume=resume)
+    check_config(config)
+    folder = RunFolder(Path(output))
+    if chosen.rank == 0:
+        folder = open_run_folder(output, config, resume=resume)
     try:
-        dataset = _load_dataset(config, cache, progress=progress)
+        data = _load_data(config, cache, splits, chosen, progress=progress)
     except SiteNetError:
         folder.discard()
         raise
-    write_config(folder, config)
-    write_failures(folder, dataset.failures)
-    parts = None if splits is None else splits_by_id(dataset, splits)
-    data = CrystalDataModule(dataset, config.data, config.training.seed, parts)
+    ledger = data.dataset.ledger()
+    if chosen.rank == 0:
+        write_config(folder, config)
+        note_environment(folder, chosen)
+        write_failures(folder, data.dataset.failures)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        module, history = _fit(config, data, folder, resume=resume, progress=progress)
-        loaders = {"val": data.val_dataloader(), "test": data.test_dataloader()}
-        outcome = Outcome(
-            config=config,
-            units={**dataset.units, **config.data.units},
-            crystals={name: data.part(name) for name in ("train", "val", "test")},
-            predicted={name: _predict(module, part) for name, part in loaders.items()},
-            history=history,
-            num_failed=len(dataset.failures),
-            num_parameters=sum(p.numel() for p in module.model.parameters()),
+        module, history = _fit(
+            config, data, folder, chosen, resume=resume, progress=progress
         )
+        if chosen.rank != 0:
+            return RunResult({}, folder.path, ledger)
+        outcome = _outcome(config, data, module, history)
     metrics = summarise(outcome)
     save_model(folder.model, module.model, describe(outcome, metrics))
     write_predictions(folder, outcome)
     draw_figures(folder, outcome, metrics)
-    ledger = dataset.ledger()
     metrics |= {"inputs": ledger.counts(), "history": history.epochs}
     metrics["seconds"] = time.perf_counter() - start
     write_metrics(folder, metrics)
@@ -141,12 +156,33 @@ def _with_absolute_source(config: Config) -> Config:
     return config.model_copy(update={"data": data})
 
 
-def _load_dataset(
-    config: Config, cache: str | Path | None, *, progress: bool
-) -> CrystalDataset:
+def _load_data(
+    config: Config,
+    cache: str | Path | None,
+    splits: Mapping[str, Sequence[str]] | None,
+    devices: Devices,
+    *,
+    progress: bool,
+) -> CrystalDataModule:
+    """Encode or load the crystals, and split them; check what only they can tell."""
+    shown = progress and devices.rank == 0
+    dataset = _load_dataset(config, cache_folder(cache), progress=shown)
+    data = CrystalDataModule(
+        dataset,
+        config.data,
+        config.training.seed,
+        None if splits is None else splits_by_id(dataset, splits),
+        num_replicas=devices.num_processes,
+        rank=devices.rank,
+    )
+    check_data(config, data)
+    return data
+
+
+def _load_dataset(config: Config, cache: Path, *, progress: bool) -> CrystalDataset:
     data = config.data
     return CrystalDataset(
-        cache_folder(cache),
+        cache,
         data.source,
         data.targets,
         max_atoms=data.max_atoms,
@@ -176,6 +212,7 @@ def _fit(
     config: Config,
     data: CrystalDataModule,
     folder: RunFolder,
+    devices: Devices,
     *,
     resume: bool,
     progress: bool,
@@ -185,12 +222,14 @@ def _fit(
     loader = data.train_dataloader()
     validates = len(data.splits["val"]) > 0
     module = SiteNetModule(
-        SiteNet(config.model, num_targets=len(config.data.targets)),
+        SiteNet(config.model, layout=OutputLayout.of(config)),
         config.training,
         config.data.targets,
         data.part("train").y,
-        len(loader),
+        math.ceil(len(loader) / config.training.accumulate),
     )
+    if config.training.initial_model is not None:
+        start_from(module.model, config.training.initial_model)
     history = fit(
         module,
         loader,
@@ -198,18 +237,36 @@ def _fit(
         folder,
         config.training,
         resume=resume,
-        progress=progress,
+        progress=progress and devices.rank == 0,
+        devices=devices,
     )
-    if validates:
-        module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
+    # Also without validation: of averaged weights the checkpoint holds the averages.
+    kept = folder.best if folder.best.is_file() else folder.last
+    if devices.rank == 0:
+        module.load_state_dict(load_checkpoint(kept)["state_dict"])
     module.eval()
     return module, history
 
 
+def _outcome(
+    config: Config, data: CrystalDataModule, module: SiteNetModule, history: History
+) -> Outcome:
+    loaders = {part: data.ordered_dataloader(part) for part in ("val", "test")}
+    return Outcome(
+        config=config,
+        units={**data.dataset.units, **config.data.units},
+        crystals={name: data.part(name) for name in ("train", "val", "test")},
+        predicted={name: _predict(module, part) for name, part in loaders.items()},
+        history=history,
+        num_failed=len(data.dataset.failures),
+        num_parameters=sum(p.numel() for p in module.model.parameters()),
+    )
+
+
 @torch.inference_mode()
 def _predict(module: SiteNetModule, loader: Iterable[Batch]) -> NDArray[np.float64]:
-    """Return the predictions for a part in its order, [N, T]."""
+    """Return the answers for a part in its order, [N, T_out]."""
     values = [module(batch.to(module.device)).cpu() for batch in loader]
-    none = torch.empty(0, len(module.targets))
+    none = torch.empty(0, module.model.layout.num_outputs)
     array: NDArray[np.float64] = torch.cat([none, *values]).double().numpy()
     return array

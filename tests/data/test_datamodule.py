@@ -9,12 +9,9 @@ from lightning import LightningModule, Trainer
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import (
-    CrystalDataModule,
-    split_crystals,
-    splits_by_id,
-)
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.splits import split_crystals
 from pyg_sitenet.errors import DataError
 
 CONFIG = DataConfig(max_atoms=10, max_sites=40)
