@@ -6,6 +6,7 @@ import typer
 
 import pyg_sitenet
 
+from .analyze import analyze
 from .benchmark import benchmark
 from .errors import reporting_errors
 from .evaluate import evaluate
@@ -16,7 +17,7 @@ from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark):
+for command in (train, predict, evaluate, prepare, info, benchmark, analyze):
     app.command()(reporting_errors(command))
 
 
