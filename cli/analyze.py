@@ -22,21 +22,32 @@ Workers = Annotated[
 ]
 
 
+Crystals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--crystal", metavar="ID", help="Also examine this crystal; repeatable."
+    ),
+]
+
+
 def analyze(
     model: Model,
     data: Data,
     output: Output = Path("analysis"),
+    crystal: Crystals = None,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
     """Draw what a model attends to, how far, and where its errors are.
 
     Each figure has its table (CSV) beside it. Crystals that cannot be used are listed
-    in failures.csv, and the rest is done.
+    in failures.csv, and the rest is done. A single crystal, and those named with
+    --crystal, are examined site by site and pair by pair in DIR/crystals.
 
     Example: sitenet analyze runs/gap dielectric --output analysis/gap
     """
     from pyg_sitenet.analysis.analyze import analyze as analyze_model
+    from pyg_sitenet.analysis.analyze import examine
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.training.run_folder import read_history
@@ -51,6 +62,7 @@ def analyze(
         predictor, entries, output, known=known, history=history,
         best_epoch=best_epoch, workers=workers,
     )  # fmt: skip
+    examine(predictor, source.entries(), found, crystal or [])
     failures = found.survey.failures
     counts = {"analysed": len(found.survey.crystals), "failed": len(failures)}
     typer.echo(f"{counts['analysed']} analysed, {counts['failed']} failed", err=True)
@@ -78,7 +90,8 @@ def _facts(found: Analysis) -> dict[str, Any]:
 def _report(found: Analysis) -> None:
     fits = found.fits[found.fits["head"] == "all"]
     columns = ["measure", "crystals", "slope", "pearson r", "spearman rho"]
-    show_table(["long-range coefficient over", *columns[1:]], fits[columns].to_numpy())
+    known = fits[columns].astype(object).where(fits[columns].notna(), None)
+    show_table(["long-range coefficient over", *columns[1:]], known.to_numpy())
     if found.metrics:
         keys = ("mae", "rmse", "r2", "unit")
         rows = [(name, *(of[k] for k in keys)) for name, of in found.metrics.items()]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyg_sitenet.analysis.attention import distance_table, histogram_table
 from pyg_sitenet.analysis.attention_figure import plot_attention
+from pyg_sitenet.analysis.crystal_report import examine_crystals
 from pyg_sitenet.analysis.errors import (
     COMPLEXITY,
     SIZE,
@@ -108,11 +109,41 @@ def analyze(
     return found
 
 
+def examine(
+    predictor: Predictor,
+    entries: Iterable[Entry | Failure],
+    found: Analysis,
+    ids: Sequence[str] = (),
+) -> None:
+    """Examine single crystals and add their files to those of an analysis.
+
+    Args:
+        predictor: The trained model.
+        entries: The crystals that were analysed, once more.
+        found: The analysis; crystals that cannot be examined become its failures.
+        ids: Which ones; without any, the only crystal of the analysis, if it has one.
+    """
+    crystals = found.survey.crystals["id"]
+    wanted = list(ids) or (list(crystals) if len(crystals) == 1 else [])
+    if not wanted:
+        return
+    folder = found.folder / "crystals"
+    files, failures = examine_crystals(predictor, entries, wanted, folder)
+    found.files += [f"crystals/{name}" for name in files]
+    found.survey.failures.extend(failures)
+    _write_failures(found)
+
+
 def _write_crystals(found: Analysis) -> None:
     found.write_table("crystals.csv", found.survey.crystals)
+    found.path("failures.csv")
+    _write_failures(found)
+
+
+def _write_failures(found: Analysis) -> None:
     names = [one.name for one in fields(Failure)]
-    failures = [asdict(one) for one in found.survey.failures]
-    found.write_table("failures.csv", pd.DataFrame(failures, columns=names))
+    table = pd.DataFrame(map(asdict, found.survey.failures), columns=names)
+    table.to_csv(found.folder / "failures.csv", index=False)
 
 
 def _write_learning_curve(

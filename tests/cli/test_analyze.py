@@ -84,3 +84,18 @@ def test_output_that_cannot_be_written_is_one_line(sitenet, run, crystals, tmp_p
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr
     assert "choose another --output" in done.stderr
+
+
+def test_single_crystal_is_examined_and_others_by_id(sitenet, run, crystals, tmp_path):
+    file = next(crystals.glob("*.cif"))
+    alone = sitenet("analyze", run, file, "--output", tmp_path / "one", "--json")
+    assert alone.exit_code == 0, alone.output
+    files = json.loads(alone.stdout)["files"]
+    pairs = [name for name in files if name.endswith("/pairs.csv")]
+    assert len(pairs) == 1
+    assert len(pd.read_csv(tmp_path / "one" / pairs[0])) > 0
+    ids = ["--crystal", "mp-441", "--crystal", "nobody"]
+    many = sitenet("analyze", run, crystals, "--output", tmp_path / "many", *ids)
+    assert many.exit_code == 0, many.output
+    assert "nobody: no crystal with this id" in many.stderr
+    assert (tmp_path / "many" / "crystals" / "mp-441" / "sites.csv").is_file()
