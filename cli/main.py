@@ -8,6 +8,8 @@ import pyg_sitenet
 
 from .analyze import analyze
 from .benchmark import benchmark
+from .converge import converge
+from .embed import embed
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
@@ -17,7 +19,19 @@ from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark, analyze):
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    prepare,
+    info,
+    benchmark,
+    analyze,
+    embed,
+    converge,
+)
+
+for command in COMMANDS:
     app.command()(reporting_errors(command))
 
 

@@ -41,13 +41,22 @@ class ComplexityEncoder(Encoder):
         return result
 
 
-def encoder_of(config: DataConfig, kind: type[Encoder] = Encoder) -> Encoder:
-    """Return what makes graphs as the model saw them in training."""
+def encoder_of(
+    config: DataConfig, kind: type[Encoder] = Encoder, *, keep_origin: bool = False
+) -> Encoder:
+    """Return what makes graphs as the model saw them in training.
+
+    Args:
+        config: The model's settings of the data.
+        kind: The class of the encoder.
+        keep_origin: Let merged graphs say where their sites and pairs came from.
+    """
+    merge = MergeEquivalent(keep_origin=keep_origin)
     return kind(
         max_atoms=config.max_atoms,
         environment=config.environment,
         primitive_tolerance=config.primitive_tolerance,
-        pre_transform=MergeEquivalent() if config.merge else None,
+        pre_transform=merge if config.merge else None,
     )
 
 
