@@ -43,7 +43,9 @@ class Rule:
         share = f"{QUANTILE:.0%} of the predictions of {self.target}"
         limits = [
             f"{self.max_atoms} atoms" if self.max_atoms is not None else "",
-            f"an inscribed radius of {self.radius:g} A" if self.radius else "",
+            f"an inscribed radius of {self.radius:g} A"
+            if self.radius is not None
+            else "",
         ]
         start = " and ".join(limit for limit in limits if limit)
         if not start:
@@ -120,7 +122,7 @@ def find_rule(
     limits = sorted(mine["max_atoms"].unique())
     by_limit = size.groupby(mine["max_atoms"]).quantile(QUANTILE)
     atoms = _first_lasting(limits, [by_limit[one] <= tolerance for one in limits])
-    radii = list(np.arange(np.floor(mine[RADIUS].max()) + 1)) if len(mine) else []
+    radii = sorted(np.floor(mine[RADIUS]).unique())
     inside = [
         size[mine[RADIUS] >= radius].quantile(QUANTILE) <= tolerance for radius in radii
     ]

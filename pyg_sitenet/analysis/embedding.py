@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,13 @@ from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.transforms import expand_sites
 
 SUFFIX = ".npz"
+_ARRAYS: dict[str, DTypeLike] = {
+    "crystals": np.float32,
+    "sites": np.float32,
+    "predictions": np.float32,
+    "crystal_of_site": np.int64,
+    "z": np.int64,
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,11 @@ class _Rows:
         self._file.write(np.ascontiguousarray(rows, self.dtype).tobytes())
         self.shape = (self.shape[0] + len(rows), *rows.shape[1:])
 
-    def array(self) -> NDArray[np.generic]:
+    def close(self) -> None:
         self._file.close()
+
+    def array(self) -> NDArray[np.generic]:
+        self.close()
         return np.memmap(self.path, self.dtype, "r", shape=self.shape)
 
 
@@ -106,9 +117,21 @@ def _write(
     folder: Path,
     workers: int,
 ) -> EmbeddingFile:
-    real = ("crystals", "sites", "predictions")
-    rows = {name: _Rows(folder, name, np.float32) for name in real}
-    rows |= {name: _Rows(folder, name, np.int64) for name in ("crystal_of_site", "z")}
+    with ExitStack() as stack:
+        rows = {
+            name: stack.enter_context(closing(_Rows(folder, name, dtype)))
+            for name, dtype in _ARRAYS.items()
+        }
+        return _write_rows(predictor, entries, path, rows, workers)
+
+
+def _write_rows(
+    predictor: Predictor,
+    entries: Iterable[Entry | Failure],
+    path: Path,
+    rows: dict[str, _Rows],
+    workers: int,
+) -> EmbeddingFile:
     names: list[tuple[str, str]] = []
     failures: list[Failure] = []
     config = predictor.description.config.data
@@ -124,7 +147,7 @@ def _write(
         raise DataError(f"no crystal can be embedded ({len(failures)} failed){reason}")
     ids, formulas = (np.array(column) for column in zip(*names, strict=True))
     arrays: dict[str, Any] = {name: one.array() for name, one in rows.items()}
-    whole = folder / path.name
+    whole = rows["sites"].path.with_name(path.name)
     targets = np.array(predictor.description.targets)
     np.savez(whole, **arrays, id=ids, formula=formulas, targets=targets)
     whole.replace(path)

@@ -36,7 +36,7 @@ def _make(*settings: str, preset: str = "default") -> Predictor:
         torch.manual_seed(0)
         model = SiteNet(config.model).double()
     description = ModelDescription(
-        config=config, targets=("gap",), units={"gap": "eV"}, elements=(8, 22)
+        config=config, targets=("gap",), units={"gap": "eV"}, elements=(8, 11, 17, 22)
     )
     return Predictor(model, description)
 

@@ -89,7 +89,7 @@ def test_nothing_to_compare_is_an_error(predictor, salt):
         measure_convergence(predictor, [salt], limits=(20,))
 
 
-def test_untrained_model_has_other_weights_and_the_same_units(predictor, salt):
+def test_untrained_model_has_other_weights_and_the_same_units(predictor):
     random = untrained(predictor, seed=3)
     assert random.description is predictor.description
     weights = [one.model.readout.linear.weight for one in (random, predictor)]

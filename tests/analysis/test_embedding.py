@@ -12,13 +12,18 @@ from pyg_sitenet.errors import DataError
 FAILURE = Failure("bad.cif", "bad", "read", "no atoms", "repair it")
 
 
+def load(folder):
+    with np.load(folder / "vectors.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
 @pytest.mark.parametrize("merge", ["true", "false"])
 def test_vectors_are_those_of_each_crystal_alone(
     make_predictor, entries, tmp_path, merge
 ):
     predictor = make_predictor(f"data.merge={merge}")
     found = write_embeddings(predictor, entries, tmp_path / "vectors.npz")
-    vectors = np.load(tmp_path / "vectors.npz", allow_pickle=False)
+    vectors = load(tmp_path)
     assert vectors["id"].tolist() == [entry.id for entry in entries]
     assert vectors["formula"].tolist()[:2] == ["NaCl", "TiO2"]
     assert found.sites == len(vectors["sites"]) == 2 + 6 + 9 + 32
@@ -39,7 +44,7 @@ def test_vectors_are_those_of_each_crystal_alone(
 
 def test_a_linear_model_on_the_vectors_is_the_model(predictor, entries, tmp_path):
     write_embeddings(predictor, entries, tmp_path / "vectors.npz")
-    vectors = np.load(tmp_path / "vectors.npz")
+    vectors = load(tmp_path)
     linear = predictor.model.readout.linear
     values = vectors["crystals"] @ linear.weight.detach().numpy().T
     np.testing.assert_allclose(
@@ -51,7 +56,7 @@ def test_failures_are_listed_and_leave_no_gap(predictor, entries, tmp_path):
     found = write_embeddings(
         predictor, [entries[0], FAILURE, entries[1]], tmp_path / "vectors.npz"
     )
-    vectors = np.load(tmp_path / "vectors.npz")
+    vectors = load(tmp_path)
     assert (found.crystals, found.failures) == (2, [FAILURE])
     assert np.unique(vectors["crystal_of_site"]).tolist() == [0, 1]
 

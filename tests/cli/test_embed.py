@@ -8,7 +8,8 @@ def test_embeddings_are_written_with_their_counts(sitenet, run, crystals, tmp_pa
     done = sitenet("embed", run, crystals, "--output", output, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    vectors = np.load(output, allow_pickle=False)
+    with np.load(output, allow_pickle=False) as file:
+        vectors = dict(file)
     assert found["crystals"] == len(vectors["crystals"]) == 40
     assert found["sites"] == len(vectors["sites"])
     assert (tmp_path / "vectors_failures.csv").read_text().count("\n") == 1
