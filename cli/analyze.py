@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Data, Json, Model
-from .tables import Reasons, counted, show_table
+from .counts import end, report
+from .options import Data, Json, Model, Strict, Workers
+from .tables import counted, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.analyze import Analysis
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
-]
-Workers = Annotated[
-    int, typer.Option("--workers", min=0, help="Processes; 0: one per core.")
 ]
 
 
@@ -35,7 +33,8 @@ def analyze(
     data: Data,
     output: Output = Path("analysis"),
     crystal: Crystals = None,
-    workers: Workers = 0,
+    workers: Workers = None,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Draw what a model attends to, how far, and where its errors are.
@@ -60,19 +59,17 @@ def analyze(
     entries = counted(source.entries(), "Analysing", source.count)
     found = analyze_model(
         predictor, entries, output, known=known, history=history,
-        best_epoch=best_epoch, workers=workers,
+        best_epoch=best_epoch, workers=workers or 0,
     )  # fmt: skip
     examine(predictor, source.entries(), found, crystal or [])
-    failures = found.survey.failures
-    counts = {"analysed": len(found.survey.crystals), "failed": len(failures)}
-    typer.echo(f"{counts['analysed']} analysed, {counts['failed']} failed", err=True)
-    Reasons((one.origin, one.reason) for one in failures).report(
-        output / "failures.csv"
-    )
+    ledger = found.survey.ledger
+    report(ledger, "analysed", output / "failures.csv")
     if as_json:
-        typer.echo(json.dumps(_facts(found) | counts))
+        counts = {"analysed": ledger.used, "failed": ledger.failed}
+        typer.echo(json.dumps(_facts(found) | counts | {"counts": ledger.counts()}))
     else:
         _report(found)
+    end(ledger, strict=strict)
 
 
 def _facts(found: Analysis) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,8 @@ from pyg_sitenet.analysis.long_range_figure import (
     plot_long_range_heads,
 )
 from pyg_sitenet.analysis.survey import Survey, survey
-from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.analysis.tables import make_folder, write_failures, write_table
+from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.prediction import Predictor, column_name
 from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
@@ -63,18 +62,18 @@ class Analysis:
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a table as CSV."""
-        table.to_csv(self.path(name), index=False, float_format="%.7g")
+        write_table(self.path(name), table)
 
 
 def analyze(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     output: str | Path,
     *,
     known: Sequence[str] = (),
     history: Sequence[dict[str, float]] = (),
     best_epoch: int | None = None,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Analysis:
     """Run every analysis of a data set and write figures and tables.
 
@@ -85,7 +84,7 @@ def analyze(
         known: Targets of the model whose values the entries carry.
         history: Errors of every epoch of the training, for the learning curve.
         best_epoch: The epoch whose weights are kept.
-        workers: Processes that encode; 0 takes one per core.
+        workers: Other processes that encode, 0 for one per core; None for this one.
 
     Returns:
         The tables, and the names of all files.
@@ -93,13 +92,7 @@ def analyze(
     Raises:
         DataError: If no crystal can be used, or the folder cannot be written.
     """
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written: {error.strerror}; choose another --output"
-        ) from error
+    folder = make_folder(output)
     found = Analysis(folder, survey(predictor, entries, known, workers=workers))
     _write_crystals(found)
     _write_learning_curve(found, predictor, history, best_epoch)
@@ -111,7 +104,7 @@ def analyze(
 
 def examine(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     found: Analysis,
     ids: Sequence[str] = (),
 ) -> None:
@@ -131,19 +124,14 @@ def examine(
     files, failures = examine_crystals(predictor, entries, wanted, folder)
     found.files += [f"crystals/{name}" for name in files]
     found.survey.failures.extend(failures)
-    _write_failures(found)
+    for failure in failures:
+        found.survey.ledger.add(failure)
+    write_failures(found.folder / "failures.csv", found.survey.failures)
 
 
 def _write_crystals(found: Analysis) -> None:
     found.write_table("crystals.csv", found.survey.crystals)
-    found.path("failures.csv")
-    _write_failures(found)
-
-
-def _write_failures(found: Analysis) -> None:
-    names = [one.name for one in fields(Failure)]
-    table = pd.DataFrame(map(asdict, found.survey.failures), columns=names)
-    table.to_csv(found.folder / "failures.csv", index=False)
+    write_failures(found.path("failures.csv"), found.survey.failures)
 
 
 def _write_learning_curve(

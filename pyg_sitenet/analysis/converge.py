@@ -25,9 +25,8 @@ from pyg_sitenet.analysis.convergence_rule import (
     find_rule,
     shape_table,
 )
-from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.analysis.tables import make_folder, write_table
+from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor, column_name
 
@@ -66,7 +65,7 @@ def untrained(predictor: Predictor, seed: int = 0) -> Predictor:
 
 def converge(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     output: str | Path,
     *,
     limits: Sequence[int] = LIMITS,
@@ -88,13 +87,7 @@ def converge(
         DataError: If no crystal can be used in two sizes, or the folder cannot be
             written.
     """
-    folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written: {error.strerror}; choose another --output"
-        ) from error
+    folder = make_folder(output)
     found = measure_convergence(predictor, entries, limits=limits, max_pairs=max_pairs)
     description, accepted = predictor.description, dict(tolerances or {})
     for target in description.targets:
@@ -132,7 +125,7 @@ def _write(
         ),
     }
     for name, table in tables.items():
-        table.to_csv(folder / name, index=False, float_format="%.7g")
+        write_table(folder / name, table)
     tolerance = rules[0].tolerance if len(names) == 1 else None
     plot_changes(folder / "convergence.png", steps, changes, tolerance)
     plot_changes(folder / "site_vectors.png", steps, blocks, None)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_sitenet.analysis.encoder import read_crystal
 from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.primitive import to_primitive
 from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.data.sphere import sphere_radius
 from pyg_sitenet.data.structure import reduced_formula
 from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
@@ -61,11 +62,9 @@ class _Step:
     sites: Tensor  # [n, blocks, C]
 
 
-def choose_entries(
-    entries: Iterable[Entry | Failure], count: int, seed: int = 0
-) -> list[Entry | Failure]:
+def choose_entries(entries: Iterable[Item], count: int, seed: int = 0) -> list[Item]:
     """Choose at random so many of a stream, and keep their order."""
-    chosen: list[tuple[int, Entry | Failure]] = []
+    chosen: list[tuple[int, Item]] = []
     draw = random.Random(seed)
     for number, entry in enumerate(entries):
         if len(chosen) < count:
@@ -77,7 +76,7 @@ def choose_entries(
 
 def measure_convergence(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     *,
     limits: Sequence[int] = LIMITS,
     max_pairs: int = 1_000_000,
@@ -96,7 +95,7 @@ def measure_convergence(
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     for entry in entries:
-        record = entry.read() if isinstance(entry, Entry) else entry
+        record = read_crystal(entry)
         if isinstance(record, Failure):
             skipped.append({"id": record.id, "reason": record.reason})
             continue

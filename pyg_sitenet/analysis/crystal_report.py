@@ -15,8 +15,10 @@ from pyg_sitenet.analysis.crystal_figure import (
     plot_attributions,
     plot_element_attention,
 )
+from pyg_sitenet.analysis.encoder import read_crystal
+from pyg_sitenet.analysis.tables import write_table
+from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.prediction import Predictor
 
@@ -78,7 +80,7 @@ def write_examination(found: CrystalExamination, folder: Path) -> list[str]:
         "attention_by_distance.csv": shell_table(found),
     }
     for name, table in tables.items():
-        table.to_csv(folder / name, index=False, float_format="%.7g")
+        write_table(folder / name, table)
     plot_element_attention(folder / "attention_by_element.png", elements)
     plot_attributions(folder / "attributions.png", found)
     return [*tables, "attention_by_element.png", "attributions.png"]
@@ -86,7 +88,7 @@ def write_examination(found: CrystalExamination, folder: Path) -> list[str]:
 
 def examine_crystals(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     ids: Sequence[str],
     folder: Path,
 ) -> tuple[list[str], list[Failure]]:
@@ -110,9 +112,7 @@ def examine_crystals(
             continue
         wanted.remove(entry.id)
         try:
-            if isinstance(entry, Failure):
-                raise StructureError(entry.reason)
-            record = entry.read()
+            record = read_crystal(entry)
             if isinstance(record, Failure):
                 raise StructureError(record.reason)
             found = examine_crystal(predictor, record.structure)

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
-from torch_geometric.data import Batch
+from torch_geometric.data import Data
 
-from pyg_sitenet.analysis.encoder import encoder_of, in_batches
-from pyg_sitenet.data.parallel import Encoded, encode_entries
+from pyg_sitenet.analysis.encoder import encode_groups, make_batch
+from pyg_sitenet.data.encoder import Encoded, Item
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.transforms import expand_sites
@@ -41,12 +41,14 @@ class EmbeddingFile:
         crystals: How many crystals it holds.
         sites: How many sites.
         failures: Inputs that could not be used, and why.
+        ledger: What became of the inputs, in numbers.
     """
 
     path: Path
     crystals: int
     sites: int
     failures: list[Failure]
+    ledger: Ledger
 
 
 class _Rows:
@@ -72,10 +74,10 @@ class _Rows:
 
 def write_embeddings(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     output: str | Path,
     *,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> EmbeddingFile:
     """Write the vectors of all crystals and of their sites to a NumPy archive.
 
@@ -91,7 +93,7 @@ def write_embeddings(
         predictor: The trained model.
         entries: The crystals, as ``open_source(data).entries()`` gives them.
         output: The file to write, ``*.npz``; it appears when it is complete.
-        workers: Processes that encode; 0 takes one per core.
+        workers: Other processes that encode, 0 for one per core; None for this one.
 
     Raises:
         DataError: If the file has another ending or cannot be written, or if no
@@ -112,10 +114,10 @@ def write_embeddings(
 
 def _write(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     path: Path,
     folder: Path,
-    workers: int,
+    workers: int | None,
 ) -> EmbeddingFile:
     with ExitStack() as stack:
         rows = {
@@ -127,16 +129,17 @@ def _write(
 
 def _write_rows(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     path: Path,
     rows: dict[str, _Rows],
-    workers: int,
+    workers: int | None,
 ) -> EmbeddingFile:
     names: list[tuple[str, str]] = []
     failures: list[Failure] = []
-    config = predictor.description.config.data
-    encoder = encoder_of(config, keep_origin=True)
-    for group in in_batches(encode_entries(entries, encoder, workers), config):
+    ledger = Ledger()
+    for group in encode_groups(predictor, entries, workers, keep_origin=True):
+        for one in group:
+            ledger.add(one)
         failures += [one for one in group if isinstance(one, Failure)]
         usable = [one for one in group if isinstance(one, Encoded)]
         if usable:
@@ -151,7 +154,8 @@ def _write_rows(
     targets = np.array(predictor.description.targets)
     np.savez(whole, **arrays, id=ids, formula=formulas, targets=targets)
     whole.replace(path)
-    return EmbeddingFile(path, len(names), rows["sites"].shape[0], failures)
+    num_sites = rows["sites"].shape[0]
+    return EmbeddingFile(path, len(names), num_sites, failures, ledger)
 
 
 @torch.inference_mode()
@@ -161,15 +165,24 @@ def _add(
     """Add the crystals of a batch; the first of them is crystal ``start``."""
     model = predictor.model
     graphs = [one.data for one in usable]
-    batch = Batch.from_data_list(graphs).to(predictor.device)
-    found = model.embed(batch)
+    found = model.embed(make_batch(usable, predictor))
     rows["crystals"].add(found.crystals.cpu().numpy())
     values = model.activate(model.readout.linear(found.crystals))
     rows["predictions"].add(values.cpu().numpy())
     parts = found.sites.cpu().split([len(data.z) for data in graphs])
     for number, (data, sites) in enumerate(zip(graphs, parts, strict=True), start):
-        is_merged = "merged_site" in data
-        z = expand_sites(data, data.z) if is_merged else data.z
+        z = _of_every_site(data, data.z)
         rows["z"].add(z.numpy())
-        rows["sites"].add((expand_sites(data, sites) if is_merged else sites).numpy())
+        rows["sites"].add(_of_every_site(data, sites).numpy())
         rows["crystal_of_site"].add(np.full(len(z), number))
+
+
+def _of_every_site(data: Data, values: torch.Tensor) -> torch.Tensor:
+    if "site_multiplicity" not in data:
+        return values
+    if "merged_site" not in data:
+        raise DataError(
+            f"{data.id}: its prepared graph does not say which sites were merged; "
+            "embed the source it was prepared from"
+        )
+    return expand_sites(data, values)

@@ -10,14 +10,18 @@ import pandas as pd
 import torch
 from ase.data import chemical_symbols
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.attention import AttentionHistogram
-from pyg_sitenet.analysis.encoder import ComplexityEncoder, encoder_of, in_batches
+from pyg_sitenet.analysis.encoder import (
+    ComplexityEncoder,
+    encode_groups,
+    make_batch,
+)
 from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, largest_reach
-from pyg_sitenet.data.parallel import Encoded, encode_entries
+from pyg_sitenet.data.encoder import Encoded, Item
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Predictor, column_name
 
@@ -39,20 +43,22 @@ class Survey:
         attention: Attention against distance of all of them.
         failures: Inputs that could not be used, and why.
         known: Targets of which the data state values.
+        ledger: What became of the inputs, in numbers.
     """
 
     crystals: pd.DataFrame
     attention: AttentionHistogram
     failures: list[Failure]
     known: tuple[str, ...]
+    ledger: Ledger
 
 
 def survey(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     known: Sequence[str] = (),
     *,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Survey:
     """Run a model over crystals and keep what there is to know of each.
 
@@ -60,30 +66,30 @@ def survey(
         predictor: The trained model.
         entries: The crystals, as ``open_source(data, known).entries()`` gives them.
         known: Targets of the model whose values the entries carry.
-        workers: Processes that encode; 0 takes one per core.
+        workers: Other processes that encode, 0 for one per core; None for this one.
 
     Raises:
         DataError: If no crystal can be used.
     """
-    config = predictor.description.config
-    model = config.model
+    model, ledger = predictor.description.config.model, Ledger()
     attention = AttentionHistogram(model.blocks, model.heads)
     rows: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    encoder = encoder_of(config.data, ComplexityEncoder)
-    results = encode_entries(entries, encoder, workers)
-    for group in in_batches(results, config.data):
-        failures += [one for one in group if isinstance(one, Failure)]
+    for group in encode_groups(predictor, entries, workers, ComplexityEncoder):
         usable = [one for one in group if isinstance(one, Encoded)]
-        for row in _rows(predictor, usable, known, attention):
+        found = _rows(predictor, usable, known, attention)
+        for one in group:
+            row = one if isinstance(one, Failure) else next(found)
             if isinstance(row, Failure):
                 failures.append(row)
+                ledger.add(row)
             else:
                 rows.append(row)
+                ledger.add(one)
     if not rows:
         reason = f"; the first failure: {failures[0].reason}" if failures else ""
         raise DataError(f"no crystal can be analysed ({len(failures)} failed){reason}")
-    return Survey(pd.DataFrame(rows), attention, failures, tuple(known))
+    return Survey(pd.DataFrame(rows), attention, failures, tuple(known), ledger)
 
 
 @torch.inference_mode()
@@ -95,7 +101,7 @@ def _rows(
 ) -> Iterator[dict[str, Any] | Failure]:
     if not usable:
         return
-    batch = Batch.from_data_list([one.data for one in usable]).to(predictor.device)
+    batch = make_batch(usable, predictor)
     values = predictor.model(batch).double().cpu()
     attention = predictor.model.attention(batch)
     reach = largest_reach(attention, batch.batch).double().cpu()
@@ -104,12 +110,12 @@ def _rows(
         if not predicted.isfinite().all():
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
-            yield Failure(one.id, one.id, "predict", reason, remedy)
+            yield Failure(one.origin, one.id, "predict", reason, remedy)
             continue
         yield {
             **_crystal_columns(one.data),
             **_reach_columns(heads),
-            **_value_columns(predictor, one.data, predicted, known),
+            **_value_columns(predictor, one, predicted, known),
             "warnings": "; ".join(one.warnings),
         }
 
@@ -141,14 +147,13 @@ def _reach_columns(heads: Tensor) -> dict[str, float]:
 
 
 def _value_columns(
-    predictor: Predictor, data: Data, predicted: Tensor, known: Sequence[str]
+    predictor: Predictor, one: Encoded, predicted: Tensor, known: Sequence[str]
 ) -> dict[str, float]:
     description = predictor.description
-    truth = dict(zip(known, data.y[0].tolist(), strict=True))
     columns: dict[str, float] = {}
     for name, value in zip(description.targets, predicted.tolist(), strict=True):
         column = column_name(name, description.units)
-        if name in truth:
-            columns[column] = truth[name]
+        if name in known:
+            columns[column] = one.targets.get(name, float("nan"))
         columns[f"predicted {column}"] = value
     return columns
