@@ -6,7 +6,10 @@ import typer
 
 import pyg_sitenet
 
+from .analyze import analyze
 from .benchmark import benchmark
+from .converge import converge
+from .embed import embed
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
@@ -16,7 +19,19 @@ from .train import train
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark):
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    prepare,
+    info,
+    benchmark,
+    analyze,
+    embed,
+    converge,
+)
+
+for command in COMMANDS:
     app.command()(reporting_errors(command))
 
 

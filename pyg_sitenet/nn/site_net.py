@@ -46,6 +46,13 @@ class Attention(NamedTuple):
     weights: list[Tensor]  # [E, H] each: of all copies of the pair together
 
 
+class Embedding(NamedTuple):
+    """Vectors of sites and crystals, for other models."""
+
+    sites: Tensor  # [n, blocks * H * s], of all blocks, joined
+    crystals: Tensor  # [B, C], what the last linear map reads
+
+
 class SiteNet(nn.Module):
     r"""Site-Net: properties of crystals from global attention over their supercells.
 
@@ -121,7 +128,12 @@ class SiteNet(nn.Module):
 
     def forward(self, data: Data | HeteroData) -> Tensor:
         """Return the properties of each crystal, ``[B, T]``."""
-        return self.layout.answers(self.learned(data))
+        return self.activate(self.raw_output(data))
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Return the properties that raw outputs stand for, ``[B, T]``."""
+        scaled = raw * self.target_scale + self.target_mean
+        return self.layout.answers(self.layout.activate(scaled, self.config.output))
 
     def learned(self, data: Data | HeteroData) -> Tensor:
         """Return what the loss compares: logits, logarithms, or the properties."""
@@ -130,22 +142,29 @@ class SiteNet(nn.Module):
 
     def raw_output(self, data: Data | HeteroData) -> Tensor:
         """Return the outputs before scaling and activation, ``[B, T]``."""
+        out: Tensor = self.readout.linear(self.embed(data).crystals)
+        return out
+
+    def embed(self, data: Data | HeteroData) -> Embedding:
+        """Return the vectors of sites and crystals from which the outputs are made."""
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
         if self._may_group(pairs):
             pairs = _group(graph, pairs)
-        x, _ = self._attend(graph, pairs)
+        x = self.site_embedding(graph.z, graph.x)
+        x, _ = self.attend(x, pairs)
         num_graphs = 1 if graph.batch is None else graph.num_graphs
-        out: Tensor = self.readout(
-            x, graph.batch, num_graphs, graph.get("site_multiplicity")
+        multiplicity = graph.get("site_multiplicity")
+        return Embedding(
+            x, self.readout.embed(x, graph.batch, num_graphs, multiplicity)
         )
-        return out
 
     def attention(self, data: Data | HeteroData) -> Attention:
         """Return what each site attends to, block by block."""
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
-        _, weights = self._attend(graph, pairs, return_attention_weights=True)
+        x = self.site_embedding(graph.z, graph.x)
+        _, weights = self.attend(x, pairs, return_attention_weights=True)
         return Attention(*pairs[:3], weights)
 
     def _pairs(self, graph: Data) -> Pairs:
@@ -167,11 +186,19 @@ class SiteNet(nn.Module):
             or any(block.explain for block in self.blocks)
         )
 
-    def _attend(
-        self, graph: Data, pairs: Pairs, *, return_attention_weights: bool = False
+    def attend(
+        self, x: Tensor, pairs: Pairs, *, return_attention_weights: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return the site vectors of all blocks, joined, and the weights if asked."""
-        x = self.site_embedding(graph.z, graph.x)
+        """Let sites attend to each other, block by block.
+
+        Args:
+            x: First site vectors, ``[n, H * s]``.
+            pairs: The pairs that attend.
+            return_attention_weights: Also return the weights, ``[E, H]`` per block.
+
+        Returns:
+            The site vectors of all blocks, joined, and the weights if asked.
+        """
         edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
         count, kinds = pairs.total_weight(), pairs.kinds
