@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -16,7 +17,7 @@ from torch_geometric.data import HeteroData
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.data.primitive import to_primitive
 from pyg_sitenet.data.structure import reduced_formula
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, SiteNetWarning
 from pyg_sitenet.prediction import Predictor
 
 MAX_PAIRS = 30_000
@@ -97,14 +98,16 @@ def view_crystal(
     """
     data = predictor.description.config.data
     dtype = next(predictor.model.parameters()).dtype
-    graph = encode_structure(
-        structure,
-        max_atoms=data.max_atoms,
-        environment=data.environment,
-        primitive_tolerance=data.primitive_tolerance,
-        unfold=True,
-        dtype=dtype,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SiteNetWarning)  # the table of crystals has it
+        graph = encode_structure(
+            structure,
+            max_atoms=data.max_atoms,
+            environment=data.environment,
+            primitive_tolerance=data.primitive_tolerance,
+            unfold=True,
+            dtype=dtype,
+        )
     pairs = graph["atom", "interacts", "site"].num_edges
     if pairs > MAX_PAIRS:
         raise DataError(

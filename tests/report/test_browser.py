@@ -122,7 +122,7 @@ def opened(browser, file):
 def seen(opened):
     """The page as it was when it was opened."""
     for control, value in (("crystal", 0), ("block", 1), ("head", 0)):
-        opened.page.select_option(f"#{control}", str(value))
+        opened.page.select_option(f"#{control}", index=value)
     return opened
 
 
@@ -163,7 +163,7 @@ def test_site_block_and_head_change_the_colours(seen, control):
     before = seen.colors()
     options = seen.page.locator(f"#{control} option").count()
     now = int(seen.page.locator(f"#{control}").input_value())
-    seen.page.select_option(f"#{control}", str(options - 1 - now))
+    seen.page.select_option(f"#{control}", index=options - 1 - now)
     assert seen.colors() != before
     assert seen.errors == []
 
@@ -180,7 +180,7 @@ def test_slider_leaves_near_atoms_alone(seen):
 
 
 def test_worst_prediction_opens_in_three_dimensions(seen):
-    seen.page.select_option("#crystal", "2")
+    seen.page.select_option("#crystal", index=2)
     seen.page.locator("button.look").first.click()
     assert seen.page.locator("#crystal").input_value() == "0"
     assert "gap [eV]: 100" in seen.text("#values")

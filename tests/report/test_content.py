@@ -40,7 +40,7 @@ def test_crystal_that_is_not_there_is_an_error(make_predictor, analysis, made_en
 def test_crystal_that_is_too_large_is_a_note(
     make_predictor, analysis, made_entries, monkeypatch
 ):
-    monkeypatch.setattr(view, "MAX_PAIRS", 500)
+    monkeypatch.setattr(view, "MAX_PAIRS", 200)
     found = collect(make_predictor(), analysis, made_entries, title="gap")
     assert "quartz" not in [one.id for one in found.views]
     assert "salt" in [one.id for one in found.views]
