@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,13 +78,15 @@ def collect(
         chosen: Ids of the crystals to view. (default: those with the largest errors,
             or the farthest reach where no value is known)
 
-    Raises:
-        DataError: If a chosen crystal is not among the analysed ones.
+    Returns:
+        The content; a crystal that cannot be viewed is a note in it.
     """
     crystals, units = analysis.survey.crystals, predictor.description.units
     known = tuple(column_name(target, units) for target in analysis.metrics)
     crystals = with_errors(crystals, known)
-    ids = _check_chosen(chosen, crystals) or telling_crystals(crystals, known)
+    present = set(crystals["id"].astype(str))
+    ids = [one for one in chosen if one in present]
+    ids = ids or telling_crystals(crystals, known)
     views, notes = _view_all(predictor, entries, ids, crystals)
     return ReportContent(
         title=title,
@@ -97,7 +99,7 @@ def collect(
         history=history,
         best_epoch=best_epoch,
         failures=analysis.survey.failures,
-        notes=[*analysis.notes, *notes],
+        notes=[*analysis.notes, *notes, *_missing(chosen, present)],
         views=views,
     )
 
@@ -111,15 +113,13 @@ def telling_crystals(crystals: pd.DataFrame, known: Sequence[str]) -> list[str]:
     return [str(one) for one in crystals.loc[found, "id"]]
 
 
-def _check_chosen(chosen: Sequence[str], crystals: pd.DataFrame) -> list[str]:
-    ids = set(map(str, crystals["id"]))
-    for one in chosen:
-        if one not in ids:
-            raise DataError(
-                f"no crystal {one!r} among the {len(ids)} analysed ones to view; "
-                f"their ids are in crystals.csv, the first is {crystals['id'].iloc[0]}"
-            )
-    return list(chosen)
+def _missing(chosen: Sequence[str], present: Collection[str]) -> list[str]:
+    return [
+        f"not in the 3-D view: there is no crystal {one!r} among the {len(present)} "
+        "analysed ones (their ids are in crystals.csv)"
+        for one in chosen
+        if one not in present
+    ]
 
 
 def _view_all(

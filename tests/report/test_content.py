@@ -1,6 +1,3 @@
-import pytest
-
-from pyg_sitenet.errors import DataError
 from pyg_sitenet.report import collect, content, view
 from pyg_sitenet.report.content import telling_crystals
 
@@ -32,9 +29,15 @@ def test_chosen_crystals_are_viewed_in_their_order(
     assert [one.id for one in found.views] == ["salt", "caesium"]
 
 
-def test_crystal_that_is_not_there_is_an_error(make_predictor, analysis, made_entries):
-    with pytest.raises(DataError, match=r"no crystal 'gold' among the 3 .* is salt"):
-        collect(make_predictor(), analysis, made_entries, title="gap", chosen=["gold"])
+def test_crystal_that_is_not_there_is_a_note(make_predictor, analysis, made_entries):
+    found = collect(
+        make_predictor(), analysis, made_entries, title="gap", chosen=["gold", "salt"]
+    )
+    assert [one.id for one in found.views] == ["salt"]
+    (note,) = [one for one in found.notes if "3-D" in one]
+    assert note.startswith(
+        "not in the 3-D view: there is no crystal 'gold' among the 3"
+    )
 
 
 def test_crystal_that_is_too_large_is_a_note(
