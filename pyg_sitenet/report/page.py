@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -18,6 +17,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pyg_sitenet.analysis.errors import error_column
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.report import plots
@@ -191,7 +191,10 @@ def _worst(content: ReportContent) -> list[dict[str, Any]]:
 
 
 def _reasons(content: ReportContent) -> Sequence[tuple[str, int]]:
-    return Counter(one.reason for one in content.failures).most_common(20)
+    ledger = Ledger()  # puts reasons of one kind together
+    for one in content.failures:
+        ledger.add(one)
+    return ledger.failed_by_reason.most_common(20)
 
 
 def _number(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
