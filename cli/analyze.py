@@ -23,7 +23,9 @@ Output = Annotated[
 Crystals = Annotated[
     list[str] | None,
     typer.Option(
-        "--crystal", metavar="ID", help="Also examine this crystal; repeatable."
+        "--crystal",
+        metavar="ID",
+        help="Examine this crystal and show it in 3-D; repeatable.",
     ),
 ]
 
@@ -39,9 +41,10 @@ def analyze(
 ) -> None:
     """Draw what a model attends to, how far, and where its errors are.
 
-    Each figure has its table (CSV) beside it. Crystals that cannot be used are listed
-    in failures.csv, and the rest is done. A single crystal, and those named with
-    --crystal, are examined site by site and pair by pair in DIR/crystals.
+    Each figure has its table (CSV) beside it; report.html shows all of it, with a few
+    crystals in 3-D, in any browser and without a network. Crystals that cannot be used
+    are listed in failures.csv, and the rest is done. A single crystal, and those named
+    with --crystal, are examined site by site and pair by pair in DIR/crystals.
 
     Example: sitenet analyze runs/gap dielectric --output analysis/gap
     """
@@ -49,6 +52,7 @@ def analyze(
     from pyg_sitenet.analysis.analyze import examine
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.report import collect, write_report
     from pyg_sitenet.training.run_folder import read_history
 
     predictor = load_predictor(model)
@@ -62,6 +66,11 @@ def analyze(
         best_epoch=best_epoch, workers=workers or 0,
     )  # fmt: skip
     examine(predictor, source.entries(), found, crystal or [])
+    content = collect(
+        predictor, found, source.entries(), title=f"{model.name} on {Path(data).name}",
+        history=history, best_epoch=best_epoch, chosen=crystal or [],
+    )  # fmt: skip
+    write_report(found.path("report.html"), content)
     ledger = found.survey.ledger
     report(ledger, "analysed", output / "failures.csv")
     if as_json:
@@ -96,3 +105,4 @@ def _report(found: Analysis) -> None:
     for note in found.notes:
         typer.echo(f"Note: {note}")
     typer.echo(f"Figures and tables: {found.folder}")
+    typer.echo(f"Report: {found.folder / 'report.html'}")

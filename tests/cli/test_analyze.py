@@ -43,6 +43,15 @@ def test_tables_stand_beside_the_figures(analysis):
         assert len(pd.read_csv(folder / name)) > 0
 
 
+def test_report_stands_beside_the_figures(analysis):
+    folder, found = analysis
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "report.html" in found["files"]
+    assert "baseline composition, test part" in page
+    assert "Learning curve of gap" in page
+    assert page.count('class="look"') == 4  # crystals in 3-D
+
+
 def test_errors_are_those_of_evaluate(analysis, sitenet, run, crystals):
     expected = json.loads(sitenet("evaluate", run, crystals, "--json").stdout)
     ours, theirs = analysis[1]["metrics"]["gap"], expected["metrics"]["gap"]
