@@ -28,9 +28,11 @@ def evaluate(
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.evaluation import evaluate as evaluate_model
     from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.result_files import failures_file
+    from pyg_sitenet.prediction.result_files import check_not_input, failures_file
 
     predictor = load_predictor(model)
+    if output is not None:
+        check_not_input(output, [data])
     source = open_source(data, predictor.description.targets)
     found = evaluate_model(
         predictor,

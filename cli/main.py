@@ -6,8 +6,11 @@ import typer
 
 import pyg_sitenet
 
+from .analyze import analyze
 from .benchmark import benchmark
+from .converge import converge
 from .convert import convert
+from .embed import embed
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
@@ -18,7 +21,21 @@ from .tune import tune
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark, convert, tune):
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    prepare,
+    info,
+    benchmark,
+    analyze,
+    embed,
+    converge,
+    convert,
+    tune,
+)
+
+for command in COMMANDS:
     app.command()(reporting_errors(command))
 
 

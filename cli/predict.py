@@ -88,7 +88,7 @@ def predict(
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.errors import DataError
     from pyg_sitenet.prediction import load_predictor, predict_to_file
-    from pyg_sitenet.prediction.result_files import failures_file
+    from pyg_sitenet.prediction.result_files import check_not_input, failures_file
 
     predictor = load_predictor(
         model,
@@ -98,6 +98,8 @@ def predict(
         level=level,
     )
     source = open_source(inputs)
+    if output is not None:
+        check_not_input(output, inputs)
     if output is None:
         ledger = _show(predictor, source, workers or 0, as_json, statistics)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -51,11 +52,11 @@ class Scores:
         self._values = {name: (array("d"), array("d"), array("d")) for name in targets}
 
     def add(self, prediction: Prediction) -> None:
-        """Take the values of a crystal, of which all targets are known."""
+        """Take the values of a crystal, NaN of targets that are not known."""
         found = prediction.uncertainty
         spread = {} if found is None else found.members_std
         for name, (truth, predicted, std) in self._values.items():
-            truth.append(prediction.targets[name])
+            truth.append(prediction.targets.get(name, math.nan))
             predicted.append(prediction.values[name])
             std.append(spread.get(name, 0.0))
 
@@ -77,6 +78,8 @@ class Scores:
 def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
     """Return MAE and RMSE (in the unit of the values) and R2; ``None`` if undefined.
 
+    Crystals whose true value is NaN, not known, do not count.
+
     Shapes:
         - **truth, predicted:** :math:`(N)`
 
@@ -84,11 +87,13 @@ def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
         >>> score([1.0, 3.0], [1.0, 2.0])
         {'mae': 0.5, 'rmse': 0.7071067811865476, 'r2': 0.5}
     """
-    truth = np.asarray(truth, dtype=np.float64)
-    error = np.asarray(predicted, dtype=np.float64) - truth
-    if not truth.size:
+    values = np.asarray(truth, dtype=np.float64)
+    known = ~np.isnan(values)
+    error = (np.asarray(predicted, dtype=np.float64) - values)[known]
+    values = values[known]
+    if not values.size:
         return {"mae": None, "rmse": None, "r2": None}
-    spread = float(((truth - truth.mean()) ** 2).sum())
+    spread = float(((values - values.mean()) ** 2).sum())
     return {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
@@ -173,7 +178,8 @@ def _written(
             if isinstance(one, Failure):
                 failures.add(astuple(one))
             else:
-                values = [v[name] for v in (one.values, one.targets) for name in names]
+                values = [one.values[name] for name in names]
+                values += [one.targets.get(name, math.nan) for name in names]
                 rows.add([one.id, one.formula, *values])
             yield one
 
@@ -188,18 +194,17 @@ def _explain_nothing(ledger: Ledger) -> str:
 
 def _with_targets(records: Iterable[Item], names: Sequence[str]) -> Iterator[Item]:
     for record in records:
-        missing = (
-            []
-            if isinstance(record, Failure)
-            else [name for name in names if name not in record.targets]
-        )
-        if not missing or isinstance(record, Failure):
+        if isinstance(record, Failure) or _knows_any(record.targets, names):
             yield record
             continue
         yield Failure(
             origin=record.origin,
             id=record.id,
             stage="target",
-            reason=f"no value of {', '.join(missing)}",
+            reason=f"no value of {', '.join(names)}",
             remedy="add the value or leave the crystal out",
         )
+
+
+def _knows_any(targets: Mapping[str, float], names: Sequence[str]) -> bool:
+    return any(not math.isnan(targets.get(name, math.nan)) for name in names)

@@ -19,6 +19,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
+from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.ready_models import READY_MODELS
 from pyg_sitenet.uncertainty import Calibration
 
@@ -59,10 +60,17 @@ class ModelDescription(BaseModel):
     members: int = Field(1, ge=1)
     calibration: Calibration | None = None
 
+    @property
+    def layout(self) -> OutputLayout:
+        """What the outputs of the model are."""
+        transforms = self.config.training.target_transform
+        return OutputLayout.make(self.targets, transforms=transforms)
+
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide a result."""
-    names = ("pyg-sitenet", "torch", "torch-geometric", "pymatgen", "ase", "numpy")
+    science = ("pymatgen", "ase", "numpy")
+    names = ("pyg-sitenet", "torch", "torch-geometric", "lightning", *science)
     return {"python": platform.python_version()} | {
         name: version for name in names if (version := _version(name))
     }
@@ -183,9 +191,24 @@ def load_model(
     return model.eval(), description
 
 
+def load_network(path: str | Path) -> tuple[SiteNet, ModelDescription]:
+    """Build the single network of a file, as :func:`load_model`.
+
+    Raises:
+        ModelFileError: If it is an ensemble, or as in :func:`load_model`.
+    """
+    model, description = load_model(path)
+    if isinstance(model, SiteNet):
+        return model, description
+    raise ModelFileError(
+        f"{path}: an ensemble of {description.members}; expected a single network such "
+        "as a run folder below its members/"
+    )
+
+
 def _build(description: ModelDescription) -> SiteNet | SiteNetEnsemble:
     members = [
-        SiteNet(description.config.model, num_targets=len(description.targets))
+        SiteNet(description.config.model, layout=description.layout)
         for _ in range(description.members)
     ]
     return members[0] if len(members) == 1 else SiteNetEnsemble(members)

@@ -9,10 +9,11 @@ SOAK = Path(__file__).parents[1] / "benchmarks" / "soak.py"
 
 
 @pytest.mark.slow
-def test_killed_ten_times_the_files_are_the_same_and_memory_is_flat(tmp_path):
+@pytest.mark.parametrize("stage", ["prepare", "predict"])
+def test_killed_ten_times_the_files_are_the_same_and_memory_is_flat(stage, tmp_path):
     words = ["--crystals", 6000, "--kills", 10, "--folder", tmp_path]
     done = subprocess.run(
-        [sys.executable, SOAK, *map(str, words), "--stages", "prepare"],
+        [sys.executable, SOAK, *map(str, words), "--stages", stage],
         capture_output=True,
         text=True,
         check=False,

@@ -54,6 +54,11 @@ class DataConfig(_Settings):
         0.0, description="Share of the training part kept apart to calibrate intervals."
     )
     split_seed: int = Field(0, ge=0)
+    split: Literal["random", "composition"] = Field(
+        "random", description="composition keeps polymorphs in one part."
+    )
+    folds: int | None = Field(None, ge=2, description="Parts of a cross-validation.")
+    fold: int = Field(0, ge=0, description="Which of them is the test part.")
     max_sites: int = Field(1200, ge=1, description="Unique sites in a batch.")
     max_pairs: int = Field(
         600_000, ge=1, description="Pairs in a batch: bounds the memory of a step."
@@ -136,19 +141,48 @@ class TrainingConfig(_Settings):
     members: int = Field(
         1, ge=1, description="Networks of an ensemble, each with a seed of its own."
     )
-    learning_rate: Annotated[float, LogRange(5e-5, 1e-2)] = Field(8.126e-4, gt=0)
+    learning_rate: Annotated[float, LogRange(5e-5, 1e-2)] = Field(
+        8.126e-4, gt=0, description="The highest one."
+    )
     weight_decay: float = Field(1e-4, ge=0)
     eps: float = Field(1e-7, gt=0)
     amsgrad: bool = True
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup_epochs: int = Field(0, ge=0)
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    warmup_epochs: int = Field(0, ge=0, description="Not with one_cycle, which rises.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
+    accumulate: int = Field(1, ge=1, description="Batches that make one step.")
     ema_decay: Fraction = Field(
         0.0, description="Average weights over about 1 / (1 - decay) steps; 0 does not."
     )
+    early_stopping: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without a better validation."
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="The shorter ones are mixed with float32 (GPUs)."
+    )
     loss: Literal["mae", "mse", "huber"] = "mae"
+    huber_delta: float = Field(1.0, gt=0, description="Where huber turns linear.")
     standardize_target: bool = Field(
         False, description="Train on (y - mean) / spread of the training targets."
+    )
+    target_transform: dict[str, Literal["log", "log10", "log1p"]] = Field(
+        {}, description="Learn the logarithm of a target; errors stay in its unit."
+    )
+    initial_model: str | None = Field(
+        None, description="Model file or run folder to start from (fine-tuning)."
+    )
+    freeze_encoder: bool = Field(
+        False, description="Train the layers after pooling alone."
+    )
+    on_nonfinite: Literal["error", "skip"] = Field(
+        "error", description="What a loss or gradient that is not finite does."
+    )
+    nonfinite_limit: int = Field(10, ge=0, description="Steps a run may skip.")
+    checkpoint_minutes: float = Field(
+        10.0, gt=0, description="Work that a crash within an epoch may cost."
+    )
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="The same in steps, whichever comes first."
     )
     seed: int = Field(0, ge=0)
 

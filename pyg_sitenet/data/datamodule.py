@@ -7,58 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from lightning import LightningDataModule
-from numpy.typing import NDArray
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sampler import BudgetBatchSampler
+from pyg_sitenet.data.splits import Indices, make_splits
 from pyg_sitenet.errors import DataError
-
-Indices = NDArray[np.int64]
-
-
-def split_crystals(
-    num_crystals: int,
-    test_fraction: float,
-    val_fraction: float,
-    seed: int,
-    calibration_fraction: float = 0.0,
-) -> dict[str, Indices]:
-    """Split crystals at random into training, validation, calibration and test parts.
-
-    The test part depends on its fraction and the seed alone: another share of
-    validation or calibration leaves it as it is. Training is never left empty: of one
-    crystal it has the one, and the other parts have none.
-
-    Args:
-        num_crystals: How many there are.
-        test_fraction: Share of all crystals, rounded.
-        val_fraction: Share of what is left, rounded.
-        seed: Decides the split.
-        calibration_fraction: Share of what the test part leaves, rounded.
-
-    Returns:
-        The sorted indices of the parts ``"train"``, ``"val"``, ``"calibration"`` and
-        ``"test"``.
-
-    Example:
-        >>> {part: len(i) for part, i in split_crystals(100, 0.2, 0.1, 0).items()}
-        {'test': 20, 'calibration': 0, 'val': 8, 'train': 72}
-    """
-    order = np.random.default_rng(seed).permutation(num_crystals)
-    left = num_crystals - min(round(test_fraction * num_crystals), num_crystals)
-    shares = {
-        "test": test_fraction * num_crystals,
-        "calibration": calibration_fraction * left,
-        "val": val_fraction * left,
-    }
-    parts = {}
-    for part, share in shares.items():
-        size = min(round(share), max(len(order) - 1, 0))
-        parts[part], order = np.sort(order[:size]), order[size:]
-    return parts | {"train": np.sort(order)}
 
 
 def splits_by_id(
@@ -119,6 +75,8 @@ class CrystalDataModule(LightningDataModule):
         splits: Indices of the parts ``"train"``, ``"val"``, ``"test"`` and, if there
             is one, ``"calibration"``, if they are given rather than drawn, as by a
             benchmark.
+        num_replicas: Processes that share the training and validation batches out.
+        rank: Which of them this is.
 
     Raises:
         DataError: If the training part is empty.
@@ -130,11 +88,16 @@ class CrystalDataModule(LightningDataModule):
         config: DataConfig,
         seed: int = 0,
         splits: Mapping[str, Indices] | None = None,
+        *,
+        num_replicas: int = 1,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         self.dataset = dataset
         self.config = config
         self.seed = seed
+        self.num_replicas = num_replicas
+        self.rank = rank
         self.splits = splits or self._draw_splits()
         if "calibration" not in self.splits:
             if config.calibration_fraction:
@@ -154,31 +117,25 @@ class CrystalDataModule(LightningDataModule):
         return chosen
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return batches of the training part, in a new order each epoch."""
-        return self._loader("train", shuffle=True)
+        """Return this process's batches of the training part, anew each epoch."""
+        return self._loader("train", shuffle=True, shared=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return batches of the validation part, in order."""
-        return self._loader("val", shuffle=False)
+        """Return this process's batches of the validation part."""
+        return self._loader("val", shuffle=False, shared=True)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches of the test part, in order."""
-        return self._loader("test", shuffle=False)
+        return self.ordered_dataloader("test")
 
     def ordered_dataloader(self, name: str) -> DataLoader[Batch]:
         """Return batches of all crystals of a part, in order."""
-        return self._loader(name, shuffle=False)
+        return self._loader(name, shuffle=False, shared=False)
 
     def _draw_splits(self) -> dict[str, Indices]:
         """Split crystals, and with them all orderings of one that is disordered."""
-        config, starts = self.config, first_graphs(self.dataset.ids)
-        crystals = split_crystals(
-            len(starts),
-            config.test_fraction,
-            config.val_fraction,
-            config.split_seed,
-            config.calibration_fraction,
-        )
+        starts = first_graphs(self.dataset.ids)
+        crystals = make_splits(self.config, self._groups(starts))
         ends = np.append(starts[1:], len(self.dataset))
         graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
         none = np.zeros(0, dtype=np.int64)
@@ -187,7 +144,13 @@ class CrystalDataModule(LightningDataModule):
             for name, chosen in crystals.items()
         }
 
-    def _loader(self, name: str, *, shuffle: bool) -> DataLoader[Batch]:
+    def _groups(self, starts: Indices) -> list[str]:
+        """Return for each crystal what it must not be parted from others of."""
+        if self.config.split == "random":
+            return [""] * len(starts)
+        return [self.dataset[int(k)].formula for k in starts]
+
+    def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
         part = self.part(name)
         sampler = BudgetBatchSampler(
             part.num_sites,
@@ -196,5 +159,7 @@ class CrystalDataModule(LightningDataModule):
             max_pairs=self.config.max_pairs,
             shuffle=shuffle,
             seed=self.seed,
+            num_replicas=self.num_replicas if shared else 1,
+            rank=self.rank if shared else 0,
         )
         return DataLoader(part, batch_sampler=sampler)

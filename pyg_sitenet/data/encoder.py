@@ -103,6 +103,14 @@ class Encoder:
     orderings: int = 8
     disorder_seed: int = 0
 
+    @property
+    def disorder_settings(self) -> dict[str, str | int]:
+        """What decides about disordered crystals: if they are refused, nothing else."""
+        if self.disorder == "error":
+            return {"disorder": "error", "orderings": 1, "disorder_seed": 0}
+        names = ("disorder", "orderings", "disorder_seed")
+        return {name: getattr(self, name) for name in names}
+
     def __call__(self, item: Item) -> Encoded | Failure | None:
         """Return the graph, or why there is none; None if it was filtered out.
 

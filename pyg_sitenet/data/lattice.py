@@ -58,8 +58,10 @@ def _shortest_third(transform: Ints, cell: Floats) -> Ints | None:
     candidates = transform[2] - steps @ transform[:2]
     lengths = ((candidates @ cell) ** 2).sum(axis=1)
     best = int(np.argmin(lengths))
-    longest = max(float(third @ third), 0.0)
-    if lengths[best] < longest * (1 - 1e-12):
+    # Large coefficients cancel: what is shorter by rounding alone would go on forever.
+    largest = np.maximum(np.abs(transform[2]), np.abs(candidates[best]))
+    noise = 8 * np.finfo(float).eps * float(largest @ np.abs(cell).sum(axis=1))
+    if lengths[best] ** 0.5 < float(third @ third) ** 0.5 * (1 - 1e-12) - noise:
         return np.asarray(candidates[best])
     return None
 

@@ -67,7 +67,8 @@ class Pool(Generic[T, R]):
     """Computes a function of items in other processes.
 
     An item that takes too long costs its process, which is killed and replaced, even if
-    it hangs in compiled code. An item whose process dies is tried once more, alone.
+    it hangs in compiled code. Such an item, and one whose process dies, is tried once
+    more, alone.
 
     Args:
         function: What to compute; picklable where processes do not fork.
@@ -195,7 +196,8 @@ class Pool(Generic[T, R]):
             job = jobs[0]
             job.tries += 1
             is_late = code == TIME_OVER
-            if is_late or job.tries == _TRIES:
+            # Once more even if it was late: the machine may have been paused.
+            if job.tries == _TRIES:
                 jobs.popleft()
                 yield job.position, Lost(_explain(code), self._limit_if(is_late))
         self._queue.extendleft(reversed(jobs))

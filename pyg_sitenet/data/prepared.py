@@ -174,7 +174,6 @@ class PreparedEntry:
 
 def settings_of(encoder: Encoder) -> dict[str, Any]:
     """Return what decides about the graphs, by the names of settings."""
-    orders = encoder.disorder != "error"  # else the other two decide nothing
     merging = describe(encoder.pre_transform) == describe(MergeEquivalent())
     other = None if merging else encoder.pre_transform
     return {
@@ -182,9 +181,7 @@ def settings_of(encoder: Encoder) -> dict[str, Any]:
         "data.environment": encoder.environment,
         "data.primitive_tolerance": encoder.primitive_tolerance,
         "data.merge": merging if other is None else describe(other),
-        "data.disorder": encoder.disorder,
-        "data.orderings": encoder.orderings if orders else 1,
-        "data.disorder_seed": encoder.disorder_seed if orders else 0,
+        **{f"data.{name}": value for name, value in encoder.disorder_settings.items()},
     }
 
 

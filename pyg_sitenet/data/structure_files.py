@@ -90,6 +90,7 @@ def _read_block(text: str, origin: str) -> Structure:
 
 def _read_poscar(path: Path) -> Structure:
     text = read_text(path)
+    _check_counts(text, str(path))
     with reading(str(path)) as texts:
         structure = Poscar.from_str(text, read_velocities=False).structure
     if any("cannot be determined" in message for message in texts):
@@ -98,6 +99,21 @@ def _read_poscar(path: Path) -> Structure:
             " numbers of atoms"
         )
     return structure
+
+
+def _check_counts(text: str, origin: str) -> None:
+    """Refuse more atoms than lines before the reader makes room for them all."""
+    lines = text.splitlines()
+    for line in lines[5:7]:
+        words = line.split()
+        if words and all(word.isdecimal() for word in words):
+            total = sum(int(word[:18]) for word in words)
+            if total > len(lines):
+                raise StructureError(
+                    f"{origin}: damaged or truncated: says {total} atoms but has"
+                    f" {len(lines)} lines; export it again"
+                )
+            return
 
 
 def _check_whole(path: Path, stem: str) -> None:

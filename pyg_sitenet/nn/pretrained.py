@@ -4,26 +4,94 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.errors import ModelFileError, SiteNetError
-
-if TYPE_CHECKING:
-    from pyg_sitenet.nn.site_net import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 _MODEL_TYPE = "pyg_sitenet"
+P = TypeVar("P", bound="Pretrained")
 
 
-def save_folder(model: SiteNet, folder: str | Path) -> Path:
+class Pretrained(nn.Module):
+    """What lets a network be saved, loaded and uploaded in that manner.
+
+    Attributes:
+        config: Sizes and options; the first argument of the class.
+        layout: What the outputs are; its argument ``layout``.
+    """
+
+    config: ModelConfig
+    layout: OutputLayout
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write weights and sizes to a folder (``config.json``, safetensors).
+
+        This is the network alone. What a prediction needs beside it, such as targets,
+        units and how crystals are encoded, is in the model file of a run.
+
+        Raises:
+            ModelFileError: If the folder cannot be written.
+        """
+        return save_folder(self, folder)
+
+    @classmethod
+    def from_pretrained(cls: type[P], source: str | Path, **options: str | None) -> P:
+        """Load what :meth:`save_pretrained` or :meth:`push_to_hub` wrote.
+
+        Args:
+            source: A folder, or the name of a repository such as ``owner/name`` on the
+                Hugging Face Hub.
+            **options: For the Hub, such as ``revision``, ``token`` or ``cache_dir``.
+
+        Returns:
+            The network in evaluation mode.
+
+        Raises:
+            ModelFileError: If files are missing or damaged.
+            SiteNetError: If it is no folder and ``huggingface_hub`` is not installed.
+        """
+        folder = Path(source)
+        if not folder.is_dir():
+            folder = download(str(source), **options)
+        return load_folder(cls, folder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        commit_message: str = "Upload Site-Net",
+        private: bool = False,
+        token: str | None = None,
+    ) -> str:
+        """Upload to the Hugging Face Hub and return the address of the commit.
+
+        Args:
+            repo_id: ``owner/name``; the repository is made if there is none.
+            commit_message: What the history says.
+            private: Whether a new repository is hidden from others.
+            token: Of your account. (default: that of ``hf auth login``)
+
+        Raises:
+            SiteNetError: If ``huggingface_hub`` is not installed.
+        """
+        return upload(
+            self, repo_id, message=commit_message, private=private, token=token
+        )
+
+
+def save_folder(model: Pretrained, folder: str | Path) -> Path:
     """Write ``config.json`` and ``model.safetensors`` of a network into a folder.
 
     Raises:
@@ -32,7 +100,10 @@ def save_folder(model: SiteNet, folder: str | Path) -> Path:
     folder = Path(folder)
     config = {
         "model_type": _MODEL_TYPE,
-        "num_targets": model.target_mean.numel(),
+        "outputs": [
+            {"name": one.name, "classes": one.classes, "transform": one.transform}
+            for one in model.layout.targets
+        ],
         "config": model.config.model_dump(mode="json"),
     }
     tensors = {name: one.contiguous() for name, one in model.state_dict().items()}
@@ -46,7 +117,7 @@ def save_folder(model: SiteNet, folder: str | Path) -> Path:
     return folder
 
 
-def load_folder(kind: type[SiteNet], folder: Path) -> SiteNet:
+def load_folder(kind: Callable[..., P], folder: Path) -> P:
     """Build the network of a folder that :func:`save_folder` wrote.
 
     Raises:
@@ -56,7 +127,7 @@ def load_folder(kind: type[SiteNet], folder: Path) -> SiteNet:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         config = ModelConfig.model_validate(values["config"])
-        model = kind(config, num_targets=int(values["num_targets"]))
+        model = kind(config, layout=_read_layout(values["outputs"]))
         model.load_state_dict(load_file(folder / WEIGHTS_NAME))
     except OSError as error:
         raise ModelFileError(
@@ -75,6 +146,16 @@ def load_folder(kind: type[SiteNet], folder: Path) -> SiteNet:
     return model.eval()
 
 
+def _read_layout(outputs: Sequence[Mapping[str, Any]]) -> OutputLayout:
+    targets: list[TargetOutputs] = []
+    for one in outputs:
+        start = targets[-1].columns.stop if targets else 0
+        classes = tuple(map(str, one["classes"]))
+        name, transform = str(one["name"]), str(one["transform"])
+        targets.append(TargetOutputs(name, start, classes, transform))
+    return OutputLayout(tuple(targets))
+
+
 def download(repo: str, **options: Any) -> Path:  # noqa: ANN401 - handed on
     """Fetch a repository of the Hugging Face Hub and return its local folder.
 
@@ -87,7 +168,7 @@ def download(repo: str, **options: Any) -> Path:  # noqa: ANN401 - handed on
 
 
 def upload(
-    model: SiteNet, repo: str, *, message: str, private: bool, token: str | None
+    model: Pretrained, repo: str, *, message: str, private: bool, token: str | None
 ) -> str:
     """Upload a network to a repository of the Hub, made if need be.
 

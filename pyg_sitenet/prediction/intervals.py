@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ class Intervals:
         self.level = level
         self._calibration = description.calibration
         self._targets = description.targets
-        self._is_positive = description.config.model.output != "identity"
+        self._lowest = _lowest_values(description)
         if level is None:
             return
         if self._calibration is None:
@@ -62,11 +63,18 @@ class Intervals:
         for target in self._targets if self.level is not None else ():
             half = self._half_width(target, members_std.get(target, 0.0))
             lower[target], upper[target] = values[target] - half, values[target] + half
-            if self._is_positive:  # as the true values are, by the model's settings
-                lower[target] = max(lower[target], 0.0)
+            lower[target] = max(lower[target], self._lowest[target])
         return Uncertainty(dict(members_std), lower, upper)
 
     def _half_width(self, target: str, spread: float) -> float:
         if self._calibration is None or self.level is None:
             raise ValueError("`level` must be set to give intervals")
         return self._calibration.half_width(target, self.level, spread)
+
+
+def _lowest_values(description: ModelDescription) -> dict[str, float]:
+    """Return below what, by the settings of the model, no true value lies."""
+    config = description.config
+    plain = -math.inf if config.model.output == "identity" else 0.0
+    of = {"": plain, "log": 0.0, "log10": 0.0, "log1p": -1.0}
+    return {one.name: of[one.transform] for one in description.layout.targets}

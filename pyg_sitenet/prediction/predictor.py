@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Literal
 
@@ -19,7 +19,7 @@ from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure import StructureLike
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import ConfigError, StructureError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.prediction.batches import cut
@@ -89,6 +89,20 @@ class Predictor:
         self._intervals = Intervals(description, level)
 
     @property
+    def network(self) -> SiteNet:
+        """The network, for what looks into a single one.
+
+        Raises:
+            ConfigError: If the model is an ensemble.
+        """
+        if isinstance(self.model, SiteNet):
+            return self.model
+        raise ConfigError(
+            f"this needs a single network, the model is an ensemble of "
+            f"{len(self.model.members)}; take a run folder below its members/"
+        )
+
+    @property
     def columns(self) -> list[str]:
         """Names of the value columns: each target with its unit in brackets."""
         return value_columns(self.description)
@@ -105,8 +119,7 @@ class Predictor:
 
     def settings(self) -> dict[str, str | int | float]:
         """Return what decides the results beside the model: disorder and level."""
-        names = ("disorder", "orderings", "disorder_seed") if self.orders else ()
-        chosen = {name: getattr(self.data, name) for name in names}
+        chosen: dict[str, str | int | float] = {**self._encoder.disorder_settings}
         return chosen if self.level is None else chosen | {"level": self.level}
 
     def fingerprint(self) -> str:
@@ -168,7 +181,7 @@ class Predictor:
 
     def predict_records(
         self, records: Iterable[Item], *, workers: int | None = None
-    ) -> Iterator[Prediction | Failure]:
+    ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
         Each input gives one result, in its place. Those that cannot be encoded, or of

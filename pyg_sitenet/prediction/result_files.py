@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, fields
 from hashlib import sha256
@@ -35,6 +35,21 @@ def failures_file(output: Path) -> Path:
 def run_file(output: Path) -> Path:
     """Return where the record goes of the run that writes a file of rows."""
     return output.with_name(f"{output.stem}_run.json")
+
+
+def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
+    """Check that the file to write, or the one beside it, is not one to read.
+
+    Raises:
+        DataError: If it is.
+    """
+    written = [one.resolve() for one in (output, failures_file(output))]
+    for name in inputs:
+        if Path(name).resolve() in written:
+            raise DataError(
+                f"{name}: is an input and would be overwritten; choose another output "
+                "(--output)"
+            )
 
 
 class ResultFiles:

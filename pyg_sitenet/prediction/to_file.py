@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -56,9 +57,9 @@ def predict_to_file(
             run to go on with is another one (model, inputs, their content, version), or
             it is unfinished and neither ``resume`` nor ``overwrite`` is set.
     """
-    description = predictor.description
-    spread = predictor.orders
-    headings = file_headings(description, with_spread=spread, level=predictor.level)
+    headings = file_headings(
+        predictor.description, with_spread=predictor.orders, level=predictor.level
+    )
     run = Run(
         version=pyg_sitenet.__version__,
         model=predictor.fingerprint(),
@@ -73,13 +74,19 @@ def predict_to_file(
         if files.is_complete:
             return files.ledger
         todo = islice(source.entries(), files.ledger.read, None)
-        results = predictor.predict_records(todo, workers=workers)
-        for result in watch(results, files.ledger.read):
-            if isinstance(result, Failure):
-                files.add_failure(result)
-            else:
-                files.add(result, file_row(result, description, with_spread=spread))
-            if files.ledger.read % predictor.window == 0:
-                files.commit()
+        found = predictor.predict_records(todo, workers=workers)
+        with closing(found):  # and with it the processes, if the disk is full
+            _write(watch(found, files.ledger.read), files, predictor)
         files.commit(is_complete=True)
         return files.ledger
+
+
+def _write(results: Results, files: ResultFiles, predictor: Predictor) -> None:
+    description, spread = predictor.description, predictor.orders
+    for result in results:
+        if isinstance(result, Failure):
+            files.add_failure(result)
+        else:
+            files.add(result, file_row(result, description, with_spread=spread))
+        if files.ledger.read % predictor.window == 0:
+            files.commit()

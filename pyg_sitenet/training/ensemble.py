@@ -14,10 +14,10 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.data.datamodule import CrystalDataModule
-from pyg_sitenet.model_file import load_model
-from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread
+from pyg_sitenet.model_file import load_network
+from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.training.callbacks import History
-from pyg_sitenet.training.module import MONITOR
+from pyg_sitenet.training.meter import MONITOR
 from pyg_sitenet.training.report import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 
@@ -49,8 +49,8 @@ def is_finished(folder: RunFolder, config: Config) -> bool:
 
 def load_members(folder: RunFolder, members: int) -> SiteNetEnsemble:
     """Read the trained members of a run."""
-    models = [load_model(member_folder(folder, k).path)[0] for k in range(members)]
-    return SiteNetEnsemble([one for one in models if isinstance(one, SiteNet)])
+    paths = [member_folder(folder, k).path for k in range(members)]
+    return SiteNetEnsemble([load_network(path)[0] for path in paths])
 
 
 def ensemble_outcome(
@@ -58,7 +58,6 @@ def ensemble_outcome(
     folder: RunFolder,
     model: SiteNetEnsemble,
     data: CrystalDataModule,
-    num_failed: int,
 ) -> Outcome:
     """Predict all parts with the ensemble.
 
@@ -75,7 +74,7 @@ def ensemble_outcome(
         predicted={part: values for part, (values, _) in found.items()},
         spread={part: spread for part, (_, spread) in found.items()},
         history=_mean_history(read_metrics(folder, config.training.members)),
-        num_failed=num_failed,
+        num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in model.parameters()),
     )
 
@@ -102,7 +101,7 @@ def _predict(model: SiteNetEnsemble, loader: Iterable[Batch]) -> tuple[Array, Ar
     """Return mean and spread for a part in its order, [N, T] each."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).eval()
-    num_targets = int(model.members[0].target_mean.numel())  # type: ignore[operator]
+    num_targets = networks_of(model)[0].layout.num_outputs
     pairs = [mean_and_spread(model, batch.to(device)) for batch in loader]
     none = torch.empty(0, num_targets)
     mean = torch.cat([none, *(values.cpu() for values, _ in pairs)])

@@ -84,20 +84,29 @@ def describe(
 ) -> ModelDescription:
     """Return what the model file says about the model."""
     targets, y = outcome.targets, outcome.truth("train")
-    ranges = zip(y.min(axis=0).tolist(), y.max(axis=0).tolist(), strict=True)
     elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
     return ModelDescription(
         config=outcome.config,
         targets=targets,
         units={name: outcome.units[name] for name in targets if name in outcome.units},
         elements=tuple(sorted(elements)),
-        target_ranges=dict(zip(targets, ranges, strict=True)),
+        target_ranges=_ranges(targets, y),
         domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
         members=outcome.config.training.members,
         calibration=calibration,
     )
+
+
+def _ranges(targets: Sequence[str], y: Array) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest known value of each target that has one."""
+    known = {name: y[~np.isnan(y[:, t]), t] for t, name in enumerate(targets)}
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in known.items()
+        if len(values)
+    }
 
 
 def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:

@@ -11,7 +11,7 @@ import torch
 from ray import tune
 
 from pyg_sitenet.config import make_config
-from pyg_sitenet.training.module import MONITOR
+from pyg_sitenet.training.meter import MONITOR
 from pyg_sitenet.training.train import train
 from pyg_sitenet.tuning.space import apply_draw
 

@@ -13,7 +13,7 @@ import pandas as pd
 from pyg_sitenet.config import Config, dump_config
 from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.train import load_dataset, with_absolute_source
+from pyg_sitenet.training.loading import load_dataset, with_absolute_source
 from pyg_sitenet.tuning.figure import plot_search
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
@@ -87,7 +87,9 @@ def tune(
     space = ray_space(settings)
     folder = _open(Path(output).resolve(), resume=resume)
     config = with_absolute_source(config)
-    load_dataset(config, cache, progress=False)  # once, before the trials want it
+    load_dataset(
+        config, cache_folder(cache), progress=False
+    )  # once, before the trials want it
     was_running = ray.is_initialized()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not was_running:

@@ -17,6 +17,9 @@ from pyg_sitenet.data.structure import check_structure
 from pyg_sitenet.data.structure_dict import structure_from_dict
 from pyg_sitenet.errors import SiteNetError, SiteNetWarning
 
+# Deuterium is told of, and used.
+pytestmark = pytest.mark.filterwarnings("ignore::pyg_sitenet.errors.SiteNetWarning")
+
 QUICK = settings(
     max_examples=60,
     derandomize=True,

@@ -100,7 +100,10 @@ WRONG = {
     "two atoms in one place": (POSCAR.replace("0.5 0.5 0.5", "1 0 0"), "are 0 A apart"),
     "atoms 0.3 A apart": (POSCAR.replace("0.5 0.5 0.5", "0 .075 0"), "0.309 A apart"),
     "a CIF under this name": ("data_x\n_cell_length_a 3\n", "damaged"),
-    "a gigabyte of atoms": (POSCAR.replace("\n1 1", "\n999999999 1"), "damaged"),
+    "a gigabyte of atoms": (
+        POSCAR.replace("\n1 1", "\n999999999 1"),
+        "says 1000000000 atoms",
+    ),
 }
 
 

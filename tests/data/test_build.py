@@ -4,6 +4,7 @@ import os
 import signal
 import time
 import warnings
+from contextlib import suppress
 
 import pytest
 import torch
@@ -81,7 +82,8 @@ def test_what_was_killed_goes_on_and_ends_the_same(whole, tmp_path):
     for number in (1, 2):
         process = _fork(_build, tmp_path)
         _wait_for_shards(tmp_path, number)
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a fast machine may be done
+            os.killpg(process.pid, signal.SIGKILL)
         process.join()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("0*")}
     _builder(tmp_path).build()
@@ -161,6 +163,7 @@ def test_writing_outlives_a_time_limit_that_is_too_short(tmp_path, monkeypatch):
 
     written = build.write_shard
     monkeypatch.setattr("pyg_sitenet.data.build.write_shard", slow)
+    monkeypatch.setattr("pyg_sitenet.data.pool._TRIES", 1)
     _builder(tmp_path, time_limit=0.5).build()
     assert len(read_index(tmp_path).names) == 4
 

@@ -9,12 +9,9 @@ from lightning import LightningModule, Trainer
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import (
-    CrystalDataModule,
-    split_crystals,
-    splits_by_id,
-)
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.splits import split_crystals
 from pyg_sitenet.errors import DataError
 
 CONFIG = DataConfig(max_atoms=10, max_sites=40)
@@ -203,6 +200,7 @@ def test_orderings_of_a_crystal_stay_in_one_part(tmp_path):
     assert {name: len(part) for name, part in ids.items()} == {
         "train": 14,
         "val": 2,
+        "calibration": 0,
         "test": 4,
     }
     assert not ids["train"] & ids["val"] | ids["train"] & ids["test"]

@@ -280,13 +280,14 @@ def _hang_on_c2(data):
     return data
 
 
-def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table):
+def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table, monkeypatch):
+    monkeypatch.setattr("pyg_sitenet.data.pool._TRIES", 1)
     dataset = CrystalDataset(
-        tmp_path, table, ["gap"], time_limit=0.5, pre_transform=_hang_on_c2
+        tmp_path, table, ["gap"], time_limit=3, pre_transform=_hang_on_c2
     )
     assert [data.id for data in dataset] == ["c0", "c3", "c5"]
     assert [failure.id for failure in dataset.failures] == ["c1", "c2", "c4"]
-    assert dataset.failures[1].reason == "not read and encoded within 0.5 seconds"
+    assert dataset.failures[1].reason == "not read and encoded within 3 seconds"
 
 
 def _write_mixture(path, *others):

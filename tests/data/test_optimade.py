@@ -99,15 +99,6 @@ def test_mixed_sites_and_vacancies_are_kept_as_occupancies():
 
 
 CASES = {
-    "disordered, one site": {
-        "species": [
-            {
-                "name": "Cs",
-                "chemical_symbols": ["Cs", "Rb"],
-                "concentration": [0.5, 0.5],
-            }
-        ]
-    },
     "molecule or slab without": {"dimension_types": [0, 0, 0]},
     "molecule or slab .* None": {
         "dimension_types": None,

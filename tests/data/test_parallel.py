@@ -65,6 +65,13 @@ def _die_once(data, marker):
     return data
 
 
+def _hang_once(data, marker):
+    if data.id == "mp-560902" and not marker.exists():
+        marker.touch()
+        _hang(data)
+    return data
+
+
 def _break(data):
     raise KeyError(data.id)
 
@@ -129,16 +136,17 @@ def test_wrong_setting_is_no_failure_of_each_crystal():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_crystal_that_hangs_in_compiled_code_costs_itself_alone(workers):
+def test_crystal_that_hangs_in_compiled_code_costs_itself_alone(workers, monkeypatch):
+    monkeypatch.setattr("pyg_sitenet.data.pool._TRIES", 1)
     entries = _entries(12)
     encoder = Encoder(max_atoms=6, pre_transform=_hang_in_c)
-    results = list(encode_entries(entries, encoder, workers, time_limit=0.5))
+    results = list(encode_entries(entries, encoder, workers, time_limit=3))
     lost = [k for k, one in enumerate(results) if isinstance(one, Failure)]
     assert lost == [HANGS]
     assert [one.id for one in results] == [one.id for one in entries]
     assert results[HANGS].stage == "encode"
     assert results[HANGS].origin == "bundled data set dielectric, mp-560902"
-    assert results[HANGS].reason == "not read and encoded within 0.5 seconds"
+    assert results[HANGS].reason == "not read and encoded within 3 seconds"
     assert "data.time_limit" in results[HANGS].remedy
 
 
@@ -191,6 +199,15 @@ def test_crystal_is_tried_again_when_its_process_dies(tmp_path):
     results = list(encode_entries(entries, Encoder(max_atoms=6, pre_transform=once), 2))
     assert (tmp_path / "died").exists()
     assert [type(one) for one in results] == [Encoded] * len(entries)
+
+
+def test_crystal_that_was_late_once_is_tried_again(tmp_path):
+    # As when the machine was paused meanwhile.
+    late = functools.partial(_hang_once, marker=tmp_path / "late")
+    encoder = Encoder(max_atoms=6, pre_transform=late)
+    results = list(encode_entries(_entries(12), encoder, 2, time_limit=3))
+    assert (tmp_path / "late").exists()
+    assert [type(one) for one in results] == [Encoded] * 12
 
 
 def test_error_of_a_transform_is_raised_here():

@@ -40,16 +40,16 @@ def test_answers_belong_to_their_items():
 
 
 def test_time_of_one_item_does_not_count_for_the_next():
-    with Pool(_sleep, 1, time_limit=0.6) as pool:
-        assert _all(pool, [0.25] * 4) == [0.25] * 4
+    with Pool(_sleep, 1, time_limit=2.5) as pool:
+        assert _all(pool, [0.8] * 4) == [0.8] * 4
 
 
 def test_waiting_for_the_parent_is_no_time_over():
-    with Pool(_square, 1, time_limit=0.3) as pool:
+    with Pool(_square, 1, time_limit=2) as pool:
         pool.submit(2)
         list(pool.answers())
         pool.submit(3)
-        time.sleep(0.6)
+        time.sleep(2.5)
         assert dict(pool.answers()) == {1: 9}
 
 

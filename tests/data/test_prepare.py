@@ -194,3 +194,27 @@ def test_nothing_usable_is_an_error(config, table, tmp_path):
     table.write_text(table.read_text().replace("Cs", "Xx"))
     with pytest.raises(DataError, match=r"none of 6 inputs can be used, see .*fail"):
         prepare(config, tmp_path / "out")
+
+
+def test_orderings_of_a_disordered_crystal_are_prepared_as_one(tmp_path, mixed_salt):
+    mixed_salt.to(str(tmp_path / "a.cif"))
+    (tmp_path / "t.csv").write_text("file,gap\na.cif,8.0\n")
+    settings = {"max_atoms": 8, "disorder": "enumerate", "orderings": 2}
+    config = DataConfig(source=str(tmp_path / "t.csv"), targets=("gap",), **settings)
+    _, ledger = prepare(config, tmp_path / "prepared")
+    assert (ledger.used, ledger.read) == (1, 1)
+    merging = MergeEquivalent()
+    encoder = Encoder(8, pre_transform=merging, disorder="enumerate", orderings=2)
+    made, found = (
+        next(encode_here(open_source(source, ["gap"]).entries(), encoder))
+        for source in (tmp_path / "t.csv", tmp_path / "prepared")
+    )
+    assert len(found.graphs) == 2
+    assert found.ordered == made.ordered
+    assert found.targets == made.targets == {"gap": 8.0}
+    for one, other in zip(found.graphs, made.graphs, strict=True):
+        assert torch.equal(one.edge_attr, other.edge_attr)
+    with pytest.raises(ConfigError, match=r"data\.disorder = 'enumerate', not 'error'"):
+        CrystalDataset(
+            tmp_path, tmp_path / "prepared", ["gap"], max_atoms=8, pre_transform=merging
+        )

@@ -9,6 +9,7 @@ import torch
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
 
 SMALL = ModelConfig(heads=2, attention_hidden=(8,), pre_pool=(8,), post_pool=(8,))
 
@@ -44,8 +45,15 @@ def test_loading_gives_back_what_was_saved(model, folder):
 
 def test_config_is_readable(folder):
     values = json.loads((folder / "config.json").read_text())
-    assert values["num_targets"] == 2
+    assert len(values["outputs"]) == 2
     assert values["config"]["heads"] == 2
+
+
+def test_what_the_outputs_mean_is_kept(tmp_path):
+    layout = OutputLayout.make(["gap", "n"], transforms={"n": "log"})
+    model = SiteNet(SMALL, layout=layout)
+    model.save_pretrained(tmp_path)
+    assert SiteNet.from_pretrained(tmp_path).layout == layout
 
 
 def test_missing_weights_are_named(folder):

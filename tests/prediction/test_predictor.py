@@ -178,3 +178,12 @@ def test_prediction_that_is_no_number_is_a_failure(predictor: Predictor) -> None
     assert (result.stage, result.origin) == ("predict", "a.cif")
     with pytest.raises(StructureError, match="structure 0: the prediction is not a fi"):
         predictor.predict(_salt())
+
+
+def test_weights_stay_as_they_are_however_much_is_predicted(
+    predictor: Predictor,
+) -> None:
+    before = predictor.fingerprint()
+    for _ in range(20):
+        predictor.predict([_salt(), bulk("Si"), bulk("Al")])
+    assert predictor.fingerprint() == before

@@ -199,7 +199,7 @@ def test_results_are_let_go_as_they_are_written(
     def watch(results: Results, done: int) -> Results:
         for number, result in enumerate(results, done):
             if number % 8 == 0:
-                alive.append(sum(isinstance(o, Prediction) for o in gc.get_objects()))
+                alive.append(sum(type(o) is Prediction for o in gc.get_objects()))
             yield result
 
     source = open_source([make_table(80)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from posixpath import basename, splitext
 
 STRUCTURE_SUFFIXES = frozenset(
     {".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".xsf", ".res", ".cssr"}
@@ -23,36 +23,33 @@ _FRAME_NAMES = ("XDATCAR", "OUTCAR", "VASPRUN.XML", "GEOMETRY.IN")
 
 def is_structure_file(name: str) -> bool:
     """Tell by its name whether a file holds one structure (also compressed)."""
-    path = PurePosixPath(_uncompressed(name))
-    return path.suffix.lower() in STRUCTURE_SUFFIXES or path.name.upper().startswith(
+    name = basename(_uncompressed(name))
+    return _suffix(name) in STRUCTURE_SUFFIXES or name.upper().startswith(
         _STRUCTURE_NAMES
     )
 
 
 def is_frame_file(name: str) -> bool:
     """Tell by its name whether a file may hold many structures."""
-    path = PurePosixPath(_uncompressed(name))
-    return path.suffix.lower() in FRAME_SUFFIXES or path.name.upper().startswith(
-        _FRAME_NAMES
-    )
+    name = basename(_uncompressed(name))
+    return _suffix(name) in FRAME_SUFFIXES or name.upper().startswith(_FRAME_NAMES)
 
 
 def is_table(name: str) -> bool:
     """Tell by its name whether a file is a table (also compressed with gzip)."""
-    path = PurePosixPath(name.lower().removesuffix(".gz"))
-    return path.suffix in TABLE_SUFFIXES
+    return _suffix(name.lower().removesuffix(".gz")) in TABLE_SUFFIXES
 
 
 def is_archive(name: str) -> bool:
     """Tell by its name whether a file is a zip archive."""
-    return PurePosixPath(name).suffix.lower() == ".zip"
+    return _suffix(name) == ".zip"
 
 
 def id_of_file(name: str) -> str:
     """Name the crystal of a file: its path without the ending of a structure file."""
-    path = PurePosixPath(_uncompressed(name))
-    known = STRUCTURE_SUFFIXES | FRAME_SUFFIXES
-    return str(path.with_suffix("")) if path.suffix.lower() in known else name
+    stem, suffix = splitext(_uncompressed(name))
+    known = suffix.lower() in STRUCTURE_SUFFIXES or suffix.lower() in FRAME_SUFFIXES
+    return stem if known else name
 
 
 def visible(names: Iterable[str]) -> list[str]:
@@ -68,14 +65,17 @@ def index_files(files: Sequence[str]) -> dict[str, list[str]]:
     """Map path, name and both without ending to the structure files they mean."""
     index: dict[str, list[str]] = defaultdict(list)
     for name in filter(is_structure_file, files):
-        base = PurePosixPath(name).name
+        base = basename(name)
         for key in dict.fromkeys((name, id_of_file(name), base, id_of_file(base))):
             index[key].append(name)
     return dict(index)
 
 
+# Strings rather than paths: an archive may have a million names.
+def _suffix(name: str) -> str:
+    return splitext(name)[1].lower()
+
+
 def _uncompressed(name: str) -> str:
-    for suffix in COMPRESSION_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name
+    stem, suffix = splitext(name)
+    return stem if suffix.lower() in COMPRESSION_SUFFIXES else name
