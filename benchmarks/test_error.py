@@ -5,7 +5,8 @@ Every ``--vary`` adds a dimension to the table:
 
     python benchmarks/test_error.py
     python benchmarks/test_error.py --members 5
-    python benchmarks/test_error.py --data formation_energy --set data.max_atoms=50
+    python benchmarks/test_error.py --data formation_energy \
+        --config benchmarks/formation_energy.yaml
     python benchmarks/test_error.py --vary data.environment=supercell,sphere \
         --vary data.max_atoms=50,100,500
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from machine import describe_machine
 
-from pyg_sitenet.config import Config, load_preset, override
+from pyg_sitenet.config import Config, load_config, load_preset, override
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.training import train
 
@@ -33,7 +34,7 @@ def main() -> None:
     base = [f"data.source={args.data}", f"data.targets=[{TARGETS[args.data]}]"]
     base += [f"training.members={args.members}", *args.set]
     print(
-        f"{args.data}, preset {args.preset}, {' '.join(base)}; {describe_machine()}\n"
+        f"{args.data}, {args.config or args.preset}, {' '.join(base)}; {describe_machine()}\n"
     )
     names = [choice.partition("=")[0] for choice in args.vary]
     unit = BUNDLED[args.data].units[TARGETS[args.data]]
@@ -46,7 +47,8 @@ def main() -> None:
         settings = [
             f"{name}={value}" for name, value in zip(names, combination, strict=True)
         ]
-        config = override(load_preset(args.preset), [*base, *settings])
+        start = load_config(args.config) if args.config else load_preset(args.preset)
+        config = override(start, [*base, *settings])
         seeds = range(args.first_seed, args.first_seed + args.seeds)
         print(row(config, combination, seeds, args.output), flush=True)
 
@@ -56,6 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="dielectric", choices=sorted(TARGETS))
     parser.add_argument("--preset", default="default")
+    parser.add_argument("--config", type=Path, help="instead of a preset")
     parser.add_argument("--members", type=int, default=1, help="of an ensemble")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
