@@ -33,9 +33,7 @@ def main() -> None:
     args = parse_arguments()
     base = [f"data.source={args.data}", f"data.targets=[{TARGETS[args.data]}]"]
     base += [f"training.members={args.members}", *args.set]
-    print(
-        f"{args.data}, {args.config or args.preset}, {' '.join(base)}; {describe_machine()}\n"
-    )
+    print(f"{args.config or args.preset}, {' '.join(base)}; {describe_machine()}\n")
     names = [choice.partition("=")[0] for choice in args.vary]
     unit = BUNDLED[args.data].units[TARGETS[args.data]]
     error = f"test MAE / {unit}"
