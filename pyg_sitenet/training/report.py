@@ -67,6 +67,8 @@ class Outcome:
 def summarise(outcome: Outcome) -> dict[str, Any]:
     """Return the metrics of a run, those of the baselines beside the model's."""
     sizes = {name: len(part) for name, part in outcome.crystals.items()}
+    if not sizes["calibration"]:  # a part that few runs have
+        del sizes["calibration"]
     return {
         "targets": _target_metrics(outcome),
         "num_crystals": sizes | {"failed": outcome.num_failed},

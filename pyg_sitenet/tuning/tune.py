@@ -163,8 +163,10 @@ def _make_tuner(
             metric=SCORE,
             mode="min",
             search_alg=OptunaSearch(seed=config.training.seed),
+            # One epoch more than there are: a trial that gets to the end ends itself,
+            # and so leaves a complete run folder.
             scheduler=ASHAScheduler(
-                max_t=epochs, grace_period=min(grace_epochs, epochs)
+                max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
             ),
             num_samples=num_trials,
             max_concurrent_trials=concurrent,

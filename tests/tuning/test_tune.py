@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pyg_sitenet.config import Config, load_config, override
+from pyg_sitenet.config import Config, dump_config, load_config, override
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import ConfigError, SiteNetError
 
@@ -31,7 +37,7 @@ SMALL = (
     "model.attention_hidden=[8]",
     "model.post_pool=[8]",
     "model.embedding_channels=4",
-    "training.max_epochs=3",
+    "training.max_epochs=2",
 )
 
 
@@ -52,6 +58,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def workers_as_important_as_others() -> Iterator[None]:
+    """By default Ray's yield to everything else, and a busy machine has much else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
 def found(
     config: Config, cache: Path, tmp_path_factory: pytest.TempPathFactory
@@ -61,7 +75,7 @@ def found(
         tmp_path_factory.mktemp("search") / "run",
         num_trials=3,
         settings=SEARCHED,
-        concurrent=2,
+        concurrent=1,
         grace_epochs=1,
         cache=cache,
     )
@@ -88,6 +102,9 @@ def test_trials_differ_and_leave_run_folders(found: TuneResult) -> None:
     runs = [one for one in (found.folder / "trials").iterdir() if one.is_dir()]
     assert {one.name for one in runs} == set(found.trials["trial"])
     assert all((one / "config.yaml").is_file() for one in runs)
+    ended = {one.name for one in runs if (one / "model.safetensors").is_file()}
+    full = found.trials["epochs"] == 2  # not stopped before the end
+    assert ended == set(found.trials["trial"][full])
 
 
 def test_search_leaves_a_table_and_a_figure(found: TuneResult) -> None:
@@ -147,3 +164,33 @@ def test_missing_ray_is_named(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SiteNetError, match=r"install pyg-sitenet\[ray\]"):
         tune(config, tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_killed_search_goes_on_where_it_was(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(dump_config(override(config, ["training.max_epochs=2"])))
+    words = [sys.executable, "-m", "pyg_sitenet.cli", "tune", config.data.source]
+    words += ["--config", settings, "--trials", "4", "--concurrent", "1", "--json"]
+    words += ["--search", "model.heads", "--output", tmp_path / "run"]
+    command = [str(word) for word in words]
+    environment = os.environ | {"PYG_SITENET_CACHE": str(cache)}
+    running = subprocess.Popen(command, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 300
+    done = tmp_path / "run" / "trials"
+    while len(list(done.glob("*/metrics.json"))) < 2:  # two of four have ended
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    before = {path: path.stat().st_mtime_ns for path in done.glob("*/metrics.json")}
+    again = subprocess.run(
+        [*command, "--resume"], env=environment, check=True, capture_output=True
+    )
+    assert json.loads(again.stdout)["trials"] == 4
+    assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
+    with (tmp_path / "run" / "trials.csv").open() as file:
+        assert all(float(row["score"]) > 0 for row in csv.DictReader(file))
