@@ -1,0 +1,167 @@
+"use strict";
+(() => {
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  // Plotly would offer to send the data to a server of its makers.
+  const config = { responsive: true, displaylogo: false, displayModeBar: "hover",
+    showSendToCloud: false };
+  const at = (id) => document.getElementById(id);
+
+  read("figure-data").forEach((figure, number) => {
+    Plotly.newPlot(at(`plot-${number}`), figure.data, figure.layout, config);
+  });
+
+  const views = read("view-data");
+  if (views.length === 0) return;
+
+  // Plotly reads a part of HTML in the texts it draws.
+  const SIGNS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+  const plain = (text) => String(text).replace(/[&<>"]/g, (sign) => SIGNS[sign]);
+  const SYMBOLS = ["circle", "square", "diamond", "cross", "x",
+    "circle-open", "square-open", "diamond-open"];
+  const EDGES = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7],
+    [4, 5], [4, 6], [5, 7], [6, 7]];
+  const ROWS = 12;
+  const scene = at("crystal-scene");
+  let drawn = false;
+
+  const fill = (select, labels) => {
+    select.replaceChildren(...labels.map((text, value) => new Option(text, value)));
+  };
+  const siteName = (view, site) => `${site + 1} ${view.elements[site]}`;
+  const now = () => {
+    const view = views[at("crystal").value];
+    const site = Number(at("site").value);
+    return {
+      view, site, around: view.sites[site], reach: Number(at("distance").value),
+      weights: view.sites[site].attention[at("block").value][at("head").value],
+    };
+  };
+
+  // Atoms within the distance, the site itself first.
+  const within = ({ around, reach }) =>
+    around.distance.map((_, atom) => atom)
+      .filter((atom) => around.distance[atom] <= reach);
+
+  const cellTrace = (view) => {
+    const axis = (k) => EDGES.flatMap(([from, to]) =>
+      [view.corners[from][k], view.corners[to][k], null]);
+    return { type: "scatter3d", mode: "lines", x: axis(0), y: axis(1), z: axis(2),
+      line: { color: "#888", width: 2 }, hoverinfo: "skip", name: "primitive cell" };
+  };
+
+  const selfTrace = ({ view, site, around }) => ({
+    type: "scatter3d", mode: "markers+text", x: [around.x[0]], y: [around.y[0]],
+    z: [around.z[0]], text: ["site"], textposition: "top center", hoverinfo: "text",
+    hovertext: [`the site, ${plain(siteName(view, site))}`], customdata: [site],
+    marker: { size: 16, color: "rgba(0,0,0,0)", line: { color: "#D55E00", width: 6 },
+      symbol: "circle" },
+    name: "the site that attends",
+  });
+
+  const elementTrace = (state, atoms, element, number, top) => {
+    const { view, around, weights } = state;
+    const pick = (values) => atoms.map((atom) => values[atom]);
+    return {
+      type: "scatter3d", mode: "markers", name: element,
+      x: pick(around.x), y: pick(around.y), z: pick(around.z),
+      customdata: pick(around.sender), hoverinfo: "text",
+      hovertext: atoms.map((atom) =>
+        `${plain(siteName(view, around.sender[atom]))}, ` +
+        `${around.distance[atom].toFixed(2)} Å, attention ${weights[atom].toPrecision(3)}`),
+      marker: { symbol: SYMBOLS[number % SYMBOLS.length], color: pick(weights),
+        colorscale: "Cividis", cmin: 0, cmax: top, showscale: number === 0,
+        colorbar: { thickness: 12, len: 0.8, title: { text: "attention" } },
+        size: atoms.map((atom) => 5 + 13 * Math.sqrt(weights[atom] / top)),
+        line: { color: "#333", width: 0.5 } },
+    };
+  };
+
+  const traces = (state, atoms, top) => {
+    const kinds = [...new Set(state.view.elements)];
+    const parts = kinds.map((element, number) => elementTrace(
+      state,
+      atoms.filter((atom) => state.view.elements[state.around.sender[atom]] === element),
+      element, number, top));
+    return [cellTrace(state.view), ...parts, selfTrace(state)];
+  };
+
+  const layout = (state) => {
+    const axis = { visible: false };
+    return {
+      margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: state.view.id,
+      legend: { orientation: "h", y: 0, yanchor: "top", itemsizing: "constant" },
+      scene: { aspectmode: "data", xaxis: axis, yaxis: axis, zaxis: axis,
+        camera: { eye: { x: 1.2, y: 1, z: 0.6 } } },
+    };
+  };
+
+  const showTable = ({ view, around, weights }, atoms) => {
+    let sum = 0;
+    const ranked = [...atoms].sort((a, b) => weights[b] - weights[a]).slice(0, ROWS);
+    at("neighbours").tBodies[0].replaceChildren(...ranked.map((atom) => {
+      sum += weights[atom];
+      const row = document.createElement("tr");
+      [siteName(view, around.sender[atom]), around.distance[atom].toFixed(3),
+        weights[atom].toPrecision(3), sum.toFixed(3)].forEach((text, column) => {
+        const cell = row.insertCell();
+        cell.textContent = text;
+        if (column > 0) cell.className = "number";
+      });
+      return row;
+    }));
+  };
+
+  const draw = () => {
+    const state = now();
+    const atoms = within(state);
+    const top = Math.max(...state.weights);
+    at("reach").textContent = state.reach.toFixed(1);
+    at("chosen").textContent = `Site ${siteName(state.view, state.site)} attends to ` +
+      `${atoms.length} of ${state.weights.length} atoms shown, with ` +
+      `${(100 * atoms.reduce((sum, atom) => sum + state.weights[atom], 0)).toFixed(1)} ` +
+      "% of its attention.";
+    showTable(state, atoms);
+    Plotly.react(scene, traces(state, atoms, top), layout(state), config);
+    if (!drawn) scene.on("plotly_click", onClick);
+    drawn = true;
+  };
+
+  // Redrawing inside the handler would leave the scene in the middle of its own event.
+  const onClick = (event) => {
+    const site = event.points[0].customdata;
+    if (site === undefined || site === null) return;
+    setTimeout(() => { at("site").value = site; draw(); });
+  };
+
+  const choose = () => {
+    const view = views[at("crystal").value];
+    const attention = view.sites[0].attention;
+    const count = (label, length) =>
+      Array.from({ length }, (_, one) => `${label}${one + 1}`);
+    const kept = { block: at("block").value, head: at("head").value };
+    fill(at("site"), view.elements.map((_, site) => siteName(view, site)));
+    fill(at("block"), count("", attention.length));
+    fill(at("head"), count("", attention[0].length));
+    at("block").value = kept.block || attention.length - 1;
+    at("head").value = kept.head || 0;
+    const far = Math.max(...view.sites.map((one) => one.distance.at(-1)));
+    at("distance").max = (Math.ceil(far * 10) / 10).toFixed(1);
+    at("distance").value = at("distance").max;
+    at("values").textContent = Object.entries(view.values)
+      .map(([name, value]) => `${name}: ${value}`).join("; ");
+    draw();
+  };
+
+  fill(at("crystal"), views.map((view) => `${view.formula}, ${view.id}`));
+  at("crystal").addEventListener("change", choose);
+  for (const id of ["site", "block", "head"]) at(id).addEventListener("change", draw);
+  at("distance").addEventListener("input", draw);
+  for (const button of document.querySelectorAll("button.look")) {
+    button.addEventListener("click", () => {
+      at("crystal").value = button.dataset.view;
+      choose();
+      at("viewer").scrollIntoView();
+    });
+  }
+  choose();
+})();
