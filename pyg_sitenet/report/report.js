@@ -99,14 +99,29 @@
     Plotly.restyle(scene, Object.fromEntries(values));
   };
 
-  const showTable = ({ view, around, weights }, atoms) => {
+  // Equal atoms at one distance are a row.
+  const shells = ({ view, around, weights }, atoms) => {
+    const found = new Map();
+    for (const atom of atoms) {
+      const name = siteName(view, around.sender[atom]);
+      const distance = around.distance[atom];
+      const key = `${name} ${distance.toFixed(2)} ${weights[atom].toPrecision(3)}`;
+      const shell = found.get(key) ?? { name, distance, weight: weights[atom], count: 0 };
+      shell.count += 1;
+      found.set(key, shell);
+    }
+    return [...found.values()].sort((a, b) => b.weight - a.weight).slice(0, ROWS);
+  };
+
+  const showTable = (state, atoms) => {
     let sum = 0;
-    const ranked = [...atoms].sort((a, b) => weights[b] - weights[a]).slice(0, ROWS);
-    at("neighbours").tBodies[0].replaceChildren(...ranked.map((atom) => {
-      sum += weights[atom];
+    const rows = shells(state, atoms).map(({ name, distance, weight, count }) => {
+      sum += weight * count;
+      return [name, distance.toFixed(2), count, weight.toPrecision(3), sum.toFixed(3)];
+    });
+    at("neighbours").tBodies[0].replaceChildren(...rows.map((texts) => {
       const row = document.createElement("tr");
-      [siteName(view, around.sender[atom]), around.distance[atom].toFixed(3),
-        weights[atom].toPrecision(3), sum.toFixed(3)].forEach((text, column) => {
+      texts.forEach((text, column) => {
         const cell = row.insertCell();
         cell.textContent = text;
         if (column > 0) cell.className = "number";

@@ -189,6 +189,21 @@ def test_slider_leaves_near_atoms_alone(seen):
     assert max(map(float, distances)) <= 2.5
 
 
+def test_table_counts_equal_atoms_together(seen):
+    seen.page.select_option("#crystal", label="NaCl, salt")
+    seen.page.select_option("#site", index=0)
+    rows = [
+        row.split("\t")
+        for row in seen.page.locator("#neighbours tbody tr").all_inner_texts()
+    ]
+    shells = {(atom, distance): int(number) for atom, distance, number, *_ in rows}
+    assert shells["1 Na", "0.00"] == 1
+    assert shells["2 Cl", "2.82"] == 6
+    assert shells["1 Na", "3.99"] == 12
+    for _, _, number, each, _ in rows:
+        assert int(number) * float(each) <= 1
+
+
 def test_worst_prediction_opens_in_three_dimensions(seen):
     seen.page.select_option("#crystal", index=2)
     seen.page.locator("button.look").first.click()
@@ -213,7 +228,9 @@ def test_no_button_sends_data_away(seen):
         "(buttons) => buttons.map((one) => one.dataset.title || '')"
     )
     assert len(titles) > 10
-    assert not [one for one in titles if re.search("share|cloud|server|studio", one, re.I)]
+    assert not [
+        one for one in titles if re.search("share|cloud|server|studio", one, re.I)
+    ]
 
 
 def test_phone_needs_no_sideways_scrolling(browser, file):
