@@ -220,6 +220,8 @@ def main() -> None:
             one.start()
         for one in workers:
             one.join()
+        if any(one.exitcode for one in workers):
+            raise SystemExit("a worker failed; what is done is kept")
     results = Results(options.output).all()
     print_table(results, list(LEARNERS))
     draw(results, options.output / "long_range.png")

@@ -113,7 +113,8 @@ def examine(
     Args:
         predictor: The trained model.
         entries: The crystals that were analysed, once more.
-        found: The analysis; crystals that cannot be examined become its failures.
+        found: The analysis; crystals that cannot be examined are noted
+            there and in its failures.
         ids: Which ones; without any, the only crystal of the analysis, if it has one.
     """
     crystals = found.survey.crystals["id"]
@@ -124,8 +125,7 @@ def examine(
     files, failures = examine_crystals(predictor, entries, wanted, folder)
     found.files += [f"crystals/{name}" for name in files]
     found.survey.failures.extend(failures)
-    for failure in failures:
-        found.survey.ledger.add(failure)
+    found.notes += [f"not examined: {one.id}: {one.reason}" for one in failures]
     write_failures(found.folder / "failures.csv", found.survey.failures)
 
 

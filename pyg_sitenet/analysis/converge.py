@@ -58,7 +58,7 @@ def untrained(predictor: Predictor, seed: int = 0) -> Predictor:
     trained = predictor.network
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = SiteNet(trained.config, num_targets=len(trained.target_mean))
+        model = SiteNet(trained.config, layout=trained.layout)
     model.set_target_scaling(trained.target_mean.cpu(), trained.target_scale.cpu())
     return Predictor(model, predictor.description, predictor.device)
 

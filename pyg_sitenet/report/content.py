@@ -10,9 +10,10 @@ import pandas as pd
 
 from pyg_sitenet.analysis.analyze import Analysis
 from pyg_sitenet.analysis.attention import distance_table, histogram_table
+from pyg_sitenet.analysis.encoder import read_crystal
 from pyg_sitenet.analysis.errors import with_errors
-from pyg_sitenet.data.records import Failure, Record
-from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.encoder import Item
+from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError, StructureError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.prediction import Predictor, column_name
@@ -59,7 +60,7 @@ class ReportContent:
 def collect(
     predictor: Predictor,
     analysis: Analysis,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     *,
     title: str,
     history: Sequence[Mapping[str, float]] = (),
@@ -124,7 +125,7 @@ def _missing(chosen: Sequence[str], present: Collection[str]) -> list[str]:
 
 def _view_all(
     predictor: Predictor,
-    entries: Iterable[Entry | Failure],
+    entries: Iterable[Item],
     ids: Sequence[str],
     crystals: pd.DataFrame,
 ) -> tuple[list[CrystalView], list[str]]:
@@ -134,13 +135,14 @@ def _view_all(
         if entry.id not in wanted or isinstance(entry, Failure):
             continue
         wanted.remove(entry.id)
-        record = entry.read()
+        record = read_crystal(entry)
         try:
-            if isinstance(record, Record):
-                values = _values(predictor, rows.loc[entry.id])
-                found[entry.id] = view_crystal(
-                    predictor, record.structure, entry.id, values
-                )
+            if isinstance(record, Failure):
+                raise StructureError(f"{entry.id}: {record.reason}")
+            values = _values(predictor, rows.loc[entry.id])
+            found[entry.id] = view_crystal(
+                predictor, record.structure, entry.id, values
+            )
         except (DataError, StructureError) as error:
             notes.append(f"not in the 3-D view: {error}")
         if not wanted:

@@ -22,7 +22,7 @@
     [4, 5], [4, 6], [5, 7], [6, 7]];
   const ROWS = 12;
   const scene = at("crystal-scene");
-  let drawn = false;
+  let drawn = null;  // the view on the screen
 
   const fill = (select, labels) => {
     select.replaceChildren(...labels.map((text, value) => new Option(text, value)));
@@ -85,24 +85,43 @@
     return [cellTrace(state.view), ...parts, selfTrace(state)];
   };
 
-  const layout = (state) => {
-    const axis = { visible: false };
-    return {
-      margin: { l: 0, r: 0, t: 0, b: 0 }, uirevision: state.view.id,
-      legend: { orientation: "h", y: 0, yanchor: "top", itemsizing: "constant" },
-      scene: { aspectmode: "data", xaxis: axis, yaxis: axis, zaxis: axis,
-        camera: { eye: { x: 1.2, y: 1, z: 0.6 } } },
-    };
+  const AXIS = { visible: false };
+  const LAYOUT = {
+    margin: { l: 0, r: 0, t: 0, b: 0 },
+    legend: { orientation: "h", y: 0, yanchor: "top", itemsizing: "constant" },
+    scene: { aspectmode: "data", xaxis: AXIS, yaxis: AXIS, zaxis: AXIS,
+      camera: { eye: { x: 1.2, y: 1, z: 0.6 } } },
   };
 
-  const showTable = ({ view, around, weights }, atoms) => {
+  const update = (all) => {
+    const names = ["x", "y", "z", "customdata", "hovertext", "marker"];
+    const values = names.map((name) => [name, all.map((trace) => trace[name])]);
+    Plotly.restyle(scene, Object.fromEntries(values));
+  };
+
+  // Equal atoms at one distance are a row.
+  const shells = ({ view, around, weights }, atoms) => {
+    const found = new Map();
+    for (const atom of atoms) {
+      const name = siteName(view, around.sender[atom]);
+      const distance = around.distance[atom];
+      const key = `${name} ${distance.toFixed(2)} ${weights[atom].toPrecision(3)}`;
+      const shell = found.get(key) ?? { name, distance, weight: weights[atom], count: 0 };
+      shell.count += 1;
+      found.set(key, shell);
+    }
+    return [...found.values()].sort((a, b) => b.weight - a.weight).slice(0, ROWS);
+  };
+
+  const showTable = (state, atoms) => {
     let sum = 0;
-    const ranked = [...atoms].sort((a, b) => weights[b] - weights[a]).slice(0, ROWS);
-    at("neighbours").tBodies[0].replaceChildren(...ranked.map((atom) => {
-      sum += weights[atom];
+    const rows = shells(state, atoms).map(({ name, distance, weight, count }) => {
+      sum += weight * count;
+      return [name, distance.toFixed(2), count, weight.toPrecision(3), sum.toFixed(3)];
+    });
+    at("neighbours").tBodies[0].replaceChildren(...rows.map((texts) => {
       const row = document.createElement("tr");
-      [siteName(view, around.sender[atom]), around.distance[atom].toFixed(3),
-        weights[atom].toPrecision(3), sum.toFixed(3)].forEach((text, column) => {
+      texts.forEach((text, column) => {
         const cell = row.insertCell();
         cell.textContent = text;
         if (column > 0) cell.className = "number";
@@ -121,9 +140,14 @@
       `${(100 * atoms.reduce((sum, atom) => sum + state.weights[atom], 0)).toFixed(1)} ` +
       "% of its attention.";
     showTable(state, atoms);
-    Plotly.react(scene, traces(state, atoms, top), layout(state), config);
-    if (!drawn) scene.on("plotly_click", onClick);
-    drawn = true;
+    const all = traces(state, atoms, top);
+    if (drawn === state.view) {
+      update(all);  // keeps the reader's point of view
+    } else {
+      Plotly.newPlot(scene, all, LAYOUT, config);
+      scene.on("plotly_click", onClick);
+      drawn = state.view;
+    }
   };
 
   // Redrawing inside the handler would leave the scene in the middle of its own event.

@@ -59,6 +59,27 @@ def test_targets_may_be_unknown(predictor, entries):
     assert np.isfinite(table["predicted gap [eV]"]).all()
 
 
+@pytest.mark.parametrize("disorder", ["error", "sample"])
+def test_disordered_crystal_is_its_first_ordering_or_refused(
+    make_predictor, entries, disorder
+):
+    settings = (f"data.disorder={disorder}", "data.orderings=2", "data.max_atoms=16")
+    mixed = Structure(
+        Lattice.cubic(6.0), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0] * 3, [0.5] * 3]
+    )
+    wanted = [entries[0], Entry("mixed", "mixed.cif", mixed)]
+    found = survey(make_predictor(*settings), wanted)
+    if disorder == "error":
+        assert "disordered" in found.failures[0].reason
+        return
+    row = found.crystals.set_index("id").loc["mixed"]
+    assert "its first ordering stands for it" in row["warnings"]
+    assert "no complexity: mixed.cif: disordered" in row["warnings"]
+    assert np.isnan(row["configurational complexity [bit]"])
+    assert np.isfinite(row["long range [A]"])
+    assert (found.ledger.used, found.ledger.warned) == (2, 1)
+
+
 def test_nothing_usable_is_an_error_with_the_first_reason(predictor):
     with pytest.raises(DataError, match=r"\(1 failed\); the first failure: no atoms"):
         survey(predictor, [FAILURE])

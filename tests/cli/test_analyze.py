@@ -106,5 +106,25 @@ def test_single_crystal_is_examined_and_others_by_id(sitenet, run, crystals, tmp
     ids = ["--crystal", "mp-441", "--crystal", "nobody"]
     many = sitenet("analyze", run, crystals, "--output", tmp_path / "many", *ids)
     assert many.exit_code == 0, many.output
-    assert "nobody: no crystal with this id" in many.stderr
+    assert "not examined: nobody: no crystal with this id" in many.stdout
+    assert "40 read: 40 analysed, 0 failed" in many.stderr
     assert (tmp_path / "many" / "crystals" / "mp-441" / "sites.csv").is_file()
+
+
+def test_prepared_crystals_are_analysed_as_far_as_their_graphs_go(
+    sitenet, run, crystals, small, tmp_path
+):
+    prepared, output = tmp_path / "prepared", tmp_path / "out"
+    target = ("--target", "gap")
+    done = sitenet("prepare", crystals, "--output", prepared, *target, *small)
+    assert done.exit_code == 0, done.output
+    done = sitenet("analyze", run, prepared, "--output", output, "--crystal", "mp-441")
+    assert done.exit_code == 0, done.output
+    assert "no complexity: prepared graphs hold no structure" in done.stderr
+    assert "not examined: mp-441: prepared graphs hold no structure" in done.stdout
+    table = pd.read_csv(output / "crystals.csv")
+    assert len(table) == 40
+    assert table["configurational complexity [bit]"].isna().all()
+    done = sitenet("embed", run, prepared, "--output", tmp_path / "vectors.npz")
+    assert done.exit_code == 1
+    assert "embed the source it was prepared from" in done.stderr

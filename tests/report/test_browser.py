@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -44,8 +45,8 @@ PLACE_OF_ATOM = """
       const scale = drawn.dataScale;
       const point = [trace.x[k] * scale[0], trace.y[k] * scale[1],
         trace.z[k] * scale[2], 1];
-      const [x, y, z, w] = times(projection, times(view, times(model, point)));
-      found.push({ site, depth: z / w, x: box.x + (x / w + 1) / 2 * box.width,
+      const [x, y, , w] = times(projection, times(view, times(model, point)));
+      found.push({ site, x: box.x + (x / w + 1) / 2 * box.width,
         y: box.y + (1 - y / w) / 2 * box.height });
     });
   }
@@ -135,14 +136,23 @@ def test_page_draws_all_and_says_and_asks_nothing(seen):
     assert seen.errors == []
 
 
+def room_around(atoms):
+    """Tell how far on the screen the next atom is."""
+
+    def room(one):
+        others = [other for other in atoms if other is not one]
+        return min(math.dist((one["x"], one["y"]), (o["x"], o["y"])) for o in others)
+
+    return room
+
+
 def test_clicked_atom_becomes_the_site_that_attends(seen):
     before = seen.text("#chosen")
     assert before.startswith("Site 1 ")
     seen.page.locator("#crystal-scene").scroll_into_view_if_needed()
     seen.page.wait_for_timeout(500)
     atoms = seen.page.evaluate(PLACE_OF_ATOM)
-    # The nearest to the eye that nothing hides.
-    target = min((one for one in atoms if one["site"] != 0), key=lambda a: a["depth"])
+    target = max((one for one in atoms if one["site"] != 0), key=room_around(atoms))
     seen.page.mouse.move(target["x"] - 3, target["y"])
     seen.page.mouse.move(target["x"], target["y"], steps=3)
     seen.page.wait_for_timeout(500)
@@ -179,6 +189,21 @@ def test_slider_leaves_near_atoms_alone(seen):
     assert max(map(float, distances)) <= 2.5
 
 
+def test_table_counts_equal_atoms_together(seen):
+    seen.page.select_option("#crystal", label="NaCl, salt")
+    seen.page.select_option("#site", index=0)
+    rows = [
+        row.split("\t")
+        for row in seen.page.locator("#neighbours tbody tr").all_inner_texts()
+    ]
+    shells = {(atom, distance): int(number) for atom, distance, number, *_ in rows}
+    assert shells["1 Na", "0.00"] == 1
+    assert shells["2 Cl", "2.82"] == 6
+    assert shells["1 Na", "3.99"] == 12
+    for _, _, number, each, _ in rows:
+        assert int(number) * float(each) <= 1
+
+
 def test_worst_prediction_opens_in_three_dimensions(seen):
     seen.page.select_option("#crystal", index=2)
     seen.page.locator("button.look").first.click()
@@ -203,7 +228,9 @@ def test_no_button_sends_data_away(seen):
         "(buttons) => buttons.map((one) => one.dataset.title || '')"
     )
     assert len(titles) > 10
-    assert not [one for one in titles if re.search("cloud|server|studio", one, re.I)]
+    assert not [
+        one for one in titles if re.search("share|cloud|server|studio", one, re.I)
+    ]
 
 
 def test_phone_needs_no_sideways_scrolling(browser, file):

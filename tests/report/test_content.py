@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+from pymatgen.core import Lattice, Structure
+
 from pyg_sitenet.report import collect, content, view
 from pyg_sitenet.report.content import telling_crystals
 
@@ -38,6 +42,16 @@ def test_crystal_that_is_not_there_is_a_note(make_predictor, analysis, made_entr
     assert note.startswith(
         "not in the 3-D view: there is no crystal 'gold' among the 3"
     )
+
+
+def test_disordered_crystal_is_a_note(make_predictor, analysis, made_entries):
+    alloy = Structure(
+        Lattice.cubic(3.75), [{"Cu": 0.75, "Au": 0.25}] * 2, [[0, 0, 0], [0.5] * 3]
+    )
+    entries = [replace(made_entries[0], content=alloy), *made_entries[1:]]
+    found = collect(make_predictor(), analysis, entries, title="gap")
+    assert [one.id for one in found.views] == ["quartz", "caesium"]
+    assert any(one.startswith("not in the 3-D view: salt: ") for one in found.notes)
 
 
 def test_crystal_that_is_too_large_is_a_note(
