@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.encoder import encode_groups, make_batch
-from pyg_sitenet.data.encoder import Encoded, Item
+from pyg_sitenet.data.encoder import Encoded, Item, Prepares
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
@@ -137,7 +137,8 @@ def _write_rows(
     names: list[tuple[str, str]] = []
     failures: list[Failure] = []
     ledger = Ledger()
-    for group in encode_groups(predictor, entries, workers, keep_origin=True):
+    items = map(_with_sites, entries)
+    for group in encode_groups(predictor, items, workers, keep_origin=True):
         for one in group:
             ledger.add(one)
         failures += [one for one in group if isinstance(one, Failure)]
@@ -178,11 +179,12 @@ def _add(
 
 
 def _of_every_site(data: Data, values: torch.Tensor) -> torch.Tensor:
-    if "site_multiplicity" not in data:
-        return values
-    if "merged_site" not in data:
-        raise DataError(
-            f"{data.id}: its prepared graph does not say which sites were merged; "
-            "embed the source it was prepared from"
-        )
-    return expand_sites(data, values)
+    return expand_sites(data, values) if "merged_site" in data else values
+
+
+def _with_sites(item: Item) -> Item:
+    if not isinstance(item, Prepares):
+        return item
+    reason = "prepared graphs do not say which sites were merged"
+    remedy = "embed the source it was prepared from"
+    return Failure(item.origin, item.id, "encode", f"{reason}: {remedy}", remedy)
