@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -51,4 +53,21 @@ def evaluate(
             for name, of in found.metrics.items()
         ]
         show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
+        _show_coverage(found.metrics, output)
     end(ledger, strict=strict)
+
+
+def _show_coverage(metrics: dict[str, dict[str, Any]], output: Path | None) -> None:
+    """Print what the intervals of a calibrated model do."""
+    from pyg_sitenet.evaluation import calibration_figure
+
+    rows = [
+        (name, *(f"{one[key]:.1%}" for key in ("level", "coverage")), one["mean_width"])
+        for name, of in metrics.items()
+        for one in of.get("coverage", ())
+    ]
+    if not rows:
+        return
+    show_table(["intervals of", "nominal", "measured", "mean width"], rows)
+    if output is not None:
+        typer.echo(f"Calibration: {calibration_figure(output)}")

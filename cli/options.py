@@ -6,14 +6,18 @@ from typing import Annotated
 import typer
 
 DATA_HELP = (
-    "the name of a bundled data set (dielectric) or of a Matbench task "
-    "(matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure files "
-    "with a table, a CSV, JSON or JSONL whose rows hold structures (also OPTIMADE "
-    "exports), or any file ASE reads."
+    "the name of a bundled data set (dielectric, formation_energy) or of a Matbench "
+    "task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure "
+    "files with a table, a CSV, JSON or JSONL whose rows hold structures (also "
+    "OPTIMADE exports), or any file ASE reads."
 )
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file or a run folder.")
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model file, a run folder, or formation-energy or band-gap.",
+    ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP}")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

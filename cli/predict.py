@@ -42,6 +42,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Start again in place of one that was stopped."),
 ]
+Level = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", help="Add an interval that holds the true value with P, as 0.9."
+    ),
+]
 Statistics = Annotated[
     bool,
     typer.Option(
@@ -59,6 +65,7 @@ def predict(
     disorder: Disorder = None,
     orderings: Orderings = None,
     seed: DisorderSeed = None,
+    level: Level = None,
     statistics: Statistics = False,
     workers: Workers = None,
     strict: Strict = False,
@@ -88,6 +95,7 @@ def predict(
         disorder=disorder,
         orderings=orderings,
         disorder_seed=seed,
+        level=level,
     )
     source = open_source(inputs)
     if output is not None:
@@ -140,7 +148,9 @@ def _show(
     else:
         spread = predictor.orders
         rows = [file_row(one, description, with_spread=spread) for one in predictions]
-        show_table(file_headings(description, with_spread=spread), rows)
+        show_table(
+            file_headings(description, with_spread=spread, level=predictor.level), rows
+        )
         if statistics:
             _show_statistics(_statistics_of(predictions, predictor))
     return ledger
@@ -187,6 +197,7 @@ def _as_json(
         "predictions": [
             {key: getattr(one, key) for key in keep}
             | ({"spread": asdict(one.spread)} if one.spread else {})
+            | ({"uncertainty": asdict(one.uncertainty)} if one.uncertainty else {})
             for one in predictions
         ],
         "failures": [asdict(one) for one in failures],

@@ -7,28 +7,29 @@ import math
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import pandas as pd
 import torch
-from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_sitenet.config import DataConfig, make_config
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure import StructureLike
-from pyg_sitenet.errors import StructureError
-from pyg_sitenet.model_file import ModelDescription, load_model
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
+from pyg_sitenet.prediction.batches import cut
+from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.rows import (
     Prediction,
     spread_columns,
     table_row,
+    uncertainty_columns,
     value_columns,
 )
 from pyg_sitenet.prediction.spread import average
@@ -47,6 +48,8 @@ class Predictor:
         device: Where to compute.
         data: How crystals become graphs, if not as the description says; what a model
             was trained with should stay, except for the handling of disorder.
+        level: Share of crystals whose true value is to lie in the interval that each
+            prediction gets, such as 0.9. (default: no intervals)
 
     Attributes:
         window: A batch ends after so many inputs, counted from the first one of a
@@ -61,14 +64,16 @@ class Predictor:
 
     def __init__(
         self,
-        model: SiteNet,
+        model: SiteNet | SiteNetEnsemble,
         description: ModelDescription,
         device: str | torch.device = "cpu",
         data: DataConfig | None = None,
+        level: float | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.model.site_embedding.settle()
+        for network in networks_of(model):
+            network.site_embedding.settle()
         self.description = description
         self.data = data = data or description.config.data
         self._encoder = Encoder(
@@ -81,6 +86,21 @@ class Predictor:
             disorder_seed=data.disorder_seed,
         )
         self._out_of_domain = OutOfDomain(description)
+        self._intervals = Intervals(description, level)
+
+    @property
+    def network(self) -> SiteNet:
+        """The network, for what looks into a single one.
+
+        Raises:
+            ConfigError: If the model is an ensemble.
+        """
+        if isinstance(self.model, SiteNet):
+            return self.model
+        raise ConfigError(
+            f"this needs a single network, the model is an ensemble of "
+            f"{len(self.model.members)}; take a run folder below its members/"
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -92,9 +112,15 @@ class Predictor:
         """Whether disordered crystals are ordered, and so may have a spread."""
         return self.data.disorder != "error"
 
-    def disorder_settings(self) -> dict[str, str | int]:
-        """Return what decides how disordered crystals are predicted."""
-        return self._encoder.disorder_settings
+    @property
+    def level(self) -> float | None:
+        """Share of crystals whose true value is to lie in the intervals, if any."""
+        return self._intervals.level
+
+    def settings(self) -> dict[str, str | int | float]:
+        """Return what decides the results beside the model: disorder and level."""
+        chosen: dict[str, str | int | float] = {**self._encoder.disorder_settings}
+        return chosen if self.level is None else chosen | {"level": self.level}
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
@@ -125,7 +151,9 @@ class Predictor:
             input), ``formula``, and one column per target with its unit in brackets.
             If disordered crystals are ordered, also for each target the standard
             deviation, minimum and maximum over the orderings, whose mean is the value,
-            and ``orderings`` and ``misfit`` (:class:`Spread`).
+            and ``orderings`` and ``misfit`` (:class:`Spread`). An ensemble adds the
+            standard deviation of its members, a ``level`` the ends of the interval
+            (:class:`Uncertainty`).
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
@@ -144,6 +172,7 @@ class Predictor:
                     warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(table_row(result, self.description))
         columns = ["id", "formula", *self.columns]
+        columns += uncertainty_columns(self.description, self.level)
         if self.orders:
             columns += spread_columns(self.description)
         if on_error == "record":
@@ -178,7 +207,7 @@ class Predictor:
         self, window: Iterable[Encoded | Failure]
     ) -> Iterator[list[Encoded | Failure]]:
         """Cut a window so that each part stays within the budget of sites and pairs."""
-        return _cut(window, self.data.max_sites, self.data.max_pairs)
+        return cut(window, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
@@ -187,7 +216,7 @@ class Predictor:
             graph for one in batch if isinstance(one, Encoded) for graph in one.graphs
         ]
         # More than one part only if the orderings of a single crystal fill it.
-        parts = _cut(graphs, self.data.max_sites, self.data.max_pairs)
+        parts = cut(graphs, self.data.max_sites, self.data.max_pairs)
         values = (row for part in parts for row in self._forward(part))
         for one in batch:
             if isinstance(one, Failure):
@@ -196,18 +225,25 @@ class Predictor:
                 yield self._result(one, list(islice(values, len(one.graphs))))
 
     @torch.inference_mode()
-    def _forward(self, graphs: list[Data]) -> list[list[float]]:
+    def _forward(self, graphs: list[Data]) -> list[tuple[list[float], list[float]]]:
+        """Return values and, of an ensemble, their spread for each graph."""
         if not graphs:
             return []
-        values: Tensor = self.model(
-            Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
+        batch = Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
+        values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
+        none: list[list[float]] = [[] for _ in graphs]
+        return list(
+            zip(
+                values.tolist(),
+                none if spread is None else spread.tolist(),
+                strict=True,
+            )
         )
-        rows: list[list[float]] = values.tolist()  # [num_graphs, T]
-        return rows
 
     def _result(
-        self, one: Encoded, rows: Sequence[Sequence[float]]
+        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
     ) -> Prediction | Failure:
+        rows = [values for values, _ in found]
         if not all(math.isfinite(value) for row in rows for value in row):
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
@@ -221,70 +257,27 @@ class Predictor:
         for graph in one.graphs:
             texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
         texts |= dict.fromkeys(self._out_of_domain.of_values(values))
-        formula = one.data.formula
         return Prediction(
-            one.id, formula, values, one.targets, one.origin, tuple(texts), spread
+            one.id,
+            one.data.formula,
+            values,
+            one.targets,
+            one.origin,
+            tuple(texts),
+            spread,
+            self._intervals.of(values, self._members_std(one, found)),
         )
 
-
-def load_predictor(
-    path: str | Path,
-    device: str | torch.device = "cpu",
-    *,
-    disorder: str | None = None,
-    orderings: int | None = None,
-    disorder_seed: int | None = None,
-) -> Predictor:
-    """Load a trained model for prediction.
-
-    Args:
-        path: A model file or a run folder.
-        device: Where to compute, for example ``"cuda"``.
-        disorder: What to do with disordered crystals: refuse them (``"error"``),
-            ``"sample"`` or ``"enumerate"`` their orderings
-            (:func:`~pyg_sitenet.data.disorder.order_structure`). By default, as in
-            training, as are the next two.
-        orderings: How many of a crystal at most.
-        disorder_seed: Decides which are sampled.
-
-    Raises:
-        ModelFileError: If the file is damaged, not one of ours, or newer.
-        ConfigError: If a setting has an impossible value.
-    """
-    model, description = load_model(path)
-    given = {
-        "disorder": disorder,
-        "orderings": orderings,
-        "disorder_seed": disorder_seed,
-    }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    known = description.config.data.model_dump()
-    config = make_config({"data": known | chosen}, origin="load_predictor")
-    return Predictor(model, description, device, config.data)
-
-
-G = TypeVar("G", Data, Encoded | Failure)
-
-
-def _cut(items: Iterable[G], max_sites: int, max_pairs: int) -> Iterator[list[G]]:
-    """Cut a sequence so that each part stays within the budget, or is one item."""
-    waiting: list[G] = []
-    sites = pairs = 0
-    for item in items:
-        num_sites, num_pairs = _size(item)
-        sites, pairs = sites + num_sites, pairs + num_pairs
-        if waiting and (sites > max_sites or pairs > max_pairs):
-            yield waiting
-            waiting, sites, pairs = [], num_sites, num_pairs
-        waiting.append(item)
-    yield waiting
-
-
-def _size(item: Data | Encoded | Failure) -> tuple[int, int]:
-    if isinstance(item, Failure):
-        return 0, 0
-    graphs = item.graphs if isinstance(item, Encoded) else (item,)
-    return sum(len(one.z) for one in graphs), sum(one.num_edges for one in graphs)
+    def _members_std(
+        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
+    ) -> dict[str, float]:
+        rows = [spread for _, spread in found]
+        if not rows[0]:
+            return {}
+        if one.ordered is None:
+            return dict(zip(self.description.targets, rows[0], strict=True))
+        # The mean over orderings: never less than the spread of the members' means.
+        return average(self.description.targets, rows, one.ordered)[0]
 
 
 def _explain(failure: Failure) -> str:

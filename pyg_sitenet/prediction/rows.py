@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.spread import Spread
 
 _KINDS = ("std", "min", "max")
@@ -24,6 +25,7 @@ class Prediction:
         origin: Where the crystal was read from.
         warnings: Reasons to trust the values less.
         spread: Of a disordered crystal, whose ``values`` are means over its orderings.
+        uncertainty: Of an ensemble, or if intervals were asked for.
     """
 
     id: str
@@ -33,12 +35,16 @@ class Prediction:
     origin: str = ""
     warnings: tuple[str, ...] = ()
     spread: Spread | None = None
+    uncertainty: Uncertainty | None = None
 
 
 def column_name(target: str, units: Mapping[str, str]) -> str:
     """Return the table heading of a target: its name, and its unit in brackets."""
-    unit = units.get(target, "")
-    return f"{target} [{unit}]" if unit else target
+    return _with_unit(target, units.get(target, ""))
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit else name
 
 
 def value_columns(description: ModelDescription) -> list[str]:
@@ -46,12 +52,34 @@ def value_columns(description: ModelDescription) -> list[str]:
     return [column_name(name, description.units) for name in description.targets]
 
 
+def uncertainty_columns(
+    description: ModelDescription, level: float | None
+) -> list[str]:
+    """Return the headings of the members' spread and of the interval's ends."""
+    kinds = ["members std"] if description.members > 1 else []
+    kinds += ["lower", "upper"] if level is not None else []
+    return [
+        _with_unit(f"{name} {kind}", description.units.get(name, ""))
+        for name in description.targets
+        for kind in kinds
+    ]
+
+
+def uncertainty_cells(
+    prediction: Prediction, description: ModelDescription
+) -> list[float]:
+    """Return what stands under :func:`uncertainty_columns`."""
+    found = prediction.uncertainty
+    if found is None:
+        return []
+    ends = (found.members_std, found.lower, found.upper)
+    return [one[name] for name in description.targets for one in ends if one]
+
+
 def spread_columns(description: ModelDescription) -> list[str]:
     """Return the headings that tell how a disordered crystal's orderings differ."""
     return [
-        column_name(
-            f"{name} {kind}", {f"{name} {kind}": description.units.get(name, "")}
-        )
+        _with_unit(f"{name} {kind}", description.units.get(name, ""))
         for name in description.targets
         for kind in _KINDS
     ] + ["orderings", "misfit"]
@@ -73,11 +101,15 @@ def spread_cells(
 
 
 def file_headings(
-    description: ModelDescription, *, with_spread: bool = False
+    description: ModelDescription,
+    *,
+    with_spread: bool = False,
+    level: float | None = None,
 ) -> list[str]:
     """Return the headings of a file of predictions."""
-    spread = spread_columns(description) if with_spread else []
-    return ["id", "formula", *value_columns(description), *spread, "warnings"]
+    more = uncertainty_columns(description, level)
+    more += spread_columns(description) if with_spread else []
+    return ["id", "formula", *value_columns(description), *more, "warnings"]
 
 
 def file_row(
@@ -85,6 +117,7 @@ def file_row(
 ) -> list[object]:
     """Return what a file of predictions says under its headings."""
     values: list[object] = [prediction.values[name] for name in description.targets]
+    values += uncertainty_cells(prediction, description)
     if with_spread:
         cells = spread_cells(prediction, description)
         values += ["" if cell is None else cell for cell in cells]
@@ -107,5 +140,17 @@ def table_row(
         "formula": result.formula,
         "reason": "",
         **dict(zip(value_columns(description), values, strict=True)),
+        **_uncertainty_row(result, description),
         **dict(spread),
     }
+
+
+def _uncertainty_row(
+    prediction: Prediction, description: ModelDescription
+) -> dict[str, float]:
+    found = prediction.uncertainty
+    if found is None:
+        return {}
+    level = 0.0 if found.lower else None  # any: the headings do not name it
+    columns = uncertainty_columns(description, level)
+    return dict(zip(columns, uncertainty_cells(prediction, description), strict=True))

@@ -57,14 +57,16 @@ def predict_to_file(
             run to go on with is another one (model, inputs, their content, version), or
             it is unfinished and neither ``resume`` nor ``overwrite`` is set.
     """
-    headings = file_headings(predictor.description, with_spread=predictor.orders)
+    headings = file_headings(
+        predictor.description, with_spread=predictor.orders, level=predictor.level
+    )
     run = Run(
         version=pyg_sitenet.__version__,
         model=predictor.fingerprint(),
         columns=tuple(headings),
         inputs=source.name,
         content=source.digest(),
-        settings={"window": predictor.window, **predictor.disorder_settings()},
+        settings={"window": predictor.window, **predictor.settings()},
     )
     with ResultFiles(
         Path(output), headings, run, resume=resume, overwrite=overwrite

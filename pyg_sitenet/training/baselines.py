@@ -26,7 +26,7 @@ def fit_baselines(
     maximum of the element properties: it knows nothing of the structure.
 
     Args:
-        train: Graphs with ``z`` and ``y`` to fit on.
+        train: Graphs with ``z`` and ``y`` to fit on; what is NaN is left out.
         others: Graphs to predict.
         seed: Seed of the forest.
 
@@ -34,7 +34,7 @@ def fit_baselines(
         For each baseline the predictions, ``[len(others), T]`` in target units.
     """
     y = np.stack([data.y.numpy()[0] for data in train]).astype(np.float64)  # [N, T]
-    mean = np.tile(y.mean(axis=0), (len(others), 1))
+    mean = np.tile(np.nanmean(y, axis=0), (len(others), 1))
     return {"mean": mean, "composition": _composition(train, others, y, seed)}
 
 
@@ -90,6 +90,8 @@ def _forest(
 
     All trees of a large data set would take more memory than the rest of a training.
     """
+    fits = ~np.isnan(y)
+    known, y = known[fits], y[fits]
     random = np.random.RandomState(seed)
     total = np.zeros(len(unknown))
     for _ in range(NUM_TREES):

@@ -65,10 +65,20 @@ def plot_parity(
     predicted: NDArray[np.float64],
     units: Mapping[str, str],
     targets: Sequence[str],
+    *,
+    kind: str = "test crystals",
 ) -> None:
-    """Draw predictions against known values of the test part, one panel per target.
+    """Draw predictions against known values, one panel per target.
 
-    Without a test part the figure says so.
+    Crystals of unknown value (NaN) are left out; without any the figure says so.
+
+    Args:
+        path: The PNG file to write.
+        truth: Known values.
+        predicted: Predicted values.
+        units: Unit of each target.
+        targets: Names of the targets.
+        kind: What the crystals are, for the title.
 
     Shapes:
         - **truth, predicted:** :math:`(N, T)`
@@ -78,13 +88,15 @@ def plot_parity(
         name = column_name(target, units)
         axes.set_xlabel(name)
         axes.set_ylabel(f"predicted {name}")
-        if not len(truth):
-            axes.set_title("no test crystals")
+        known = np.isfinite(truth[:, t])
+        if not known.any():
+            axes.set_title(f"no {kind}")
             continue
-        _draw_parity(axes, truth[:, t], predicted[:, t])
-        error = float(np.abs(truth[:, t] - predicted[:, t]).mean())
+        pair = truth[known, t], predicted[known, t]
+        _draw_parity(axes, *pair)
+        error = float(np.abs(pair[0] - pair[1]).mean())
         unit = units.get(target, "")
-        axes.set_title(f"{len(truth)} test crystals, MAE {error:.3g} {unit}".rstrip())
+        axes.set_title(f"{known.sum()} {kind}, MAE {error:.3g} {unit}".rstrip())
     figure.savefig(path, dpi=150)
 
 

@@ -23,6 +23,7 @@ from pyg_sitenet.training.baselines import fit_baselines
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.uncertainty import Calibration
 
 Array = NDArray[np.float64]
 
@@ -34,11 +35,13 @@ class Outcome:
     Attributes:
         config: All settings.
         units: Unit of each target that has one.
-        crystals: The parts ``train``, ``val`` and ``test``, read as they are needed.
-        predicted: Predictions for ``val`` and ``test``, each [N, T] in target units.
+        crystals: The parts ``train``, ``val``, ``calibration`` and ``test``, read as
+            they are needed.
+        predicted: Predictions for all parts but ``train``, each [N, T] in target units.
         history: Errors of every epoch.
         num_failed: Inputs that could not be used.
         num_parameters: Of the model.
+        spread: Standard deviation of an ensemble's members, as ``predicted``.
     """
 
     config: Config
@@ -48,6 +51,7 @@ class Outcome:
     history: History
     num_failed: int
     num_parameters: int
+    spread: Mapping[str, Array] | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -63,6 +67,8 @@ class Outcome:
 def summarise(outcome: Outcome) -> dict[str, Any]:
     """Return the metrics of a run, those of the baselines beside the model's."""
     sizes = {name: len(part) for name, part in outcome.crystals.items()}
+    if not sizes["calibration"]:  # a part that few runs have
+        del sizes["calibration"]
     return {
         "targets": _target_metrics(outcome),
         "num_crystals": sizes | {"failed": outcome.num_failed},
@@ -73,21 +79,36 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def describe(outcome: Outcome, metrics: Mapping[str, Any]) -> ModelDescription:
+def describe(
+    outcome: Outcome,
+    metrics: Mapping[str, Any],
+    calibration: Calibration | None = None,
+) -> ModelDescription:
     """Return what the model file says about the model."""
     targets, y = outcome.targets, outcome.truth("train")
-    ranges = zip(y.min(axis=0).tolist(), y.max(axis=0).tolist(), strict=True)
     elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
     return ModelDescription(
         config=outcome.config,
         targets=targets,
         units={name: outcome.units[name] for name in targets if name in outcome.units},
         elements=tuple(sorted(elements)),
-        target_ranges=dict(zip(targets, ranges, strict=True)),
+        target_ranges=_ranges(targets, y),
         domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
+        members=outcome.config.training.members,
+        calibration=calibration,
     )
+
+
+def _ranges(targets: Sequence[str], y: Array) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest known value of each target that has one."""
+    known = {name: y[~np.isnan(y[:, t]), t] for t, name in enumerate(targets)}
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in known.items()
+        if len(values)
+    }
 
 
 def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
@@ -111,6 +132,8 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
         name = column_name(target, outcome.units)
         table[name] = truth[:, t]
         table[f"predicted {name}"] = outcome.predicted["test"][:, t]
+        if outcome.spread is not None:
+            table[f"spread {name}"] = outcome.spread["test"][:, t]
     pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
 
 

@@ -17,16 +17,22 @@ class TargetError(Exception):
 def parse_targets(
     values: Mapping[str, Any], targets: Sequence[str]
 ) -> dict[str, float]:
-    """Return the targets of a crystal.
+    """Return the targets of a crystal, NaN for one that is not known.
 
     Args:
         values: What its row or frame holds.
         targets: The names of the targets.
 
     Raises:
-        TargetError: If one is missing, text, not finite or too large.
+        TargetError: If one is text, infinite or too large, or if none is known.
     """
-    return {name: _parse(name, values.get(name)) for name in targets}
+    known = [name for name in targets if not _is_gap(values.get(name))]
+    if targets and not known:
+        raise TargetError(_explain_gaps(values, targets))
+    return {
+        name: _parse(name, values[name]) if name in known else math.nan
+        for name in targets
+    }
 
 
 def is_number(value: object) -> bool:
@@ -40,9 +46,23 @@ def is_number(value: object) -> bool:
     return True
 
 
-def _parse(name: str, value: object) -> float:
+def _is_gap(value: object) -> bool:
+    """Tell whether a cell is empty or NaN, which is how tables write "not known"."""
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise TargetError(f"the target {name!r} is missing")
+        return True
+    return is_number(value) and math.isnan(float(value))  # type: ignore[arg-type]
+
+
+def _explain_gaps(values: Mapping[str, Any], targets: Sequence[str]) -> str:
+    if len(targets) > 1:
+        return f"none of the targets {', '.join(map(repr, targets))} is known"
+    value = values.get(targets[0])
+    if is_number(value):
+        return f"the target {targets[0]!r} is not finite: {value!s:.60}"
+    return f"the target {targets[0]!r} is missing"
+
+
+def _parse(name: str, value: object) -> float:
     if not is_number(value):
         raise TargetError(f"the target {name!r} is not a number: {value!r:.60}")
     number = float(value)  # type: ignore[arg-type]

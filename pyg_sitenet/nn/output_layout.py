@@ -1,0 +1,129 @@
+"""Which outputs of the network belong to which target, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pyg_sitenet.config import Config
+
+_FORWARD = {"log": torch.log, "log10": torch.log10, "log1p": torch.log1p}
+_BACKWARD = {
+    "log": torch.exp,
+    "log10": lambda value: torch.pow(10.0, value),
+    "log1p": torch.expm1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOutputs:
+    """The outputs of one target.
+
+    Attributes:
+        name: The target.
+        start: Its first output.
+        classes: Names of the classes, each with an output; none for a number.
+        transform: What is learnt of a number: itself (``""``), or its ``log``,
+            ``log10`` or ``log1p``.
+    """
+
+    name: str
+    start: int
+    classes: tuple[str, ...] = ()
+    transform: str = ""
+
+    @property
+    def columns(self) -> slice:
+        """Its outputs."""
+        return slice(self.start, self.start + max(1, len(self.classes)))
+
+    def learned(self, y: Tensor) -> Tensor:
+        """Return what is learnt of values in the target's unit."""
+        return _FORWARD[self.transform](y) if self.transform else y
+
+    def in_unit(self, value: Tensor) -> Tensor:
+        """Return the value in the target's unit of what was learnt."""
+        return _BACKWARD[self.transform](value) if self.transform else value
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLayout:
+    """The outputs of all targets, in their order.
+
+    Numbers have one output each; a target of classes has one for each of them, the
+    logits of a softmax.
+
+    Attributes:
+        targets: One entry per target.
+    """
+
+    targets: tuple[TargetOutputs, ...]
+
+    @classmethod
+    def of(cls, config: Config) -> OutputLayout:
+        """Return the layout that a configuration asks for."""
+        transforms = config.training.target_transform
+        return cls.make(config.data.targets, transforms=transforms)
+
+    @classmethod
+    def make(
+        cls,
+        names: Sequence[str],
+        classes: Mapping[str, Sequence[str]] | None = None,
+        transforms: Mapping[str, str] | None = None,
+    ) -> OutputLayout:
+        """Lay the outputs out for targets of these names, classes and transforms."""
+        targets, start = [], 0
+        for name in names:
+            labels = tuple((classes or {}).get(name, ()))
+            transform = (transforms or {}).get(name, "")
+            targets.append(TargetOutputs(name, start, labels, transform))
+            start = targets[-1].columns.stop
+        return cls(tuple(targets))
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of outputs."""
+        return self.targets[-1].columns.stop if self.targets else 0
+
+    def activate(self, raw: Tensor, activation: str) -> Tensor:
+        """Apply the output activation to numbers that are learnt as they are.
+
+        Shapes:
+            - **input, output:** :math:`(B, T_{out})`
+        """
+        if activation == "identity":
+            return raw
+        if activation == "softplus":
+            active = torch.nn.functional.softplus(raw)
+        else:  # clamp at zero, with the gradient of the identity
+            active = raw + (raw.relu() - raw).detach()
+        plain = self._mask(lambda one: not (one.classes or one.transform), raw)
+        return torch.where(plain, active, raw)
+
+    def answers(self, learned: Tensor) -> Tensor:
+        """Return numbers in their units, and probabilities of classes.
+
+        Shapes:
+            - **input, output:** :math:`(B, T_{out})`
+        """
+        if not any(one.classes or one.transform for one in self.targets):
+            return learned
+        parts = [
+            learned[:, one.columns].softmax(dim=-1)
+            if one.classes
+            else one.in_unit(learned[:, one.columns])
+            for one in self.targets
+        ]
+        return torch.cat(parts, dim=-1)
+
+    def _mask(self, holds: Callable[[TargetOutputs], bool], like: Tensor) -> Tensor:
+        flags = [
+            holds(one)
+            for one in self.targets
+            for _ in range(one.columns.start, one.columns.stop)
+        ]
+        return torch.tensor(flags, device=like.device)

@@ -1,0 +1,61 @@
+"""Do intervals hold what they promise? Measured against known values."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_sitenet.uncertainty.conformal import Calibration, conformal_rank
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+class Coverage(TypedDict):
+    """What the intervals of one level do: nominal and measured share, mean width."""
+
+    level: float
+    coverage: float
+    mean_width: float
+
+
+def measure_coverage(
+    calibration: Calibration,
+    target: str,
+    truth: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    spread: NDArray[np.float64] | None = None,
+) -> list[Coverage]:
+    """Measure the intervals of a target at all levels that the calibration allows.
+
+    Args:
+        calibration: Of the model; a target that it lacks gives an empty list.
+        target: Which property.
+        truth: Known values ``[N]``; crystals without a value (NaN) do not count.
+        predicted: Predictions for the same crystals, ``[N]``.
+        spread: Standard deviation of the members of an ensemble, ``[N]``.
+
+    Returns:
+        For each level the share of crystals inside, and the mean width of the
+        intervals in units of the target (their sharpness).
+    """
+    known = np.isfinite(truth)
+    count = len(calibration.scores.get(target, ()))
+    if not known.any():
+        return []
+    error = np.abs(truth - predicted)[known]
+    sigma = np.zeros(len(error)) if spread is None else spread[known]
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if conformal_rank(count, level) > count:
+            continue
+        half = [calibration.half_width(target, level, one) for one in sigma.tolist()]
+        found.append(
+            {
+                "level": level,
+                "coverage": float((error <= half).mean()),
+                "mean_width": 2 * float(np.mean(half)),
+            }
+        )
+    return found

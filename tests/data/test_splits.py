@@ -1,0 +1,69 @@
+"""Splits that keep what is alike together, and folds that test every crystal once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.splits import make_splits
+from pyg_sitenet.errors import DataError
+
+# 100 crystals of 40 formulas, some with many polymorphs.
+FORMULAS = [f"A{k}" for k in np.random.default_rng(0).zipf(1.5, 100) % 40]
+
+
+def _split(**settings: object) -> dict[str, np.ndarray]:
+    config = DataConfig.model_validate({"split": "composition"} | settings)
+    return make_splits(config, FORMULAS)
+
+
+@pytest.mark.parametrize("settings", [{}, {"folds": 4, "fold": 2}])
+@pytest.mark.parametrize("seed", range(5))
+def test_polymorphs_of_a_formula_are_in_one_part(seed, settings):
+    parts = _split(split_seed=seed, calibration_fraction=0.1, **settings)
+    joined = np.concatenate(list(parts.values()))
+    assert sorted(joined) == list(range(100))
+    formulas = {name: {FORMULAS[i] for i in part} for name, part in parts.items()}
+    assert not formulas["train"] & formulas["test"]
+    assert not formulas["train"] & formulas["val"]
+    assert not formulas["val"] & formulas["test"]
+    assert not formulas["calibration"] & (formulas["train"] | formulas["val"])
+    assert not formulas["calibration"] & formulas["test"]
+    assert all(formulas.values())
+
+
+def test_composition_split_is_about_as_large_as_asked():
+    parts = _split()
+    assert 12 <= len(parts["test"]) <= 20
+    assert len(parts["val"]) <= 8
+
+
+@pytest.mark.parametrize("split", ["random", "composition"])
+def test_every_crystal_is_tested_in_one_fold(split):
+    tests = [_split(split=split, folds=5, fold=fold)["test"] for fold in range(5)]
+    assert sorted(np.concatenate(tests)) == list(range(100))
+    if split == "random":
+        assert [len(part) for part in tests] == [20] * 5
+
+
+def test_test_part_does_not_depend_on_validation():
+    one, other = (_split(val_fraction=val)["test"] for val in (0.1, 0.4))
+    assert one.tolist() == other.tolist()
+
+
+def test_group_larger_than_a_part_leaves_it_something():
+    parts = make_splits(DataConfig(split="composition"), ["A"] * 8 + ["B"] * 9)
+    assert sorted(map(len, parts.values())) == [0, 0, 8, 9]
+    assert len(parts["train"]) > 0
+    assert len(parts["test"]) > 0
+
+
+def test_one_formula_is_trained_on():
+    parts = make_splits(DataConfig(split="composition"), ["A"] * 5)
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [5, 0, 0]
+
+
+def test_fewer_groups_than_folds_is_an_error():
+    with pytest.raises(DataError, match="2 crystals or groups cannot make 3 folds"):
+        make_splits(DataConfig(split="composition", folds=3), ["A", "B", "A"])
