@@ -67,6 +67,11 @@ class ModelDescription(BaseModel):
         return OutputLayout.make(self.targets, self.classes, transforms)
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs: of numbers the target, of classes each probability."""
+        return self.layout.outputs
+
+    @property
     def classes(self) -> dict[str, tuple[str, ...]]:
         """Labels of each target that is classes, in the order of the outputs."""
         return dict(self.config.data.classes)

@@ -11,7 +11,8 @@ Array = NDArray[np.float64]
 Score = dict[str, float | None]
 
 CLASS_SCORES = ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss")
-_LEAST = float(np.finfo(np.float32).tiny)  # probability whose logarithm is still taken
+# Least probability whose logarithm is taken: nearer to 1 or 0 float32 does not tell.
+_LEAST = float(np.finfo(np.float32).eps)
 
 
 def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:

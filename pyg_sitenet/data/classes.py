@@ -86,7 +86,8 @@ def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
         counts = _count(source, name)
         found[name] = _ordered(counts)
         shown = ", ".join(f"{label} ({counts[label]})" for label in found[name])
-        _logger.info("%s: learnt as the classes %s", name, shown)
+        level = logging.INFO if name in data.classes else logging.WARNING
+        _logger.log(level, "%s: labels, learnt as the classes %s", name, shown)
     return found
 
 

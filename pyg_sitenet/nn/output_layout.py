@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,12 @@ class TargetOutputs:
         if not self.classes:
             return (self.name,)
         return tuple(f"{self.name} p({label})" for label in self.classes)
+
+    def known(self, value: float) -> tuple[float, ...]:
+        """Return what the outputs should be: the value, or 1 for its class, else 0."""
+        if not self.classes or math.isnan(value):
+            return (value,) * len(self.outputs)
+        return tuple(float(k == value) for k in range(len(self.classes)))
 
     def label(self, answers: Sequence[float]) -> str:
         """Return the most probable class.
@@ -108,6 +115,16 @@ class OutputLayout:
     def outputs(self) -> tuple[str, ...]:
         """What the outputs are called, those of all targets."""
         return tuple(name for one in self.targets for name in one.outputs)
+
+    def known(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return what the outputs should be for known targets, NaN where unknown."""
+        return {
+            name: value
+            for one in self.targets
+            for name, value in zip(
+                one.outputs, one.known(values.get(one.name, math.nan)), strict=True
+            )
+        }
 
     def activate(self, raw: Tensor, activation: str) -> Tensor:
         """Apply the output activation to numbers that are learnt as they are.

@@ -84,7 +84,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "num_parameters": outcome.num_parameters,
         "epochs": len(outcome.history.epochs),
         "best_epoch": outcome.history.best_epoch,
-        "notes": _notes(sizes),
+        "notes": [*_class_notes(outcome), *_notes(sizes)],
     }
 
 
@@ -238,6 +238,18 @@ def baseline_errors(found: Mapping[str, Any]) -> dict[str, float]:
     kind = "log_loss" if "classes" in found else "mae"
     errors = {name: one["test"][kind] for name, one in found["baselines"].items()}
     return {name: error for name, error in errors.items() if error is not None}
+
+
+def _class_notes(outcome: Outcome) -> list[str]:
+    """Say which targets were learnt as classes, and how many crystals had each."""
+    y, notes = outcome.truth("train"), []
+    for t, one in enumerate(outcome.layout.targets):
+        counts = [int((y[:, t] == k).sum()) for k in range(len(one.classes))]
+        pairs = zip(one.classes, counts, strict=True)
+        shown = ", ".join(f"{label} ({count})" for label, count in pairs)
+        if shown:
+            notes.append(f"{one.name}: learnt as the classes {shown} in training")
+    return notes
 
 
 def _notes(sizes: Mapping[str, int]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,19 @@ class Source:
             if isinstance(entry, Entry):
                 origins[entry.id] = entry.origin
             yield entry
+
+    def has(self, targets: Sequence[str], classes: Collection[str]) -> list[str]:
+        """Return which of the targets it has values of: numbers, or labels of classes.
+
+        Args:
+            targets: Names.
+            classes: Those that are classes.
+        """
+        return [
+            name
+            for name in targets
+            if name in self.available or (name in classes and name in self.labels)
+        ]
 
     def column(self, name: str) -> Iterator[Any]:
         """Yield the cells of a column, as they stand there.
