@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_sitenet.nn.output_layout import TargetOutputs
-from pyg_sitenet.training.report import Outcome
+from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 from pyg_sitenet.uncertainty import (
     Calibration,

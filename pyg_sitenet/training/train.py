@@ -38,7 +38,8 @@ from pyg_sitenet.training.finish import finish
 from pyg_sitenet.training.fit import fit
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.module import SiteNetModule
-from pyg_sitenet.training.report import Outcome, write_failures
+from pyg_sitenet.training.outcome import Outcome
+from pyg_sitenet.training.report import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     open_run_folder,

@@ -21,6 +21,7 @@ from pyg_sitenet.evaluation import evaluate
 from pyg_sitenet.model_file import load_network, read_description
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.prediction import frame_statistics
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.fine_tuning import for_other_data, start_from
 from pyg_sitenet.training.folds import cross_validate
@@ -31,7 +32,7 @@ RUN = (
     "data.split=random",
     "data.calibration_fraction=0.3",
     "data.environment=supercell",
-    "training.max_epochs=12",
+    "training.max_epochs=20",
     "training.class_weights=balanced",
 )
 
@@ -286,6 +287,37 @@ def test_ensemble_averages_probabilities_and_folds_keep_groups(
     mean = np.mean([member[name] for member in members], axis=0)
     assert rows[0][name].to_numpy() == pytest.approx(mean, abs=1e-5)
     assert (rows[0][f"spread {name.removeprefix('predicted ')}"] >= 0).all()
+
+
+def test_fine_tuning_on_other_classes_from_the_command_line(
+    learnt: RunResult, table: Path, cache: Path, tmp_path: Path
+) -> None:
+    arguments = ["train", table, "-t", "family", "--from", learnt.folder, "-o"]
+    arguments += [tmp_path / "tuned", "--set", "training.max_epochs=1"]
+    arguments += ["--set", "data.calibration_fraction=0"]
+    environment = {"PYG_SITENET_CACHE": str(cache)}
+    names = [str(one) for one in arguments]
+    result = CliRunner().invoke(app, names, env=environment)
+    assert result.exit_code == 0, result.output
+    assert "test of family" in result.output
+    assert "majority" in result.output
+    assert "family: learnt as the classes family 0 (" in " ".join(result.output.split())
+    found = read_description(tmp_path / "tuned")
+    assert found.classes == {"family": tuple(f"family {k}" for k in range(7))}
+
+
+def test_statistics_of_frames_are_of_probabilities(
+    learnt: RunResult, nacl: Structure
+) -> None:
+    predictor = load_predictor(learnt.folder)
+    frames = [nacl.copy().scale_lattice(nacl.volume * k) for k in (0.98, 1.0, 1.03)]
+    with pytest.warns(UserWarning, match="training"):
+        table = predictor.predict(frames)
+    found = frame_statistics(table, predictor.columns).set_index("target")
+    names = ["wide p(false)", "wide p(true)"]
+    assert found.loc[names, "mean"].sum() == pytest.approx(1.0, abs=1e-6)
+    assert found.loc[names[1], "mean"] == pytest.approx(table[names[1]].mean())
+    assert "wide" not in found.index
 
 
 def test_commands_show_classes(learnt: RunResult, table: Path) -> None:
