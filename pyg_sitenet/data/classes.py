@@ -83,7 +83,7 @@ def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     for name in names:
         if name not in data.classes and name not in source.labels:
             continue
-        counts = _count(source, name)
+        counts = _count(source, name, is_asked=name in data.classes)
         found[name] = _ordered(counts)
         shown = ", ".join(f"{label} ({counts[label]})" for label in found[name])
         level = logging.INFO if name in data.classes else logging.WARNING
@@ -91,7 +91,7 @@ def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _count(source: Source, name: str) -> Counter[str]:
+def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
     """Count the labels of a target.
 
     Raises:
@@ -105,13 +105,20 @@ def _count(source: Source, name: str) -> Counter[str]:
             f" {counts.total()} crystals; a classification needs two classes, add"
             " crystals of another"
         )
-    if not counts or len(counts) > _MOST:
+    # Text that hardly repeats is a name or a number with its unit, unless asked for.
+    most = _MOST if is_asked else min(_MOST, max(2, counts.total() // 2))
+    if not 0 < len(counts) <= most:
         raise DataError(
             f"{source.name}: the target {name!r} has {len(counts)} different labels in"
-            f" {counts.total()} crystals, expected 2 to {_MOST}; choose another target,"
-            " or list its classes in data.classes"
+            f" {counts.total()} crystals{_example(counts)}, too many for classes;"
+            " numbers are written like 1.5; choose another target, or list its classes"
+            " in data.classes"
         )
     return counts
+
+
+def _example(counts: Counter[str]) -> str:
+    return f", such as {next(iter(counts))!r:.40}" if counts else ""
 
 
 def _ordered(counts: Counter[str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -154,7 +153,7 @@ class CrystalDataModule(LightningDataModule):
         return [self.dataset[int(k)][key] for k in starts]
 
     def _labels(self, starts: Indices) -> list[str]:
-        """Return the class of each crystal, of several targets all; empty if unknown.
+        """Return the class of each crystal, of several targets all.
 
         Without targets of classes there are none.
         """
@@ -166,10 +165,7 @@ class CrystalDataModule(LightningDataModule):
         if not columns:
             return []
         rows = self.dataset.y[starts][:, columns].tolist()
-        return [
-            "" if all(map(math.isnan, row)) else " ".join(f"{one:g}" for one in row)
-            for row in rows
-        ]
+        return [" ".join(f"{one:g}" for one in row) for row in rows]
 
     def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
         part = self.part(name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-UNKNOWN = ""
+UNKNOWN = "nan"
 
 
 def draw_alike(
@@ -22,7 +22,8 @@ def draw_alike(
 
     Args:
         crystals: Which to draw from.
-        labels: Class of every crystal there is; empty if unknown.
+        labels: Class of every crystal there is, of several targets with spaces between
+            them; empty or ``nan`` if unknown.
         count: How many to draw; fewer if classes are too small.
         random: Decides.
 
@@ -60,8 +61,9 @@ def _by_label(
 
 
 def _one_of_each(order: Indices, labels: Sequence[str]) -> list[int]:
-    """Return the first crystal of each known class."""
-    first: dict[str, int] = {}
+    """Return crystals that have each known class of each target among them."""
+    first: dict[tuple[int, str], int] = {}
     for k in order.tolist():
-        first.setdefault(labels[k], k)
-    return [k for label, k in first.items() if label != UNKNOWN]
+        for of_target in enumerate(labels[k].split()):
+            first.setdefault(of_target, k)
+    return sorted({k for (_, label), k in first.items() if label != UNKNOWN})

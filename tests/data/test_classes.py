@@ -72,7 +72,17 @@ def test_single_class_is_refused(tmp_path: Path) -> None:
 
 def test_names_are_no_classes(tmp_path: Path) -> None:
     source = _table(tmp_path, [f"name{k}" for k in range(101)])
-    message = r"'kind' has 101 different labels in 101 crystals, expected 2 to 100"
+    message = r"'kind' has 101 different labels in 101 crystals, such as 'name0', too"
+    with pytest.raises(DataError, match=message):
+        with_classes(_config(source))
+    listed = {"kind": [f"name{k}" for k in range(101)]}
+    config = _config(source, classes=listed)
+    assert with_classes(config) == config
+
+
+def test_numbers_with_their_unit_are_no_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["1.5 eV", "2 eV", "0.3 eV", "2 eV"])
+    message = r"3 different labels in 4 crystals, such as '1\.5 eV'.* written like 1\.5"
     with pytest.raises(DataError, match=message):
         with_classes(_config(source))
 

@@ -107,9 +107,21 @@ def test_each_part_has_its_share_of_each_class(seed, settings):
     assert np.abs(np.array(counts) - [8, 3.2, 0.8]).max() <= 1
 
 
+def test_many_pairs_of_classes_leave_a_test_part():
+    # Two targets of ten classes, hardly a pair of them twice; one is not known.
+    random = np.random.default_rng(0)
+    labels = [f"{a} {b}" for a, b in random.integers(0, 10, (80, 2))] + ["nan 3"]
+    parts = make_splits(DataConfig(val_fraction=0.2), [""] * 81, labels)
+    assert len(parts["test"]) == 16
+    assert len(parts["val"]) == 13
+    for place in (0, 1):
+        known = {labels[i].split()[place] for i in parts["train"]}
+        assert known >= {str(number) for number in range(10)}
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_rare_class_is_trained_on(seed):
-    labels = ["0"] * 30 + ["1"] + ["2"] * 2 + [""] * 3
+    labels = ["0"] * 30 + ["1"] + ["2"] * 2 + ["nan"] * 3
     config = DataConfig(split_seed=seed, test_fraction=0.5, val_fraction=0.5)
     parts = make_splits(config, [""] * 36, labels)
     assert {labels[i] for i in parts["train"]} >= {"0", "1", "2"}
