@@ -56,9 +56,9 @@ def analyze(
     from pyg_sitenet.training.run_folder import read_history
 
     predictor = load_predictor(model)
-    source = open_source(data)
-    known = [t for t in predictor.description.targets if t in source.available]
-    source = open_source(data, known)
+    source, description = open_source(data), predictor.description
+    known = source.has(description.targets, description.classes)
+    source = open_source(data, known, classes=description.classes)
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
     found = analyze_model(

@@ -68,15 +68,18 @@ def converge(
     predictor, limits = load_predictor(model), _parse(atoms)
     if untrained:
         predictor = without_training(predictor, seed)
-    targets, source = predictor.description.targets, open_source(data)
-    known = [target for target in targets if target in source.available]
-    chosen = choose_entries(open_source(data, known).entries(), crystals, seed)
+    description, source = predictor.description, open_source(data)
+    known = source.has(description.targets, description.classes)
+    source = open_source(data, known, classes=description.classes)
+    chosen = choose_entries(source.entries(), crystals, seed)
     report = converge_model(
         predictor,
         counted(chosen, "Converging", len(chosen)),
         output,
         limits=limits,
-        tolerances=None if tolerance is None else dict.fromkeys(targets, tolerance),
+        tolerances=None
+        if tolerance is None
+        else dict.fromkeys(description.outputs, tolerance),
         max_pairs=max_pairs,
     )
     skipped = Counter(report.found.skipped["reason"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Json
-from .tables import as_text, show_table
+from .tables import CLASS_SCORES, as_text, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.uncertainty import Calibration
@@ -58,6 +58,7 @@ def _model_facts(path: Path) -> dict[str, Any]:
     return {
         "targets": list(description.targets),
         "units": description.units,
+        "classes": {name: list(of) for name, of in description.classes.items()},
         "trained on": config.data.source,
         "target ranges": description.target_ranges,
         "elements": [chemical_symbols[number] for number in description.elements],
@@ -80,12 +81,17 @@ def _intervals(calibration: Calibration | None) -> str:
 
 
 def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the test MAE of each target, beside those of the baselines."""
+    """Return the test errors of each target, beside those of the baselines."""
     errors = {}
     for name, found in metrics.get("targets", {}).items():
-        maes = {"Site-Net": found["test"]["mae"]}
-        maes |= {kind: one["test"]["mae"] for kind, one in found["baselines"].items()}
-        errors[f"test MAE of {name}"] = maes
+        kinds = {"mae": "MAE"}
+        if "classes" in found:
+            kinds = {key: CLASS_SCORES[key] for key in ("accuracy", "roc_auc")}
+        for key, word in kinds.items():
+            scores = {"Site-Net": found["test"][key]}
+            others = found["baselines"].items()
+            scores |= {kind: one["test"][key] for kind, one in others}
+            errors[f"test {word} of {name}"] = scores
     return errors
 
 

@@ -196,6 +196,7 @@ def _as_json(
     return {
         "predictions": [
             {key: getattr(one, key) for key in keep}
+            | ({"labels": one.labels} if one.labels else {})
             | ({"spread": asdict(one.spread)} if one.spread else {})
             | ({"uncertainty": asdict(one.uncertainty)} if one.uncertainty else {})
             for one in predictions

@@ -50,7 +50,9 @@ def prepare(
     numbers = {"data.workers": workers}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
     # Crystals without known values are for prediction.
-    none = () if not target and not open_source(data).available else None
+    source = open_source(data) if not target else None
+    empty = source is not None and not (source.available or source.labels)
+    none = () if empty else None
     prepared, ledger = prepare_data(
         chosen.data, output, targets=none, progress=not as_json
     )

@@ -45,10 +45,10 @@ def choose_settings(
     asked += [f"{key}={one}" for key, one in numbers.items() if one is not None]
     if model is None:
         return override(override(start, asked), settings or [])
-    from pyg_sitenet.training.fine_tuning import without_foreign_transforms
+    from pyg_sitenet.training.fine_tuning import for_other_data
 
     asked.append(f"training.initial_model={json.dumps(str(model.resolve()))}")
-    chosen = without_foreign_transforms(override(start, asked))
+    chosen = for_other_data(override(start, asked))
     return override(chosen, settings or [])
 
 
@@ -64,7 +64,10 @@ def _data_settings(data: str | None, targets: list[str]) -> list[str]:
     settings = []
     if data is not None:
         settings.append(f"data.source={json.dumps(data)}")
-        available = list(open_source(data).available) if not targets else []
+        found = open_source(data) if not targets else None
+        available = [] if found is None else list(found.available)
+        if found is not None and not available:
+            available = list(found.labels)
         if len(available) == 1:
             targets = available
     if targets:

@@ -21,12 +21,11 @@ from .options import (
     Workers,
 )
 from .settings import choose_settings
-from .tables import show_table
+from .tables import CLASS_SCORES, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
 
-BASELINES = ("mean", "composition")
 Data = Annotated[
     str | None,
     typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP} Default: dielectric."),
@@ -123,14 +122,22 @@ def train(
 
 def _report(result: RunResult, folds: int | None) -> None:
     """Print the errors beside those of the baselines, and where things are."""
-    rows = []
-    for name, found in result.metrics["targets"].items():
-        scores = [
-            found["test"],
-            *(found["baselines"][one]["test"] for one in BASELINES),
-        ]
-        rows.append((name, found["unit"], *(_shown(one.get("mae")) for one in scores)))
-    show_table(("test MAE of", "unit", "Site-Net", "mean", "composition only"), rows)
+    targets = result.metrics["targets"]
+    rows = [
+        (name, found["unit"], *_scores(found, "mae"))
+        for name, found in targets.items()
+        if "classes" not in found
+    ]
+    if rows:
+        heads = ("test MAE of", "unit", "Site-Net", "mean", "composition only")
+        show_table(heads, rows)
+    for name, found in targets.items():
+        if "classes" in found:
+            shown = CLASS_SCORES.items()
+            show_table(
+                (f"test of {name}", "Site-Net", "majority", "composition only"),
+                [(word, *_scores(found, key)) for key, word in shown],
+            )
     folder = result.folder
     if folds is not None:
         typer.echo(f"Mean and standard deviation of {folds} folds; runs: {folder}")
@@ -142,6 +149,12 @@ def _report(result: RunResult, folds: int | None) -> None:
         typer.echo(f"{failed} inputs could not be used: {folder / 'failures.csv'}")
     typer.echo(f"Run folder: {folder}")
     typer.echo(f"Figures: {folder / 'figures'}")
+
+
+def _scores(found: dict[str, Any], key: str) -> list[object]:
+    """Return a score of the model and of the baselines."""
+    parts = [found, *found["baselines"].values()]
+    return [_shown(part["test"].get(key)) for part in parts]
 
 
 def _shown(error: Any) -> object:  # noqa: ANN401 - a number, or one of each fold

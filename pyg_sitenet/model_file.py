@@ -23,7 +23,7 @@ from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.ready_models import READY_MODELS
 from pyg_sitenet.uncertainty import Calibration
 
-FORMAT_VERSION = 2  # 2 added ensembles and calibrated intervals
+FORMAT_VERSION = 3  # 2 added ensembles and calibrated intervals, 3 classes
 MODEL_FILE_NAME = "model.safetensors"
 _HEADER_KEY = "pyg_sitenet"
 
@@ -64,7 +64,17 @@ class ModelDescription(BaseModel):
     def layout(self) -> OutputLayout:
         """What the outputs of the model are."""
         transforms = self.config.training.target_transform
-        return OutputLayout.make(self.targets, transforms=transforms)
+        return OutputLayout.make(self.targets, self.classes, transforms)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs: of numbers the target, of classes each probability."""
+        return self.layout.outputs
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Labels of each target that is classes, in the order of the outputs."""
+        return dict(self.config.data.classes)
 
 
 def library_versions() -> dict[str, str]:

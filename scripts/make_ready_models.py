@@ -32,7 +32,8 @@ from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.loading import load_data
-from pyg_sitenet.training.report import Outcome, describe, summarise
+from pyg_sitenet.training.outcome import Outcome, summarise
+from pyg_sitenet.training.report import describe
 from pyg_sitenet.uncertainty import Calibration, calibrate, measure_coverage
 
 Array = NDArray[np.float64]

@@ -174,7 +174,7 @@ def _write_long_range(found: Analysis, predictor: Predictor) -> None:
 
 
 def _write_errors(found: Analysis, predictor: Predictor) -> None:
-    targets, units = predictor.description.targets, predictor.description.units
+    targets, units = predictor.description.outputs, predictor.description.units
     crystals, known = found.survey.crystals, []
     for target in targets:
         name = column_name(target, units)

@@ -90,17 +90,17 @@ def converge(
     folder = make_folder(output)
     found = measure_convergence(predictor, entries, limits=limits, max_pairs=max_pairs)
     description, accepted = predictor.description, dict(tolerances or {})
-    for target in description.targets:
+    for target in description.outputs:
         accepted.setdefault(target, default_tolerance(description, target))
     rules = [
         find_rule(
             found.steps, column_name(target, description.units), environment,
             accepted[target],
         )
-        for target in description.targets
+        for target in description.outputs
         for environment in ENVIRONMENTS
     ]  # fmt: skip
-    names = [column_name(name, description.units) for name in description.targets]
+    names = [column_name(name, description.units) for name in description.outputs]
     errors = error_table(found.steps, names)
     files = _write(folder, found, rules, errors)
     return ConvergenceReport(folder, found, rules, files, best_sizes(errors))

@@ -200,7 +200,7 @@ def _known(predictor: Predictor, record: Record) -> dict[str, float]:
     units = predictor.description.units
     return {
         f"known {column_name(target, units)}": value
-        for target, value in record.targets.items()
+        for target, value in predictor.description.layout.known(record.targets).items()
     }
 
 
@@ -209,7 +209,7 @@ def _with_changes(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows, with what differs from the last step."""
     description = predictor.description
-    names = [column_name(name, description.units) for name in description.targets]
+    names = [column_name(name, description.units) for name in description.outputs]
     for step in steps:
         last = steps[-1]
         row = step.row | {"is reference": step is last}

@@ -85,7 +85,7 @@ def examine_crystal(
     apart = _vectors(primitive, graph, image, None if is_sphere else graph.frame)
     with torch.inference_mode():
         values = predictor.network(merged.to(predictor.device))[0].tolist()
-    targets = predictor.description.targets
+    targets = predictor.description.outputs
     pairs = _pair_table(predictor, primitive, graph, merged, image, apart)
     return CrystalExamination(
         formula=reduced_formula(crystal),
@@ -196,7 +196,7 @@ def _gradients(
     columns = {}
     for kind, values in zip(("distance", "weight"), found, strict=True):
         each = expand_pairs(merged, values / copies).cpu().numpy()
-        for name, column in zip(predictor.description.targets, each.T, strict=True):
+        for name, column in zip(predictor.description.outputs, each.T, strict=True):
             columns[f"{kind} gradient of {_name(predictor, name)}"] = column
     return columns
 
@@ -220,7 +220,7 @@ def _site_table(
     added = expand_sites(
         merged, integrated_gradients(predictor.network, merged) / copies
     )
-    for number, target in enumerate(predictor.description.targets):
+    for number, target in enumerate(predictor.description.outputs):
         name = _name(predictor, target)
         table[f"integrated gradient of {name}"] = added[:, number].cpu().numpy()
         pull = _position_gradient(pairs, f"distance gradient of {name}", len(primitive))

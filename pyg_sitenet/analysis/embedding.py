@@ -152,7 +152,7 @@ def _write_rows(
     ids, formulas = (np.array(column) for column in zip(*names, strict=True))
     arrays: dict[str, Any] = {name: one.array() for name, one in rows.items()}
     whole = rows["sites"].path.with_name(path.name)
-    targets = np.array(predictor.description.targets)
+    targets = np.array(predictor.description.outputs)
     np.savez(whole, **arrays, id=ids, formula=formulas, targets=targets)
     whole.replace(path)
     num_sites = rows["sites"].shape[0]

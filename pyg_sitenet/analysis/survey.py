@@ -151,9 +151,11 @@ def _value_columns(
 ) -> dict[str, float]:
     description = predictor.description
     columns: dict[str, float] = {}
-    for name, value in zip(description.targets, predicted.tolist(), strict=True):
-        column = column_name(name, description.units)
-        if name in known:
-            columns[column] = one.targets.get(name, float("nan"))
-        columns[f"predicted {column}"] = value
+    truth, values = description.layout.known(one.targets), iter(predicted.tolist())
+    for target in description.layout.targets:
+        for name in target.outputs:
+            column = column_name(name, description.units)
+            if target.name in known:
+                columns[column] = truth[name]
+            columns[f"predicted {column}"] = next(values)
     return columns

@@ -17,7 +17,7 @@ from pyg_sitenet.errors import ConfigError
 PRESETS = ("paper", "default")
 
 # Settings by the names of targets: given anew they are replaced, not merged.
-_BY_TARGET = ("units", "target_transform")
+_BY_TARGET = ("units", "classes", "target_transform")
 
 
 def load_preset(name: str) -> Config:

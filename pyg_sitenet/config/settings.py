@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.config.search import (
     Choices,
     IntRange,
@@ -17,6 +18,29 @@ from pyg_sitenet.config.search import (
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1)]
 Widths = tuple[Width, ...]
+Label = Annotated[str, BeforeValidator(as_label)]
+_GROUP = "group:"
+
+
+def _check_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(labels) == 1:
+        raise ValueError("a target of classes needs two of them or more")
+    double = {label for label in labels if labels.count(label) > 1}
+    if double:
+        raise ValueError(f"the class {min(double)!r} is there twice")
+    return labels
+
+
+def _check_split(split: str) -> str:
+    if split in ("random", "composition"):
+        return split
+    if split.startswith(_GROUP) and split.removeprefix(_GROUP).strip():
+        return _GROUP + split.removeprefix(_GROUP).strip()
+    raise ValueError("expected random, composition or group:COLUMN")
+
+
+Labels = Annotated[tuple[Label, ...], AfterValidator(_check_labels)]
+Split = Annotated[str, AfterValidator(_check_split)]
 
 
 class _Settings(BaseModel):
@@ -40,6 +64,11 @@ class DataConfig(_Settings):
     source: str = Field("dielectric", description="What the crystals are read from.")
     targets: tuple[str, ...] = Field(("band_gap",), min_length=1)
     units: dict[str, str] = Field({}, description="Units the data do not state.")
+    classes: dict[str, Labels] = Field(
+        {},
+        description="Targets that are classes, with their labels in order; with none "
+        "those of the data. Text and booleans always are.",
+    )
     max_atoms: int = Field(500, ge=1, description="Atoms each site attends to.")
     environment: Literal["supercell", "sphere"] = "supercell"
     merge: bool = Field(
@@ -54,8 +83,10 @@ class DataConfig(_Settings):
         0.0, description="Share of the training part kept apart to calibrate intervals."
     )
     split_seed: int = Field(0, ge=0)
-    split: Literal["random", "composition"] = Field(
-        "random", description="composition keeps polymorphs in one part."
+    split: Split = Field(
+        "random",
+        description="composition keeps polymorphs in one part, group:COLUMN what has "
+        "the same value in a column of the data.",
     )
     folds: int | None = Field(None, ge=2, description="Parts of a cross-validation.")
     fold: int = Field(0, ge=0, description="Which of them is the test part.")
@@ -74,6 +105,11 @@ class DataConfig(_Settings):
         60.0, gt=0, description="Seconds a crystal may take to become a graph."
     )
     workers: int = Field(0, ge=0, description="Processes; 0 takes one per core.")
+
+    @property
+    def group(self) -> str:
+        """The column whose values the split keeps together; empty for none."""
+        return self.split[len(_GROUP) :] if self.split.startswith(_GROUP) else ""
 
 
 class ModelConfig(_Settings):
@@ -160,7 +196,12 @@ class TrainingConfig(_Settings):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="The shorter ones are mixed with float32 (GPUs)."
     )
-    loss: Literal["mae", "mse", "huber"] = "mae"
+    loss: Literal["mae", "mse", "huber"] = Field(
+        "mae", description="Of numbers; of classes it is the cross-entropy."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced lets rare classes weigh as much as frequent ones."
+    )
     huber_delta: float = Field(1.0, gt=0, description="Where huber turns linear.")
     standardize_target: bool = Field(
         False, description="Train on (y - mean) / spread of the training targets."

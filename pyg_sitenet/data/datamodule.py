@@ -135,7 +135,8 @@ class CrystalDataModule(LightningDataModule):
     def _draw_splits(self) -> dict[str, Indices]:
         """Split crystals, and with them all orderings of one that is disordered."""
         starts = first_graphs(self.dataset.ids)
-        crystals = make_splits(self.config, self._groups(starts))
+        labels = self._labels(starts)
+        crystals = make_splits(self.config, self._groups(starts), labels)
         ends = np.append(starts[1:], len(self.dataset))
         graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
         none = np.zeros(0, dtype=np.int64)
@@ -148,7 +149,23 @@ class CrystalDataModule(LightningDataModule):
         """Return for each crystal what it must not be parted from others of."""
         if self.config.split == "random":
             return [""] * len(starts)
-        return [self.dataset[int(k)].formula for k in starts]
+        key = "group" if self.config.group else "formula"
+        return [self.dataset[int(k)][key] for k in starts]
+
+    def _labels(self, starts: Indices) -> list[str]:
+        """Return the class of each crystal, of several targets all.
+
+        Without targets of classes there are none.
+        """
+        columns = [
+            t
+            for t, name in enumerate(self.dataset.targets)
+            if self.config.classes.get(name)
+        ]
+        if not columns:
+            return []
+        rows = self.dataset.y[starts][:, columns].tolist()
+        return [" ".join(f"{one:g}" for one in row) for row in rows]
 
     def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
         part = self.part(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class Recipe:
         encoder: What makes the graphs.
         time_limit: Seconds a crystal may take; None for no limit.
         workers: Processes; 0 takes one per core.
+        classes: Labels of the targets that are classes.
+        group: Column that tells which crystals belong together; empty for none.
     """
 
     source: str | Path | Sequence[str | Path]
@@ -38,10 +40,14 @@ class Recipe:
     encoder: Encoder
     time_limit: float | None
     workers: int
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    group: str = ""
 
     def open(self) -> Source:
         """Open the source."""
-        return open_source(self.source, self.targets)
+        return open_source(
+            self.source, self.targets, classes=self.classes, group=self.group
+        )
 
     def settings(self, source: Source) -> dict[str, str]:
         """Return all that the graphs depend on."""
@@ -49,6 +55,8 @@ class Recipe:
         return {
             "source": source.digest(),
             "targets": repr(self.targets),
+            "classes": repr({k: tuple(v) for k, v in self.classes.items()}),
+            "group": self.group,
             "max_atoms": repr(encoder.max_atoms),
             "environment": encoder.environment,
             "primitive_tolerance": repr(encoder.primitive_tolerance),

@@ -17,6 +17,7 @@ class Record:
         targets: Value of each target that was asked for; NaN for one not known.
         origin: Where it came from: a file, or a table with the number of the row.
         warnings: What a user should know about it although it can be used.
+        group: What it must not be parted from others of, if that was asked for.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Record:
     targets: dict[str, float] = field(default_factory=dict)
     origin: str = ""
     warnings: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,28 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.strata import deal_alike, draw_alike
 from pyg_sitenet.errors import DataError
 
 Indices = NDArray[np.int64]
 
 
-def make_splits(config: DataConfig, groups: Sequence[str]) -> dict[str, Indices]:
+def make_splits(
+    config: DataConfig, groups: Sequence[str], labels: Sequence[str] = ()
+) -> dict[str, Indices]:
     """Split crystals as a configuration says.
 
     Args:
         config: Kind of the split, fractions, folds and seed.
         groups: For each crystal what it must not be parted from others of (its formula,
             or a label); of no effect in a random split.
+        labels: For each crystal its class, empty if unknown, to have the same share of
+            each in all parts of a random split; with groups these alone decide.
 
     Returns:
         The sorted indices of the parts ``"train"``, ``"val"``, ``"calibration"`` and
         ``"test"``.
 
     Raises:
-        DataError: If there are fewer groups than folds.
+        DataError: If there are fewer groups than folds, or than parts to fill.
     """
     seed, val = config.split_seed, config.val_fraction
     is_random = config.split == "random"
+    if is_random and labels:
+        return _split_alike(config, labels)
+    if not is_random:
+        _check_groups(config, groups)
     if config.folds is None and is_random:
         shares = (config.test_fraction, val, seed, config.calibration_fraction)
         return split_crystals(len(groups), *shares)
@@ -50,6 +59,26 @@ def make_splits(config: DataConfig, groups: Sequence[str]) -> dict[str, Indices]
     )
     parts = {"train": train, "val": chosen, "calibration": apart, "test": test}
     return {name: _join(part) for name, part in parts.items()}
+
+
+def _split_alike(config: DataConfig, labels: Sequence[str]) -> dict[str, Indices]:
+    """Split at random so that each class has its share of every part."""
+    seed, everything = config.split_seed, np.arange(len(labels), dtype=np.int64)
+    random = np.random.default_rng(seed)
+    if config.folds is None:
+        count = round(config.test_fraction * len(labels))
+        test, rest = draw_alike(everything, labels, count, random)
+    else:
+        _check_folds(len(labels), config.folds)
+        is_test = deal_alike(labels, config.folds, random) == config.fold
+        test, rest = everything[is_test], everything[~is_test]
+    left = len(rest)
+    parts = {"test": test}
+    shares = {"val": config.val_fraction, "calibration": config.calibration_fraction}
+    for number, (part, share) in enumerate(shares.items(), 1):
+        own = np.random.default_rng([seed, config.fold, number])
+        parts[part], rest = draw_alike(rest, labels, round(share * left), own)
+    return parts | {"train": rest}
 
 
 def split_crystals(
@@ -127,10 +156,7 @@ def _fold(
     groups: Sequence[Indices], folds: int, fold: int, random: np.random.Generator
 ) -> tuple[list[Indices], list[Indices]]:
     """Deal the groups out to about equal folds; return those of one, and the rest."""
-    if len(groups) < folds:
-        raise DataError(
-            f"{len(groups)} crystals or groups cannot make {folds} folds; ask for fewer"
-        )
+    _check_folds(len(groups), folds)
     order = sorted(random.permutation(len(groups)), key=lambda k: -len(groups[k]))
     filled = np.zeros(folds, dtype=np.int64)
     fold_of = np.empty(len(groups), dtype=np.int64)
@@ -141,6 +167,30 @@ def _fold(
     for k, group in enumerate(groups):
         parts[int(fold_of[k] != fold)].append(group)
     return parts
+
+
+def _check_folds(count: int, folds: int) -> None:
+    if count < folds:
+        raise DataError(
+            f"{count} crystals or groups cannot make {folds} folds; ask for fewer"
+        )
+
+
+def _check_groups(config: DataConfig, groups: Sequence[str]) -> None:
+    """Check that each part that is asked for can have a group of its own."""
+    asked = {
+        "test": config.folds is not None or config.test_fraction > 0,
+        "validation": config.val_fraction > 0,
+        "calibration": config.calibration_fraction > 0,
+    }
+    parts = ["training", *(name for name, is_asked in asked.items() if is_asked)]
+    count = len(set(groups))
+    if config.group and count < len(parts):
+        raise DataError(
+            f"data.split={config.split}: {count} groups of {len(groups)} crystals"
+            f" cannot fill {len(parts)} parts ({', '.join(parts)}); take a column with"
+            " more labels, or set the fraction of a part to 0"
+        )
 
 
 def _join(groups: Sequence[Indices]) -> Indices:

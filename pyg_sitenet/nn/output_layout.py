@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,27 @@ class TargetOutputs:
         """Its outputs."""
         return slice(self.start, self.start + max(1, len(self.classes)))
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What they are called: as the target, or the probability of each class."""
+        if not self.classes:
+            return (self.name,)
+        return tuple(f"{self.name} p({label})" for label in self.classes)
+
+    def known(self, value: float) -> tuple[float, ...]:
+        """Return what the outputs should be: the value, or 1 for its class, else 0."""
+        if not self.classes or math.isnan(value):
+            return (value,) * len(self.outputs)
+        return tuple(float(k == value) for k in range(len(self.classes)))
+
+    def label(self, answers: Sequence[float]) -> str:
+        """Return the most probable class.
+
+        Args:
+            answers: The probabilities of its classes.
+        """
+        return self.classes[max(range(len(answers)), key=answers.__getitem__)]
+
     def learned(self, y: Tensor) -> Tensor:
         """Return what is learnt of values in the target's unit."""
         return _FORWARD[self.transform](y) if self.transform else y
@@ -66,7 +88,7 @@ class OutputLayout:
     def of(cls, config: Config) -> OutputLayout:
         """Return the layout that a configuration asks for."""
         transforms = config.training.target_transform
-        return cls.make(config.data.targets, transforms=transforms)
+        return cls.make(config.data.targets, config.data.classes, transforms)
 
     @classmethod
     def make(
@@ -88,6 +110,21 @@ class OutputLayout:
     def num_outputs(self) -> int:
         """Number of outputs."""
         return self.targets[-1].columns.stop if self.targets else 0
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the outputs are called, those of all targets."""
+        return tuple(name for one in self.targets for name in one.outputs)
+
+    def known(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return what the outputs should be for known targets, NaN where unknown."""
+        return {
+            name: value
+            for one in self.targets
+            for name, value in zip(
+                one.outputs, one.known(values.get(one.name, math.nan)), strict=True
+            )
+        }
 
     def activate(self, raw: Tensor, activation: str) -> Tensor:
         """Apply the output activation to numbers that are learnt as they are.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn.output_layout import TargetOutputs
+from pyg_sitenet.uncertainty.conformal import prediction_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +19,17 @@ class Uncertainty:
     """What a model says about its own error for one crystal, in units of the targets.
 
     Attributes:
-        members_std: Standard deviation of an ensemble's members, of each target; empty
+        members_std: Standard deviation of an ensemble's members, of each output; empty
             for a single network.
         lower: Lower end of each target's interval; empty if no level was asked for.
         upper: Upper end.
+        sets: For each target of classes those that hold the true one at the level.
     """
 
     members_std: dict[str, float]
     lower: dict[str, float]
     upper: dict[str, float]
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Intervals:
@@ -41,7 +47,7 @@ class Intervals:
     def __init__(self, description: ModelDescription, level: float | None) -> None:
         self.level = level
         self._calibration = description.calibration
-        self._targets = description.targets
+        self._layout = description.layout
         self._lowest = _lowest_values(description)
         if level is None:
             return
@@ -50,7 +56,7 @@ class Intervals:
                 "the model gives no intervals, since no crystals were kept to "
                 "calibrate them; train it with data.calibration_fraction=0.1"
             )
-        for target in self._targets:
+        for target in description.targets:
             self._calibration.half_width(target, level)
 
     def of(
@@ -59,12 +65,22 @@ class Intervals:
         """Return the uncertainty of a prediction; ``None`` if nothing is known."""
         if self.level is None and not members_std:
             return None
-        lower, upper = {}, {}
-        for target in self._targets if self.level is not None else ():
+        lower, upper, sets = {}, {}, {}
+        for one in self._layout.targets if self.level is not None else ():
+            target = one.name
+            if one.classes:
+                sets[target] = self._set(one, [values[name] for name in one.outputs])
+                continue
             half = self._half_width(target, members_std.get(target, 0.0))
             lower[target], upper[target] = values[target] - half, values[target] + half
             lower[target] = max(lower[target], self._lowest[target])
-        return Uncertainty(dict(members_std), lower, upper)
+        return Uncertainty(dict(members_std), lower, upper, sets)
+
+    def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
+        bound = self._half_width(target.name, 0.0)
+        inside = prediction_set(np.array([answers]), bound)[0]
+        pairs = zip(target.classes, inside.tolist(), strict=True)
+        return tuple(label for label, is_in in pairs if is_in)
 
     def _half_width(self, target: str, spread: float) -> float:
         if self._calibration is None or self.level is None:

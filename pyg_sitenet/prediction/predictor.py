@@ -27,6 +27,7 @@ from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.rows import (
     Prediction,
+    answer_columns,
     spread_columns,
     table_row,
     uncertainty_columns,
@@ -36,7 +37,7 @@ from pyg_sitenet.prediction.spread import average
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
-_UNUSED = ["y", "id", "formula"]
+_UNUSED = ["y", "id", "formula", "group"]
 
 
 class Predictor:
@@ -75,6 +76,7 @@ class Predictor:
         for network in networks_of(model):
             network.site_embedding.settle()
         self.description = description
+        self._layout = description.layout
         self.data = data = data or description.config.data
         self._encoder = Encoder(
             data.max_atoms,
@@ -104,7 +106,10 @@ class Predictor:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the value columns: each target with its unit in brackets."""
+        """Names of the columns of numbers: each target with its unit in brackets.
+
+        Of classes they are the probabilities.
+        """
         return value_columns(self.description)
 
     @property
@@ -148,7 +153,8 @@ class Predictor:
 
         Returns:
             A table in the order of the input: ``id`` (the path, or the position in the
-            input), ``formula``, and one column per target with its unit in brackets.
+            input), ``formula``, and one column per target with its unit in brackets; of
+            classes the most probable one, then a column with the probability of each.
             If disordered crystals are ordered, also for each target the standard
             deviation, minimum and maximum over the orderings, whose mean is the value,
             and ``orderings`` and ``misfit`` (:class:`Spread`). An ensemble adds the
@@ -171,7 +177,7 @@ class Predictor:
                 for text in result.warnings:
                     warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(table_row(result, self.description))
-        columns = ["id", "formula", *self.columns]
+        columns = ["id", "formula", *answer_columns(self.description)]
         columns += uncertainty_columns(self.description, self.level)
         if self.orders:
             columns += spread_columns(self.description)
@@ -248,11 +254,11 @@ class Predictor:
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
             return Failure(one.origin, one.id, "predict", reason, remedy)
-        spread = None
+        spread, names = None, self._layout.outputs
         if one.ordered is None:
-            values = dict(zip(self.description.targets, rows[0], strict=True))
+            values = dict(zip(names, rows[0], strict=True))
         else:
-            values, spread = average(self.description.targets, rows, one.ordered)
+            values, spread = average(names, rows, one.ordered)
         texts = dict.fromkeys(one.warnings)
         for graph in one.graphs:
             texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
@@ -266,6 +272,11 @@ class Predictor:
             tuple(texts),
             spread,
             self._intervals.of(values, self._members_std(one, found)),
+            {
+                target.name: target.label([values[name] for name in target.outputs])
+                for target in self._layout.targets
+                if target.classes
+            },
         )
 
     def _members_std(
@@ -275,9 +286,9 @@ class Predictor:
         if not rows[0]:
             return {}
         if one.ordered is None:
-            return dict(zip(self.description.targets, rows[0], strict=True))
+            return dict(zip(self._layout.outputs, rows[0], strict=True))
         # The mean over orderings: never less than the spread of the members' means.
-        return average(self.description.targets, rows, one.ordered)[0]
+        return average(self._layout.outputs, rows, one.ordered)[0]
 
 
 def _explain(failure: Failure) -> str:

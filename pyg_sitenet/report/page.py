@@ -77,6 +77,9 @@ def render(content: ReportContent) -> str:
     )
 
 
+_SCORES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "log_loss": "log loss"}
+
+
 def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
     description, crystals = content.description, content.crystals
     model = description.config.model
@@ -144,9 +147,13 @@ def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
     """Return a row per target and predictor: the model here, in its test, baselines."""
     rows = []
     stored: Mapping[str, Any] = content.description.metrics.get("targets", {})
-    for target in content.description.targets:
-        if target in content.metrics:
-            rows.append(_row(target, "Site-Net, these crystals", content.metrics))
+    for one in content.description.layout.targets:
+        target = one.name
+        rows += [
+            _row(name, "Site-Net, these crystals", content.metrics)
+            for name in one.outputs
+            if name in content.metrics
+        ]
         found = stored.get(target)
         if found is not None:
             unit = found.get("unit", "")
@@ -162,6 +169,9 @@ def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
 
 def _row(target: str, who: str, metrics: Mapping[str, Any]) -> dict[str, str]:
     found = metrics[target]
+    if "log_loss" in found:
+        scores = [f"{name} {_number(found.get(key))}" for key, name in _SCORES.items()]
+        who = f"{who}: {', '.join(scores)}"
     values = {name: _number(found.get(name)) for name in ("mae", "rmse", "r2")}
     return {"target": target, "who": who, "unit": found.get("unit", ""), **values}
 

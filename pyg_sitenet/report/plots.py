@@ -33,13 +33,15 @@ def learning_curve(
     history: Sequence[Mapping[str, float]], heading: str, target: str, best: int | None
 ) -> go.Figure:
     """Draw the error of every epoch of training and validation."""
-    figure = make_figure("epoch", f"MAE of {heading}")
+    has_classes = any(f"train/nll/{target}" in one for one in history)
+    error, words = ("nll", "log loss") if has_classes else ("mae", "MAE")
+    figure = make_figure("epoch", f"{words} of {heading}")
     styles = {
         "train": (VERMILION, "dash", "training"),
         "val": (BLUE, "solid", "validation"),
     }
     for stage, (color, dash, name) in styles.items():
-        key = f"{stage}/mae/{target}"
+        key = f"{stage}/{error}/{target}"
         points = [(one["epoch"], one[key]) for one in history if key in one]
         if points:
             x, y = zip(*points, strict=True)

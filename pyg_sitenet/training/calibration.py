@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.training.report import Outcome
+from pyg_sitenet.nn.output_layout import TargetOutputs
+from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
-from pyg_sitenet.uncertainty import Calibration, calibrate, measure_coverage
-from pyg_sitenet.uncertainty.conformal import spread_floor
+from pyg_sitenet.uncertainty import (
+    Calibration,
+    calibrate,
+    measure_coverage,
+    measure_sets,
+)
+from pyg_sitenet.uncertainty.conformal import calibrate_classes, spread_floor
 from pyg_sitenet.uncertainty.figure import plot_calibration
 
 Columns = dict[str, NDArray[np.float64]]
@@ -24,32 +30,50 @@ def calibrate_outcome(outcome: Outcome) -> Calibration | None:
     """
     if not outcome.crystals["calibration"]:
         return None
-    truth = _columns(outcome, outcome.truth("calibration"))
-    predicted = _columns(outcome, outcome.predicted["calibration"])
+    truth, answers = outcome.truth("calibration"), outcome.predicted["calibration"]
+    scores: dict[str, tuple[float, ...]] = {}
+    floors: dict[str, float] = {}
+    for t, one in enumerate(outcome.layout.targets):
+        known, found = truth[:, t], answers[:, one.columns]
+        if one.classes:
+            mine = calibrate_classes({one.name: known}, {one.name: found})
+        else:
+            spread, floor = _spread(outcome, one)
+            mine = calibrate({one.name: known}, {one.name: found[:, 0]}, spread, floor)
+        scores |= mine.scores
+        floors |= mine.floors
+    return Calibration(scores=scores, floors=floors)
+
+
+def _spread(
+    outcome: Outcome, target: TargetOutputs
+) -> tuple[Columns, dict[str, float]] | tuple[None, None]:
+    """Return the spread of an ensemble on the calibration part, and its floor."""
     if outcome.spread is None:
-        return calibrate(truth, predicted)
+        return None, None
     other = "val" if outcome.crystals["val"] else "train"
-    floors = {
-        target: spread_floor(spread)
-        for target, spread in _columns(outcome, outcome.spread[other]).items()
-    }
-    spread = _columns(outcome, outcome.spread["calibration"])
-    return calibrate(truth, predicted, spread, floors)
+    name, k = target.name, target.start
+    floor = spread_floor(outcome.spread[other][:, k])
+    return {name: outcome.spread["calibration"][:, k]}, {name: floor}
 
 
 def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, Any]:
-    """Return, for each target, what the intervals do on the test part."""
-    truth, predicted = outcome.truth("test"), outcome.predicted["test"]
+    """Return, for each target, what the intervals or sets do on the test part."""
+    truth, answers = outcome.truth("test"), outcome.predicted["test"]
     spread = None if outcome.spread is None else outcome.spread["test"]
     return {
-        target: measure_coverage(
-            calibration,
-            target,
-            truth[:, t],
-            predicted[:, t],
-            None if spread is None else spread[:, t],
+        one.name: measure_sets(
+            calibration, one.name, truth[:, t], answers[:, one.columns]
         )
-        for t, target in enumerate(outcome.targets)
+        if one.classes
+        else measure_coverage(
+            calibration,
+            one.name,
+            truth[:, t],
+            answers[:, one.start],
+            None if spread is None else spread[:, one.start],
+        )
+        for t, one in enumerate(outcome.layout.targets)
     }
 
 
@@ -62,8 +86,5 @@ def draw_calibration(
     counts = dict(zip(outcome.targets, known, strict=True))
     if found:
         path = folder.figures / "calibration.png"
-        plot_calibration(path, found, counts, outcome.units)
-
-
-def _columns(outcome: Outcome, values: NDArray[np.float64]) -> Columns:
-    return {target: values[:, t] for t, target in enumerate(outcome.targets)}
+        words = dict.fromkeys(outcome.config.data.classes, "classes")
+        plot_calibration(path, found, counts, {**outcome.units, **words})

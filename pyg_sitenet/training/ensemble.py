@@ -18,7 +18,7 @@ from pyg_sitenet.model_file import load_network
 from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.meter import MONITOR
-from pyg_sitenet.training.report import Outcome
+from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)

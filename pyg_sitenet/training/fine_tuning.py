@@ -18,15 +18,23 @@ _logger = logging.getLogger(__name__)
 _HEAD = ("readout.linear.weight", "readout.linear.bias", "target_mean", "target_scale")
 
 
-def without_foreign_transforms(config: Config) -> Config:
-    """Leave the transforms of targets out that are not learnt any more."""
+def for_other_data(config: Config) -> Config:
+    """Settle what the settings of a trained model say of its own data.
+
+    Transforms of targets that are not learnt any more are left out. What was classes
+    stays classes, but those that the new data have.
+    """
     kept = {
         name: transform
         for name, transform in config.training.target_transform.items()
         if name in config.data.targets
     }
+    classes = dict.fromkeys(
+        (name for name in config.data.classes if name in config.data.targets), ()
+    )
     training = config.training.model_copy(update={"target_transform": kept})
-    return config.model_copy(update={"training": training})
+    data = config.data.model_copy(update={"classes": classes})
+    return config.model_copy(update={"training": training, "data": data})
 
 
 def start_from(model: SiteNet, path: str | Path) -> list[str]:

@@ -14,11 +14,10 @@ from pyg_sitenet.training.calibration import (
     draw_calibration,
 )
 from pyg_sitenet.training.ensemble import describe_members
+from pyg_sitenet.training.outcome import Outcome, summarise
 from pyg_sitenet.training.report import (
-    Outcome,
     describe,
     draw_figures,
-    summarise,
     write_metrics,
     write_predictions,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.cache_folder import cache_folder
+from pyg_sitenet.data.classes import with_classes
 from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sources.open import absolute_source
@@ -18,10 +19,15 @@ from pyg_sitenet.transforms import MergeEquivalent
 _logger = logging.getLogger(__name__)
 
 
-def with_absolute_source(config: Config) -> Config:
-    """Let ``config.yaml`` find the data from any folder."""
+def complete(config: Config) -> Config:
+    """Settle what a run depends on: where its data are, and what its classes are.
+
+    Raises:
+        DataError: If the source cannot be opened, has no such target, or has classes
+            that are none.
+    """
     source = absolute_source(config.data.source)
-    data = config.data.model_copy(update={"source": source})
+    data = with_classes(config.data.model_copy(update={"source": source}))
     return config.model_copy(update={"data": data})
 
 
@@ -55,6 +61,8 @@ def load_dataset(config: Config, cache: Path, *, progress: bool) -> CrystalDatas
         cache,
         data.source,
         data.targets,
+        classes=data.classes,
+        group=data.group,
         max_atoms=data.max_atoms,
         environment=data.environment,
         primitive_tolerance=data.primitive_tolerance,

@@ -15,7 +15,12 @@ from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.meter import MONITOR, Meter
 from pyg_sitenet.training.nonfinite import poison
-from pyg_sitenet.training.objective import Objective, Sums, target_statistics
+from pyg_sitenet.training.objective import (
+    Objective,
+    Sums,
+    balanced_weights,
+    target_statistics,
+)
 from pyg_sitenet.training.schedule import learning_rate_factor
 
 __all__ = ["MONITOR", "SiteNetModule"]
@@ -65,7 +70,14 @@ class SiteNetModule(LightningModule):
         statistics = target_statistics(train_y, model.layout)
         if config.standardize_target:
             model.set_target_scaling(statistics.mean, statistics.spread)
-        self.objective = Objective(config, model.layout, statistics.spread)
+        self.objective = Objective(
+            config,
+            model.layout,
+            statistics.spread,
+            balanced_weights(train_y, model.layout)
+            if config.class_weights == "balanced"
+            else None,
+        )
         self.meters = {
             stage: Meter(stage, model.layout, targets, statistics.unit_spread.tolist())
             for stage in ("train", "val")

@@ -27,7 +27,8 @@ class Sums(NamedTuple):
         loss: Sum of the losses over all targets.
         known: Known values of each target, [T].
         error: Sum of each target's errors: absolute, in its unit, or for classes the
-            negative logarithm of the true one's probability, [T].
+            negative logarithm of the true one's probability, weighted as in the loss,
+            [T].
         right: Crystals that got their class, 0 for numbers, [T].
     """
 
@@ -44,13 +45,19 @@ class Objective:
         config: The loss, and whether it is in units of the spread.
         layout: The outputs of the targets.
         spread: Spread of what is learnt of each output, [T_out].
+        weights: Of each output that is a class, [T_out]. (default: all 1)
     """
 
     def __init__(
-        self, config: TrainingConfig, layout: OutputLayout, spread: Tensor
+        self,
+        config: TrainingConfig,
+        layout: OutputLayout,
+        spread: Tensor,
+        weights: Tensor | None = None,
     ) -> None:
         self.config = config
         self.layout = layout
+        self.weights = torch.ones_like(spread) if weights is None else weights
         self.spread = spread if config.standardize_target else torch.ones_like(spread)
 
     def __call__(self, learned: Tensor, y: Tensor) -> Sums:
@@ -74,7 +81,8 @@ class Objective:
         known = ~torch.isnan(y)
         learned, y = learned[known], y[known]
         if one.classes:
-            loss = F.cross_entropy(learned, y.long(), reduction="sum")
+            weight = self.weights.to(learned)[one.columns]
+            loss = F.cross_entropy(learned, y.long(), weight, reduction="sum")
             right = (learned.detach().argmax(dim=-1) == y.long()).sum()
             return [loss, known.sum().float(), loss.detach(), right.float()]
         spread = self.spread.to(learned.device)[one.start]
@@ -90,6 +98,23 @@ class Objective:
         delta = self.config.huber_delta
         zero = torch.zeros_like(error)
         return F.huber_loss(error, zero, reduction="sum", delta=delta)
+
+
+def balanced_weights(y: Tensor, layout: OutputLayout) -> Tensor:
+    """Return weights of classes that let each count alike, [T_out]; 1 for numbers.
+
+    Over the crystals of known class they have the mean 1.
+
+    Shapes:
+        - **y:** :math:`(N, T)`, classes by number, at least one crystal of each
+    """
+    weights = torch.ones(layout.num_outputs)
+    for t, one in enumerate(layout.targets):
+        if one.classes:
+            known = y[:, t][~torch.isnan(y[:, t])].long()
+            counts = torch.bincount(known, minlength=len(one.classes))
+            weights[one.columns] = len(known) / (len(one.classes) * counts)
+    return weights
 
 
 class TargetStatistics(NamedTuple):

@@ -36,9 +36,10 @@ from pyg_sitenet.training.environment import note_environment
 from pyg_sitenet.training.fine_tuning import start_from
 from pyg_sitenet.training.finish import finish
 from pyg_sitenet.training.fit import fit
-from pyg_sitenet.training.loading import load_data, with_absolute_source
+from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.module import SiteNetModule
-from pyg_sitenet.training.report import Outcome, write_failures
+from pyg_sitenet.training.outcome import Outcome
+from pyg_sitenet.training.report import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     open_run_folder,
@@ -122,7 +123,7 @@ def train(
     """
     start = time.perf_counter()
     chosen = Devices.choose(devices, nodes, accelerator)
-    config = with_absolute_source(config)
+    config = complete(config)
     check_config(config)
     folder = RunFolder(Path(output))
     if chosen.rank == 0:

@@ -14,7 +14,7 @@ import pandas as pd
 from pyg_sitenet.config import Config, dump_config
 from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.loading import load_dataset, with_absolute_source
+from pyg_sitenet.training.loading import complete, load_dataset
 from pyg_sitenet.tuning.figure import plot_search
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
@@ -88,7 +88,7 @@ def tune(
 
     space = ray_space(settings)
     folder = _open(Path(output).resolve(), resume=resume)
-    config = with_absolute_source(config)
+    config = complete(config)
     load_dataset(
         config, cache_folder(cache), progress=False
     )  # once, before the trials want it

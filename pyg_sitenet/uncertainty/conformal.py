@@ -12,9 +12,15 @@ its members plus a floor, so that crystals on which they disagree get wider inte
 The calibration crystals may have decided nothing, neither weights nor checkpoint nor
 floor; that is why they are a part of their own.
 
+For classes the score is :math:`1 - p` of the true class, and the set of all classes
+with :math:`1 - p \le q`, with the most probable one always in it, holds the true class
+as often (:func:`prediction_set`).
+
 Reference:
     Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113, 1094
-    (2018), sections 2.2 and 5.2, https://doi.org/10.1080/01621459.2017.1307116.
+    (2018), sections 2.2 and 5.2, https://doi.org/10.1080/01621459.2017.1307116; for
+    classes Sadinle, Lei and Wasserman, J. Am. Stat. Assoc. 114, 223 (2019),
+    https://doi.org/10.1080/01621459.2017.1395341.
 """
 
 from __future__ import annotations
@@ -75,6 +81,35 @@ class Calibration(BaseModel):
                 "train with a larger data.calibration_fraction"
             )
         return scores[rank - 1] * (spread + self.floors[target])
+
+
+def calibrate_classes(
+    truth: Mapping[str, Array], probabilities: Mapping[str, Array]
+) -> Calibration:
+    """Make a calibration of targets that are classes.
+
+    Args:
+        truth: Number of the class, ``[N]`` each; NaN does not count.
+        probabilities: Of each class, ``[N, K]``.
+    """
+    scores = {}
+    for target, values in truth.items():
+        rows = np.flatnonzero(np.isfinite(values))
+        of_truth = probabilities[target][rows, values[rows].astype(np.int64)]
+        scores[target] = tuple(np.sort(1.0 - of_truth).tolist())
+    return Calibration(scores=scores, floors=dict.fromkeys(scores, 1.0))
+
+
+def prediction_set(probabilities: Array, bound: float) -> NDArray[np.bool_]:
+    """Return which classes are in the set of each crystal, [N, K].
+
+    Args:
+        probabilities: Of each class, [N, K].
+        bound: What :meth:`Calibration.half_width` gives for the level.
+    """
+    inside = 1.0 - probabilities <= bound
+    inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
+    return inside
 
 
 def conformal_rank(num_scores: int, level: float) -> int:

@@ -7,13 +7,20 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.uncertainty.conformal import Calibration, conformal_rank
+from pyg_sitenet.uncertainty.conformal import (
+    Calibration,
+    conformal_rank,
+    prediction_set,
+)
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 class Coverage(TypedDict):
-    """What the intervals of one level do: nominal and measured share, mean width."""
+    """What the intervals of one level do: nominal and measured share, mean width.
+
+    Of classes the width is the number of classes in the set.
+    """
 
     level: float
     coverage: float
@@ -56,6 +63,41 @@ def measure_coverage(
                 "level": level,
                 "coverage": float((error <= half).mean()),
                 "mean_width": 2 * float(np.mean(half)),
+            }
+        )
+    return found
+
+
+def measure_sets(
+    calibration: Calibration,
+    target: str,
+    truth: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+) -> list[Coverage]:
+    """Measure the sets of classes at all levels that the calibration allows.
+
+    Args:
+        calibration: Of the model; a target that it lacks gives an empty list.
+        target: Which property.
+        truth: Number of the true class ``[N]``; NaN does not count.
+        probabilities: Of each class, ``[N, K]``.
+    """
+    known = np.isfinite(truth)
+    count = len(calibration.scores.get(target, ()))
+    if not known.any():
+        return []
+    classes, rows = truth[known].astype(np.int64), np.arange(known.sum())
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if conformal_rank(count, level) > count:
+            continue
+        bound = calibration.half_width(target, level)
+        inside = prediction_set(probabilities[known], bound)
+        found.append(
+            {
+                "level": level,
+                "coverage": float(inside[rows, classes].mean()),
+                "mean_width": float(inside.sum(axis=1).mean()),
             }
         )
     return found

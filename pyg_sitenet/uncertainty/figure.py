@@ -30,7 +30,7 @@ def plot_calibration(
         path: The PNG file to write.
         found: Of :func:`~pyg_sitenet.uncertainty.measure_coverage`, by target.
         num_crystals: How many crystals each was measured on.
-        units: Unit of each target that has one.
+        units: Unit of each target that has one; of classes the word ``classes``.
     """
     size = (2 * _SIZE, _SIZE * max(1, len(found)))
     figure = Figure(figsize=size, layout="constrained")

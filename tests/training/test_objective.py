@@ -10,7 +10,12 @@ import torch
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.objective import Objective, check_targets, target_statistics
+from pyg_sitenet.training.objective import (
+    Objective,
+    balanced_weights,
+    check_targets,
+    target_statistics,
+)
 
 NAN = math.nan
 TWO = OutputLayout.make(["gap", "n"])
@@ -137,3 +142,16 @@ def test_value_without_a_logarithm_is_named(transform: str, bad: float) -> None:
     with pytest.raises(DataError, match=message):
         check_targets(torch.tensor([[2.0], [bad], [NAN]]), ["a", "b", "c"], layout)
     check_targets(torch.tensor([[0.5], [NAN]]), ["a", "b"], layout)
+
+
+def test_balanced_classes_weigh_alike_and_one_on_average() -> None:
+    layout = OutputLayout.make(["gap", "kind"], {"kind": ["a", "b"]})
+    y = torch.tensor([[1.0, 0.0], [1.0, 0.0], [2.0, 0.0], [2.0, 1.0], [NAN, NAN]])
+    weights = balanced_weights(y, layout)
+    assert weights.tolist() == pytest.approx([1, 4 / 6, 2])
+    config = TrainingConfig(class_weights="balanced")
+    objective = Objective(config, layout, torch.ones(3), weights)
+    sums = objective(torch.zeros(5, 3), y)
+    # Each class has half of 4 log 2, whatever its share.
+    assert sums.error[1].item() == pytest.approx(4 * math.log(2))
+    assert sums.loss.item() == pytest.approx(6 + 4 * math.log(2))

@@ -2,8 +2,18 @@ import numpy as np
 import pytest
 
 from pyg_sitenet.errors import ConfigError
-from pyg_sitenet.uncertainty import Calibration, calibrate, measure_coverage
-from pyg_sitenet.uncertainty.conformal import conformal_rank, spread_floor
+from pyg_sitenet.uncertainty import (
+    Calibration,
+    calibrate,
+    measure_coverage,
+    measure_sets,
+)
+from pyg_sitenet.uncertainty.conformal import (
+    calibrate_classes,
+    conformal_rank,
+    prediction_set,
+    spread_floor,
+)
 
 
 def test_half_width_is_the_score_of_the_conformal_rank():
@@ -106,3 +116,39 @@ def test_figure_has_a_row_for_each_target(tmp_path):
         plot_calibration(tmp_path / f"{name}.png", found, counts, {"gap": "eV"})
     heights = [imread(tmp_path / f"{name}.png").shape[0] for name in ("one", "two")]
     assert heights[1] == 2 * heights[0]
+
+
+def test_sets_of_classes_by_hand():
+    # The scores are 0.1, 0.2, 0.5, and a crystal of unknown class has none.
+    probabilities = np.array(
+        [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5], [0.4, 0.3, 0.3]]
+    )
+    truth = np.array([0.0, 1.0, 2.0, np.nan])
+    found = calibrate_classes({"kind": truth}, {"kind": probabilities})
+    assert found.scores["kind"] == pytest.approx((0.1, 0.2, 0.5))
+    assert found.half_width("kind", 0.5) == pytest.approx(0.2)
+    bound = found.half_width("kind", 0.75)
+    new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])
+    inside = prediction_set(new, bound)
+    # The most probable class is in the set even if none reaches the bound.
+    expected = [[True, False, False], [True, True, False], [True, False, False]]
+    assert inside.tolist() == expected
+    with pytest.raises(ConfigError, match="needs 9 calibration crystals"):
+        found.half_width("kind", 0.9)
+
+
+def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(4) / 2, 20_000)
+    uniform = random.random((len(probabilities), 1))
+    truth = (probabilities.cumsum(axis=1) < uniform).sum(axis=1).clip(max=3)
+    half = len(truth) // 2
+    known, new = truth[:half].astype(float), truth[half:].astype(float)
+    found = calibrate_classes({"kind": known}, {"kind": probabilities[:half]})
+    rows = measure_sets(found, "kind", new, probabilities[half:])
+    for row in rows:
+        # One set too large is possible: the most probable class is always in it.
+        assert row["coverage"] >= row["level"] - 0.02
+        if row["level"] >= 0.8:
+            assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
+    assert measure_sets(found, "kind", new * np.nan, probabilities[half:]) == []
