@@ -9,6 +9,7 @@ from pathlib import Path
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.cache import fingerprint
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.prepared import (
@@ -32,6 +33,7 @@ def prepare(
     *,
     targets: tuple[str, ...] | None = None,
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> tuple[Prepared, Ledger]:
     """Encode all crystals of a source into a folder that can be used as data.
 
@@ -44,6 +46,8 @@ def prepare(
         targets: Other targets than those of the settings; none for crystals that are
             only to be predicted.
         progress: Show a progress bar on standard error.
+        cluster: Where to encode (:func:`~pyg_sitenet.data.cluster.open_cluster`), if
+            not here; the folder will be the same.
 
     Returns:
         What is known of the folder, and what became of the inputs.
@@ -51,13 +55,21 @@ def prepare(
     Raises:
         DataError: If the source cannot be opened or has no such target, if no crystal
             of it can be used, or if the folder cannot be written or holds others.
+        ClusterError: If the cluster cannot do the work.
     """
     recipe = _recipe(config, config.targets if targets is None else targets)
     if is_prepared(config.source):
         raise DataError(f"{recipe.source}: is prepared already; use it as it is")
     source = recipe.open()
     prepared = _begin(Path(output), recipe, source, config)
-    store = fill_store(prepared.graphs, recipe, source, prepared.key, progress=progress)
+    store = fill_store(
+        prepared.graphs,
+        recipe,
+        source,
+        prepared.key,
+        progress=progress,
+        cluster=cluster,
+    )
     ledger = store.index.ledger
     _write_failures(prepared.failures, store)
     prepared = replace(prepared, complete=True, counts=ledger.counts())

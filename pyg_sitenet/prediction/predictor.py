@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import DataConfig, make_config
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
@@ -24,6 +25,7 @@ from pyg_sitenet.data.structure import StructureLike
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.prediction.budget import cut
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.rows import (
     Prediction,
@@ -32,6 +34,7 @@ from pyg_sitenet.prediction.rows import (
     value_columns,
 )
 from pyg_sitenet.prediction.spread import average
+from pyg_sitenet.prediction.windows_on_cluster import predict_windows
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
@@ -151,7 +154,11 @@ class Predictor:
         return pd.DataFrame(rows, columns=columns)
 
     def predict_records(
-        self, records: Iterable[Item], *, workers: int | None = None
+        self,
+        records: Iterable[Item],
+        *,
+        workers: int | None = None,
+        cluster: Cluster | None = None,
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
@@ -162,7 +169,11 @@ class Predictor:
         Args:
             records: The ``entries()`` of a source, or records that were read already.
             workers: See :meth:`predict`.
+            cluster: Where to predict, if not here; it holds more, by its cores.
         """
+        if cluster is not None:
+            yield from predict_windows(cluster, self, self._encoder, records)
+            return
         limit = self.description.config.data.time_limit
         encoded = (
             encode_here(records, self._encoder, limit)
@@ -178,7 +189,7 @@ class Predictor:
         self, window: Iterable[Encoded | Failure]
     ) -> Iterator[list[Encoded | Failure]]:
         """Cut a window so that each part stays within the budget of sites and pairs."""
-        return _cut(window, self.data.max_sites, self.data.max_pairs)
+        return cut(window, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
@@ -187,7 +198,7 @@ class Predictor:
             graph for one in batch if isinstance(one, Encoded) for graph in one.graphs
         ]
         # More than one part only if the orderings of a single crystal fill it.
-        parts = _cut(graphs, self.data.max_sites, self.data.max_pairs)
+        parts = cut(graphs, self.data.max_sites, self.data.max_pairs)
         values = (row for part in parts for row in self._forward(part))
         for one in batch:
             if isinstance(one, Failure):
@@ -261,30 +272,6 @@ def load_predictor(
     known = description.config.data.model_dump()
     config = make_config({"data": known | chosen}, origin="load_predictor")
     return Predictor(model, description, device, config.data)
-
-
-G = TypeVar("G", Data, Encoded | Failure)
-
-
-def _cut(items: Iterable[G], max_sites: int, max_pairs: int) -> Iterator[list[G]]:
-    """Cut a sequence so that each part stays within the budget, or is one item."""
-    waiting: list[G] = []
-    sites = pairs = 0
-    for item in items:
-        num_sites, num_pairs = _size(item)
-        sites, pairs = sites + num_sites, pairs + num_pairs
-        if waiting and (sites > max_sites or pairs > max_pairs):
-            yield waiting
-            waiting, sites, pairs = [], num_sites, num_pairs
-        waiting.append(item)
-    yield waiting
-
-
-def _size(item: Data | Encoded | Failure) -> tuple[int, int]:
-    if isinstance(item, Failure):
-        return 0, 0
-    graphs = item.graphs if isinstance(item, Encoded) else (item,)
-    return sum(len(one.z) for one in graphs), sum(one.num_edges for one in graphs)
 
 
 def _explain(failure: Failure) -> str:
