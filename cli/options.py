@@ -45,6 +45,15 @@ Workers = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Processes that encode; 0: one per core."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Compute on a Ray cluster: auto for this machine's, HOST:PORT, or local "
+        "for one that ends with the command. Needs 'pyg-sitenet[ray]'.",
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Any input that fails is an error.")
 ]

@@ -117,6 +117,8 @@ def test_every_dependency_has_a_lower_bound_and_a_tested_version():
 
 def test_exactly_what_is_imported_is_declared():
     declared = {line.split(">=")[0] for line in PROJECT["project"]["dependencies"]}
+    extra = PROJECT["project"]["optional-dependencies"]["ray"]
+    declared |= {line.split("[")[0] for line in extra}
     files = (*(ROOT / "pyg_sitenet").rglob("*.py"), *(ROOT / "cli").glob("*.py"))
     nodes = [n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))]
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
@@ -142,7 +144,15 @@ def test_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize("module", ["pyg_sitenet", "pyg_sitenet.cli.main"])
 def test_import_does_not_wait_for_heavy_libraries(module: str):
-    heavy = "{'torch', 'torch_geometric', 'pymatgen', 'ase', 'lightning', 'pandas'}"
+    heavy = {
+        "torch",
+        "torch_geometric",
+        "pymatgen",
+        "ase",
+        "lightning",
+        "pandas",
+        "ray",
+    }
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     assert run_python(code).strip() == "[]"
 

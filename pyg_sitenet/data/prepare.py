@@ -10,6 +10,7 @@ from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.cache import fingerprint
 from pyg_sitenet.data.classes import with_classes
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.prepared import (
@@ -33,6 +34,7 @@ def prepare(
     *,
     targets: tuple[str, ...] | None = None,
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> tuple[Prepared, Ledger]:
     """Encode all crystals of a source into a folder that can be used as data.
 
@@ -45,6 +47,8 @@ def prepare(
         targets: Other targets than those of the settings; none for crystals that are
             only to be predicted.
         progress: Show a progress bar on standard error.
+        cluster: Where to encode (:func:`~pyg_sitenet.data.cluster.open_cluster`), if
+            not here; the folder will be the same.
 
     Returns:
         What is known of the folder, and what became of the inputs.
@@ -52,6 +56,7 @@ def prepare(
     Raises:
         DataError: If the source cannot be opened or has no such target, if no crystal
             of it can be used, or if the folder cannot be written or holds others.
+        ClusterError: If the cluster cannot do the work.
     """
     if is_prepared(config.source):
         raise DataError(f"{config.source}: is prepared already; use it as it is")
@@ -61,7 +66,14 @@ def prepare(
     recipe = _recipe(config)
     source = recipe.open()
     prepared = _begin(Path(output), recipe, source, config)
-    store = fill_store(prepared.graphs, recipe, source, prepared.key, progress=progress)
+    store = fill_store(
+        prepared.graphs,
+        recipe,
+        source,
+        prepared.key,
+        progress=progress,
+        cluster=cluster,
+    )
     ledger = store.index.ledger
     _write_failures(prepared.failures, store)
     prepared = replace(prepared, complete=True, counts=ledger.counts())

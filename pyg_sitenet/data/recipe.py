@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from pyg_sitenet.data.build import Advance, Builder
 from pyg_sitenet.data.cache import describe, fingerprint, is_telling
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.store import Repair, Store, read_index
@@ -67,7 +68,11 @@ class Recipe:
         }
 
     def builder(
-        self, folder: Path, source: Source, advance: Advance = lambda _: None
+        self,
+        folder: Path,
+        source: Source,
+        advance: Advance = lambda _: None,
+        cluster: Cluster | None = None,
     ) -> Builder:
         """Return what writes the shards."""
         return Builder(
@@ -77,6 +82,7 @@ class Recipe:
             workers=self.workers,
             time_limit=self.time_limit,
             advance=advance,
+            cluster=cluster,
         )
 
 
@@ -110,7 +116,13 @@ def open_store(
 
 
 def fill_store(
-    folder: Path, recipe: Recipe, source: Source, key: str, *, progress: bool = False
+    folder: Path,
+    recipe: Recipe,
+    source: Source,
+    key: str,
+    *,
+    progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Store:
     """Open a folder of shards, after writing what is missing.
 
@@ -120,14 +132,16 @@ def fill_store(
         source: Its source, opened.
         key: Hash of content, settings and code.
         progress: Show a progress bar on the terminal.
+        cluster: Where to encode, if not here.
 
     Raises:
         DataError: If the folder cannot be written.
+        ClusterError: If the cluster cannot do the work.
     """
     index = read_index(folder)
     if index is None:
         with _progress_bar(source, shown=progress) as advance:
-            recipe.builder(folder, source, advance).build()
+            recipe.builder(folder, source, advance, cluster).build()
         index = read_index(folder)
     if index is None:
         raise DataError(f"{folder}: the index that was just written cannot be read")

@@ -14,6 +14,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
@@ -34,6 +35,7 @@ from pyg_sitenet.prediction.rows import (
     value_columns,
 )
 from pyg_sitenet.prediction.spread import average
+from pyg_sitenet.prediction.windows_on_cluster import predict_windows
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
@@ -186,7 +188,11 @@ class Predictor:
         return pd.DataFrame(rows, columns=columns)
 
     def predict_records(
-        self, records: Iterable[Item], *, workers: int | None = None
+        self,
+        records: Iterable[Item],
+        *,
+        workers: int | None = None,
+        cluster: Cluster | None = None,
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
@@ -197,7 +203,11 @@ class Predictor:
         Args:
             records: The ``entries()`` of a source, or records that were read already.
             workers: See :meth:`predict`.
+            cluster: Where to predict, if not here; it holds more, by its cores.
         """
+        if cluster is not None:
+            yield from predict_windows(cluster, self, self._encoder, records)
+            return
         limit = self.description.config.data.time_limit
         encoded = (
             encode_here(records, self._encoder, limit)
