@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO := runs/demo
 
-.PHONY: demo test test-slow lint types clean
+.PHONY: demo ray test test-slow lint types clean
 
 demo: $(STAMP)
 	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) \
@@ -14,6 +14,10 @@ demo: $(STAMP)
 	$(BIN)/sitenet predict $(DEMO) examples/structures --output $(DEMO)/examples.csv
 	@cat $(DEMO)/examples.csv
 	@echo "Figures: $(DEMO)/figures   Test set: $(DEMO)/predictions.csv"
+
+# The tests of work on a cluster run where this was done.
+ray: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

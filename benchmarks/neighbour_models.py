@@ -48,10 +48,15 @@ class PeriodicSchNet(nn.Module):
 
     neighbours, cutoff = 32, 10.0
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 128, interactions: int = 6) -> None:
         super().__init__()
         self.schnet = SchNet(
-            cutoff=self.cutoff, readout="mean", interaction_graph=self._given
+            hidden_channels=channels,
+            num_filters=channels,
+            num_interactions=interactions,
+            cutoff=self.cutoff,
+            readout="mean",
+            interaction_graph=self._given,
         )
         self._graph: tuple[Tensor, Tensor] | None = None
 

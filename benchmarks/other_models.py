@@ -118,7 +118,7 @@ class Training:
     def __init__(self, model: nn.Module, loaders: Loaders, config: Config) -> None:
         self.model, self.loaders, self.config = model, loaders, config.training
         y = torch.cat([batch.y for batch in loaders["train"]])
-        self.mean, self.spread = y.mean(), y.std()
+        self.mean, self.spread, self.median = y.mean(), y.std(), y.median()
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
             lr=self.config.learning_rate,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, OutputFile, Strict, Workers
-from .tables import counted, show_table
+from .tables import CLASS_SCORES, counted, show_table
 
 
 def evaluate(
@@ -31,7 +33,8 @@ def evaluate(
     predictor = load_predictor(model)
     if output is not None:
         check_not_input(output, [data])
-    source = open_source(data, predictor.description.targets)
+    description = predictor.description
+    source = open_source(data, description.targets, classes=description.classes)
     found = evaluate_model(
         predictor,
         source,
@@ -46,9 +49,39 @@ def evaluate(
         shown = {"metrics": found.metrics} | counts | {"counts": ledger.counts()}
         typer.echo(json.dumps(shown))
     else:
-        rows = [
-            (name, of["mae"], of["rmse"], of["r2"], of["unit"])
-            for name, of in found.metrics.items()
-        ]
-        show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
+        _show_errors(found.metrics)
+        _show_coverage(found.metrics, output)
     end(ledger, strict=strict)
+
+
+def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:
+    numbers = [
+        (name, of["mae"], of["rmse"], of["r2"], of["unit"])
+        for name, of in metrics.items()
+        if "classes" not in of
+    ]
+    if numbers:
+        show_table(["target", "MAE", "RMSE", "R2", "unit"], numbers)
+    classes = [
+        (name, *(of[one] for one in CLASS_SCORES))
+        for name, of in metrics.items()
+        if "classes" in of
+    ]
+    if classes:
+        show_table(["classes of", *CLASS_SCORES.values()], classes)
+
+
+def _show_coverage(metrics: dict[str, dict[str, Any]], output: Path | None) -> None:
+    """Print what the intervals of a calibrated model do."""
+    from pyg_sitenet.evaluation import calibration_figure
+
+    rows = [
+        (name, *(f"{one[key]:.1%}" for key in ("level", "coverage")), one["mean_width"])
+        for name, of in metrics.items()
+        for one in of.get("coverage", ())
+    ]
+    if not rows:
+        return
+    show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)
+    if output is not None:
+        typer.echo(f"Calibration: {calibration_figure(output)}")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Json
-from .tables import as_text, show_table
+from .tables import CLASS_SCORES, as_text, show_table
+
+if TYPE_CHECKING:
+    from pyg_sitenet.uncertainty import Calibration
 
 Subject = Annotated[
     Path,
     typer.Argument(
-        metavar="MODEL|STRUCTURE", help="A model file, a run folder or a structure."
+        metavar="MODEL|STRUCTURE",
+        help="A model file, a run folder, the name of a ready model, or a structure.",
     ),
 ]
 MaxAtoms = Annotated[
@@ -27,7 +31,10 @@ def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> Non
 
     Example: sitenet info runs/gap
     """
-    is_model = path.is_dir() or path.suffix == ".safetensors"
+    from pyg_sitenet.ready_models import READY_MODELS
+
+    ready = None if path.exists() else READY_MODELS.get(str(path))
+    is_model = path.is_dir() or path.suffix == ".safetensors" or ready is not None
     facts = _model_facts(path) if is_model else _structure_facts(path, max_atoms)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -35,6 +42,8 @@ def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> Non
     errors = _errors(facts.pop("metrics", {}))
     rows = [(name, _plain(value)) for name, value in (facts | errors).items()]
     show_table(["", str(path)], rows)
+    if ready is not None:
+        typer.echo(ready.card.read_text(encoding="utf-8"))
 
 
 def _model_facts(path: Path) -> dict[str, Any]:
@@ -49,25 +58,40 @@ def _model_facts(path: Path) -> dict[str, Any]:
     return {
         "targets": list(description.targets),
         "units": description.units,
+        "classes": {name: list(of) for name, of in description.classes.items()},
         "trained on": config.data.source,
         "target ranges": description.target_ranges,
         "elements": [chemical_symbols[number] for number in description.elements],
         "environment": config.data.environment,
         "max_atoms": config.data.max_atoms,
         "model settings": presets[0] if presets else "own",
+        "networks": description.members,
+        "intervals": _intervals(description.calibration),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "metrics": description.metrics,
         "versions": description.versions,
     }
 
 
+def _intervals(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "not calibrated"
+    counts = {len(scores) for scores in calibration.scores.values()}
+    return f"calibrated on {' or '.join(map(str, sorted(counts)))} crystals"
+
+
 def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the test MAE of each target, beside those of the baselines."""
+    """Return the test errors of each target, beside those of the baselines."""
     errors = {}
     for name, found in metrics.get("targets", {}).items():
-        maes = {"Site-Net": found["test"]["mae"]}
-        maes |= {kind: one["test"]["mae"] for kind, one in found["baselines"].items()}
-        errors[f"test MAE of {name}"] = maes
+        kinds = {"mae": "MAE"}
+        if "classes" in found:
+            kinds = {key: CLASS_SCORES[key] for key in ("accuracy", "roc_auc")}
+        for key, word in kinds.items():
+            scores = {"Site-Net": found["test"][key]}
+            others = found["baselines"].items()
+            scores |= {kind: one["test"][key] for kind, one in others}
+            errors[f"test {word} of {name}"] = scores
     return errors
 
 

@@ -6,17 +6,36 @@ import typer
 
 import pyg_sitenet
 
+from .analyze import analyze
 from .benchmark import benchmark
+from .converge import converge
+from .convert import convert
+from .embed import embed
 from .errors import reporting_errors
 from .evaluate import evaluate
 from .info import info
 from .predict import predict
 from .prepare import prepare
 from .train import train
+from .tune import tune
 
 app = typer.Typer(name="sitenet", no_args_is_help=True)
 
-for command in (train, predict, evaluate, prepare, info, benchmark):
+COMMANDS = (
+    train,
+    predict,
+    evaluate,
+    prepare,
+    info,
+    benchmark,
+    analyze,
+    embed,
+    converge,
+    convert,
+    tune,
+)
+
+for command in COMMANDS:
     app.command()(reporting_errors(command))
 
 

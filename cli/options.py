@@ -6,14 +6,18 @@ from typing import Annotated
 import typer
 
 DATA_HELP = (
-    "the name of a bundled data set (dielectric) or of a Matbench task "
-    "(matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure files "
-    "with a table, a CSV, JSON or JSONL whose rows hold structures (also OPTIMADE "
-    "exports), or any file ASE reads."
+    "the name of a bundled data set (dielectric, formation_energy) or of a Matbench "
+    "task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure "
+    "files with a table, a CSV, JSON or JSONL whose rows hold structures (also "
+    "OPTIMADE exports), or any file ASE reads."
 )
 
 Model = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model file or a run folder.")
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model file, a run folder, or formation-energy or band-gap.",
+    ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP}")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -40,6 +44,15 @@ Settings = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Processes that encode; 0: one per core."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Compute on a Ray cluster: auto for this machine's, HOST:PORT, or local "
+        "for one that ends with the command. Needs 'pyg-sitenet[ray]'.",
+    ),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Any input that fails is an error.")

@@ -18,6 +18,7 @@ from .options import (
     Model,
     Orderings,
     OutputFile,
+    Ray,
     Strict,
     Workers,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.data.sources import Source
     from pyg_sitenet.prediction import Prediction, Predictor
+    from pyg_sitenet.prediction.to_file import Watch
 
 Inputs = Annotated[
     list[str],
@@ -41,6 +43,12 @@ Resume = Annotated[
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Start again in place of one that was stopped."),
+]
+Level = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", help="Add an interval that holds the true value with P, as 0.9."
+    ),
 ]
 Statistics = Annotated[
     bool,
@@ -59,8 +67,10 @@ def predict(
     disorder: Disorder = None,
     orderings: Orderings = None,
     seed: DisorderSeed = None,
+    level: Level = None,
     statistics: Statistics = False,
     workers: Workers = None,
+    ray: Ray = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +79,8 @@ def predict(
     An input that cannot be used is reported with the reason, and the rest is done. With
     --output the rows are written as they come, and the failures to a file beside them;
     stopped at any moment, --resume goes on. With --disorder sample, a crystal with
-    partly occupied sites gets the mean over ordered supercells, and their spread.
+    partly occupied sites gets the mean over ordered supercells, and their spread. With
+    --ray it is computed on a cluster, and the files are written here.
 
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
@@ -78,6 +89,7 @@ def predict(
         raise typer.BadParameter(f"{name} needs the --output file of the prediction")
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite, not both")
+    from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.errors import DataError
     from pyg_sitenet.prediction import load_predictor, predict_to_file
@@ -88,25 +100,32 @@ def predict(
         disorder=disorder,
         orderings=orderings,
         disorder_seed=seed,
+        level=level,
     )
     source = open_source(inputs)
     if output is not None:
         check_not_input(output, inputs)
-    if output is None:
-        ledger = _show(predictor, source, workers or 0, as_json, statistics)
-    else:
-        ledger = predict_to_file(
-            predictor,
-            source,
-            output,
-            resume=resume,
-            overwrite=overwrite,
-            workers=workers or 0,
-            watch=lambda found, done: counted(found, "Predicting", source.count, done),
-        )
-        _say_where(output, ledger, as_json, statistics)
-        if statistics:
-            _write_statistics(output, predictor, as_json)
+    with open_cluster(ray, workers or 0) as cluster:
+        if output is None:
+            found = predictor.predict_records(
+                source.entries(), workers=workers or 0, cluster=cluster
+            )
+            results = list(counted(found, "Predicting", source.count))
+            ledger = _show(results, predictor, as_json, statistics)
+        else:
+            ledger = predict_to_file(
+                predictor,
+                source,
+                output,
+                resume=resume,
+                overwrite=overwrite,
+                workers=workers or 0,
+                cluster=cluster,
+                watch=_watch(source),
+            )
+            _say_where(output, ledger, as_json, statistics)
+    if output is not None and statistics:
+        _write_statistics(output, predictor, as_json)
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
         raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")
@@ -115,16 +134,22 @@ def predict(
     end(ledger, strict=strict)
 
 
+def _watch(source: Source) -> Watch:
+    """Count for a person who is watching."""
+    return lambda found, done: counted(found, "Predicting", source.count, done)
+
+
 def _show(
-    predictor: Predictor, source: Source, workers: int, as_json: bool, statistics: bool
+    results: list[Prediction | Failure],
+    predictor: Predictor,
+    as_json: bool,
+    statistics: bool,
 ) -> Ledger:
-    """Predict what fits on a screen, or into one JSON text."""
+    """Show what fits on a screen, or print one JSON text."""
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.prediction.rows import file_headings, file_row
 
-    found = predictor.predict_records(source.entries(), workers=workers)
-    results = list(counted(found, "Predicting", source.count))
     ledger = Ledger()
     for one in results:
         ledger.add(one)
@@ -140,7 +165,9 @@ def _show(
     else:
         spread = predictor.orders
         rows = [file_row(one, description, with_spread=spread) for one in predictions]
-        show_table(file_headings(description, with_spread=spread), rows)
+        show_table(
+            file_headings(description, with_spread=spread, level=predictor.level), rows
+        )
         if statistics:
             _show_statistics(_statistics_of(predictions, predictor))
     return ledger
@@ -186,7 +213,9 @@ def _as_json(
     return {
         "predictions": [
             {key: getattr(one, key) for key in keep}
+            | ({"labels": one.labels} if one.labels else {})
             | ({"spread": asdict(one.spread)} if one.spread else {})
+            | ({"uncertainty": asdict(one.uncertainty)} if one.uncertainty else {})
             for one in predictions
         ],
         "failures": [asdict(one) for one in failures],

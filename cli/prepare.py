@@ -14,6 +14,7 @@ from .options import (
     Data,
     Json,
     Preset,
+    Ray,
     Settings,
     Strict,
     Targets,
@@ -34,26 +35,32 @@ def prepare(
     config: ConfigFile = None,
     settings: Settings = None,
     workers: Workers = None,
+    ray: Ray = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Encode crystals once, for train, predict and evaluate to take as DATA.
 
     An input that cannot be used is listed in the folder's failures.csv, and the rest is
-    done. Run again, it goes on where it was interrupted.
+    done. Run again, it goes on where it was interrupted. With --ray a cluster encodes,
+    and the folder is written here.
 
     Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
     """
+    from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.prepare import prepare as prepare_data
     from pyg_sitenet.data.sources import open_source
 
     numbers = {"data.workers": workers}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
     # Crystals without known values are for prediction.
-    none = () if not target and not open_source(data).available else None
-    prepared, ledger = prepare_data(
-        chosen.data, output, targets=none, progress=not as_json
-    )
+    source = open_source(data) if not target else None
+    empty = source is not None and not (source.available or source.labels)
+    none = () if empty else None
+    with open_cluster(ray, workers or 0) as cluster:
+        prepared, ledger = prepare_data(
+            chosen.data, output, targets=none, progress=not as_json, cluster=cluster
+        )
     report(ledger, "used", prepared.failures)
     if as_json:
         found = {"folder": str(output), "failures_file": str(prepared.failures)}

@@ -20,6 +20,7 @@ def choose_settings(
     targets: Sequence[str] | None,
     settings: Sequence[str] | None,
     numbers: Mapping[str, int | None],
+    model: Path | None = None,
 ) -> Config:
     """Return the settings of a run: those of a preset or a file, then what is asked.
 
@@ -30,15 +31,31 @@ def choose_settings(
         targets: What to learn; the lone target of the data need not be named.
         settings: ``KEY=VALUE``, which win over all others.
         numbers: Values of settings that have an option of their own.
+        model: A model to fine-tune; without preset and file its settings are the start.
     """
     if preset is not None and file is not None:
         raise typer.BadParameter("give either --preset or --config, not both")
     from pyg_sitenet.config import load_config, load_preset, override
 
-    start = load_preset(preset or "default") if file is None else load_config(file)
+    if model is not None and preset is None and file is None:
+        start = _settings_of(model)
+    else:
+        start = load_preset(preset or "default") if file is None else load_config(file)
     asked = _data_settings(data, list(targets or []))
     asked += [f"{key}={one}" for key, one in numbers.items() if one is not None]
-    return override(override(start, asked), settings or [])
+    if model is None:
+        return override(override(start, asked), settings or [])
+    from pyg_sitenet.training.fine_tuning import for_other_data
+
+    asked.append(f"training.initial_model={json.dumps(str(model.resolve()))}")
+    chosen = for_other_data(override(start, asked))
+    return override(chosen, settings or [])
+
+
+def _settings_of(model: Path) -> Config:
+    from pyg_sitenet.model_file import read_description
+
+    return read_description(model).config
 
 
 def _data_settings(data: str | None, targets: list[str]) -> list[str]:
@@ -47,7 +64,10 @@ def _data_settings(data: str | None, targets: list[str]) -> list[str]:
     settings = []
     if data is not None:
         settings.append(f"data.source={json.dumps(data)}")
-        available = list(open_source(data).available) if not targets else []
+        found = open_source(data) if not targets else None
+        available = [] if found is None else list(found.available)
+        if found is not None and not available:
+            available = list(found.labels)
         if len(available) == 1:
             targets = available
     if targets:

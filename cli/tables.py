@@ -18,6 +18,15 @@ from rich.table import Table
 
 T = TypeVar("T")
 
+# Scores of classes, and what people call them.
+CLASS_SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1": "F1",
+    "roc_auc": "ROC-AUC",
+    "log_loss": "log loss",
+}
+
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings, numbers with four digits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,12 +21,11 @@ from .options import (
     Workers,
 )
 from .settings import choose_settings
-from .tables import show_table
+from .tables import CLASS_SCORES, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
 
-BASELINES = ("mean", "composition")
 Data = Annotated[
     str | None,
     typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP} Default: dielectric."),
@@ -36,8 +35,29 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="DIR", help="Default: runs/<date-time>."),
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Seed of the training.")]
+Members = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Train an ensemble of N networks."),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the run in the output folder.")
+]
+
+
+From = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="MODEL", help="Fine-tune this model."),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(min=2, metavar="K", help="Cross-validate: one run for each fold."),
+]
+Devices = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Devices of each machine.")
+]
+Nodes = Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines.")]
+Accelerator = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, cpu, gpu, or as Lightning has it.")
 ]
 
 
@@ -49,7 +69,13 @@ def train(
     settings: Settings = None,
     output: Output = None,
     seed: Seed = None,
+    members: Members = None,
     resume: Resume = False,
+    model: From = None,
+    folds: Folds = None,
+    devices: Devices = None,
+    nodes: Nodes = None,
+    accelerator: Accelerator = "auto",
     workers: Workers = None,
     strict: Strict = False,
     as_json: Json = False,
@@ -58,37 +84,80 @@ def train(
 
     Example: sitenet train my_crystals/ --target band_gap --output runs/gap
     """
-    if resume and output is None:
-        raise typer.BadParameter("--resume needs the --output folder of the run")
+    several = bool({devices, nodes} - {None, 1})
+    wrong = {
+        "--resume needs the --output folder of the run": resume and output is None,
+        "several devices need an --output folder": several and output is None,
+        "--folds trains each fold on one device": several and folds is not None,
+    }
+    for usage, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(usage)
+    from pyg_sitenet.training.folds import cross_validate
     from pyg_sitenet.training.train import train as train_model
 
     folder = output or Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     saved = folder / "config.yaml"
     if resume and config is None and preset is None and saved.is_file():
         config = saved
-    numbers = {"training.seed": seed, "data.workers": workers}
-    chosen = choose_settings(preset, config, data, target, settings, numbers)
-    result = train_model(chosen, folder, resume=resume, progress=not as_json)
+    numbers = {"training.seed": seed, "training.members": members}
+    numbers["data.workers"] = workers
+    chosen = choose_settings(preset, config, data, target, settings, numbers, model)
+    common: dict[str, Any] = {"resume": resume, "progress": not as_json}
+    if folds is not None:
+        result = cross_validate(chosen, folder, folds, **common)
+    else:
+        where: dict[str, Any] = {"devices": devices, "nodes": nodes}
+        where["accelerator"] = accelerator
+        result = train_model(chosen, folder, **common, **where)
+    if not result.metrics:  # the first of several processes reports
+        return
     if as_json:
         typer.echo(json.dumps({"folder": str(result.folder)} | result.metrics))
     else:
-        _report(result)
+        _report(result, folds)
     report(result.ledger, "used", result.folder / "failures.csv")
     end(result.ledger, strict=strict)
 
 
-def _report(result: RunResult) -> None:
+def _report(result: RunResult, folds: int | None) -> None:
     """Print the errors beside those of the baselines, and where things are."""
-    rows = []
-    for name, found in result.metrics["targets"].items():
-        maes = [found["test"]["mae"]]
-        maes += [found["baselines"][kind]["test"]["mae"] for kind in BASELINES]
-        rows.append((name, found["unit"], *maes))
-    show_table(("test MAE of", "unit", "Site-Net", "mean", "composition only"), rows)
+    targets = result.metrics["targets"]
+    rows = [
+        (name, found["unit"], *_scores(found, "mae"))
+        for name, found in targets.items()
+        if "classes" not in found
+    ]
+    if rows:
+        heads = ("test MAE of", "unit", "Site-Net", "mean", "composition only")
+        show_table(heads, rows)
+    for name, found in targets.items():
+        if "classes" in found:
+            shown = CLASS_SCORES.items()
+            show_table(
+                (f"test of {name}", "Site-Net", "majority", "composition only"),
+                [(word, *_scores(found, key)) for key, word in shown],
+            )
+    folder = result.folder
+    if folds is not None:
+        typer.echo(f"Mean and standard deviation of {folds} folds; runs: {folder}")
+        return
     for note in result.metrics["notes"]:
         typer.echo(f"Note: {note}")
-    folder, failed = result.folder, result.ledger.failed
+    failed = result.ledger.failed
     if failed:
         typer.echo(f"{failed} inputs could not be used: {folder / 'failures.csv'}")
     typer.echo(f"Run folder: {folder}")
     typer.echo(f"Figures: {folder / 'figures'}")
+
+
+def _scores(found: dict[str, Any], key: str) -> list[object]:
+    """Return a score of the model and of the baselines."""
+    parts = [found, *found["baselines"].values()]
+    return [_shown(part["test"].get(key)) for part in parts]
+
+
+def _shown(error: Any) -> object:  # noqa: ANN401 - a number, or one of each fold
+    if not isinstance(error, dict):
+        return error
+    return f"{error['mean']:.4g} ± {error['std']:.2g}"

@@ -21,5 +21,9 @@ class ModelFileError(SiteNetError, ValueError):
     """A model file that is damaged, foreign or from a newer version."""
 
 
+class ClusterError(SiteNetError, RuntimeError):
+    """A cluster that cannot be reached, or cannot do the work."""
+
+
 class SiteNetWarning(UserWarning):
     """Something was done that the user may want to know, and the result stands."""

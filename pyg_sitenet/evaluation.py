@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,18 +11,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
+from pyg_sitenet.prediction import (
+    Prediction,
+    Predictor,
+    column_name,
+    load_predictor,
+)
 from pyg_sitenet.prediction.csv_file import CsvFile
 from pyg_sitenet.prediction.lock import held
 from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
+from pyg_sitenet.prediction.rows import answer_cells, answer_columns, known_cells
 from pyg_sitenet.prediction.to_file import Watch
+from pyg_sitenet.scores import score, target_scores
+from pyg_sitenet.uncertainty import (
+    Calibration,
+    Coverage,
+    measure_coverage,
+    measure_sets,
+)
+from pyg_sitenet.uncertainty.figure import plot_calibration
+
+__all__ = ["Evaluation", "Scores", "calibration_figure", "evaluate", "score"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +49,9 @@ class Evaluation:
     """Outcome of :func:`evaluate`.
 
     Attributes:
-        metrics: For each target its ``unit``, ``mae``, ``rmse`` and ``r2``.
+        metrics: For each target its ``unit``, ``mae``, ``rmse`` and ``r2``, or its
+            ``classes`` and what :func:`~pyg_sitenet.scores.class_score` gives; if the
+            model was calibrated, also the ``coverage`` of its intervals or sets.
         ledger: How many crystals were used, and why the others were not.
     """
 
@@ -38,49 +60,57 @@ class Evaluation:
 
 
 class Scores:
-    """Known and predicted values of many crystals: two numbers of each are kept.
+    """Known and predicted values of many crystals: a few numbers of each are kept.
 
     Args:
-        targets: Names of the values.
+        layout: The outputs of the model.
     """
 
-    def __init__(self, targets: Sequence[str]) -> None:
-        self._values = {name: (array("d"), array("d")) for name in targets}
+    def __init__(self, layout: OutputLayout) -> None:
+        self._layout = layout
+        self._truth = {one.name: array("d") for one in layout.targets}
+        self._predicted = {name: array("d") for name in layout.outputs}
+        self._std = {name: array("d") for name in layout.outputs}
 
     def add(self, prediction: Prediction) -> None:
-        """Take the values of a crystal, of which all targets are known."""
-        for name, (truth, predicted) in self._values.items():
-            truth.append(prediction.targets[name])
+        """Take the values of a crystal, NaN of targets that are not known."""
+        found = prediction.uncertainty
+        spread = {} if found is None else found.members_std
+        for name, truth in self._truth.items():
+            truth.append(prediction.targets.get(name, math.nan))
+        for name, predicted in self._predicted.items():
             predicted.append(prediction.values[name])
+            self._std[name].append(spread.get(name, 0.0))
 
     def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-        """Return for each target its unit and its :func:`score`."""
+        """Return for each target its unit, or its classes, and its scores."""
         return {
-            name: {"unit": units.get(name, "")} | score(truth, predicted)
-            for name, (truth, predicted) in self._values.items()
+            one.name: (
+                {"classes": list(one.classes)}
+                if one.classes
+                else {"unit": units.get(one.name, "")}
+            )
+            | target_scores(*self.arrays(one), one.classes)
+            for one in self._layout.targets
         }
 
+    def coverage(self, calibration: Calibration) -> dict[str, list[Coverage]]:
+        """Return for each target what intervals, or sets, at several levels do."""
+        found = {}
+        for one in self._layout.targets:
+            truth, answers = self.arrays(one)
+            if one.classes:
+                found[one.name] = measure_sets(calibration, one.name, truth, answers)
+                continue
+            std = np.asarray(self._std[one.name])
+            rows = measure_coverage(calibration, one.name, truth, answers[:, 0], std)
+            found[one.name] = rows
+        return found
 
-def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
-    """Return MAE and RMSE (in the unit of the values) and R2; ``None`` if undefined.
-
-    Shapes:
-        - **truth, predicted:** :math:`(N)`
-
-    Example:
-        >>> score([1.0, 3.0], [1.0, 2.0])
-        {'mae': 0.5, 'rmse': 0.7071067811865476, 'r2': 0.5}
-    """
-    truth = np.asarray(truth, dtype=np.float64)
-    error = np.asarray(predicted, dtype=np.float64) - truth
-    if not truth.size:
-        return {"mae": None, "rmse": None, "r2": None}
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        "r2": 1.0 - float((error**2).sum()) / spread if spread > 0 else None,
-    }
+    def arrays(self, target: TargetOutputs) -> tuple[Array, Array]:
+        """Return the truth [N] and the answers, a column for each output."""
+        columns = [np.asarray(self._predicted[name]) for name in target.outputs]
+        return np.asarray(self._truth[target.name]), np.stack(columns, axis=1)
 
 
 def evaluate(
@@ -97,7 +127,7 @@ def evaluate(
         model: A model file, a run folder or a loaded predictor.
         source: Anything that ``sitenet train`` takes as data, or records.
         output: CSV file for predicted and known values; what could not be used goes to
-            a file beside it.
+            a file beside it, as does the calibration figure of a calibrated model.
         workers: Other processes that read and encode crystals, 0 for one per core; by
             default this one does it.
         watch: See :func:`~pyg_sitenet.prediction.predict_to_file`.
@@ -110,11 +140,12 @@ def evaluate(
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
     names = predictor.description.targets
     if isinstance(source, (str, Path)):
-        source = open_source(source, names)
+        source = open_source(source, names, classes=predictor.description.classes)
     records = source.entries() if isinstance(source, Source) else source
     complete = _with_targets(records, names)
     results = watch(predictor.predict_records(complete, workers=workers), 0)
-    scores, ledger = Scores(names), Ledger()
+    layout = predictor.description.layout
+    scores, ledger = Scores(layout), Ledger()
     for result in _written(results, predictor, output):
         ledger.add(result)
         if not isinstance(result, Failure):
@@ -122,7 +153,23 @@ def evaluate(
     if not ledger.used:
         name = source.name if isinstance(source, Source) else "the records"
         raise DataError(f"{name}: {_explain_nothing(ledger)}")
-    return Evaluation(scores.metrics(predictor.description.units), ledger)
+    metrics = scores.metrics(predictor.description.units)
+    calibration = predictor.description.calibration
+    if calibration is not None:
+        coverage = scores.coverage(calibration)
+        for name, rows in coverage.items():
+            metrics[name]["coverage"] = rows
+        if output is not None:
+            counts = dict.fromkeys(names, ledger.used)
+            units = dict(predictor.description.units)
+            units |= dict.fromkeys(predictor.description.classes, "classes")
+            plot_calibration(calibration_figure(output), coverage, counts, units)
+    return Evaluation(metrics, ledger)
+
+
+def calibration_figure(output: str | Path) -> Path:
+    """Return where the calibration figure goes that belongs to a file of rows."""
+    return Path(output).with_name(f"{Path(output).stem}_calibration.png")
 
 
 def _written(
@@ -134,9 +181,12 @@ def _written(
     if output is None:
         yield from results
         return
-    path, names = Path(output), predictor.description.targets
-    known = [f"known {column}" for column in predictor.columns]
-    headings = ["id", "formula", *predictor.columns, *known]
+    path, description = Path(output), predictor.description
+    columns = answer_columns(description)
+    known = [
+        f"known {column_name(one, description.units)}" for one in description.targets
+    ]
+    headings = ["id", "formula", *columns, *known]
     with ExitStack() as stack:
         stack.enter_context(held(path))
         rows = stack.enter_context(CsvFile(path, headings))
@@ -145,8 +195,8 @@ def _written(
             if isinstance(one, Failure):
                 failures.add(astuple(one))
             else:
-                values = [v[name] for v in (one.values, one.targets) for name in names]
-                rows.add([one.id, one.formula, *values])
+                values = answer_cells(one, description)
+                rows.add([one.id, one.formula, *values, *known_cells(one, description)])
             yield one
 
 
@@ -160,18 +210,17 @@ def _explain_nothing(ledger: Ledger) -> str:
 
 def _with_targets(records: Iterable[Item], names: Sequence[str]) -> Iterator[Item]:
     for record in records:
-        missing = (
-            []
-            if isinstance(record, Failure)
-            else [name for name in names if name not in record.targets]
-        )
-        if not missing or isinstance(record, Failure):
+        if isinstance(record, Failure) or _knows_any(record.targets, names):
             yield record
             continue
         yield Failure(
             origin=record.origin,
             id=record.id,
             stage="target",
-            reason=f"no value of {', '.join(missing)}",
+            reason=f"no value of {', '.join(names)}",
             remedy="add the value or leave the crystal out",
         )
+
+
+def _knows_any(targets: Mapping[str, float], names: Sequence[str]) -> bool:
+    return any(not math.isnan(targets.get(name, math.nan)) for name in names)

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.ready_models import READY_MODELS
+from pyg_sitenet.uncertainty import Calibration
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 3  # 2 added ensembles and calibrated intervals, 3 classes
 MODEL_FILE_NAME = "model.safetensors"
 _HEADER_KEY = "pyg_sitenet"
 
@@ -39,6 +42,8 @@ class ModelDescription(BaseModel):
             were written before it was recorded.
         versions: Versions of the libraries that wrote the file.
         metrics: The metrics of the run (see ``metrics.json``).
+        members: Networks in the file; their tensors are ``members.0.…`` and so on.
+        calibration: What gives intervals; ``None`` if none was kept for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,20 +57,52 @@ class ModelDescription(BaseModel):
     domain: Domain | None = None
     versions: dict[str, str] = {}
     metrics: dict[str, Any] = {}
+    members: int = Field(1, ge=1)
+    calibration: Calibration | None = None
+
+    @property
+    def layout(self) -> OutputLayout:
+        """What the outputs of the model are."""
+        transforms = self.config.training.target_transform
+        return OutputLayout.make(self.targets, self.classes, transforms)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs: of numbers the target, of classes each probability."""
+        return self.layout.outputs
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Labels of each target that is classes, in the order of the outputs."""
+        return dict(self.config.data.classes)
 
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide a result."""
-    names = ("pyg-sitenet", "torch", "torch-geometric", "pymatgen", "ase", "numpy")
+    science = ("pymatgen", "ase", "numpy")
+    names = ("pyg-sitenet", "torch", "torch-geometric", "lightning", *science)
     return {"python": platform.python_version()} | {
         name: version for name in names if (version := _version(name))
     }
 
 
-def save_model(path: str | Path, model: SiteNet, description: ModelDescription) -> None:
+def save_model(
+    path: str | Path,
+    model: SiteNet | SiteNetEnsemble,
+    description: ModelDescription,
+    *,
+    half: bool = False,
+) -> None:
     """Write a model and its description to one safetensors file.
 
     The file appears under its name only when it is complete.
+
+    Args:
+        path: The file.
+        model: With its weights.
+        description: What it is.
+        half: Keep the weights as float16, in half the space; the network computes with
+            float32 all the same. Scales and means stay as they are.
 
     Raises:
         ModelFileError: If the file cannot be written.
@@ -75,6 +112,9 @@ def save_model(path: str | Path, model: SiteNet, description: ModelDescription) 
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
+    if half:
+        weights = dict(model.named_parameters())
+        tensors |= {name: tensors[name].half() for name in weights}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         header = {_HEADER_KEY: description.model_dump_json()}
@@ -86,12 +126,18 @@ def save_model(path: str | Path, model: SiteNet, description: ModelDescription) 
 
 
 def find_model_file(path: str | Path) -> Path:
-    """Return the model file that a path means: itself, or the one in a run folder.
+    """Return the model file that is meant: itself, that of a run, or a ready one.
+
+    Args:
+        path: A file, a run folder, or the name of a ready model; what exists under
+            that path wins over a name.
 
     Raises:
         ModelFileError: If there is none.
     """
     path = Path(path)
+    if not path.exists() and str(path) in READY_MODELS:
+        return READY_MODELS[str(path)].file
     if path.is_dir():
         if (path / MODEL_FILE_NAME).is_file():
             return path / MODEL_FILE_NAME
@@ -101,7 +147,8 @@ def find_model_file(path: str | Path) -> Path:
         )
     if not path.is_file():
         raise ModelFileError(
-            f"{path}: no such file; expected a model file or a run folder"
+            f"{path}: no such file; expected a model file, a run folder or a ready "
+            f"model ({', '.join(READY_MODELS)})"
         )
     return path
 
@@ -125,7 +172,9 @@ def read_description(path: str | Path) -> ModelDescription:
     return _parse_header(path, header)
 
 
-def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
+def load_model(
+    path: str | Path,
+) -> tuple[SiteNet | SiteNetEnsemble, ModelDescription]:
     """Build the model of a file; it is in evaluation mode and on the CPU.
 
     Args:
@@ -137,7 +186,7 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     path = find_model_file(path)
     description = read_description(path)
     try:
-        model = SiteNet(description.config.model, num_targets=len(description.targets))
+        model = _build(description)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         model.load_state_dict(tensors, strict=True)
@@ -150,6 +199,29 @@ def load_model(path: str | Path) -> tuple[SiteNet, ModelDescription]:
             f" {reason[:200]}"
         ) from error
     return model.eval(), description
+
+
+def load_network(path: str | Path) -> tuple[SiteNet, ModelDescription]:
+    """Build the single network of a file, as :func:`load_model`.
+
+    Raises:
+        ModelFileError: If it is an ensemble, or as in :func:`load_model`.
+    """
+    model, description = load_model(path)
+    if isinstance(model, SiteNet):
+        return model, description
+    raise ModelFileError(
+        f"{path}: an ensemble of {description.members}; expected a single network such "
+        "as a run folder below its members/"
+    )
+
+
+def _build(description: ModelDescription) -> SiteNet | SiteNetEnsemble:
+    members = [
+        SiteNet(description.config.model, layout=description.layout)
+        for _ in range(description.members)
+    ]
+    return members[0] if len(members) == 1 else SiteNetEnsemble(members)
 
 
 def _check_kind(path: Path) -> None:

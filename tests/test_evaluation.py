@@ -100,3 +100,9 @@ def test_nothing_to_evaluate_names_the_first_reason(predictor: Predictor) -> Non
         evaluate(predictor, [_record("Cu")])
     with pytest.raises(DataError, match=r"no crystal can be evaluated$"):
         evaluate(predictor, [])
+
+
+def test_crystals_whose_value_is_not_known_do_not_count():
+    known = score([1.0, 3.0], [1.0, 2.0])
+    assert score([1.0, float("nan"), 3.0], [1.0, 9.0, 2.0]) == known
+    assert score([float("nan")], [1.0])["mae"] is None

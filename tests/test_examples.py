@@ -102,3 +102,15 @@ def test_ase_trajectory_without_a_model_trains_one(run_example):
     script = EXAMPLES / "ase_trajectory.py"
     shown = run_example(sys.executable, script, "--frames", 2, "--epochs", 1)
     assert "perfect crystal: band_gap [eV] = " in shown
+
+
+def test_analyze_model(run_example, crystals, trained, tmp_path):
+    run, _ = trained
+    script, output = EXAMPLES / "analyze_model.sh", tmp_path / "analysis"
+    few = ("--crystals", 2, "--atoms", "10,20")
+    shown = run_example("bash", script, run, crystals, output, *few)
+    assert "Figures and tables:" in shown
+    assert (output / "all" / "long_range.png").is_file()
+    assert (output / "rutile" / "crystals" / "TiO2_rutile" / "pairs.csv").is_file()
+    assert (output / "layers" / "convergence.png").is_file()
+    assert (output / "vectors.npz").is_file()

@@ -117,13 +117,18 @@ def test_every_dependency_has_a_lower_bound_and_a_tested_version():
 
 def test_exactly_what_is_imported_is_declared():
     declared = {line.split(">=")[0] for line in PROJECT["project"]["dependencies"]}
+    extra = PROJECT["project"]["optional-dependencies"]["ray"]
+    declared |= {line.split("[")[0] for line in extra}
     files = (*(ROOT / "pyg_sitenet").rglob("*.py"), *(ROOT / "cli").glob("*.py"))
     nodes = [n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))]
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
     found = {name.split(".")[0] for name in names} - sys.stdlib_module_names
     imported = {IMPORTED_AS.get(name, name) for name in found - {"pyg_sitenet"}}
-    assert imported | {"tensorboard"} == declared  # Lightning imports it for us
+    imported |= {"tensorboard"}  # Lightning imports it for us
+    extra = PROJECT["project"]["optional-dependencies"]["ray"]
+    declared |= {re.split(r"[\[>]", line)[0] for line in extra}  # the search alone
+    assert imported == declared
 
 
 def test_every_public_name_can_be_imported():
@@ -139,7 +144,15 @@ def test_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize("module", ["pyg_sitenet", "pyg_sitenet.cli.main"])
 def test_import_does_not_wait_for_heavy_libraries(module: str):
-    heavy = "{'torch', 'torch_geometric', 'pymatgen', 'ase', 'lightning', 'pandas'}"
+    heavy = {
+        "torch",
+        "torch_geometric",
+        "pymatgen",
+        "ase",
+        "lightning",
+        "pandas",
+        "ray",
+    }
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     assert run_python(code).strip() == "[]"
 

@@ -151,7 +151,8 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def _test_predictions(path: Path) -> dict[str, float]:
     table = pd.read_csv(path, dtype={"id": str})
-    column = next(name for name in table.columns if name.startswith("predicted "))
+    # Of classes the last one, the probability of `true`.
+    column = [name for name in table.columns if name.startswith("predicted ")][-1]
     return dict(zip(table["id"], table[column].astype(float), strict=True))
 
 

@@ -21,6 +21,7 @@ from pyg_sitenet.benchmark.scores import main_score
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.data.matbench import NUM_FOLDS, Fold, MatbenchTask, find_task
 from pyg_sitenet.data.sources import Entry, open_source
+from pyg_sitenet.data.strata import draw_alike
 from pyg_sitenet.errors import ConfigError, DataError
 
 RESULTS_FILE = "results.json"
@@ -107,7 +108,7 @@ def run_benchmark(
             number,
             config,
             place,
-            _splits(ids, parts[number], config, number),
+            _splits(ids, truth, parts[number], config, number),
             truth,
             found.kind,
             progress=progress,
@@ -142,14 +143,22 @@ def _for_task(
             f"data.source={json.dumps(source)}",
             f"data.targets={json.dumps([task.target])}",
             f"data.units={json.dumps({task.target: task.unit} if task.unit else {})}",
+            f"data.classes={json.dumps(_classes(task))}",
         ],
     )
+
+
+def _classes(task: MatbenchTask) -> dict[str, tuple[str, ...]]:
+    """Return the classes of a task, so that their numbers are those of the board."""
+    is_class = task.kind == "classification"
+    return {task.target: ("false", "true")} if is_class else {}
 
 
 def _targets(task: MatbenchTask, source: str) -> tuple[list[str], dict[str, float]]:
     """Return the ids in the order of the file, and their targets."""
     truth: dict[str, float] = {}
-    for entry in open_source(source, (task.target,)).entries():
+    opened = open_source(source, (task.target,), classes=_classes(task))
+    for entry in opened.entries():
         if not isinstance(entry, Entry):
             raise DataError(
                 f"{entry.origin}: {entry.reason}; a benchmark needs every row"
@@ -159,17 +168,23 @@ def _targets(task: MatbenchTask, source: str) -> tuple[list[str], dict[str, floa
 
 
 def _splits(
-    ids: Sequence[str], parts: Fold, config: Config, fold: int
+    ids: Sequence[str],
+    truth: Mapping[str, float],
+    parts: Fold,
+    config: Config,
+    fold: int,
 ) -> Mapping[str, list[str]]:
     """Take the validation part out of the training part of a fold."""
     training, test = parts
-    order = np.random.default_rng([config.data.split_seed, fold]).permutation(training)
-    count = round(config.data.val_fraction * len(order))
-    rows = {
-        "train": np.sort(order[count:]),
-        "val": np.sort(order[:count]),
-        "test": test,
-    }
+    random = np.random.default_rng([config.data.split_seed, fold])
+    count = round(config.data.val_fraction * len(training))
+    if config.data.classes:
+        labels = [str(truth[id_]) for id_ in ids]
+        val, train = draw_alike(training, labels, count, random)
+    else:
+        order = random.permutation(training)
+        val, train = np.sort(order[:count]), np.sort(order[count:])
+    rows = {"train": train, "val": val, "test": test}
     return {name: [ids[i] for i in one] for name, one in rows.items()}
 
 

@@ -8,6 +8,7 @@ from pyg_sitenet.config.files import (
     make_config,
     override,
 )
+from pyg_sitenet.config.search import search_space
 from pyg_sitenet.config.settings import (
     Config,
     DataConfig,
@@ -26,4 +27,5 @@ __all__ = [
     "load_preset",
     "make_config",
     "override",
+    "search_space",
 ]

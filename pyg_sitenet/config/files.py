@@ -16,6 +16,9 @@ from pyg_sitenet.errors import ConfigError
 
 PRESETS = ("paper", "default")
 
+# Settings by the names of targets: given anew they are replaced, not merged.
+_BY_TARGET = ("units", "classes", "target_transform")
+
 
 def load_preset(name: str) -> Config:
     """Return the configuration of a preset.
@@ -113,7 +116,7 @@ def _merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in new.items():
         old = merged.get(key)
-        if key != "units" and isinstance(old, dict) and isinstance(value, dict):
+        if key not in _BY_TARGET and isinstance(old, dict) and isinstance(value, dict):
             value = _merge(old, value)
         merged[key] = value
     return merged

@@ -26,7 +26,7 @@ _HOME = {
     "Record": "records",
     "Source": "sources",
     "open_source": "sources",
-    "split_crystals": "datamodule",
+    "split_crystals": "splits",
 }
 
 __all__ = list(_HOME)

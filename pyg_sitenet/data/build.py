@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pyg_sitenet.data.claims import Claims
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder, Item
 from pyg_sitenet.data.named_file import find_named, remove_unfinished
 from pyg_sitenet.data.parallel import (
@@ -22,6 +23,7 @@ from pyg_sitenet.data.parallel import (
 )
 from pyg_sitenet.data.pool import CHUNK, Lost, Pool
 from pyg_sitenet.data.shard import SHARD_SIZE, DamagedShardError, Shard, write_shard
+from pyg_sitenet.data.shards_on_cluster import ShardWork, write_shards
 from pyg_sitenet.data.store import write_index
 from pyg_sitenet.errors import DataError
 
@@ -82,6 +84,7 @@ class Builder:
         workers: Processes; 0 takes one per core.
         time_limit: Seconds a crystal may take; None for no limit.
         advance: Told of so many more entries that are done.
+        cluster: Where to encode, if not here; shards are written here.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Builder:
         workers: int = 0,
         time_limit: float | None = None,
         advance: Advance = lambda _: None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._folder = folder
         self._make_entries = make_entries
@@ -100,6 +104,7 @@ class Builder:
         self._workers = workers or num_cores()
         self._time_limit = time_limit
         self._advance = advance
+        self._cluster = cluster
         self._names: dict[int, str] = {}
 
     def build(self) -> None:
@@ -147,6 +152,9 @@ class Builder:
     def _pass(self, claims: Claims) -> set[int]:
         """Go through all entries; return the shards that other processes work at."""
         left: set[int] = set()
+        if self._cluster is not None:
+            self._pass_on(self._cluster, claims, left)
+            return left
         if multiprocessing.current_process().daemon:
             for number, items in self._missing(claims, left):
                 self._names[number] = self._write_alone(number, items)
@@ -158,6 +166,15 @@ class Builder:
                 run.work_down_to(_AHEAD * self._workers)
             run.work_down_to(0)
         return left
+
+    def _pass_on(self, cluster: Cluster, claims: Claims, left: set[int]) -> None:
+        """Let a cluster encode what is missing."""
+        work = ShardWork(self._work.encoder, self._time_limit)
+        missing = self._missing(claims, left)
+        for done in write_shards(cluster, self._folder, work, missing):
+            self._names[done.number] = done.name
+            claims.release(done.number)
+            self._advance(done.num_entries)
 
     def _missing(
         self, claims: Claims, left: set[int]

@@ -60,5 +60,17 @@ BUNDLED = {
                 "Sci. Data 4, 160134 (2017), doi:10.1038/sdata.2016.134"
             ),
         ),
+        BundledData(
+            name="formation_energy",
+            description="3,938 inorganic compounds: formation energy per atom",
+            file="formation_energy/formation_energy.jsonl.gz",
+            num_crystals=3938,
+            units={"formation_energy": "eV/atom"},
+            citation=(
+                "F. Faber et al., Crystal structure representations for machine "
+                "learning models of formation energies, Int. J. Quantum Chem. 115, "
+                "1094-1101 (2015), doi:10.1002/qua.24917"
+            ),
+        ),
     )
 }

@@ -7,46 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from lightning import LightningDataModule
-from numpy.typing import NDArray
 from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sampler import BudgetBatchSampler
+from pyg_sitenet.data.splits import Indices, make_splits
 from pyg_sitenet.errors import DataError
-
-Indices = NDArray[np.int64]
-
-
-def split_crystals(
-    num_crystals: int, test_fraction: float, val_fraction: float, seed: int
-) -> dict[str, Indices]:
-    """Split crystals at random into training, validation and test parts.
-
-    The test part depends on its fraction and the seed alone: another share of
-    validation leaves it as it is. Training is never left empty: of one crystal it has
-    the one, and test and validation have none.
-
-    Args:
-        num_crystals: How many there are.
-        test_fraction: Share of all crystals, rounded.
-        val_fraction: Share of what is left, rounded.
-        seed: Decides the split.
-
-    Returns:
-        The sorted indices of the parts ``"train"``, ``"val"`` and ``"test"``.
-
-    Example:
-        >>> {part: len(i) for part, i in split_crystals(100, 0.2, 0.1, 0).items()}
-        {'train': 72, 'val': 8, 'test': 20}
-    """
-    order = np.random.default_rng(seed).permutation(num_crystals)
-    num_test = min(round(test_fraction * num_crystals), max(num_crystals - 1, 0))
-    left = num_crystals - num_test
-    num_val = min(round(val_fraction * left), max(left - 1, 0))
-    test, val, train = np.split(order, [num_test, num_test + num_val])
-    return {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
 
 
 def splits_by_id(
@@ -56,8 +24,8 @@ def splits_by_id(
 
     Args:
         dataset: The crystals.
-        splits: Ids of the parts ``"train"``, ``"val"`` and ``"test"``; those that the
-            data set does not have are left out.
+        splits: Ids of the parts ``"train"``, ``"val"``, ``"test"`` and, if there is
+            one, ``"calibration"``; those that the data set does not have are left out.
 
     Returns:
         Indices of each part, in the order of its ids.
@@ -65,7 +33,7 @@ def splits_by_id(
     Raises:
         DataError: If a part is missing or unknown, or a crystal is in two of them.
     """
-    if set(splits) != {"train", "val", "test"}:
+    if set(splits) - {"calibration"} != {"train", "val", "test"}:
         raise DataError(
             f"`splits` must have the parts train, val and test, got {sorted(splits)}"
         )
@@ -104,8 +72,11 @@ class CrystalDataModule(LightningDataModule):
         dataset: The crystals.
         config: Fractions and seed of the split and the budgets of a batch.
         seed: Decides the order in training, together with the epoch.
-        splits: Indices of the parts ``"train"``, ``"val"`` and ``"test"``, if they are
-            given rather than drawn, as by a benchmark.
+        splits: Indices of the parts ``"train"``, ``"val"``, ``"test"`` and, if there
+            is one, ``"calibration"``, if they are given rather than drawn, as by a
+            benchmark.
+        num_replicas: Processes that share the training and validation batches out.
+        rank: Which of them this is.
 
     Raises:
         DataError: If the training part is empty.
@@ -117,40 +88,55 @@ class CrystalDataModule(LightningDataModule):
         config: DataConfig,
         seed: int = 0,
         splits: Mapping[str, Indices] | None = None,
+        *,
+        num_replicas: int = 1,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         self.dataset = dataset
         self.config = config
         self.seed = seed
+        self.num_replicas = num_replicas
+        self.rank = rank
         self.splits = splits or self._draw_splits()
+        if "calibration" not in self.splits:
+            if config.calibration_fraction:
+                raise DataError(
+                    "data.calibration_fraction is set, and the given splits have no "
+                    "part calibration; add it to them or set the fraction to 0"
+                )
+            self.splits = {**self.splits, "calibration": np.empty(0, dtype=np.int64)}
         if not len(self.splits["train"]):
             raise DataError(f"no crystal to train on among {len(dataset)}")
 
     def part(self, name: str) -> CrystalDataset:
-        """Return the crystals of ``"train"``, ``"val"`` or ``"test"``."""
+        """Return the crystals of one part, such as ``"test"``."""
         chosen = self.dataset.index_select(self.splits[name].tolist())
         if not isinstance(chosen, CrystalDataset):
             raise TypeError(f"expected a CrystalDataset, got {type(chosen).__name__}")
         return chosen
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return batches of the training part, in a new order each epoch."""
-        return self._loader("train", shuffle=True)
+        """Return this process's batches of the training part, anew each epoch."""
+        return self._loader("train", shuffle=True, shared=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return batches of the validation part, in order."""
-        return self._loader("val", shuffle=False)
+        """Return this process's batches of the validation part."""
+        return self._loader("val", shuffle=False, shared=True)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches of the test part, in order."""
-        return self._loader("test", shuffle=False)
+        return self.ordered_dataloader("test")
+
+    def ordered_dataloader(self, name: str) -> DataLoader[Batch]:
+        """Return batches of all crystals of a part, in order."""
+        return self._loader(name, shuffle=False, shared=False)
 
     def _draw_splits(self) -> dict[str, Indices]:
         """Split crystals, and with them all orderings of one that is disordered."""
-        config, starts = self.config, first_graphs(self.dataset.ids)
-        crystals = split_crystals(
-            len(starts), config.test_fraction, config.val_fraction, config.split_seed
-        )
+        starts = first_graphs(self.dataset.ids)
+        labels = self._labels(starts)
+        crystals = make_splits(self.config, self._groups(starts), labels)
         ends = np.append(starts[1:], len(self.dataset))
         graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
         none = np.zeros(0, dtype=np.int64)
@@ -159,7 +145,29 @@ class CrystalDataModule(LightningDataModule):
             for name, chosen in crystals.items()
         }
 
-    def _loader(self, name: str, *, shuffle: bool) -> DataLoader[Batch]:
+    def _groups(self, starts: Indices) -> list[str]:
+        """Return for each crystal what it must not be parted from others of."""
+        if self.config.split == "random":
+            return [""] * len(starts)
+        key = "group" if self.config.group else "formula"
+        return [self.dataset[int(k)][key] for k in starts]
+
+    def _labels(self, starts: Indices) -> list[str]:
+        """Return the class of each crystal, of several targets all.
+
+        Without targets of classes there are none.
+        """
+        columns = [
+            t
+            for t, name in enumerate(self.dataset.targets)
+            if self.config.classes.get(name)
+        ]
+        if not columns:
+            return []
+        rows = self.dataset.y[starts][:, columns].tolist()
+        return [" ".join(f"{one:g}" for one in row) for row in rows]
+
+    def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
         part = self.part(name)
         sampler = BudgetBatchSampler(
             part.num_sites,
@@ -168,5 +176,7 @@ class CrystalDataModule(LightningDataModule):
             max_pairs=self.config.max_pairs,
             shuffle=shuffle,
             seed=self.seed,
+            num_replicas=self.num_replicas if shared else 1,
+            rank=self.rank if shared else 0,
         )
         return DataLoader(part, batch_sampler=sampler)

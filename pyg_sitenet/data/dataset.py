@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,8 @@ class CrystalDataset(Dataset):
             :func:`~pyg_sitenet.data.sources.open_source` opens. The graphs of a folder
             that was prepared are taken from there.
         targets: Names of the targets, in the order of the columns of ``y``.
+        classes: Labels of the targets that are classes: ``y`` is the label's place.
+        group: Column of the source that each graph carries as ``group``, to split by.
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
         primitive_tolerance: Symmetry tolerance in angstrom.
@@ -60,6 +62,7 @@ class CrystalDataset(Dataset):
     Attributes:
         units: Unit of each target that states one.
         targets: Names of the targets.
+        classes: Labels of those that are classes.
 
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
@@ -78,6 +81,8 @@ class CrystalDataset(Dataset):
         source: str | Path | Sequence[str | Path] = "dielectric",
         targets: Sequence[str] = ("band_gap",),
         *,
+        classes: Mapping[str, Sequence[str]] | None = None,
+        group: str = "",
         max_atoms: int = 100,
         environment: str = "supercell",
         primitive_tolerance: float = 0.1,
@@ -106,7 +111,16 @@ class CrystalDataset(Dataset):
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
         )
-        recipe = Recipe(source, self.targets, encoder, time_limit, workers)
+        self.classes = {name: tuple(of) for name, of in (classes or {}).items()}
+        recipe = Recipe(
+            source,
+            self.targets,
+            encoder,
+            time_limit,
+            workers,
+            self.classes,
+            group,
+        )
         opened = recipe.open()
         self.units = {k: v for k, v in opened.units.items() if k in self.targets}
         self._columns: list[int] | None = None

@@ -157,6 +157,8 @@ class Encoder:
             graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
             graph.id = record.id
             graph.formula = reduced_formula(record.structure)
+            if record.group:
+                graph.group = record.group
         # Orderings are of one size: what is said of one is said of all.
         texts = dict.fromkeys((*found.notes, *(str(one.message) for one in caught)))
         return graphs, ordered, tuple(texts)

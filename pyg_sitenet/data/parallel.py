@@ -43,11 +43,7 @@ class PackedEncoder:
 
     def __call__(self, item: Item) -> Message:
         """Return the graph as arrays, or why there is none."""
-        result = self.encoder(item)
-        if not isinstance(result, Encoded):
-            return result
-        values = [_as_arrays(graph) for graph in result.graphs]
-        return values, result._replace(data=Data(), others=())
+        return pack(self.encoder(item))
 
 
 def encode_entries(
@@ -106,6 +102,14 @@ def encode_here(
     """
     for item in entries:
         yield _encode_in_time(item, encoder, time_limit)
+
+
+def pack(result: Result) -> Message:
+    """Return a graph as arrays, which hold no more than their own part of a file."""
+    if not isinstance(result, Encoded):
+        return result
+    values = [_as_arrays(graph) for graph in result.graphs]
+    return values, result._replace(data=Data(), others=())
 
 
 def unpack(message: Message | Lost, item: Item) -> Result:

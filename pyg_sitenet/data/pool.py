@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pyg_sitenet.data.pool_worker import NO_MEMORY, TIME_OVER, serve
+from pyg_sitenet.data.pool_worker import NO_MEMORY, TIME_OVER, open_answer, serve
 from pyg_sitenet.errors import DataError
 
 T = TypeVar("T")
@@ -168,15 +167,12 @@ class Pool(Generic[T, R]):
             worker.process.kill()
 
     def _receive(self, worker: _Worker) -> Iterator[tuple[int, R | Lost]]:
-        # From a process of ours, not from a file.
-        answer = pickle.loads(worker.connection.recv_bytes())
+        content = worker.connection.recv_bytes()
         worker.since = time.monotonic()
         if not worker.is_ready:
             worker.is_ready, self._failed_starts = True, 0
             return
-        value, error, trace = answer
-        if error is not None:
-            raise error from RuntimeError(f"in another process:\n{trace}")
+        value = open_answer(content)
         yield worker.jobs.popleft().position, value
 
     def _is_silent(self, worker: _Worker) -> bool:

@@ -16,6 +16,7 @@ import torch
 
 TIME_OVER = 1  # the exit code of faulthandler's watchdog
 NO_MEMORY = 70  # ours
+READY = b"ready"  # what a process says first
 
 
 def serve(
@@ -29,16 +30,16 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     try:
         with open(os.devnull, "w", encoding="ascii") as nowhere, suppress(OSError):
-            connection.send_bytes(pickle.dumps(None))
+            connection.send_bytes(READY)
             while _is_asked(connection, parent):
                 for item in connection.recv():
                     if time_limit is not None:
                         faulthandler.dump_traceback_later(
                             time_limit, file=nowhere, exit=True
                         )
-                    answer = _answer(function, item)
+                    found = answer(function, item)
                     faulthandler.cancel_dump_traceback_later()
-                    connection.send_bytes(answer)
+                    connection.send_bytes(found)
     except MemoryError:
         os._exit(NO_MEMORY)
 
@@ -51,11 +52,20 @@ def _is_asked(connection: Connection, parent: int) -> bool:
     return True
 
 
-def _answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
+def answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
+    """Compute a function; see :func:`open_answer`."""
     try:
         return pickle.dumps((function(item), None, ""), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001 - raised again in the parent
         return pickle.dumps((None, _portable(error), traceback.format_exc()))
+
+
+def open_answer(content: bytes) -> Any:  # noqa: ANN401
+    """Return what :func:`answer` computed in a process of ours, or raise its error."""
+    value, error, trace = pickle.loads(content)
+    if error is not None:
+        raise error from RuntimeError(f"in another process:\n{trace}")
+    return value
 
 
 def _portable(error: Exception) -> Exception:

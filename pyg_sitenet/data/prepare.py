@@ -9,6 +9,8 @@ from pathlib import Path
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
 from pyg_sitenet.data.cache import fingerprint
+from pyg_sitenet.data.classes import with_classes
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.prepared import (
@@ -32,6 +34,7 @@ def prepare(
     *,
     targets: tuple[str, ...] | None = None,
     progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> tuple[Prepared, Ledger]:
     """Encode all crystals of a source into a folder that can be used as data.
 
@@ -44,6 +47,8 @@ def prepare(
         targets: Other targets than those of the settings; none for crystals that are
             only to be predicted.
         progress: Show a progress bar on standard error.
+        cluster: Where to encode (:func:`~pyg_sitenet.data.cluster.open_cluster`), if
+            not here; the folder will be the same.
 
     Returns:
         What is known of the folder, and what became of the inputs.
@@ -51,13 +56,24 @@ def prepare(
     Raises:
         DataError: If the source cannot be opened or has no such target, if no crystal
             of it can be used, or if the folder cannot be written or holds others.
+        ClusterError: If the cluster cannot do the work.
     """
-    recipe = _recipe(config, config.targets if targets is None else targets)
     if is_prepared(config.source):
-        raise DataError(f"{recipe.source}: is prepared already; use it as it is")
+        raise DataError(f"{config.source}: is prepared already; use it as it is")
+    if targets is not None:
+        config = config.model_copy(update={"targets": targets, "classes": {}})
+    config = with_classes(config)
+    recipe = _recipe(config)
     source = recipe.open()
     prepared = _begin(Path(output), recipe, source, config)
-    store = fill_store(prepared.graphs, recipe, source, prepared.key, progress=progress)
+    store = fill_store(
+        prepared.graphs,
+        recipe,
+        source,
+        prepared.key,
+        progress=progress,
+        cluster=cluster,
+    )
     ledger = store.index.ledger
     _write_failures(prepared.failures, store)
     prepared = replace(prepared, complete=True, counts=ledger.counts())
@@ -70,7 +86,7 @@ def prepare(
     return prepared, ledger
 
 
-def _recipe(config: DataConfig, targets: tuple[str, ...]) -> Recipe:
+def _recipe(config: DataConfig) -> Recipe:
     encoder = Encoder(
         config.max_atoms,
         config.environment,
@@ -82,10 +98,12 @@ def _recipe(config: DataConfig, targets: tuple[str, ...]) -> Recipe:
     )
     return Recipe(
         _absolute(config.source),
-        targets,
+        config.targets,
         encoder,
         config.time_limit,
         config.workers,
+        config.classes,
+        config.group,
     )
 
 
@@ -111,6 +129,8 @@ def _begin(
         settings=settings_of(recipe.encoder) | {"data.time_limit": config.time_limit},
         key=fingerprint(recipe.settings(source)),
         code=fingerprint({}),
+        classes={name: tuple(of) for name, of in recipe.classes.items()},
+        group=recipe.group,
     )
     if is_prepared(folder):
         _check_same(read_prepared(folder), prepared)
@@ -130,8 +150,11 @@ def _begin(
 def _check_same(old: Prepared, new: Prepared) -> None:
     if old.key == new.key:
         return
-    before = old.settings | {"source": old.source, "targets": old.targets}
-    after = new.settings | {"source": new.source, "targets": new.targets}
+    names = ("source", "targets", "classes", "group")
+    before, after = (
+        one.settings | {name: getattr(one, name) for name in names}
+        for one in (old, new)
+    )
     changed = [
         f"{name} = {before.get(name)!r}, not {value!r}"
         for name, value in after.items()

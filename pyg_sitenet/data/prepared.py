@@ -15,7 +15,8 @@ from pyg_sitenet.data.cache import describe, fingerprint
 from pyg_sitenet.data.encoder import Encoded, Encoder, Ordered
 from pyg_sitenet.data.recipe import Recipe, make_repair
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.source import Source
+from pyg_sitenet.data.sources.wanted import Wanted, check_targets
 from pyg_sitenet.data.store import Store, read_index
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.transforms import MergeEquivalent
@@ -37,6 +38,8 @@ class Prepared:
         code: Hash of the code that encoded them.
         complete: Whether all are there.
         counts: What became of the inputs.
+        classes: Labels of the targets that are classes.
+        group: Column whose labels the graphs carry, to split by; empty for none.
     """
 
     folder: Path
@@ -48,6 +51,8 @@ class Prepared:
     code: str
     complete: bool = False
     counts: dict[str, Any] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    group: str = ""
 
     @property
     def graphs(self) -> Path:
@@ -80,7 +85,9 @@ class Prepared:
             disorder_seed=settings["data.disorder_seed"],
         )
         limit = settings["data.time_limit"]
-        return Recipe(self.source, self.targets, encoder, limit, 0)
+        return Recipe(
+            self.source, self.targets, encoder, limit, 0, self.classes, self.group
+        )
 
     def store(self, encoder: Encoder) -> Store:
         """Open the graphs for one who would encode them so.
@@ -127,8 +134,27 @@ class Prepared:
         check_targets(targets, self.targets, str(self.folder))
         return [self.targets.index(target) for target in targets]
 
+    def check_labels(self, wanted: Wanted) -> None:
+        """Check that the values of classes mean what is asked for, and the groups.
+
+        Raises:
+            ConfigError: If a target has other classes, or another column is to group.
+        """
+        for target in wanted.targets:
+            found = self.classes.get(target, ())
+            if tuple(wanted.classes.get(target, ())) != found:
+                asked = {target: list(wanted.classes.get(target, ()))}
+                known = f"the classes {list(found)}" if found else "numbers"
+                raise ConfigError(
+                    f"{self.folder}: {target!r} was prepared as {known}, asked for are"
+                    f" {asked[target] or 'numbers'}; prepare the crystals again in"
+                    " another folder with data.classes of that target"
+                )
+        if wanted.group and wanted.group != self.group:
+            self._refuse("data.split", f"group:{wanted.group}")
+
     def _refuse(self, name: str, wanted: object) -> NoReturn:
-        found = self.settings.get(name)
+        found = self.settings.get(name, f"group:{self.group}" if self.group else None)
         raise ConfigError(
             f"{self.folder}: was prepared with {name} = {found!r}, not {wanted!r}; "
             f"use that setting, or prepare the crystals again in another folder"
@@ -200,28 +226,34 @@ def read_prepared(folder: Path) -> Prepared:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         values["targets"] = tuple(values["targets"])
+        classes = values.get("classes", {})
+        values["classes"] = {name: tuple(of) for name, of in classes.items()}
         return Prepared(folder=folder, **values)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{path}: damaged, or of another version ({' '.join(str(error).split())}); "
             "delete it and prepare the crystals again: what is whole is kept"
         ) from error
 
 
-def open_prepared(folder: Path, targets: Sequence[str]) -> Source:
+def open_prepared(folder: Path, wanted: Wanted) -> Source:
     """Open prepared crystals as a source.
 
     Raises:
         DataError: If the folder is damaged or incomplete, or has no such target.
+        ConfigError: If a target was prepared as something else.
     """
-    prepared = read_prepared(folder)
+    prepared, targets = read_prepared(folder), wanted.targets
     columns = prepared.columns(targets)
+    prepared.check_labels(wanted)
+    numbers = [name for name in prepared.targets if name not in prepared.classes]
     return Source(
         name=str(folder),
         make_entries=lambda: _entries(prepared, targets, columns),
         make_digest=lambda: prepared.key,
         units=prepared.units,
-        available=prepared.targets,
+        available=numbers,
+        labels=tuple(prepared.classes),
         count=prepared.counts.get("read"),
     )
 

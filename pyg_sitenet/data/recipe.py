@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from pyg_sitenet.data.build import Advance, Builder
 from pyg_sitenet.data.cache import describe, fingerprint, is_telling
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoder
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.store import Repair, Store, read_index
@@ -31,6 +32,8 @@ class Recipe:
         encoder: What makes the graphs.
         time_limit: Seconds a crystal may take; None for no limit.
         workers: Processes; 0 takes one per core.
+        classes: Labels of the targets that are classes.
+        group: Column that tells which crystals belong together; empty for none.
     """
 
     source: str | Path | Sequence[str | Path]
@@ -38,10 +41,14 @@ class Recipe:
     encoder: Encoder
     time_limit: float | None
     workers: int
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    group: str = ""
 
     def open(self) -> Source:
         """Open the source."""
-        return open_source(self.source, self.targets)
+        return open_source(
+            self.source, self.targets, classes=self.classes, group=self.group
+        )
 
     def settings(self, source: Source) -> dict[str, str]:
         """Return all that the graphs depend on."""
@@ -49,6 +56,8 @@ class Recipe:
         return {
             "source": source.digest(),
             "targets": repr(self.targets),
+            "classes": repr({k: tuple(v) for k, v in self.classes.items()}),
+            "group": self.group,
             "max_atoms": repr(encoder.max_atoms),
             "environment": encoder.environment,
             "primitive_tolerance": repr(encoder.primitive_tolerance),
@@ -59,7 +68,11 @@ class Recipe:
         }
 
     def builder(
-        self, folder: Path, source: Source, advance: Advance = lambda _: None
+        self,
+        folder: Path,
+        source: Source,
+        advance: Advance = lambda _: None,
+        cluster: Cluster | None = None,
     ) -> Builder:
         """Return what writes the shards."""
         return Builder(
@@ -69,6 +82,7 @@ class Recipe:
             workers=self.workers,
             time_limit=self.time_limit,
             advance=advance,
+            cluster=cluster,
         )
 
 
@@ -102,7 +116,13 @@ def open_store(
 
 
 def fill_store(
-    folder: Path, recipe: Recipe, source: Source, key: str, *, progress: bool = False
+    folder: Path,
+    recipe: Recipe,
+    source: Source,
+    key: str,
+    *,
+    progress: bool = False,
+    cluster: Cluster | None = None,
 ) -> Store:
     """Open a folder of shards, after writing what is missing.
 
@@ -112,14 +132,16 @@ def fill_store(
         source: Its source, opened.
         key: Hash of content, settings and code.
         progress: Show a progress bar on the terminal.
+        cluster: Where to encode, if not here.
 
     Raises:
         DataError: If the folder cannot be written.
+        ClusterError: If the cluster cannot do the work.
     """
     index = read_index(folder)
     if index is None:
         with _progress_bar(source, shown=progress) as advance:
-            recipe.builder(folder, source, advance).build()
+            recipe.builder(folder, source, advance, cluster).build()
         index = read_index(folder)
     if index is None:
         raise DataError(f"{folder}: the index that was just written cannot be read")

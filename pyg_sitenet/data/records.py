@@ -14,9 +14,10 @@ class Record:
     Args:
         id: Name of the crystal, unique within its source.
         structure: The crystal as it was given (any cell).
-        targets: Value of each target that was asked for.
+        targets: Value of each target that was asked for; NaN for one not known.
         origin: Where it came from: a file, or a table with the number of the row.
         warnings: What a user should know about it although it can be used.
+        group: What it must not be parted from others of, if that was asked for.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Record:
     targets: dict[str, float] = field(default_factory=dict)
     origin: str = ""
     warnings: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from pyg_sitenet.errors import DataError
+
 _TRIALS = 4
 
 
@@ -23,6 +25,10 @@ class BudgetBatchSampler(Sampler[list[int]]):
     The order depends on ``seed`` and epoch alone. The number of batches is the same in
     every epoch: trainers count them once. Without ``shuffle`` the order is kept.
 
+    Several processes share the batches out, every crystal to one of them. With
+    ``shuffle`` the number of batches is a multiple of theirs, so that all take equally
+    many steps; without it some may have one more than others.
+
     Args:
         num_sites: Unique sites of each crystal.
         num_pairs: Pairs (edges) of each crystal.
@@ -30,9 +36,13 @@ class BudgetBatchSampler(Sampler[list[int]]):
         max_pairs: Most pairs in a batch. (default: ``600000``)
         shuffle: Draw a new order each epoch. (default: ``False``)
         seed: Together with the epoch, decides the order. (default: ``0``)
+        num_replicas: Processes that share the batches out. (default: ``1``)
+        rank: Which of them this is. (default: ``0``)
 
     Raises:
-        ValueError: If the two lists differ in length, or a size or budget is below 1.
+        ValueError: If the two lists differ in length, a size or budget is below 1, or
+            there is no such rank.
+        DataError: If there are too few crystals for each process to have as many steps.
 
     Example:
         >>> list(BudgetBatchSampler([2, 2, 3], [4, 4, 9], max_sites=4, max_pairs=9))
@@ -48,6 +58,8 @@ class BudgetBatchSampler(Sampler[list[int]]):
         max_pairs: int = 600_000,
         shuffle: bool = False,
         seed: int = 0,
+        num_replicas: int = 1,
+        rank: int = 0,
     ) -> None:
         if len(num_sites) != len(num_pairs):
             raise ValueError(
@@ -59,6 +71,14 @@ class BudgetBatchSampler(Sampler[list[int]]):
                 "`max_sites` and `max_pairs` must be at least 1, "
                 f"got {max_sites} and {max_pairs}"
             )
+        if not 0 <= rank < num_replicas:
+            raise ValueError(
+                f"`rank` must be from 0 to {num_replicas - 1} (below `num_replicas`), "
+                f"got {rank}"
+            )
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self._skip = 0
         self.max_sites = max_sites
         self.max_pairs = max_pairs
         self.shuffle = shuffle
@@ -86,19 +106,28 @@ class BudgetBatchSampler(Sampler[list[int]]):
         """Choose the epoch that the next iteration draws its order for."""
         self.epoch = epoch
 
+    def skip_once(self, num_batches: int) -> None:
+        """Leave the first batches of the next iteration out: they are done."""
+        self._skip = num_batches
+
     def __len__(self) -> int:
-        return self._num_batches
+        return len(range(self.rank, self._num_batches, self.num_replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
+        mine = self._all_batches()[self.rank :: self.num_replicas]
+        skip, self._skip = self._skip, 0
+        return iter(mine[skip:])
+
+    def _all_batches(self) -> list[list[int]]:
         if not self.shuffle:
-            return iter(self._in_order)
+            return self._in_order
         random = np.random.default_rng([self.seed, self.epoch])
         for _ in range(_TRIALS):
             batches = self._pack(random, self._num_batches)
             if batches is not None:
-                return iter(batches)
+                return batches
         # A set so tight that luck is needed: in another order, but a packing that fits.
-        return iter([self._known_good[k] for k in random.permutation(len(self))])
+        return [self._known_good[k] for k in random.permutation(self._num_batches)]
 
     def _find_num_batches(self) -> tuple[int, list[list[int]]]:
         """Find the fewest batches that random orders fill without overflowing."""
@@ -107,11 +136,24 @@ class BudgetBatchSampler(Sampler[list[int]]):
         num_above = self._load.shape[1] - int(self._fits_a_batch().sum())
         count = num_above + math.ceil(int(fitting.max(initial=0)) / self._limit)
         while True:
+            count = self._multiple(count)
             trials = [self._pack(random, count) for _ in range(_TRIALS)]
             found = [batches for batches in trials if batches is not None]
             if len(found) == _TRIALS:
                 return count, found[0]
-            count = min(count + max(1, count // 50), self._load.shape[1])
+            grown = count + max(1, count // 50)
+            count = max(count + 1, min(grown, self._load.shape[1]))
+
+    def _multiple(self, count: int) -> int:
+        """Round up to a multiple of the processes, none of whose batches is empty."""
+        rounded = -(-count // self.num_replicas) * self.num_replicas
+        if rounded > self._load.shape[1]:
+            raise DataError(
+                f"{self._load.shape[1]} crystals in batches within the budget cannot "
+                f"be shared equally by {self.num_replicas} processes; train on fewer "
+                "devices or raise data.max_sites and data.max_pairs"
+            )
+        return rounded
 
     def _pack(self, random: np.random.Generator, count: int) -> list[list[int]] | None:
         """Spread a random order over ``count`` batches; None if one does not fit."""

@@ -48,11 +48,27 @@ def write_shard(
 ) -> str:
     """Write the results of all entries of a shard and return the file's name.
 
-    The bytes depend on the results alone.
-
     Raises:
         DataError: If a graph holds what is neither a tensor nor text or a number, or
             if the folder cannot be written.
+    """
+    return write_shard_bytes(folder, number, shard_bytes(results))
+
+
+def write_shard_bytes(folder: Path, number: int, content: bytes) -> str:
+    """Write what :func:`shard_bytes` returned, and return the file's name.
+
+    Raises:
+        DataError: If the folder cannot be written.
+    """
+    return write_named(folder, f"{number:06d}", content)
+
+
+def shard_bytes(results: Sequence[Encoded | Failure | None]) -> bytes:
+    """Return what a shard's file holds; it depends on the results alone.
+
+    Raises:
+        DataError: If a graph holds what is neither a tensor nor text or a number.
     """
     encoded = [one for one in results if isinstance(one, Encoded)]
     # Each ordering of a disordered crystal is a graph.
@@ -70,7 +86,7 @@ def write_shard(
     }
     # One key: the order of several would differ from file to file.
     header = {_HEADER: json.dumps({"plain": plain, "notes": notes}, sort_keys=True)}
-    return write_named(folder, f"{number:06d}", save(tensors, header))
+    return save(tensors, header)
 
 
 class Shard:

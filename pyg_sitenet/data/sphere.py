@@ -24,6 +24,12 @@ def taper(distance: Floats, radius: float) -> Floats:
     return rest**3 * (10 - 15 * rest + 6 * rest**2)
 
 
+def taper_slope(distance: Floats, radius: float) -> Floats:
+    """Return the derivative of :func:`taper` by the distance, per angstrom."""
+    rest = np.clip((1 - distance / radius) / TAPER, 0, 1)
+    return -30 * (rest * (1 - rest)) ** 2 / (TAPER * radius)
+
+
 def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     """Pair every unique site with all atoms of the infinite crystal within a sphere.
 

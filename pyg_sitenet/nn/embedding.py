@@ -59,9 +59,13 @@ class SiteEmbedding(nn.Module):
 
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
         """Return the first site vectors."""
-        properties = (x.to(self.mean.dtype) - self.mean) / self.scale
-        out: Tensor = self.layer(torch.cat([self.elements(z), properties], dim=-1))
+        out: Tensor = self.layer(self.features(z, x))
         return out
+
+    def features(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return the site features, ``[n, embedding_channels + 9]``."""
+        properties = (x.to(self.mean.dtype) - self.mean) / self.scale
+        return torch.cat([self.elements(z), properties], dim=-1)
 
 
 class EdgeEmbedding(nn.Module):

@@ -74,6 +74,17 @@ class Readout(nn.Module):
         site_multiplicity: OptTensor = None,
     ) -> Tensor:
         """Return the raw outputs of ``size`` crystals."""
+        out: Tensor = self.linear(self.embed(x, batch, size, site_multiplicity))
+        return out
+
+    def embed(
+        self,
+        x: Tensor,
+        batch: OptTensor = None,
+        size: int = 1,
+        site_multiplicity: OptTensor = None,
+    ) -> Tensor:
+        """Return the vector of each crystal that the last linear map reads."""
         pooled = self.pool(self.pre_pool(x), batch, size, site_multiplicity)
-        out: Tensor = self.linear(self.post_pool(pooled))
+        out: Tensor = self.post_pool(pooled)
         return out

@@ -13,6 +13,8 @@ from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.kinds import Kinds, group_pairs
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.nn.pretrained import Pretrained
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
@@ -45,16 +47,26 @@ class Attention(NamedTuple):
     weights: list[Tensor]  # [E, H] each: of all copies of the pair together
 
 
-class SiteNet(nn.Module):
+class Embedding(NamedTuple):
+    """Vectors of sites and crystals, for other models."""
+
+    sites: Tensor  # [n, blocks * H * s], of all blocks, joined
+    crystals: Tensor  # [B, C], what the last linear map reads
+
+
+class SiteNet(Pretrained):
     r"""Site-Net: properties of crystals from global attention over their supercells.
 
     Args:
         config: Sizes and options. (default: those of the ``default`` preset)
         num_targets: Number :math:`T` of properties. (default: ``1``)
+        layout: What the outputs are, if not just :math:`T` numbers: classes, numbers
+            learnt as logarithms. (default: ``None``)
 
     Shapes:
         - **input:** a graph of :func:`~pyg_sitenet.encode_structure` or a batch of them
-        - **output:** :math:`(B, T)` in the targets' units
+        - **output:** :math:`(B, T)` in the targets' units; a target of classes has the
+          probability of each in a column of its own
 
     Reference:
         Moran et al., Digital Discovery 2023, 2, 1297, https://doi.org/10.1039/d3dd00005b.
@@ -65,8 +77,15 @@ class SiteNet(nn.Module):
     target_mean: Tensor
     target_scale: Tensor
 
-    def __init__(self, config: ModelConfig | None = None, num_targets: int = 1) -> None:
+    def __init__(
+        self,
+        config: ModelConfig | None = None,
+        num_targets: int = 1,
+        layout: OutputLayout | None = None,
+    ) -> None:
         super().__init__()
+        self.layout = layout or OutputLayout.make([""] * num_targets)
+        num_outputs = self.layout.num_outputs
         self.config = load_preset("default").model if config is None else config
         self.site_embedding = SiteEmbedding(self.config)
         self.edge_embedding = EdgeEmbedding(self.config)
@@ -75,9 +94,9 @@ class SiteNet(nn.Module):
             for block in range(self.config.blocks)
         )
         channels = self.config.heads * self.config.site_channels_per_head
-        self.readout = Readout(self.config.blocks * channels, num_targets, self.config)
-        self.register_buffer("target_mean", torch.zeros(num_targets))
-        self.register_buffer("target_scale", torch.ones(num_targets))
+        self.readout = Readout(self.config.blocks * channels, num_outputs, self.config)
+        self.register_buffer("target_mean", torch.zeros(num_outputs))
+        self.register_buffer("target_scale", torch.ones(num_outputs))
 
     @classmethod
     def from_preset(cls, name: str, num_targets: int = 1) -> SiteNet:
@@ -110,31 +129,43 @@ class SiteNet(nn.Module):
 
     def forward(self, data: Data | HeteroData) -> Tensor:
         """Return the properties of each crystal, ``[B, T]``."""
+        return self.activate(self.raw_output(data))
+
+    def activate(self, raw: Tensor) -> Tensor:
+        """Return the properties that raw outputs stand for, ``[B, T]``."""
+        scaled = raw * self.target_scale + self.target_mean
+        return self.layout.answers(self.layout.activate(scaled, self.config.output))
+
+    def learned(self, data: Data | HeteroData) -> Tensor:
+        """Return what the loss compares: logits, logarithms, or the properties."""
         raw = self.raw_output(data) * self.target_scale + self.target_mean
-        if self.config.output == "softplus":
-            return nn.functional.softplus(raw)
-        if self.config.output == "clamp":
-            return raw + (raw.relu() - raw).detach()  # the gradient of the identity
-        return raw
+        return self.layout.activate(raw, self.config.output)
 
     def raw_output(self, data: Data | HeteroData) -> Tensor:
         """Return the outputs before scaling and activation, ``[B, T]``."""
+        out: Tensor = self.readout.linear(self.embed(data).crystals)
+        return out
+
+    def embed(self, data: Data | HeteroData) -> Embedding:
+        """Return the vectors of sites and crystals from which the outputs are made."""
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
         if self._may_group(pairs):
             pairs = _group(graph, pairs)
-        x, _ = self._attend(graph, pairs)
+        x = self.site_embedding(graph.z, graph.x)
+        x, _ = self.attend(x, pairs)
         num_graphs = 1 if graph.batch is None else graph.num_graphs
-        out: Tensor = self.readout(
-            x, graph.batch, num_graphs, graph.get("site_multiplicity")
+        multiplicity = graph.get("site_multiplicity")
+        return Embedding(
+            x, self.readout.embed(x, graph.batch, num_graphs, multiplicity)
         )
-        return out
 
     def attention(self, data: Data | HeteroData) -> Attention:
         """Return what each site attends to, block by block."""
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
-        _, weights = self._attend(graph, pairs, return_attention_weights=True)
+        x = self.site_embedding(graph.z, graph.x)
+        _, weights = self.attend(x, pairs, return_attention_weights=True)
         return Attention(*pairs[:3], weights)
 
     def _pairs(self, graph: Data) -> Pairs:
@@ -156,11 +187,19 @@ class SiteNet(nn.Module):
             or any(block.explain for block in self.blocks)
         )
 
-    def _attend(
-        self, graph: Data, pairs: Pairs, *, return_attention_weights: bool = False
+    def attend(
+        self, x: Tensor, pairs: Pairs, *, return_attention_weights: bool = False
     ) -> tuple[Tensor, list[Tensor]]:
-        """Return the site vectors of all blocks, joined, and the weights if asked."""
-        x = self.site_embedding(graph.z, graph.x)
+        """Let sites attend to each other, block by block.
+
+        Args:
+            x: First site vectors, ``[n, H * s]``.
+            pairs: The pairs that attend.
+            return_attention_weights: Also return the weights, ``[E, H]`` per block.
+
+        Returns:
+            The site vectors of all blocks, joined, and the weights if asked.
+        """
         edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
         count, kinds = pairs.total_weight(), pairs.kinds

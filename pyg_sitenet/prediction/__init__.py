@@ -1,7 +1,9 @@
 """Predictions: for a script as a table, for any amount of data as a file."""
 
 from pyg_sitenet.prediction.frames import frame_statistics
-from pyg_sitenet.prediction.predictor import Predictor, load_predictor
+from pyg_sitenet.prediction.intervals import Uncertainty
+from pyg_sitenet.prediction.load import load_predictor
+from pyg_sitenet.prediction.predictor import Predictor
 from pyg_sitenet.prediction.rows import Prediction, column_name
 from pyg_sitenet.prediction.spread import Spread
 from pyg_sitenet.prediction.to_file import predict_to_file
@@ -10,6 +12,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Spread",
+    "Uncertainty",
     "column_name",
     "frame_statistics",
     "load_predictor",

@@ -7,35 +7,39 @@ import math
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import pandas as pd
 import torch
-from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from pyg_sitenet.config import DataConfig, make_config
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.inputs import read_inputs
 from pyg_sitenet.data.parallel import encode_entries, encode_here
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure import StructureLike
-from pyg_sitenet.errors import StructureError
-from pyg_sitenet.model_file import ModelDescription, load_model
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
+from pyg_sitenet.prediction.batches import cut
+from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.rows import (
     Prediction,
+    answer_columns,
     spread_columns,
     table_row,
+    uncertainty_columns,
     value_columns,
 )
 from pyg_sitenet.prediction.spread import average
+from pyg_sitenet.prediction.windows_on_cluster import predict_windows
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
-_UNUSED = ["y", "id", "formula"]
+_UNUSED = ["y", "id", "formula", "group"]
 
 
 class Predictor:
@@ -47,6 +51,8 @@ class Predictor:
         device: Where to compute.
         data: How crystals become graphs, if not as the description says; what a model
             was trained with should stay, except for the handling of disorder.
+        level: Share of crystals whose true value is to lie in the interval that each
+            prediction gets, such as 0.9. (default: no intervals)
 
     Attributes:
         window: A batch ends after so many inputs, counted from the first one of a
@@ -61,15 +67,18 @@ class Predictor:
 
     def __init__(
         self,
-        model: SiteNet,
+        model: SiteNet | SiteNetEnsemble,
         description: ModelDescription,
         device: str | torch.device = "cpu",
         data: DataConfig | None = None,
+        level: float | None = None,
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.model.site_embedding.settle()
+        for network in networks_of(model):
+            network.site_embedding.settle()
         self.description = description
+        self._layout = description.layout
         self.data = data = data or description.config.data
         self._encoder = Encoder(
             data.max_atoms,
@@ -81,10 +90,28 @@ class Predictor:
             disorder_seed=data.disorder_seed,
         )
         self._out_of_domain = OutOfDomain(description)
+        self._intervals = Intervals(description, level)
+
+    @property
+    def network(self) -> SiteNet:
+        """The network, for what looks into a single one.
+
+        Raises:
+            ConfigError: If the model is an ensemble.
+        """
+        if isinstance(self.model, SiteNet):
+            return self.model
+        raise ConfigError(
+            f"this needs a single network, the model is an ensemble of "
+            f"{len(self.model.members)}; take a run folder below its members/"
+        )
 
     @property
     def columns(self) -> list[str]:
-        """Names of the value columns: each target with its unit in brackets."""
+        """Names of the columns of numbers: each target with its unit in brackets.
+
+        Of classes they are the probabilities.
+        """
         return value_columns(self.description)
 
     @property
@@ -92,9 +119,15 @@ class Predictor:
         """Whether disordered crystals are ordered, and so may have a spread."""
         return self.data.disorder != "error"
 
-    def disorder_settings(self) -> dict[str, str | int]:
-        """Return what decides how disordered crystals are predicted."""
-        return self._encoder.disorder_settings
+    @property
+    def level(self) -> float | None:
+        """Share of crystals whose true value is to lie in the intervals, if any."""
+        return self._intervals.level
+
+    def settings(self) -> dict[str, str | int | float]:
+        """Return what decides the results beside the model: disorder and level."""
+        chosen: dict[str, str | int | float] = {**self._encoder.disorder_settings}
+        return chosen if self.level is None else chosen | {"level": self.level}
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
@@ -122,10 +155,13 @@ class Predictor:
 
         Returns:
             A table in the order of the input: ``id`` (the path, or the position in the
-            input), ``formula``, and one column per target with its unit in brackets.
+            input), ``formula``, and one column per target with its unit in brackets; of
+            classes the most probable one, then a column with the probability of each.
             If disordered crystals are ordered, also for each target the standard
             deviation, minimum and maximum over the orderings, whose mean is the value,
-            and ``orderings`` and ``misfit`` (:class:`Spread`).
+            and ``orderings`` and ``misfit`` (:class:`Spread`). An ensemble adds the
+            standard deviation of its members, a ``level`` the ends of the interval
+            (:class:`Uncertainty`).
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
@@ -143,7 +179,8 @@ class Predictor:
                 for text in result.warnings:
                     warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(table_row(result, self.description))
-        columns = ["id", "formula", *self.columns]
+        columns = ["id", "formula", *answer_columns(self.description)]
+        columns += uncertainty_columns(self.description, self.level)
         if self.orders:
             columns += spread_columns(self.description)
         if on_error == "record":
@@ -151,7 +188,11 @@ class Predictor:
         return pd.DataFrame(rows, columns=columns)
 
     def predict_records(
-        self, records: Iterable[Item], *, workers: int | None = None
+        self,
+        records: Iterable[Item],
+        *,
+        workers: int | None = None,
+        cluster: Cluster | None = None,
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
@@ -162,7 +203,11 @@ class Predictor:
         Args:
             records: The ``entries()`` of a source, or records that were read already.
             workers: See :meth:`predict`.
+            cluster: Where to predict, if not here; it holds more, by its cores.
         """
+        if cluster is not None:
+            yield from predict_windows(cluster, self, self._encoder, records)
+            return
         limit = self.description.config.data.time_limit
         encoded = (
             encode_here(records, self._encoder, limit)
@@ -178,7 +223,7 @@ class Predictor:
         self, window: Iterable[Encoded | Failure]
     ) -> Iterator[list[Encoded | Failure]]:
         """Cut a window so that each part stays within the budget of sites and pairs."""
-        return _cut(window, self.data.max_sites, self.data.max_pairs)
+        return cut(window, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
@@ -187,7 +232,7 @@ class Predictor:
             graph for one in batch if isinstance(one, Encoded) for graph in one.graphs
         ]
         # More than one part only if the orderings of a single crystal fill it.
-        parts = _cut(graphs, self.data.max_sites, self.data.max_pairs)
+        parts = cut(graphs, self.data.max_sites, self.data.max_pairs)
         values = (row for part in parts for row in self._forward(part))
         for one in batch:
             if isinstance(one, Failure):
@@ -196,95 +241,64 @@ class Predictor:
                 yield self._result(one, list(islice(values, len(one.graphs))))
 
     @torch.inference_mode()
-    def _forward(self, graphs: list[Data]) -> list[list[float]]:
+    def _forward(self, graphs: list[Data]) -> list[tuple[list[float], list[float]]]:
+        """Return values and, of an ensemble, their spread for each graph."""
         if not graphs:
             return []
-        values: Tensor = self.model(
-            Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
+        batch = Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
+        values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
+        none: list[list[float]] = [[] for _ in graphs]
+        return list(
+            zip(
+                values.tolist(),
+                none if spread is None else spread.tolist(),
+                strict=True,
+            )
         )
-        rows: list[list[float]] = values.tolist()  # [num_graphs, T]
-        return rows
 
     def _result(
-        self, one: Encoded, rows: Sequence[Sequence[float]]
+        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
     ) -> Prediction | Failure:
+        rows = [values for values, _ in found]
         if not all(math.isfinite(value) for row in rows for value in row):
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
             return Failure(one.origin, one.id, "predict", reason, remedy)
-        spread = None
+        spread, names = None, self._layout.outputs
         if one.ordered is None:
-            values = dict(zip(self.description.targets, rows[0], strict=True))
+            values = dict(zip(names, rows[0], strict=True))
         else:
-            values, spread = average(self.description.targets, rows, one.ordered)
+            values, spread = average(names, rows, one.ordered)
         texts = dict.fromkeys(one.warnings)
         for graph in one.graphs:
             texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
         texts |= dict.fromkeys(self._out_of_domain.of_values(values))
-        formula = one.data.formula
         return Prediction(
-            one.id, formula, values, one.targets, one.origin, tuple(texts), spread
+            one.id,
+            one.data.formula,
+            values,
+            one.targets,
+            one.origin,
+            tuple(texts),
+            spread,
+            self._intervals.of(values, self._members_std(one, found)),
+            {
+                target.name: target.label([values[name] for name in target.outputs])
+                for target in self._layout.targets
+                if target.classes
+            },
         )
 
-
-def load_predictor(
-    path: str | Path,
-    device: str | torch.device = "cpu",
-    *,
-    disorder: str | None = None,
-    orderings: int | None = None,
-    disorder_seed: int | None = None,
-) -> Predictor:
-    """Load a trained model for prediction.
-
-    Args:
-        path: A model file or a run folder.
-        device: Where to compute, for example ``"cuda"``.
-        disorder: What to do with disordered crystals: refuse them (``"error"``),
-            ``"sample"`` or ``"enumerate"`` their orderings
-            (:func:`~pyg_sitenet.data.disorder.order_structure`). By default, as in
-            training, as are the next two.
-        orderings: How many of a crystal at most.
-        disorder_seed: Decides which are sampled.
-
-    Raises:
-        ModelFileError: If the file is damaged, not one of ours, or newer.
-        ConfigError: If a setting has an impossible value.
-    """
-    model, description = load_model(path)
-    given = {
-        "disorder": disorder,
-        "orderings": orderings,
-        "disorder_seed": disorder_seed,
-    }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    known = description.config.data.model_dump()
-    config = make_config({"data": known | chosen}, origin="load_predictor")
-    return Predictor(model, description, device, config.data)
-
-
-G = TypeVar("G", Data, Encoded | Failure)
-
-
-def _cut(items: Iterable[G], max_sites: int, max_pairs: int) -> Iterator[list[G]]:
-    """Cut a sequence so that each part stays within the budget, or is one item."""
-    waiting: list[G] = []
-    sites = pairs = 0
-    for item in items:
-        num_sites, num_pairs = _size(item)
-        sites, pairs = sites + num_sites, pairs + num_pairs
-        if waiting and (sites > max_sites or pairs > max_pairs):
-            yield waiting
-            waiting, sites, pairs = [], num_sites, num_pairs
-        waiting.append(item)
-    yield waiting
-
-
-def _size(item: Data | Encoded | Failure) -> tuple[int, int]:
-    if isinstance(item, Failure):
-        return 0, 0
-    graphs = item.graphs if isinstance(item, Encoded) else (item,)
-    return sum(len(one.z) for one in graphs), sum(one.num_edges for one in graphs)
+    def _members_std(
+        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
+    ) -> dict[str, float]:
+        rows = [spread for _, spread in found]
+        if not rows[0]:
+            return {}
+        if one.ordered is None:
+            return dict(zip(self._layout.outputs, rows[0], strict=True))
+        # The mean over orderings: never less than the spread of the members' means.
+        return average(self._layout.outputs, rows, one.ordered)[0]
 
 
 def _explain(failure: Failure) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.spread import Spread
 
 _KINDS = ("std", "min", "max")
@@ -19,11 +21,15 @@ class Prediction:
     Attributes:
         id: Identifier of the crystal.
         formula: Reduced formula.
-        values: Predicted value of each target, in units of the target.
-        targets: Known values that came with the record, if any.
+        values: Predicted value of each output, in units of the target: of a number
+            under the target's name, of classes the probability of each, under a name
+            such as ``kind p(metal)``.
+        targets: Known values that came with the record, if any; of classes the number.
         origin: Where the crystal was read from.
         warnings: Reasons to trust the values less.
         spread: Of a disordered crystal, whose ``values`` are means over its orderings.
+        uncertainty: Of an ensemble, or if intervals were asked for.
+        labels: The most probable class of each target of classes.
     """
 
     id: str
@@ -33,26 +39,93 @@ class Prediction:
     origin: str = ""
     warnings: tuple[str, ...] = ()
     spread: Spread | None = None
+    uncertainty: Uncertainty | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 def column_name(target: str, units: Mapping[str, str]) -> str:
     """Return the table heading of a target: its name, and its unit in brackets."""
-    unit = units.get(target, "")
-    return f"{target} [{unit}]" if unit else target
+    return _with_unit(target, units.get(target, ""))
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} [{unit}]" if unit else name
 
 
 def value_columns(description: ModelDescription) -> list[str]:
-    """Return the headings of a model's values, in the order of its targets."""
-    return [column_name(name, description.units) for name in description.targets]
+    """Return the headings of a model's numbers, among them those of probabilities."""
+    return [column_name(name, description.units) for name in description.layout.outputs]
+
+
+def answer_columns(description: ModelDescription) -> list[str]:
+    """Return the headings of all answers: with probabilities the class before them."""
+    return [
+        column_name(name, description.units)
+        for one in description.layout.targets
+        for name in ([one.name] if one.classes else []) + list(one.outputs)
+    ]
+
+
+def answer_cells(
+    prediction: Prediction, description: ModelDescription
+) -> list[float | str]:
+    """Return what stands under :func:`answer_columns`."""
+    cells: list[float | str] = []
+    for one in description.layout.targets:
+        cells += [prediction.labels[one.name]] if one.classes else []
+        cells += [prediction.values[name] for name in one.outputs]
+    return cells
+
+
+def known_cells(
+    prediction: Prediction, description: ModelDescription
+) -> list[float | str]:
+    """Return the known value of each target: NaN, or of classes nothing, if unknown."""
+    cells: list[float | str] = []
+    for one in description.layout.targets:
+        value = prediction.targets.get(one.name, math.nan)
+        if not one.classes:
+            cells.append(value)
+        else:
+            cells.append("" if math.isnan(value) else one.classes[int(value)])
+    return cells
+
+
+def uncertainty_columns(
+    description: ModelDescription, level: float | None
+) -> list[str]:
+    """Return the headings of the members' spread, and of intervals or sets."""
+    columns: list[str] = []
+    for one in description.layout.targets:
+        for name in one.outputs:
+            kinds = ["members std"] if description.members > 1 else []
+            kinds += ["lower", "upper"] if level is not None and not one.classes else []
+            unit = description.units.get(name, "")
+            columns += [_with_unit(f"{name} {kind}", unit) for kind in kinds]
+        columns += [f"{one.name} set"] if level is not None and one.classes else []
+    return columns
+
+
+def uncertainty_cells(
+    prediction: Prediction, description: ModelDescription
+) -> list[float | str]:
+    """Return what stands under :func:`uncertainty_columns`."""
+    found = prediction.uncertainty
+    if found is None:
+        return []
+    cells: list[float | str] = []
+    for one in description.layout.targets:
+        ends = (found.members_std, found.lower, found.upper)
+        cells += [of[name] for name in one.outputs for of in ends if name in of]
+        cells += [" | ".join(found.sets[one.name])] if one.name in found.sets else []
+    return cells
 
 
 def spread_columns(description: ModelDescription) -> list[str]:
     """Return the headings that tell how a disordered crystal's orderings differ."""
     return [
-        column_name(
-            f"{name} {kind}", {f"{name} {kind}": description.units.get(name, "")}
-        )
-        for name in description.targets
+        _with_unit(f"{name} {kind}", description.units.get(name, ""))
+        for name in description.layout.outputs
         for kind in _KINDS
     ] + ["orderings", "misfit"]
 
@@ -64,7 +137,7 @@ def spread_cells(
     spread = prediction.spread
     cells: list[float | int | None] = [
         getattr(spread, kind)[name] if spread is not None else None
-        for name in description.targets
+        for name in description.layout.outputs
         for kind in _KINDS
     ]
     if spread is None:
@@ -73,18 +146,23 @@ def spread_cells(
 
 
 def file_headings(
-    description: ModelDescription, *, with_spread: bool = False
+    description: ModelDescription,
+    *,
+    with_spread: bool = False,
+    level: float | None = None,
 ) -> list[str]:
     """Return the headings of a file of predictions."""
-    spread = spread_columns(description) if with_spread else []
-    return ["id", "formula", *value_columns(description), *spread, "warnings"]
+    more = uncertainty_columns(description, level)
+    more += spread_columns(description) if with_spread else []
+    return ["id", "formula", *answer_columns(description), *more, "warnings"]
 
 
 def file_row(
     prediction: Prediction, description: ModelDescription, *, with_spread: bool = False
 ) -> list[object]:
     """Return what a file of predictions says under its headings."""
-    values: list[object] = [prediction.values[name] for name in description.targets]
+    values: list[object] = [*answer_cells(prediction, description)]
+    values += uncertainty_cells(prediction, description)
     if with_spread:
         cells = spread_cells(prediction, description)
         values += ["" if cell is None else cell for cell in cells]
@@ -98,7 +176,7 @@ def table_row(
     if isinstance(result, Failure):
         reason = f"{result.reason}; {result.remedy}".removesuffix("; ")
         return {"id": result.id, "formula": "", "reason": reason}
-    values = [result.values[name] for name in description.targets]
+    values = answer_cells(result, description)
     spread = zip(
         spread_columns(description), spread_cells(result, description), strict=True
     )
@@ -106,6 +184,20 @@ def table_row(
         "id": result.id,
         "formula": result.formula,
         "reason": "",
-        **dict(zip(value_columns(description), values, strict=True)),
+        **dict(zip(answer_columns(description), values, strict=True)),
+        **_uncertainty_row(result, description),
         **dict(spread),
     }
+
+
+def _uncertainty_row(
+    prediction: Prediction, description: ModelDescription
+) -> dict[str, float | str]:
+    found = prediction.uncertainty
+    if found is None:
+        return {}
+    level = (
+        0.0 if found.lower or found.sets else None
+    )  # any: the headings do not name it
+    columns = uncertainty_columns(description, level)
+    return dict(zip(columns, uncertainty_cells(prediction, description), strict=True))

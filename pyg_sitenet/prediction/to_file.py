@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pyg_sitenet
+from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source
@@ -29,6 +30,7 @@ def predict_to_file(
     resume: bool = False,
     overwrite: bool = False,
     workers: int = 0,
+    cluster: Cluster | None = None,
     watch: Watch = lambda results, _: results,
 ) -> Ledger:
     """Predict all crystals of a source, each row on the disk as it comes.
@@ -46,6 +48,8 @@ def predict_to_file(
             is complete, nothing is done.
         overwrite: Start again although the output belongs to an unfinished run.
         workers: Processes that read and encode crystals; 0 takes one per core.
+        cluster: Where to compute (:func:`~pyg_sitenet.data.cluster.open_cluster`), if
+            not here.
         watch: Called with the results and the number of inputs done before; returns
             them one by one, for example while it counts them for a person.
 
@@ -56,15 +60,18 @@ def predict_to_file(
         DataError: If the files cannot be written, another process is writing them, the
             run to go on with is another one (model, inputs, their content, version), or
             it is unfinished and neither ``resume`` nor ``overwrite`` is set.
+        ClusterError: If the cluster cannot do the work.
     """
-    headings = file_headings(predictor.description, with_spread=predictor.orders)
+    headings = file_headings(
+        predictor.description, with_spread=predictor.orders, level=predictor.level
+    )
     run = Run(
         version=pyg_sitenet.__version__,
         model=predictor.fingerprint(),
         columns=tuple(headings),
         inputs=source.name,
         content=source.digest(),
-        settings={"window": predictor.window, **predictor.disorder_settings()},
+        settings={"window": predictor.window, **predictor.settings()},
     )
     with ResultFiles(
         Path(output), headings, run, resume=resume, overwrite=overwrite
@@ -72,7 +79,7 @@ def predict_to_file(
         if files.is_complete:
             return files.ledger
         todo = islice(source.entries(), files.ledger.read, None)
-        found = predictor.predict_records(todo, workers=workers)
+        found = predictor.predict_records(todo, workers=workers, cluster=cluster)
         with closing(found):  # and with it the processes, if the disk is full
             _write(watch(found, files.ledger.read), files, predictor)
         files.commit(is_complete=True)

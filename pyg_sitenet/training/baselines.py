@@ -6,36 +6,50 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.tree import ExtraTreeRegressor
+from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import element_properties
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 
 NUM_TREES = 200
 NUM_FEATURES = 119 + 4 * 8 + 1
 BASELINES = ("mean", "composition")
+MAJORITY = "majority"  # what `mean` is called for classes
+Array = NDArray[np.float64]
 
 
 def fit_baselines(
-    train: Sequence[Data], others: Sequence[Data], seed: int
-) -> dict[str, NDArray[np.float64]]:
+    train: Sequence[Data],
+    others: Sequence[Data],
+    seed: int,
+    layout: OutputLayout | None = None,
+) -> dict[str, Array]:
     """Predict crystals with the two baselines, fitted on the training part.
 
-    ``mean`` answers the mean of the training targets. ``composition`` is a forest of
+    ``mean`` answers the mean of the training targets, and for classes the share of each
+    as its probability, so that the largest wins. ``composition`` is a forest of
     extremely randomised trees on element fractions and on the mean, spread, minimum and
     maximum of the element properties: it knows nothing of the structure.
 
     Args:
-        train: Graphs with ``z`` and ``y`` to fit on.
+        train: Graphs with ``z`` and ``y`` to fit on; what is NaN is left out.
         others: Graphs to predict.
         seed: Seed of the forest.
+        layout: Which targets are classes. (default: all are numbers)
 
     Returns:
-        For each baseline the predictions, ``[len(others), T]`` in target units.
+        For each baseline the predictions, ``[len(others), T_out]`` in target units, of
+        classes the probability of each.
     """
     y = np.stack([data.y.numpy()[0] for data in train]).astype(np.float64)  # [N, T]
-    mean = np.tile(y.mean(axis=0), (len(others), 1))
-    return {"mean": mean, "composition": _composition(train, others, y, seed)}
+    layout = layout or OutputLayout.make([""] * y.shape[1])
+    columns = [_as_outputs(y[:, t], one) for t, one in enumerate(layout.targets)]
+    mean = np.concatenate([np.nanmean(one, axis=0) for one in columns])
+    return {
+        "mean": np.tile(mean, (len(others), 1)),
+        "composition": _composition(train, others, y, seed, layout),
+    }
 
 
 def composition_features(data: Data) -> NDArray[np.float64]:
@@ -59,17 +73,29 @@ def composition_features(data: Data) -> NDArray[np.float64]:
     return np.concatenate([fractions, *statistics, [np.count_nonzero(fractions)]])
 
 
+def _as_outputs(y: Array, target: TargetOutputs) -> Array:
+    """Return a number as it is, or of a class 1 and of the others 0, [N, columns]."""
+    if not target.classes:
+        return y[:, None]
+    is_one = (y[:, None] == np.arange(len(target.classes))).astype(np.float64)
+    return np.where(np.isnan(y)[:, None], np.nan, is_one)
+
+
 def _composition(
     train: Sequence[Data],
     others: Sequence[Data],
-    y: NDArray[np.float64],
+    y: Array,
     seed: int,
-) -> NDArray[np.float64]:
+    layout: OutputLayout,
+) -> Array:
     if not others:
-        return np.empty((0, y.shape[1]))
+        return np.empty((0, layout.num_outputs))
     known, unknown = _all_features(train), _all_features(others)
-    columns = [_forest(known, y[:, t], unknown, seed) for t in range(y.shape[1])]
-    return np.stack(columns, axis=1)
+    columns = [
+        _forest(known, y[:, t], unknown, seed, len(one.classes))
+        for t, one in enumerate(layout.targets)
+    ]
+    return np.concatenate(columns, axis=1)
 
 
 def _all_features(crystals: Sequence[Data]) -> NDArray[np.float32]:
@@ -82,18 +108,29 @@ def _all_features(crystals: Sequence[Data]) -> NDArray[np.float32]:
 
 def _forest(
     known: NDArray[np.float32],
-    y: NDArray[np.float64],
+    y: Array,
     unknown: NDArray[np.float32],
     seed: int,
-) -> NDArray[np.float64]:
-    """Predict with scikit-learn's ``ExtraTreesRegressor``, one tree in memory at once.
+    num_classes: int = 0,
+) -> Array:
+    """Predict with the extra trees of scikit-learn, one tree in memory at once.
 
     All trees of a large data set would take more memory than the rest of a training.
+
+    Returns:
+        Values [N, 1], or probabilities [N, K] of classes that all occur in ``y``.
     """
+    fits = ~np.isnan(y)
+    known, y = known[fits], y[fits]
     random = np.random.RandomState(seed)
-    total = np.zeros(len(unknown))
+    total = np.zeros((len(unknown), max(1, num_classes)))
     for _ in range(NUM_TREES):
         tree_seed = random.randint(np.iinfo(np.int32).max)
-        tree = ExtraTreeRegressor(random_state=tree_seed).fit(known, y)
-        total += tree.predict(unknown)
+        if num_classes:
+            # As a forest of scikit-learn does, not as its single trees by default.
+            options = {"max_features": "sqrt", "random_state": tree_seed}
+            total += ExtraTreeClassifier(**options).fit(known, y).predict_proba(unknown)
+        else:
+            tree = ExtraTreeRegressor(random_state=tree_seed).fit(known, y)
+            total += tree.predict(unknown)[:, None]
     return total / NUM_TREES

@@ -32,8 +32,9 @@ def plot_learning_curve(
 
     Args:
         path: The PNG file to write.
-        history: One mapping per epoch with ``epoch``, ``train/mae/<target>`` and, where
-            there is a validation part, ``val/mae/<target>``.
+        history: One mapping per epoch with ``epoch``, ``train/mae/<target>`` (``nll``
+            in its place for classes) and, where there is a validation part, the same of
+            ``val``.
         units: Unit of each target.
         targets: Names of the targets.
         best_epoch: The epoch whose weights are kept.
@@ -51,7 +52,8 @@ def plot_learning_curve(
                 best_epoch, color=GREY, lw=0.8, label=f"kept: epoch {best_epoch}"
             )
         axes.set_xlabel("epoch")
-        axes.set_ylabel(_label(f"MAE of {target}", units.get(target, "")))
+        kind = "log loss" if _is_classes(history, target) else "MAE"
+        axes.set_ylabel(_label(f"{kind} of {target}", units.get(target, "")))
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if axes.get_legend_handles_labels()[0]:
@@ -65,10 +67,20 @@ def plot_parity(
     predicted: NDArray[np.float64],
     units: Mapping[str, str],
     targets: Sequence[str],
+    *,
+    kind: str = "test crystals",
 ) -> None:
-    """Draw predictions against known values of the test part, one panel per target.
+    """Draw predictions against known values, one panel per target.
 
-    Without a test part the figure says so.
+    Crystals of unknown value (NaN) are left out; without any the figure says so.
+
+    Args:
+        path: The PNG file to write.
+        truth: Known values.
+        predicted: Predicted values.
+        units: Unit of each target.
+        targets: Names of the targets.
+        kind: What the crystals are, for the title.
 
     Shapes:
         - **truth, predicted:** :math:`(N, T)`
@@ -78,13 +90,15 @@ def plot_parity(
         name = column_name(target, units)
         axes.set_xlabel(name)
         axes.set_ylabel(f"predicted {name}")
-        if not len(truth):
-            axes.set_title("no test crystals")
+        known = np.isfinite(truth[:, t])
+        if not known.any():
+            axes.set_title(f"no {kind}")
             continue
-        _draw_parity(axes, truth[:, t], predicted[:, t])
-        error = float(np.abs(truth[:, t] - predicted[:, t]).mean())
+        pair = truth[known, t], predicted[known, t]
+        _draw_parity(axes, *pair)
+        error = float(np.abs(pair[0] - pair[1]).mean())
         unit = units.get(target, "")
-        axes.set_title(f"{len(truth)} test crystals, MAE {error:.3g} {unit}".rstrip())
+        axes.set_title(f"{known.sum()} {kind}, MAE {error:.3g} {unit}".rstrip())
     figure.savefig(path, dpi=150)
 
 
@@ -94,12 +108,17 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
+def _is_classes(history: Sequence[Mapping[str, float]], target: str) -> bool:
+    return any(f"train/nll/{target}" in one for one in history)
+
+
 def _draw_history(
     axes: Axes, history: Sequence[Mapping[str, float]], target: str
 ) -> None:
+    error = "nll" if _is_classes(history, target) else "mae"
     styles = {"train": (VERMILION, "--", "training"), "val": (BLUE, "-", "validation")}
     for stage, (color, line, label) in styles.items():
-        key = f"{stage}/mae/{target}"
+        key = f"{stage}/{error}/{target}"
         points = [(one["epoch"], one[key]) for one in history if key in one]
         if points:
             marker = "o" if len(points) == 1 else ""

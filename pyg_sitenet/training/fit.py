@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.utils.data import DataLoader
 
 from pyg_sitenet.config import TrainingConfig
-from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.callbacks import (
+    EarlyStop,
     EpochProgress,
     History,
+    LimitElements,
     SeedEachStep,
-    make_checkpoints,
+    Watch,
 )
+from pyg_sitenet.training.checkpoints import Checkpoints, last_good
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.interruption import Interruption, TrainingInterruptedError
 from pyg_sitenet.training.module import SiteNetModule
+from pyg_sitenet.training.nonfinite import NonFiniteGuard
 from pyg_sitenet.training.run_folder import RunFolder
 
+if TYPE_CHECKING:
+    from pyg_sitenet.data.sampler import BudgetBatchSampler
+
+__all__ = ["TrainingInterruptedError", "fit"]
+
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+}
+
 # Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
-# processes), runs can be small or without validation, and a resumed run has checkpoints
-# on purpose. The last one is between Lightning and torch.
+# processes), runs can be small or without validation, a resumed run has checkpoints on
+# purpose, the sampler goes on within an epoch, and a process may have nothing to
+# validate. That of LeafSpec is between Lightning and torch.
 _ADVICE = (
     r".*does not have many workers.*",
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty.*",
     r".*have no `val_dataloader`.*",
     r".*LeafSpec.* is deprecated.*",
+    r".*your dataloader is not resumable.*",
+    r".*`broadcast_buffers` is deprecated.*",
+    r".*across ranks is zero, but local rank has zero.*",
 )
-
-
-class TrainingInterruptedError(SiteNetError):
-    """Training was stopped from outside; what was learnt until then is kept."""
-
-
-class _SafeCheckpointIO(TorchCheckpointIO):
-    """Reads checkpoints without unpickling objects, whatever version of Lightning."""
-
-    def load_checkpoint(
-        self,
-        path: str | Path,
-        map_location: Any = "cpu",  # noqa: ANN401 - what torch.load takes
-        weights_only: bool | None = True,
-    ) -> dict[str, Any]:
-        del weights_only
-        return load_checkpoint(Path(path), map_location)
 
 
 def fit(
@@ -66,6 +68,8 @@ def fit(
     *,
     resume: bool,
     progress: bool,
+    devices: Devices,
+    watch: Watch | None = None,
 ) -> History:
     """Train until ``max_epochs``, from the last checkpoint if there is one to resume.
 
@@ -73,80 +77,99 @@ def fit(
         The errors of every epoch.
 
     Raises:
-        TrainingInterruptedError: If stopped by Ctrl-C.
-        SiteNetError: If the loss is not finite or a checkpoint is damaged.
+        TrainingInterruptedError: If stopped by Ctrl-C or SIGTERM.
+        SiteNetError: If the loss is not finite, or if a checkpoint is damaged or cannot
+            be written.
     """
-    history = History()
-    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
-    callbacks += [EpochProgress()] if progress else []
-    if config.ema_decay > 0:
-        average = EMAWeightAveraging(decay=config.ema_decay, use_buffers=False)
-        callbacks.append(average)
-    callbacks += make_checkpoints(folder.checkpoints, validates=val_loader is not None)
-    checkpoint = folder.last if resume and folder.last.is_file() else None
-    if checkpoint is not None:
-        # Lightning draws the first order before it tells the sampler the epoch.
-        done = int(load_checkpoint(checkpoint)["epoch"]) + 1
-        train_loader.batch_sampler.set_epoch(done)  # type: ignore[union-attr]
-    with _quiet(), _interrupts(folder, history):
-        trainer = _make_trainer(folder.path, config, callbacks)
+    history, interruption = History(watch), Interruption()
+    found = last_good(folder) if resume else None
+    if found is not None:
+        _set_position(train_loader, found[1])
+    with _quiet(), _interrupts(folder, history, interruption):
+        callbacks = _make_callbacks(history, interruption, folder, config, progress)
+        if devices.num_processes > 1:
+            callbacks.append(LimitElements())
+        trainer = _make_trainer(folder.path, config, callbacks, devices)
         with _repeatable(trainer.strategy.root_device):
-            trainer.fit(module, train_loader, val_loader, ckpt_path=checkpoint)
+            trainer.fit(
+                module,
+                train_loader,
+                val_loader,
+                ckpt_path=None if found is None else found[0],
+            )
     module.to(trainer.strategy.root_device)
     return history
 
 
-def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  # noqa: ANN401
-    """Read a training checkpoint; only tensors and plain values, nothing unpickled.
+def _make_callbacks(
+    history: History,
+    interruption: Interruption,
+    folder: RunFolder,
+    config: TrainingConfig,
+    progress: bool,
+) -> list[Callback]:
+    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
+    callbacks += [NonFiniteGuard(config), interruption]
+    if config.early_stopping is not None:
+        callbacks.append(EarlyStop(history, config.early_stopping))
+    if progress:
+        callbacks.append(EpochProgress())
+    if config.ema_decay > 0:
+        average = EMAWeightAveraging(decay=config.ema_decay, use_buffers=False)
+        callbacks.append(average)
+    return [*callbacks, Checkpoints(folder, history, interruption, config)]
 
-    Raises:
-        SiteNetError: If the file is damaged or holds anything else.
+
+def _set_position(loader: DataLoader[Any], state: dict[str, Any]) -> None:
+    """Let the batches begin where a checkpoint was written.
+
+    Lightning draws the first order before it tells the sampler the epoch, and does not
+    know what part of an epoch a sampler has given.
     """
-    try:
-        state: dict[str, Any] = torch.load(
-            path, map_location=map_location, weights_only=True
-        )
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SiteNetError(
-            f"{path}: the checkpoint is damaged; delete it to train from the start: "
-            f"{reason}"
-        ) from error
-    return state
+    sampler = cast("BudgetBatchSampler", loader.batch_sampler)
+    progress = state["loops"]["fit_loop"]
+    epoch = int(progress["epoch_progress"]["current"]["processed"])
+    within = int(progress["epoch_progress"]["current"]["ready"]) > epoch
+    batches = progress["epoch_loop.batch_progress"]["current"]["processed"]
+    sampler.set_epoch(epoch)
+    sampler.skip_once(int(batches) if within else 0)
 
 
 def _make_trainer(
-    folder: Path, config: TrainingConfig, callbacks: list[Callback]
+    folder: Path, config: TrainingConfig, callbacks: list[Callback], devices: Devices
 ) -> Trainer:
     return Trainer(
-        accelerator="auto",
-        devices=1,
+        **devices.trainer_options(),
+        precision=_PRECISION[config.precision],
         max_epochs=config.max_epochs,
         gradient_clip_val=config.gradient_clip,
+        accumulate_grad_batches=config.accumulate,
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
-        plugins=[_SafeCheckpointIO()],
         default_root_dir=folder,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
+        use_distributed_sampler=False,  # ours shares the batches out itself
     )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hold back Lightning's greetings and the advice that does not apply."""
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
             for message in _ADVICE:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -163,16 +186,15 @@ def _repeatable(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts(folder: RunFolder, history: History) -> Iterator[None]:
-    """Turn Lightning's exit after Ctrl-C into an error that says what is kept."""
+def _interrupts(
+    folder: RunFolder, history: History, interruption: Interruption
+) -> Iterator[None]:
+    """Turn Lightning's exits after a signal into an error that says what is kept."""
     try:
         yield
     except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        is_signal = isinstance(stop, SIGTERMException)
+        if not is_signal and not isinstance(stop.__context__, KeyboardInterrupt):
             raise
         done = len(history.epochs)
-        kept = f"{folder.last} is kept" if done else "nothing was finished"
-        raise TrainingInterruptedError(
-            f"{folder.path}: training was interrupted after {done} epochs, {kept}; "
-            "continue it with resume (--resume)"
-        ) from None
+        raise interruption.error(folder, done, 0, folder.last) from None

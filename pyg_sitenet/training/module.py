@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import TrainingConfig
-from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.training.meter import MONITOR, Meter
+from pyg_sitenet.training.nonfinite import poison
+from pyg_sitenet.training.objective import (
+    Objective,
+    Sums,
+    balanced_weights,
+    target_statistics,
+)
+from pyg_sitenet.training.schedule import learning_rate_factor
 
-MONITOR = "val/score"
+__all__ = ["MONITOR", "SiteNetModule"]
 
 
 class SiteNetModule(LightningModule):
@@ -25,13 +31,14 @@ class SiteNetModule(LightningModule):
 
     The statistics of the targets come from the training part alone. With
     ``standardize_target`` the model learns (y - mean) / spread and its outputs are
-    scaled back, so that predictions and logged errors are in target units either way.
-    AdamW decays every parameter, as the published training does.
+    scaled back, so that predictions and errors are in target units either way; with a
+    ``target_transform`` both are of the logarithm. Values that are NaN (not known)
+    count nowhere. AdamW decays every parameter, as the published training does.
 
-    Logged for each epoch: ``{train,val}/loss``, ``{train,val}/mae/<target>`` in units
-    of the target, and ``val/score``, by which the best weights are chosen: the MAE
-    divided by the spread of the training targets, averaged over the targets. All of
-    them are weighted by crystals, not by batches.
+    The loss is the mean over the known values of a batch. Where several processes train
+    it is that of their batches together: each divides its sum by the number of all.
+
+    ``meters`` sum the errors of an epoch, weighted by crystals and not by batches.
 
     Args:
         model: The network; its target scaling is set here.
@@ -44,7 +51,8 @@ class SiteNetModule(LightningModule):
         - **train_y:** :math:`(N, T)`
     """
 
-    spread: Tensor
+    # A process may have no batch of a small validation part.
+    allow_zero_length_dataloader_with_multiple_devices = True
 
     def __init__(
         self,
@@ -59,95 +67,78 @@ class SiteNetModule(LightningModule):
         self.config = config
         self.targets = tuple(targets)
         self.steps_per_epoch = max(1, steps_per_epoch)
-        mean, spread = target_statistics(train_y)
-        self.register_buffer("spread", spread)
+        statistics = target_statistics(train_y, model.layout)
         if config.standardize_target:
-            model.set_target_scaling(mean, spread)
+            model.set_target_scaling(statistics.mean, statistics.spread)
+        self.objective = Objective(
+            config,
+            model.layout,
+            statistics.spread,
+            balanced_weights(train_y, model.layout)
+            if config.class_weights == "balanced"
+            else None,
+        )
+        self.meters = {
+            stage: Meter(stage, model.layout, targets, statistics.unit_spread.tolist())
+            for stage in ("train", "val")
+        }
+        self.last_loss = 0.0
+        if config.freeze_encoder:
+            for weight in _encoder(model):
+                weight.requires_grad_(False)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return the predictions in target units, [num_graphs, T]."""
+        """Return the predictions in target units, [num_graphs, T_out]."""
         values: Tensor = self.model(batch)
         return values
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Return the loss of a batch.
-
-        Raises:
-            SiteNetError: If the loss is not finite.
-        """
-        loss = self._step(batch, "train")
-        if not torch.isfinite(loss):
-            raise SiteNetError(self._explain_divergence(batch, loss.item()))
+        """Return the loss of a batch."""
+        sums = self.objective(self.model.learned(batch), batch.y)
+        loss = poison(sums.loss * self._share(sums))
+        self.last_loss = loss.item()
+        if torch.isfinite(loss):
+            self.meters["train"].add(sums)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Log the errors of a batch."""
-        self._step(batch, "val")
+        """Add the errors of a batch."""
+        self.meters["val"].add(self.objective(self.model.learned(batch), batch.y))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW and the learning rate as a function of the optimiser step."""
-        config = self.config
+        config, per_epoch = self.config, self.steps_per_epoch
         optimizer = torch.optim.AdamW(
-            self.parameters(),
+            [weight for weight in self.parameters() if weight.requires_grad],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             eps=config.eps,
             amsgrad=config.amsgrad,
         )
-        scheduler = LambdaLR(optimizer, self._learning_rate_factor)
+        scheduler = LambdaLR(
+            optimizer, lambda step: learning_rate_factor(config, step, per_epoch)
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
-    def _step(self, batch: Batch, stage: str) -> Tensor:
-        error = self.model(batch) - batch.y  # [num_graphs, T]
-        loss = self._loss(error)
-        mae = error.detach().abs().mean(dim=0)  # [T]
-        values = {f"{stage}/loss": loss.detach()}
-        values |= {f"{stage}/mae/{name}": mae[t] for t, name in enumerate(self.targets)}
-        if stage == "val":
-            values[MONITOR] = (mae / self.spread).mean()
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=batch.num_graphs)
-        return loss
+    def _share(self, sums: Sums) -> Tensor:
+        """Return the factor from a sum to the share of this process in the mean."""
+        known = sums.known.sum()
+        if self._num_processes == 1:
+            return 1 / known.clamp(min=1)
+        # Gradients are averaged over the processes, as if each had as many values.
+        total = self.trainer.strategy.reduce(known.clone(), reduce_op="sum")
+        return self._num_processes / torch.as_tensor(total).clamp(min=1)
 
-    def _loss(self, error: Tensor) -> Tensor:
-        if self.config.standardize_target:
-            error = error / self.spread
-        if self.config.loss == "mae":
-            return error.abs().mean()
-        if self.config.loss == "mse":
-            return error.square().mean()
-        return F.huber_loss(error, torch.zeros_like(error))
-
-    def _learning_rate_factor(self, step: int) -> float:
-        warmup = self.config.warmup_epochs * self.steps_per_epoch
-        if step < warmup:
-            return (step + 1) / warmup
-        if self.config.schedule == "constant":
-            return 1.0
-        total = self.config.max_epochs * self.steps_per_epoch
-        progress = (step - warmup) / max(1, total - warmup)
-        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
-
-    def _explain_divergence(self, batch: Batch, loss: float) -> str:
-        identifiers = ", ".join(str(name) for name in batch.id[:5])
-        return (
-            f"the loss became {loss} in epoch {self.current_epoch + 1} (batch with "
-            f"{identifiers}, ...); lower training.learning_rate "
-            f"({self.config.learning_rate:g}) or look for extreme targets"
-        )
+    @property
+    def _num_processes(self) -> int:
+        return self._trainer.world_size if self._trainer is not None else 1
 
 
-def target_statistics(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and spread (standard deviation) of each target, both [T].
-
-    A target that is constant, or known for one crystal, has spread 1.
-
-    Shapes:
-        - **y:** :math:`(N, T)`
-    """
-    values = y.double()
-    spread = values.std(dim=0, correction=0)
-    spread = torch.where(spread > 0, spread, torch.ones_like(spread))
-    return values.mean(dim=0).float(), spread.float()
+def _encoder(model: SiteNet) -> Iterator[nn.Parameter]:
+    """Yield the weights up to the pooling."""
+    for name, weight in model.named_parameters():
+        if not name.startswith(("readout.post_pool", "readout.linear")):
+            yield weight

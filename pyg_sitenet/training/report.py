@@ -4,90 +4,63 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pyg_sitenet.config import Config
-from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.domain import measure_domain
-from pyg_sitenet.evaluation import score
 from pyg_sitenet.model_file import ModelDescription, library_versions
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
-from pyg_sitenet.training.baselines import fit_baselines
-from pyg_sitenet.training.callbacks import History
+from pyg_sitenet.training.class_figure import plot_classes
 from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
+from pyg_sitenet.training.outcome import Outcome, baseline_errors
 from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.uncertainty import Calibration
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is known when training is over.
-
-    Attributes:
-        config: All settings.
-        units: Unit of each target that has one.
-        crystals: The parts ``train``, ``val`` and ``test``, read as they are needed.
-        predicted: Predictions for ``val`` and ``test``, each [N, T] in target units.
-        history: Errors of every epoch.
-        num_failed: Inputs that could not be used.
-        num_parameters: Of the model.
-    """
-
-    config: Config
-    units: Mapping[str, str]
-    crystals: Mapping[str, CrystalDataset]
-    predicted: Mapping[str, Array]
-    history: History
-    num_failed: int
-    num_parameters: int
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """Names of the targets."""
-        return self.config.data.targets
-
-    def truth(self, part: str) -> Array:
-        """Return the known values of a part, [N, T]."""
-        values: Array = self.crystals[part].y.double().numpy()
-        return values
-
-
-def summarise(outcome: Outcome) -> dict[str, Any]:
-    """Return the metrics of a run, those of the baselines beside the model's."""
-    sizes = {name: len(part) for name, part in outcome.crystals.items()}
-    return {
-        "targets": _target_metrics(outcome),
-        "num_crystals": sizes | {"failed": outcome.num_failed},
-        "num_parameters": outcome.num_parameters,
-        "epochs": len(outcome.history.epochs),
-        "best_epoch": outcome.history.best_epoch,
-        "notes": _notes(sizes),
-    }
-
-
-def describe(outcome: Outcome, metrics: Mapping[str, Any]) -> ModelDescription:
+def describe(
+    outcome: Outcome,
+    metrics: Mapping[str, Any],
+    calibration: Calibration | None = None,
+) -> ModelDescription:
     """Return what the model file says about the model."""
     targets, y = outcome.targets, outcome.truth("train")
-    ranges = zip(y.min(axis=0).tolist(), y.max(axis=0).tolist(), strict=True)
     elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
     return ModelDescription(
         config=outcome.config,
         targets=targets,
         units={name: outcome.units[name] for name in targets if name in outcome.units},
         elements=tuple(sorted(elements)),
-        target_ranges=dict(zip(targets, ranges, strict=True)),
+        target_ranges=_ranges(outcome.layout, y),
         domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
+        members=outcome.config.training.members,
+        calibration=calibration,
     )
+
+
+def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest known value of each number that has one."""
+    known = {
+        one.name: y[~np.isnan(y[:, t]), t]
+        for t, one in enumerate(layout.targets)
+        if not one.classes
+    }
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in known.items()
+        if len(values)
+    }
 
 
 def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
@@ -107,10 +80,18 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
         "id": [id_ for id_, _ in names],
         "formula": [formula for _, formula in names],
     }
-    for t, target in enumerate(outcome.targets):
-        name = column_name(target, outcome.units)
+    for t, one in enumerate(outcome.layout.targets):
+        name, answers = column_name(one.name, outcome.units), outcome.predicted["test"]
         table[name] = truth[:, t]
-        table[f"predicted {name}"] = outcome.predicted["test"][:, t]
+        if one.classes:
+            table[name] = labels_of(truth[:, t], one)
+            rows = answers[:, one.columns].tolist()
+            table[f"predicted {name}"] = [one.label(row) for row in rows]
+        for k, output in enumerate(one.outputs, one.start):
+            heading = column_name(output, outcome.units)
+            table[f"predicted {heading}"] = answers[:, k]
+            if outcome.spread is not None:
+                table[f"spread {heading}"] = outcome.spread["test"][:, k]
     pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
 
 
@@ -123,15 +104,12 @@ def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> None:
 def draw_figures(
     folder: RunFolder, outcome: Outcome, metrics: Mapping[str, Any]
 ) -> None:
-    """Draw the learning curve and the parity plot."""
+    """Draw the learning curve, parity of numbers, and how classes are told apart."""
     baselines = {
-        target: {
-            name: scores["test"]["mae"]
-            for name, scores in found["baselines"].items()
-            if scores["test"]["mae"] is not None
-        }
-        for target, found in metrics["targets"].items()
+        target: baseline_errors(found) for target, found in metrics["targets"].items()
     }
+    if outcome.config.training.class_weights != "none":  # another measure
+        baselines |= {name: {} for name in outcome.config.data.classes}
     plot_learning_curve(
         folder.figures / "learning_curve.png",
         outcome.history.epochs,
@@ -140,41 +118,20 @@ def draw_figures(
         best_epoch=outcome.history.best_epoch,
         baselines=baselines,
     )
-    plot_parity(
-        folder.figures / "parity.png",
-        outcome.truth("test"),
-        outcome.predicted["test"],
-        outcome.units,
-        outcome.targets,
-    )
+    truth, answers = outcome.truth("test"), outcome.predicted["test"]
+    layout = outcome.layout
+    numbers = [t for t, one in enumerate(layout.targets) if not one.classes]
+    if numbers:
+        plot_parity(
+            folder.figures / "parity.png",
+            truth[:, numbers],
+            answers[:, [layout.targets[t].start for t in numbers]],
+            outcome.units,
+            [outcome.targets[t] for t in numbers],
+        )
+    plot_classes(folder.figures / "classes.png", truth, answers, layout)
 
 
-def _target_metrics(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    crystals, predicted = outcome.crystals, outcome.predicted
-    truth = {part: outcome.truth(part) for part in ("val", "test")}
-    seed = outcome.config.training.seed
-    baselines = fit_baselines(crystals["train"], crystals["test"], seed)
-    return {
-        target: {
-            "unit": outcome.units.get(target, ""),
-            "test": score(truth["test"][:, t], predicted["test"][:, t]),
-            "val": score(truth["val"][:, t], predicted["val"][:, t]),
-            "baselines": {
-                name: {"test": score(truth["test"][:, t], values[:, t])}
-                for name, values in baselines.items()
-            },
-        }
-        for t, target in enumerate(outcome.targets)
-    }
-
-
-def _notes(sizes: Mapping[str, int]) -> list[str]:
-    reasons = {
-        "val": "no validation crystals: the weights are those of the last epoch",
-        "test": "no test crystals: the test errors are null",
-    }
-    return [
-        f"{reason} ({sum(sizes.values())} crystals in all, see data.{name}_fraction)"
-        for name, reason in reasons.items()
-        if not sizes[name]
-    ]
+def labels_of(truth: Array, target: TargetOutputs) -> list[str]:
+    """Return the labels of classes given by number, empty where unknown."""
+    return ["" if math.isnan(one) else target.classes[int(one)] for one in truth]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.config import Config, dump_config, load_config
-from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.errors import ConfigError, ModelFileError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 # What may differ when a run is continued: more epochs, another number of processes.
-_FREE = {"training.max_epochs", "data.workers"}
+_FREE = {
+    "training.max_epochs",
+    "training.checkpoint_minutes",
+    "training.checkpoint_steps",
+    "data.workers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +40,28 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the training states: ``last.ckpt`` and ``best.ckpt``."""
+        """Folder of the training states: last, the one before, and best."""
         return self.path / "checkpoints"
 
     @property
     def last(self) -> Path:
-        """The state after the last complete epoch."""
+        """The newest state."""
         return self.checkpoints / "last.ckpt"
+
+    @property
+    def previous(self) -> Path:
+        """The state before the newest, should that be damaged."""
+        return self.checkpoints / "previous.ckpt"
 
     @property
     def best(self) -> Path:
         """The state with the lowest validation error."""
         return self.checkpoints / "best.ckpt"
+
+    @property
+    def environment(self) -> Path:
+        """With what versions and on what the run was made."""
+        return self.path / "environment.json"
 
     @property
     def metrics(self) -> Path:
@@ -143,3 +159,27 @@ def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
         for section, values in settings.items()
         for key, value in values.items()
     }
+
+
+def read_history(path: str | Path) -> tuple[list[dict[str, float]], int | None]:
+    """Return the errors of every epoch of a run, and the epoch whose weights it kept.
+
+    Args:
+        path: A run folder, or the model file in one; anything else has no history.
+
+    Raises:
+        ModelFileError: If the folder's ``metrics.json`` is damaged.
+    """
+    path = Path(path)
+    metrics = RunFolder(path if path.is_dir() else path.parent).metrics
+    in_run = path.is_dir() or path.name == MODEL_FILE_NAME
+    if not in_run or not metrics.is_file():
+        return [], None
+    try:
+        values = json.loads(metrics.read_text(encoding="utf-8"))
+        return list(values["history"]), values["best_epoch"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{metrics}: no metrics of a run ({error}); restore it or give the model "
+            "file from another folder"
+        ) from error

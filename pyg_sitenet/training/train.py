@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,32 +16,35 @@ from numpy.typing import NDArray
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.cache_folder import cache_folder
-from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
-from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.sources.open import absolute_source
-from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.model_file import save_model
+from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training.callbacks import History
-from pyg_sitenet.training.fit import fit, load_checkpoint
-from pyg_sitenet.training.module import SiteNetModule
-from pyg_sitenet.training.report import (
-    Outcome,
-    describe,
-    draw_figures,
-    summarise,
-    write_failures,
-    write_metrics,
-    write_predictions,
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.training.callbacks import History, Watch
+from pyg_sitenet.training.checkpoints import load_checkpoint
+from pyg_sitenet.training.checks import check_config
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.ensemble import (
+    ensemble_outcome,
+    is_finished,
+    load_members,
+    member_config,
+    member_folder,
 )
+from pyg_sitenet.training.environment import note_environment
+from pyg_sitenet.training.fine_tuning import start_from
+from pyg_sitenet.training.finish import finish
+from pyg_sitenet.training.fit import fit
+from pyg_sitenet.training.loading import complete, load_data
+from pyg_sitenet.training.module import SiteNetModule
+from pyg_sitenet.training.outcome import Outcome
+from pyg_sitenet.training.report import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     open_run_folder,
     write_config,
 )
-from pyg_sitenet.transforms import MergeEquivalent
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +72,10 @@ def train(
     progress: bool = False,
     cache: str | Path | None = None,
     splits: Mapping[str, Sequence[str]] | None = None,
+    devices: int | None = None,
+    nodes: int | None = None,
+    accelerator: str = "auto",
+    watch: Watch | None = None,
 ) -> RunResult:
     """Train a model and leave a run folder.
 
@@ -80,117 +88,127 @@ def train(
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
     ``mean`` and ``composition``; then ``num_crystals`` of each part,
     ``num_parameters``, ``epochs``, ``best_epoch``, ``seconds``, ``notes`` (why a value
-    is null), ``inputs`` (what became of them) and the ``history`` of all epochs.
+    is null), ``inputs`` (what became of them) and the ``history`` of all epochs. With a
+    calibration part each target has the ``coverage`` of its intervals on the test part.
+
+    With ``training.members`` above 1 each member has a run folder of its own below
+    ``members/``; ``model.safetensors`` holds them all and the rest is about their mean.
+    A stopped run goes on with the member it was at. ``metrics.json`` then has what each
+    of its ``members`` reached; ``history`` is their mean.
 
     Args:
         config: All settings.
         output: The run folder; must not hold a run yet, unless ``resume``.
-        resume: Continue the run in ``output`` from its last complete epoch.
+        resume: Continue the run in ``output`` from its last checkpoint.
         progress: Show progress bars on standard error.
         cache: Folder for featurised data. (default: the environment variable
             ``PYG_SITENET_CACHE``, else the user's cache folder)
-        splits: Ids of the crystals in each part ``"train"``, ``"val"`` and ``"test"``,
-            if they are given rather than drawn, as by a benchmark. Crystals that could
-            not be used are left out; those that no part names too.
+        splits: Ids of the crystals in each part ``"train"``, ``"val"``, ``"test"`` and,
+            if wanted, ``"calibration"``, if they are given rather than drawn, as by a
+            benchmark. Crystals that could not be used are left out; those that no part
+            names too.
+        devices: Devices of each machine, with a process for each. The first writes the
+            run folder; in the others ``metrics`` is empty. (default: what ``torchrun``
+            or SLURM started, else one)
+        nodes: Machines. (default: the same)
+        accelerator: Kind of device, as Lightning names it.
+        watch: Called after each epoch with its number and errors.
 
     Raises:
+        ConfigError: If settings contradict each other or the data.
         DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
             has a crystal in two.
         SiteNetError: If the output folder cannot be used, the loss is not finite, or
             training was interrupted (:class:`TrainingInterruptedError`).
     """
     start = time.perf_counter()
-    config = _with_absolute_source(config)
-    folder = open_run_folder(output, config, resume=resume)
+    chosen = Devices.choose(devices, nodes, accelerator)
+    config = complete(config)
+    check_config(config)
+    folder = RunFolder(Path(output))
+    if chosen.rank == 0:
+        folder = open_run_folder(output, config, resume=resume)
     try:
-        dataset = _load_dataset(config, cache, progress=progress)
+        data = load_data(config, cache, splits, chosen, progress=progress)
     except SiteNetError:
         folder.discard()
         raise
-    write_config(folder, config)
-    write_failures(folder, dataset.failures)
-    parts = None if splits is None else splits_by_id(dataset, splits)
-    data = CrystalDataModule(dataset, config.data, config.training.seed, parts)
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        module, history = _fit(config, data, folder, resume=resume, progress=progress)
-        loaders = {"val": data.val_dataloader(), "test": data.test_dataloader()}
-        outcome = Outcome(
-            config=config,
-            units={**dataset.units, **config.data.units},
-            crystals={name: data.part(name) for name in ("train", "val", "test")},
-            predicted={name: _predict(module, part) for name, part in loaders.items()},
-            history=history,
-            num_failed=len(dataset.failures),
-            num_parameters=sum(p.numel() for p in module.model.parameters()),
+    ledger = data.dataset.ledger()
+    if chosen.rank == 0:
+        write_config(folder, config)
+        note_environment(folder, chosen)
+        write_failures(folder, data.dataset.failures)
+    if config.training.members > 1:
+        if chosen.num_processes > 1:
+            raise ConfigError(
+                "an ensemble (training.members) is trained by one process, got "
+                f"{chosen.num_processes}; train it without devices and nodes"
+            )
+        for k in range(config.training.members):
+            _train_member(config, folder, k, splits, cache=cache, progress=progress)
+        model = load_members(folder, config.training.members)
+        outcome = ensemble_outcome(config, folder, model, data)
+        return RunResult(
+            finish(folder, model, outcome, start, ledger), folder.path, ledger
         )
-    metrics = summarise(outcome)
-    save_model(folder.model, module.model, describe(outcome, metrics))
-    write_predictions(folder, outcome)
-    draw_figures(folder, outcome, metrics)
-    ledger = dataset.ledger()
-    metrics |= {"inputs": ledger.counts(), "history": history.epochs}
-    metrics["seconds"] = time.perf_counter() - start
-    write_metrics(folder, metrics)
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        module, history = _fit(
+            config, data, folder, chosen, resume=resume, progress=progress, watch=watch
+        )
+        if chosen.rank != 0:
+            return RunResult({}, folder.path, ledger)
+        outcome = _outcome(config, data, module, history)
+    metrics = finish(folder, module.model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
 
 
-def _with_absolute_source(config: Config) -> Config:
-    """Let ``config.yaml`` find the data from any folder."""
-    source = absolute_source(config.data.source)
-    data = config.data.model_copy(update={"source": source})
-    return config.model_copy(update={"data": data})
-
-
-def _load_dataset(
-    config: Config, cache: str | Path | None, *, progress: bool
-) -> CrystalDataset:
-    data = config.data
-    return CrystalDataset(
-        cache_folder(cache),
-        data.source,
-        data.targets,
-        max_atoms=data.max_atoms,
-        environment=data.environment,
-        primitive_tolerance=data.primitive_tolerance,
-        disorder=data.disorder,
-        orderings=data.orderings,
-        disorder_seed=data.disorder_seed,
-        time_limit=data.time_limit,
-        workers=data.workers,
-        pre_transform=_merging(config),
+def _train_member(
+    config: Config,
+    folder: RunFolder,
+    member: int,
+    splits: Mapping[str, Sequence[str]] | None,
+    *,
+    cache: str | Path | None,
+    progress: bool,
+) -> None:
+    """Train a member of an ensemble, or what is left of it after an interruption."""
+    own, settings = member_folder(folder, member), member_config(config, member)
+    if is_finished(own, settings):
+        return
+    _logger.info("member %d of %d", member + 1, config.training.members)
+    train(
+        settings,
+        own.path,
+        resume=own.config.is_file(),
         progress=progress,
+        cache=cache,
+        splits=splits,
     )
-
-
-def _merging(config: Config) -> MergeEquivalent | None:
-    if config.data.merge and config.model.norm == "batch":
-        _logger.warning(
-            "equal sites and pairs are not merged: batch normalisation counts each of "
-            "them while training (data.merge=false silences this)"
-        )
-        return None
-    return MergeEquivalent() if config.data.merge else None
 
 
 def _fit(
     config: Config,
     data: CrystalDataModule,
     folder: RunFolder,
+    devices: Devices,
     *,
     resume: bool,
     progress: bool,
+    watch: Watch | None,
 ) -> tuple[SiteNetModule, History]:
     """Train, and return the kept weights: the best, or without validation the last."""
     torch.manual_seed(config.training.seed)
     loader = data.train_dataloader()
     validates = len(data.splits["val"]) > 0
     module = SiteNetModule(
-        SiteNet(config.model, num_targets=len(config.data.targets)),
+        SiteNet(config.model, layout=OutputLayout.of(config)),
         config.training,
         config.data.targets,
         data.part("train").y,
-        len(loader),
+        math.ceil(len(loader) / config.training.accumulate),
     )
+    if config.training.initial_model is not None:
+        start_from(module.model, config.training.initial_model)
     history = fit(
         module,
         loader,
@@ -198,18 +216,38 @@ def _fit(
         folder,
         config.training,
         resume=resume,
-        progress=progress,
+        progress=progress and devices.rank == 0,
+        devices=devices,
+        watch=watch,
     )
-    if validates:
-        module.load_state_dict(load_checkpoint(folder.best)["state_dict"])
+    # Also without validation: of averaged weights the checkpoint holds the averages.
+    kept = folder.best if folder.best.is_file() else folder.last
+    if devices.rank == 0:
+        module.load_state_dict(load_checkpoint(kept)["state_dict"])
     module.eval()
     return module, history
 
 
+def _outcome(
+    config: Config, data: CrystalDataModule, module: SiteNetModule, history: History
+) -> Outcome:
+    parts = ("val", "calibration", "test")
+    loaders = {part: data.ordered_dataloader(part) for part in parts}
+    return Outcome(
+        config=config,
+        units={**data.dataset.units, **config.data.units},
+        crystals={name: data.part(name) for name in data.splits},
+        predicted={name: _predict(module, part) for name, part in loaders.items()},
+        history=history,
+        num_failed=len(data.dataset.failures),
+        num_parameters=sum(p.numel() for p in module.model.parameters()),
+    )
+
+
 @torch.inference_mode()
 def _predict(module: SiteNetModule, loader: Iterable[Batch]) -> NDArray[np.float64]:
-    """Return the predictions for a part in its order, [N, T]."""
+    """Return the answers for a part in its order, [N, T_out]."""
     values = [module(batch.to(module.device)).cpu() for batch in loader]
-    none = torch.empty(0, len(module.targets))
+    none = torch.empty(0, module.model.layout.num_outputs)
     array: NDArray[np.float64] = torch.cat([none, *values]).double().numpy()
     return array

@@ -44,8 +44,8 @@ class MergeEquivalent(BaseTransform):
         tolerance: Distances (angstrom) are told apart by gaps above this; a group of
             equal ones is represented by its mean. (default: ``1e-3``)
         keep_origin: Also store ``merged_pair`` and ``merged_site``, the merged pair and
-            site that each original one went to, for :func:`expand`.
-            (default: ``False``)
+            site that each original one went to, for :func:`expand_pairs` and
+            :func:`expand_sites`. (default: ``False``)
 
     Shapes:
         - **input:** ``z [n]``, ``x [n, 9]``, ``edge_index [2, E]`` sorted by receiver,

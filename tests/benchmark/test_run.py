@@ -7,12 +7,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from pyg_sitenet.benchmark import run_benchmark
 from pyg_sitenet.cli.main import app
 from pyg_sitenet.config import Config, override
-from pyg_sitenet.data.matbench import MATBENCH
+from pyg_sitenet.data.matbench import MATBENCH, MatbenchTask
 from pyg_sitenet.errors import ConfigError, DataError, SiteNetError
 
 TASK = MATBENCH["matbench_jdft2d"]
@@ -206,3 +207,39 @@ def test_interrupted_fold_is_continued(result, config, data_file, cache):
     path.write_text(finished)
     assert again.folds[0].is_resumed
     assert again.folds[0].scores == result.folds[0].scores
+
+
+CLASSES = MatbenchTask("matbench_mp_is_metal", "is_metal", "", 40, "", "classification")
+
+
+def test_classes_are_scored_by_the_area_under_the_curve(
+    config, cache, tmp_path, monkeypatch
+):
+    # The task with fewer crystals: its file has 106,113.
+    monkeypatch.setitem(MATBENCH, CLASSES.name, CLASSES)
+    rows, truth = [], []
+    for k, length in enumerate(np.linspace(3.5, 4.5, CLASSES.num_crystals)):
+        truth.append(k % 3 == 0)
+        species = ["Cs", "Cs"] if truth[-1] else ["Cs", "Cl"]
+        cell = (np.eye(3) * length).tolist()
+        places = [[0, 0, 0], [0.5, 0.5, 0.5]]
+        structure = {"lattice": cell, "species": species, "frac_coords": places}
+        rows.append([structure, truth[-1]])
+    document = {"index": list(range(40)), "columns": ["structure", "is_metal"]}
+    path = tmp_path / "task.json.gz"
+    with gzip.open(path, "wt") as file:
+        json.dump(document | {"data": rows}, file)
+    long = override(config, ["training.max_epochs=8", "training.learning_rate=0.02"])
+    result = run_benchmark(
+        "mp_is_metal", long, tmp_path / "runs", data_file=path, folds=[1], cache=cache
+    )
+    (fold,) = result.folds
+    _, test = CLASSES.folds([float(one) for one in truth])[1]
+    probability = np.array(list(fold.predictions.values()))
+    expected = roc_auc_score(np.array(truth)[test], probability)
+    assert fold.scores["rocauc"] == pytest.approx(expected)
+    assert fold.scores["rocauc"] > 0.9
+    assert fold.dummy_scores["rocauc"] == 0.5
+    assert result.summary()["score"] == "rocauc"
+    table = pd.read_csv(tmp_path / "runs" / "fold_1" / "predictions.csv")
+    assert table["predicted is_metal p(true)"].to_numpy() == pytest.approx(probability)

@@ -62,3 +62,10 @@ def test_warning_is_one_line_on_stderr(sitenet):
     assert json.loads(done.stdout)["supercell atoms"] == 9
     assert done.stderr.startswith("Warning: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_ready_model_shows_its_card(sitenet):
+    done = sitenet("info", "formation-energy")
+    assert done.exit_code == 0, done.output
+    assert "trained on" in done.stdout
+    assert "## Limits" in done.stdout

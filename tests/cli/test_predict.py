@@ -321,3 +321,23 @@ def test_a_trajectory_is_summarised(sitenet, run, tmp_path) -> None:
     (shown,) = json.loads(sitenet(*options, "--json").stdout)["statistics"]
     assert shown["mean"] == pytest.approx(float(row["mean"]), abs=1e-5)
     assert "standard" in sitenet(*options).stdout
+
+
+def test_ready_model_predicts_at_once_with_an_interval(sitenet, nacl, tmp_path):
+    nacl.to(str(tmp_path / "NaCl.cif"))
+    words = ["--level", "0.9", "--output", tmp_path / "out.csv"]
+    done = sitenet("predict", "formation-energy", tmp_path / "NaCl.cif", *words)
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out.csv").open(newline="") as file:
+        [row] = csv.DictReader(file)
+    ends = ("lower", "upper")
+    low, high = (float(row[f"formation_energy {end} [eV/atom]"]) for end in ends)
+    assert low < float(row["formation_energy [eV/atom]"]) < high
+
+
+def test_level_without_calibration_is_one_line(sitenet, run, nacl, tmp_path):
+    nacl.to(str(tmp_path / "NaCl.cif"))
+    done = sitenet("predict", run, tmp_path / "NaCl.cif", "--level", "0.9")
+    assert done.exit_code == 1
+    assert "train it with data.calibration_fraction=0.1" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -120,3 +120,31 @@ def test_output_that_cannot_be_written_is_one_line(sitenet, small, tmp_path):
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_model_is_fine_tuned_with_its_own_settings(run, sitenet, crystals, tmp_path):
+    words = ["--from", run, "--output", tmp_path / "tuned", "--json"]
+    words += ["--set", "training.max_epochs=1", "--set", "training.freeze_encoder=true"]
+    done = sitenet("train", crystals, *words)
+    assert done.exit_code == 0, done.output
+    config = yaml.safe_load((tmp_path / "tuned" / "config.yaml").read_text())
+    assert config["training"]["initial_model"] == str(run.resolve())
+    assert config["model"]["heads"] == 2
+
+
+def test_folds_are_summarised(sitenet, crystals, small, tmp_path):
+    words = ["--folds", 2, "--output", tmp_path / "cv", *small]
+    words += ["--set", "training.max_epochs=1", "--set", "data.split=composition"]
+    done = sitenet("train", crystals, *words)
+    assert done.exit_code == 0, done.output
+    assert "Mean and standard deviation of 2 folds" in done.stdout
+    assert "±" in done.stdout
+    summary = json.loads((tmp_path / "cv" / "summary.json").read_text())
+    assert len(summary["targets"]["gap"]["test"]["mae"]["folds"]) == 2
+
+
+@pytest.mark.parametrize("words", [["--devices", 2], ["--nodes", 2]])
+def test_several_devices_need_a_named_folder(sitenet, words):
+    done = sitenet("train", *words)
+    assert done.exit_code == 2
+    assert "several devices need an --output folder" in done.stderr

@@ -55,11 +55,11 @@ def _fork(function, *arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
+    os.setpgid(process.pid, process.pid)  # its own processes are killed with it
     return process
 
 
 def _build(folder):
-    os.setpgid(0, 0)  # so that its processes are killed with it
     _builder(folder).build()
 
 

@@ -10,6 +10,7 @@ import pytest
 from pyg_sitenet.data.bundled import BUNDLED
 
 DIELECTRIC = BUNDLED["dielectric"]
+FORMATION_ENERGY = BUNDLED["formation_energy"]
 
 
 def test_dielectric_data_are_the_published_ones():
@@ -34,6 +35,25 @@ def test_first_compound_is_rubidium_telluride():
     assert row["structure"]["lattice"][1] == [1.757259, 4.970278, 3.043661]
 
 
+def test_formation_energies_are_the_published_ones():
+    rows = list(FORMATION_ENERGY.rows())
+    energies = np.array([row["formation_energy"] for row in rows])
+    assert len(rows) == len({row["id"] for row in rows}) == 3938
+    assert len(rows) == FORMATION_ENERGY.num_crystals
+    assert (energies.min(), energies.max()) == (-4.45135, 2.339422)
+    assert max(len(row["structure"]["species"]) for row in rows) == 25
+    # What always answering the mean errs by.
+    assert np.abs(energies - energies.mean()).mean() == pytest.approx(0.90, abs=0.005)
+
+
+def test_formation_energy_is_per_atom():
+    row = list(FORMATION_ENERGY.rows())[1]
+    assert row["id"] == "mp-10000"
+    assert row["structure"]["species"] == ["S", "S", "Hf", "Hf", "Hf", "Hf"]
+    assert row["formation_energy"] == -1.253352  # of the cell: -7.5201 eV
+    assert FORMATION_ENERGY.units == {"formation_energy": "eV/atom"}
+
+
 def test_coordinates_are_kept_as_published():
     outside = sum(
         not 0 <= value < 1
@@ -44,19 +64,30 @@ def test_coordinates_are_kept_as_published():
     assert outside == 64
 
 
-def test_file_is_small_and_comes_with_licence_and_citation():
-    assert DIELECTRIC.path().stat().st_size < 120_000
-    readme = DIELECTRIC.path().with_name("README.md").read_text()
+@pytest.mark.parametrize(
+    ("name", "size", "doi"),
+    [
+        ("dielectric", 120_000, "10.1038/sdata.2016.134"),
+        ("formation_energy", 600_000, "10.1002/qua.24917"),
+    ],
+)
+def test_file_is_small_and_comes_with_licence_and_citation(name, size, doi):
+    path = BUNDLED[name].path()
+    assert path.stat().st_size < size
+    readme = path.with_name("README.md").read_text()
     assert "CC BY 4.0" in readme
-    assert "10.1038/sdata.2016.134" in readme
-    assert "10.1038/sdata.2016.134" in DIELECTRIC.citation
-    assert DIELECTRIC.path().with_name("LICENSE-matminer.txt").is_file()
+    assert doi in readme
+    assert doi in BUNDLED[name].citation
+    assert path.with_name("LICENSE-matminer.txt").is_file()
 
 
-def test_file_holds_no_time_stamp():
-    content = DIELECTRIC.path().read_bytes()
+@pytest.mark.parametrize(
+    ("name", "first"), [("dielectric", "mp-441"), ("formation_energy", "mp-10")]
+)
+def test_file_holds_no_time_stamp(name, first):
+    content = BUNDLED[name].path().read_bytes()
     assert content[4:8] == bytes(4)
-    assert json.loads(gzip.decompress(content).splitlines()[0])["id"] == "mp-441"
+    assert json.loads(gzip.decompress(content).splitlines()[0])["id"] == first
 
 
 def test_bundled_data_can_be_imported_first():
@@ -69,10 +100,10 @@ def test_script_refuses_another_archive(tmp_path):
     archive = tmp_path / "matminer-0.3.7.tar.gz"
     archive.write_bytes(b"")
     run = subprocess.run(
-        [sys.executable, script, archive, "--output", tmp_path / "out.gz"],
+        [sys.executable, script, archive, "--output", tmp_path / "out"],
         check=False,
         capture_output=True,
         text=True,
     )
     assert run.returncode != 0
-    assert not (tmp_path / "out.gz").exists()
+    assert not (tmp_path / "out").exists()

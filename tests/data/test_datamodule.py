@@ -9,12 +9,9 @@ from lightning import LightningModule, Trainer
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import (
-    CrystalDataModule,
-    split_crystals,
-    splits_by_id,
-)
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.splits import split_crystals
 from pyg_sitenet.errors import DataError
 
 CONFIG = DataConfig(max_atoms=10, max_sites=40)
@@ -65,8 +62,17 @@ def test_split_has_the_asked_sizes():
     assert {name: len(part) for name, part in parts.items()} == {
         "train": 761,
         "val": 84,
+        "calibration": 0,
         "test": 211,
     }
+
+
+def test_calibration_part_is_kept_apart_from_the_others():
+    parts = split_crystals(1056, 0.2, 0.1, seed=0, calibration_fraction=0.1)
+    sizes = {name: len(part) for name, part in parts.items()}
+    assert sizes == {"train": 677, "val": 84, "calibration": 84, "test": 211}
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(1056))
+    assert (parts["test"] == split_crystals(1056, 0.2, 0.1, seed=0)["test"]).all()
 
 
 def test_test_part_does_not_depend_on_validation():
@@ -194,6 +200,7 @@ def test_orderings_of_a_crystal_stay_in_one_part(tmp_path):
     assert {name: len(part) for name, part in ids.items()} == {
         "train": 14,
         "val": 2,
+        "calibration": 0,
         "test": 4,
     }
     assert not ids["train"] & ids["val"] | ids["train"] & ids["test"]

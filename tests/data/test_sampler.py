@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pyg_sitenet.data.sampler import BudgetBatchSampler
+from pyg_sitenet.errors import DataError
 
 
 @pytest.fixture
@@ -120,3 +121,44 @@ def test_one_crystal_or_none(shuffle):
 def test_impossible_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         BudgetBatchSampler(**({"num_sites": [1, 2], "num_pairs": [1, 4]} | arguments))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("processes", [2, 3, 8])
+def test_processes_share_the_crystals_without_loss_or_duplication(
+    sizes, shuffle, processes
+):
+    samplers = [
+        _sampler(sizes, shuffle=shuffle, num_replicas=processes, rank=rank)
+        for rank in range(processes)
+    ]
+    for epoch in range(5):
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
+        shares = [list(sampler) for sampler in samplers]
+        crystals = [i for share in shares for batch in share for i in batch]
+        assert sorted(crystals) == list(range(300))
+        counts = [len(share) for share in shares]
+        assert counts == [len(sampler) for sampler in samplers]
+        assert max(counts) - min(counts) <= (0 if shuffle else 1)
+        assert all(batch for share in shares for batch in share)
+
+
+def test_epoch_goes_on_behind_the_batches_that_are_done(sizes):
+    sampler = _sampler(sizes)
+    whole = list(sampler)
+    sampler.skip_once(3)
+    assert list(sampler) == whole[3:]
+    assert list(sampler) == whole
+
+
+def test_crystals_that_cannot_be_shared_equally_are_an_error():
+    with pytest.raises(DataError, match=r"3 crystals .* equally by 2 processes; train"):
+        BudgetBatchSampler(
+            [9, 9, 9], [9, 9, 9], max_sites=5, shuffle=True, num_replicas=2
+        )
+
+
+def test_rank_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match=r"`rank` must be from 0 to 1 .*, got 2"):
+        BudgetBatchSampler([1], [1], num_replicas=2, rank=2)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import element_properties
 from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.baselines import (
     NUM_TREES,
     composition_features,
@@ -86,3 +89,16 @@ def test_composition_baseline_is_the_forest_of_scikit_learn(salts: list[Data]) -
     forest = ExtraTreesRegressor(NUM_TREES, random_state=3)
     forest.fit(features[:12], [float(data.y[0, 0]) for data in salts[:12]])
     np.testing.assert_array_equal(predicted[:, 0], forest.predict(features[12:]))
+
+
+def test_classes_get_their_shares_and_a_forest_of_their_own(salts):
+    layout = OutputLayout.make(["kind"], {"kind": ["a", "b", "c"]})
+    train = [copy.copy(data) for data in salts]
+    for k, data in enumerate(train):
+        data.y = torch.tensor([[[0.0, 1.0, 1.0, 2.0, math.nan][k % 5]]])
+    known = torch.cat([data.y for data in train])[:, 0]
+    found = fit_baselines(train, train[:5], seed=0, layout=layout)
+    shares = [(known == k).sum() / (~known.isnan()).sum() for k in range(3)]
+    assert found["mean"][3].tolist() == pytest.approx([float(one) for one in shares])
+    assert found["composition"].shape == (5, 3)
+    assert found["composition"].sum(axis=1) == pytest.approx(np.ones(5))

@@ -28,10 +28,13 @@ class Text:
     Args:
         content: Bytes of the file.
         file_name: Name that tells its format, such as ``a.cif`` or ``POSCAR``.
+        path: Of the file that it is a copy of, for messages; by default they name the
+            origin of the crystal.
     """
 
     content: bytes
     file_name: str
+    path: str = ""
 
 
 Content: TypeAlias = Union[Path, Piece, Text, Structure, "Atoms", Mapping[str, Any]]
@@ -52,7 +55,7 @@ def read_content(content: Content, origin: str) -> Structure:
         structure = structure_from_dict(content, origin)
         return check_structure(structure, origin, disordered=True)
     if isinstance(content, Text):
-        return _read_text(content, origin)
+        return _read_text(content, content.path or origin)
     if isinstance(content, Path):
         return load_structure(content, disordered=True)
     found = content.read() if isinstance(content, Piece) else content

@@ -19,12 +19,14 @@ class Entry:
         origin: Where it comes from, for messages.
         content: What to read it from.
         targets: Value of each target that was asked for.
+        group: What it must not be parted from others of, if that was asked for.
     """
 
     id: str
     origin: str
     content: Content
     targets: dict[str, float] = field(default_factory=dict)
+    group: str = ""
 
     def read(self) -> Record | Failure:
         """Read and check the structure; warnings go into the record."""
@@ -35,7 +37,7 @@ class Entry:
         except StructureError as error:
             return self.fail(str(error), "repair or remove this structure", "read")
         texts = tuple(str(warning.message) for warning in caught)
-        return Record(self.id, structure, self.targets, self.origin, texts)
+        return Record(self.id, structure, self.targets, self.origin, texts, self.group)
 
     def fail(self, reason: str, remedy: str, stage: str = "table") -> Failure:
         """Turn this entry into a failure."""

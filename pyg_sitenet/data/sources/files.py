@@ -21,6 +21,7 @@ from pyg_sitenet.data.sources.file_names import (
 )
 from pyg_sitenet.data.sources.frames import frame_entries
 from pyg_sitenet.data.sources.places import Folder
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.data.structure_files import cif_pieces
 from pyg_sitenet.errors import DataError, StructureError
 
@@ -43,7 +44,7 @@ def file_entries(
                 raise DataError(f"{origin}: an archive within another place")
             if is_frame_file(name) or not is_structure_file(name):
                 with place.on_disk(name) as path:
-                    yield from frame_entries(path, (), id_, origin)
+                    yield from frame_entries(path, Wanted(), id_, origin)
             else:
                 yield from _structures(place.content(name), id_, origin)
         except StructureError as error:

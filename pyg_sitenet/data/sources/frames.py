@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,8 +18,9 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.content import Content
 from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.data.sources.file_names import id_of_file, is_structure_file
-from pyg_sitenet.data.sources.source import Source, check_targets
-from pyg_sitenet.data.sources.targets import TargetError, parse_targets
+from pyg_sitenet.data.sources.source import Source
+from pyg_sitenet.data.sources.targets import TargetError, is_label
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.data.structure_files import Piece, read_pieces
 from pyg_sitenet.errors import DataError, StructureError
 
@@ -43,33 +44,37 @@ class Frame:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def open_frames(path: Path, targets: Sequence[str]) -> Source:
+def open_frames(path: Path, wanted: Wanted) -> Source:
     """Open a file of structures; targets are values that the frames carry.
 
     Raises:
         DataError: If no frame carries a target, or if a file that is asked for
             targets cannot be read.
     """
-    available: tuple[str, ...] = ()
-    if targets or not is_structure_file(path.name):
-        available = _peek_at_values(path, needed=bool(targets))
-    check_targets(targets, available, str(path))
+    numbers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    if wanted.targets or wanted.group or not is_structure_file(path.name):
+        needed = bool(wanted.targets or wanted.group)
+        numbers, labels = _peek_at_values(path, needed=needed)
+    wanted.check(str(path), numbers, labels)
     return Source(
         name=str(path),
-        make_entries=lambda: frame_entries(path, targets),
+        make_entries=lambda: frame_entries(path, wanted),
         make_digest=lambda: hash_file(path) if path.is_file() else "",
-        available=available,
+        available=numbers,
+        labels=labels,
+        make_column=lambda name: (one.values.get(name) for one in _read_frames(path)),
     )
 
 
 def frame_entries(
-    path: Path, targets: Sequence[str], stem: str = "", origin: str = ""
+    path: Path, wanted: Wanted, stem: str = "", origin: str = ""
 ) -> Iterator[Entry | Failure]:
     """Yield each structure of a file; the one of a file is named after it.
 
     Args:
         path: The file.
-        targets: Names of the targets.
+        wanted: What to take of each frame.
         stem: What ids begin with. (default: the name of the file without its ending)
         origin: What the file is called in messages. (default: its path)
     """
@@ -79,7 +84,7 @@ def frame_entries(
     try:
         for frame in _read_frames(path):
             if held is not None:
-                yield _entry(held, f"{stem}@{held.name}", targets)
+                yield _entry(held, f"{stem}@{held.name}", wanted)
             here = frame.origin.replace(str(path), origin)
             held, count = replace(frame, origin=here), count + 1
     except StructureError as error:
@@ -95,7 +100,7 @@ def frame_entries(
         yield Failure(origin, stem, "read", reason, "remove the file")
     if held is not None:
         alone = count == 1 and problem is None
-        yield _entry(held, stem if alone else f"{stem}@{held.name}", targets)
+        yield _entry(held, stem if alone else f"{stem}@{held.name}", wanted)
     if problem is not None:
         yield problem
 
@@ -115,27 +120,34 @@ def is_database(path: Path) -> bool:
     return start == b"SQLite format 3\0" or is_json
 
 
-def _entry(frame: Frame, default: str, targets: Sequence[str]) -> Entry | Failure:
+def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
     known = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
     entry = Entry(str(known[0]) if known else default, frame.origin, frame.content)
     try:
-        entry.targets.update(parse_targets(frame.values, targets))
+        values, group = wanted.values(frame.values), wanted.group_of(frame.values)
     except TargetError as error:
-        return entry.fail(str(error), "give the frame a finite number as its target")
-    return entry
+        return entry.fail(str(error), "give the frame that value or remove it")
+    return replace(entry, targets=values, group=group)
 
 
-def _peek_at_values(path: Path, *, needed: bool) -> tuple[str, ...]:
-    names: dict[str, None] = {}
+def _peek_at_values(
+    path: Path, *, needed: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of numbers and of labels that the first frames carry."""
+    numbers: dict[str, bool] = {}  # by name, whether a frame has a number there
     try:
         for frame in islice(_read_frames(path), _PEEK):
             for name, value in frame.values.items():
-                if not isinstance(value, str):
-                    names[name] = None
+                is_one = not is_label(value)
+                numbers[name] = numbers.get(name, False) or is_one
     except StructureError as error:
-        if needed and not names:
+        if needed and not numbers:
             raise DataError(str(error)) from error
-    return tuple(name for name in names if name not in ID_KEYS)
+    kept = {name: is_one for name, is_one in numbers.items() if name not in ID_KEYS}
+    return (
+        tuple(name for name, is_one in kept.items() if is_one),
+        tuple(name for name, is_one in kept.items() if not is_one),
+    )
 
 
 def _read_frames(path: Path) -> Iterator[Frame]:

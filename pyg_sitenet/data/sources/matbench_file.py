@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,24 @@ from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.data.sources.places import Folder
 from pyg_sitenet.data.sources.row import Row
 from pyg_sitenet.data.sources.rows import row_entries
-from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.source import Source
 from pyg_sitenet.data.sources.table import Table, read_table
 from pyg_sitenet.data.sources.text_stream import TextFile
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.errors import DataError
 
 # What the target may be called in a file that is not the official one.
 _TARGET = "target"
 
 
-def open_task(task: MatbenchTask, path: Path, targets: Sequence[str]) -> Source:
+def open_task(task: MatbenchTask, path: Path, wanted: Wanted) -> Source:
     """Open the file of a task.
 
     Args:
         task: The task.
         path: The official file, or JSON lines with ``structure`` and ``target``, in the
             official order.
-        targets: The target of the task, or none.
+        wanted: The target of the task, or none.
 
     Raises:
         DataError: If the file is not that of the task.
@@ -50,10 +51,11 @@ def open_task(task: MatbenchTask, path: Path, targets: Sequence[str]) -> Source:
             f"{path}: not the file of {task.name}: it has {table.count} crystals, "
             f"expected {task.num_crystals}; download it again"
         )
-    check_targets(targets, (task.target,), task.name)
+    wanted.check(task.name, (task.target,), ())
+    write = _as_boolean if task.target in wanted.classes else _as_number
     official = Table(
         table.name,
-        partial(_official_rows, task, table, column),
+        partial(_official_rows, task, table, column, write),
         ("id", "structure", task.target),
         {task.target: task.unit},
         frozenset({task.target}),
@@ -62,21 +64,23 @@ def open_task(task: MatbenchTask, path: Path, targets: Sequence[str]) -> Source:
     )
     return Source(
         name=task.name,
-        make_entries=partial(_entries, official, path, targets),
+        make_entries=partial(_entries, official, path, wanted),
         make_digest=lambda: f"{task.name} {hash_file(path)}",
         units=dict(official.units),
         available=(task.target,),
         count=task.num_crystals,
+        labels=(task.target,) if task.kind == "classification" else (),
+        make_column=lambda name: (row.values.get(name) for row in official.rows()),
     )
 
 
-def _entries(
-    table: Table, path: Path, targets: Sequence[str]
-) -> Iterator[Entry | Failure]:
-    return row_entries(table, Folder(path.parent, recursive=False), targets, set())
+def _entries(table: Table, path: Path, wanted: Wanted) -> Iterator[Entry | Failure]:
+    return row_entries(table, Folder(path.parent, recursive=False), wanted, set())
 
 
-def _official_rows(task: MatbenchTask, table: Table, column: str) -> Iterator[Row]:
+def _official_rows(
+    task: MatbenchTask, table: Table, column: str, write: Callable[[Any], Any]
+) -> Iterator[Row]:
     for position, row in enumerate(table.rows()):
         id_, given = task.id_of_row(position), row.values.get("id")
         problem = row.problem
@@ -85,11 +89,16 @@ def _official_rows(task: MatbenchTask, table: Table, column: str) -> Iterator[Ro
         values = {
             "id": id_,
             "structure": row.values.get("structure"),
-            task.target: _as_number(row.values.get(column)),
+            task.target: write(row.values.get(column)),
         }
         yield Row(row.number, values, problem)
 
 
 def _as_number(value: Any) -> Any:  # noqa: ANN401 - a cell
-    """Write classes as 0 and 1."""
+    """Write booleans as 0 and 1."""
     return float(value) if isinstance(value, bool) else value
+
+
+def _as_boolean(value: Any) -> Any:  # noqa: ANN401 - a cell
+    """Write 0 and 1 as booleans."""
+    return bool(value) if value in (0, 1) else value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from pyg_sitenet.data.bundled import BUNDLED, BundledData
@@ -15,8 +16,10 @@ from pyg_sitenet.data.sources.file_names import is_archive, is_table
 from pyg_sitenet.data.sources.frames import is_database, open_frames
 from pyg_sitenet.data.sources.matbench_file import open_task
 from pyg_sitenet.data.sources.places import Folder
-from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.source import Source
 from pyg_sitenet.data.sources.tables import open_place, open_table
+from pyg_sitenet.data.sources.targets import TargetError
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
@@ -25,7 +28,11 @@ _PICKLES = (".pkl", ".pickle", ".pckl", ".pt", ".pth", ".joblib")
 
 
 def open_source(
-    source: PathLike | Sequence[PathLike], targets: Sequence[str] = ()
+    source: PathLike | Sequence[PathLike],
+    targets: Sequence[str] = (),
+    *,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    group: str = "",
 ) -> Source:
     """Open anything that holds crystals.
 
@@ -47,26 +54,30 @@ def open_source(
             - several of these.
         targets: Names of the targets. Their units come from headers such as
             ``gap [eV]`` or ``gap (eV)``, or from a column ``unit``.
+        classes: Labels of those targets that are classes; the value of a crystal is
+            the place of its label among them.
+        group: Column whose label tells which crystals belong together.
 
     Returns:
         The source; iterating it yields a record or a failure for each crystal.
 
     Raises:
         DataError: If there is no such source, it cannot be used at all, or it has
-            no such target.
+            no such target or column.
 
     Example:
         >>> source = open_source("dielectric", ["refractive_index"])
         >>> next(iter(source)).targets
         {'refractive_index': 1.86}
     """
+    wanted = Wanted(tuple(targets), classes or {}, group)
     if isinstance(source, str | Path):
-        return _open_one(source, tuple(targets))
+        return _open_one(source, wanted)
     if not source:
         raise DataError("no input: name a file, a folder or a data set")
     if len(source) == 1:
-        return _open_one(source[0], tuple(targets))
-    return _open_several(source, tuple(targets))
+        return _open_one(source[0], wanted)
+    return _open_several(source, wanted)
 
 
 def absolute_source(source: str) -> str:
@@ -82,14 +93,14 @@ def absolute_source(source: str) -> str:
     return source if source in BUNDLED or not path.exists() else str(path.resolve())
 
 
-def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
+def _open_one(source: PathLike, wanted: Wanted) -> Source:
     if str(source) in BUNDLED:
-        return _open_bundled(BUNDLED[str(source)], targets)
+        return _open_bundled(BUNDLED[str(source)], wanted)
     if str(source).partition(":")[0] in MATBENCH:
-        return _open_task(str(source), targets)
+        return _open_task(str(source), wanted)
     path = Path(source).expanduser()
     if path.is_dir():
-        return _open_folder(path, targets)
+        return _open_folder(path, wanted)
     if not path.exists():
         raise DataError(
             f"{source}: no such file or folder, nor a bundled data set "
@@ -101,56 +112,63 @@ def _open_one(source: PathLike, targets: tuple[str, ...]) -> Source:
             "export the structures as CIF, extxyz or JSON"
         )
     if is_archive(path.name):
-        return open_place(Archive(path), targets)
+        return open_place(Archive(path), wanted)
     if is_table(path.name) and not is_database(path):
-        return open_table(path, targets)
-    return open_frames(path, targets)
+        return open_table(path, wanted)
+    return open_frames(path, wanted)
 
 
-def _open_folder(path: Path, targets: tuple[str, ...]) -> Source:
+def _open_folder(path: Path, wanted: Wanted) -> Source:
     if (path / "prepared.json").is_file():
         from pyg_sitenet.data.prepared import open_prepared  # it imports torch
 
-        return open_prepared(path, targets)
-    return open_place(Folder(path), targets)
+        return open_prepared(path, wanted)
+    return open_place(Folder(path), wanted)
 
 
-def _open_task(source: str, targets: tuple[str, ...]) -> Source:
+def _open_task(source: str, wanted: Wanted) -> Source:
     name, _, file = source.partition(":")
     task = MATBENCH[name]
     path = Path(file).expanduser() if file else task.download()
-    return open_task(task, path, targets)
+    return open_task(task, path, wanted)
 
 
-def _open_bundled(data: BundledData, targets: tuple[str, ...]) -> Source:
-    check_targets(targets, tuple(data.units), data.name)
+def _open_bundled(data: BundledData, wanted: Wanted) -> Source:
+    wanted.check(data.name, tuple(data.units), ())
     return Source(
         name=data.name,
-        make_entries=lambda: _bundled_entries(data, targets),
+        make_entries=lambda: _bundled_entries(data, wanted),
         make_digest=data.digest,
         units=dict(data.units),
         available=tuple(data.units),
         count=data.num_crystals,
+        make_column=lambda name: (row.get(name) for row in data.rows()),
     )
 
 
-def _bundled_entries(data: BundledData, targets: tuple[str, ...]) -> Iterator[Entry]:
+def _bundled_entries(data: BundledData, wanted: Wanted) -> Iterator[Entry | Failure]:
     for row in data.rows():
         origin = f"bundled data set {data.name}, {row['id']}"
-        values = {name: float(row[name]) for name in targets}
-        yield Entry(row["id"], origin, row["structure"], values)
+        entry = Entry(row["id"], origin, row["structure"])
+        try:
+            values, group = wanted.values(row), wanted.group_of(row)
+        except TargetError as error:
+            yield entry.fail(str(error), "choose other classes")
+        else:
+            yield replace(entry, targets=values, group=group)
 
 
-def _open_several(sources: Sequence[PathLike], targets: tuple[str, ...]) -> Source:
+def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
     """Open several sources as one.
 
     Without targets, for prediction, one that cannot be opened is a failure among the
     rest, and crystals of the same name are told apart by where they come from.
     """
+    targets = wanted.targets
     opened: list[Source | Failure] = []
     for source in sources:
         try:
-            opened.append(_open_one(source, targets))
+            opened.append(_open_one(source, wanted))
         except DataError as error:
             if targets:
                 raise
@@ -161,14 +179,15 @@ def _open_several(sources: Sequence[PathLike], targets: tuple[str, ...]) -> Sour
         make_entries=lambda: _join(opened, rename=not targets),
         make_digest=lambda: "\n".join(source.digest() for source in found),
         units=_join_units(found, targets),
-        available=[
-            name
-            for name in found[0].available
-            if all(name in one.available for one in found)
-        ]
-        if found
-        else (),
+        available=_in_all([one.available for one in found]),
+        labels=_in_all([one.labels for one in found]),
+        make_column=lambda name: chain.from_iterable(one.column(name) for one in found),
     )
+
+
+def _in_all(names: Sequence[Sequence[str]]) -> list[str]:
+    first = names[0] if names else ()
+    return [name for name in first if all(name in others for others in names)]
 
 
 def _unopened(source: PathLike, error: DataError) -> Failure:

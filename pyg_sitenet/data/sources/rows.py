@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,7 +20,8 @@ from pyg_sitenet.data.sources.row import (
     Row,
 )
 from pyg_sitenet.data.sources.table import Table
-from pyg_sitenet.data.sources.targets import TargetError, parse_targets
+from pyg_sitenet.data.sources.targets import TargetError
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.errors import DataError
 
 
@@ -42,12 +43,14 @@ class Columns:
             the ids name the files.
         unit: Holds the unit of the target.
         targets: All columns that hold numbers.
+        labels: All that hold text or booleans.
     """
 
     id: str | None
     structure: str | None
     unit: str | None
     targets: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: Table) -> Columns:
@@ -57,12 +60,10 @@ class Columns:
         unit = table.column_of((UNIT_COLUMN,))
         if id_ is None and structure is None and table.columns:
             id_ = table.columns[0]
-        numbers = tuple(
-            column
-            for column in table.columns
-            if column not in (id_, structure, unit) and column in table.numbers
-        )
-        return cls(id_, structure, unit, numbers)
+        others = [c for c in table.columns if c not in (id_, structure, unit)]
+        numbers = tuple(column for column in others if column in table.numbers)
+        labels = tuple(column for column in others if column in table.labels)
+        return cls(id_, structure, unit, numbers, labels)
 
     def units(self, table: Table) -> dict[str, str]:
         """Return the units that headers state, or a column of units its first."""
@@ -75,14 +76,14 @@ class Columns:
 
 
 def row_entries(
-    table: Table, place: Place, targets: Sequence[str], used: set[str]
+    table: Table, place: Place, wanted: Wanted, used: set[str]
 ) -> Iterator[Entry | Failure]:
     """Yield the crystal of each row.
 
     Args:
         table: The rows.
         place: Where their files are.
-        targets: Names of the targets.
+        wanted: What to take of each row.
         used: Collects the files that rows name.
     """
     columns = Columns.of(table)
@@ -94,14 +95,14 @@ def row_entries(
             if row.problem:
                 raise _RowError(row.problem, "correct the row")
             content = _content(row, columns, place, used)
-            values = parse_targets(row.values, targets)
+            values, group = wanted.values(row.values), wanted.group_of(row.values)
             _check_unit(row, columns, units)
         except TargetError as error:
-            yield entry.fail(str(error), "give a finite number or remove the row")
+            yield entry.fail(str(error), "correct the cell or remove the row")
         except _RowError as error:
             yield entry.fail(str(error), error.remedy)
         else:
-            yield Entry(entry.id, origin, content, values)
+            yield Entry(entry.id, origin, content, values, group)
 
 
 def _id_of_row(table: Table, row: Row, columns: Columns) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources.entry import Entry
@@ -25,6 +26,8 @@ class Source:
         units: Unit of each target that states one.
         available: Names of the targets that the source holds.
         count: Number of entries, if known without reading.
+        labels: Names of what it holds that is text or boolean, and may be classes.
+        make_column: Starts a pass over the cells of a column, as they stand there.
     """
 
     name: str
@@ -33,6 +36,8 @@ class Source:
     units: Mapping[str, str] = field(default_factory=dict)
     available: Sequence[str] = ()
     count: int | None = None
+    labels: Sequence[str] = ()
+    make_column: Callable[[str], Iterator[Any]] | None = None
 
     def __iter__(self) -> Iterator[Record | Failure]:
         for entry in self.entries():
@@ -52,18 +57,32 @@ class Source:
                 origins[entry.id] = entry.origin
             yield entry
 
+    def has(self, targets: Sequence[str], classes: Collection[str]) -> list[str]:
+        """Return which of the targets it has values of: numbers, or labels of classes.
+
+        Args:
+            targets: Names.
+            classes: Those that are classes.
+        """
+        return [
+            name
+            for name in targets
+            if name in self.available or (name in classes and name in self.labels)
+        ]
+
+    def column(self, name: str) -> Iterator[Any]:
+        """Yield the cells of a column, as they stand there.
+
+        Raises:
+            DataError: If the source keeps numbers alone.
+        """
+        if self.make_column is None:
+            raise DataError(
+                f"{self.name}: its labels cannot be read from it; name them with "
+                f"data.classes={{{name}: [LABEL, LABEL]}}"
+            )
+        return self.make_column(name)
+
     def digest(self) -> str:
         """Return a hash that changes whenever the content does."""
         return self.make_digest()
-
-
-def check_targets(targets: Sequence[str], available: Sequence[str], name: str) -> None:
-    """Check that a source has the targets asked for.
-
-    Raises:
-        DataError: If it has not; names those it has.
-    """
-    for target in targets:
-        if target not in available:
-            known = ", ".join(available) or "none"
-            raise DataError(f"{name}: no target {target!r} (available: {known})")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from pyg_sitenet.data.sources.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.sources.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.sources.row import UNIT_COLUMN, Row, Units
-from pyg_sitenet.data.sources.targets import is_number
+from pyg_sitenet.data.sources.targets import is_label, is_number
 from pyg_sitenet.data.sources.text_stream import TextFile
 
 
@@ -29,6 +29,7 @@ class Table:
         numbers: Columns with a number in at least one row.
         stated_unit: First value of the column of units, if there is one.
         count: Number of rows.
+        labels: Columns without numbers and with text or a boolean in at least one row.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Table:
     numbers: frozenset[str]
     stated_unit: str | None
     count: int
+    labels: frozenset[str] = frozenset()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -75,7 +77,8 @@ def _look_through(
     columns: Sequence[str] = (),
     units: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
-    known, numbers, all_units = dict.fromkeys(columns), set(), dict(units)
+    known, all_units = dict.fromkeys(columns), dict(units)
+    numbers, labels = set[str](), set[str]()
     stated_unit, count = None, 0
     for row in start():
         if isinstance(row, Units):
@@ -86,8 +89,17 @@ def _look_through(
         for column, value in row.values.items():
             if column not in numbers and is_number(value):
                 numbers.add(column)
+            elif column not in labels and is_label(value):
+                labels.add(column)
             if stated_unit is None and column.lower() == UNIT_COLUMN:
                 stated_unit = value if isinstance(value, str) else None
     return Table(
-        name, start, list(known), all_units, frozenset(numbers), stated_unit, count
+        name,
+        start,
+        list(known),
+        all_units,
+        frozenset(numbers),
+        stated_unit,
+        count,
+        frozenset(labels - numbers),
     )

@@ -19,13 +19,14 @@ from pyg_sitenet.data.sources.file_names import (
 from pyg_sitenet.data.sources.files import file_entries
 from pyg_sitenet.data.sources.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.sources.rows import Columns, named_files, row_entries
-from pyg_sitenet.data.sources.source import Source, check_targets
+from pyg_sitenet.data.sources.source import Source
 from pyg_sitenet.data.sources.table import Table, read_table
 from pyg_sitenet.data.sources.text_stream import TextFile
+from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.errors import DataError
 
 
-def open_table(path: Path, targets: Sequence[str]) -> Source:
+def open_table(path: Path, wanted: Wanted) -> Source:
     """Open a table; the files that it names are looked for beside it.
 
     Raises:
@@ -34,10 +35,10 @@ def open_table(path: Path, targets: Sequence[str]) -> Source:
     if not path.is_file():
         raise DataError(f"{path}: a pipe, socket or device where a table is expected")
     place = FolderWithArchives(Folder(path.parent, recursive=False))
-    return _table_source(str(path), place, path.name, targets)
+    return _table_source(str(path), place, path.name, wanted)
 
 
-def open_place(place: Folder | Archive, targets: Sequence[str]) -> Source:
+def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     """Open a folder or an archive.
 
     With targets its one table says which files belong to it. Without targets all
@@ -47,11 +48,11 @@ def open_place(place: Folder | Archive, targets: Sequence[str]) -> Source:
     Raises:
         DataError: If there is nothing to read, or no single table for targets.
     """
-    tables = _tables(place)
+    targets, tables = wanted.targets, _tables(place)
     files = [name for name in place.files if _is_input(name)]
     beside = _table_beside(place) if not tables and targets else None
     if beside is not None:
-        return open_table(beside, targets)
+        return open_table(beside, wanted)
     if not files and not targets and len(tables) > 1:
         files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
     if not files and not tables:
@@ -61,7 +62,7 @@ def open_place(place: Folder | Archive, targets: Sequence[str]) -> Source:
     if targets or not files:
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
         return _table_source(
-            place.name, where, _only_table(place, tables), targets, files
+            place.name, where, _only_table(place, tables), wanted, files
         )
     table = _table_or_none(place, tables)
     archives = [name for name in place.files if is_archive(name)]
@@ -72,6 +73,7 @@ def open_place(place: Folder | Archive, targets: Sequence[str]) -> Source:
         units={} if table is None else Columns.of(table).units(table),
         available=() if table is None else Columns.of(table).targets,
         count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
+        labels=() if table is None else Columns.of(table).labels,
     )
 
 
@@ -79,17 +81,18 @@ def _table_source(
     name: str,
     place: Place,
     table_name: str,
-    targets: Sequence[str],
+    wanted: Wanted,
     files: Sequence[str] = (),
 ) -> Source:
-    table = _read(place, table_name, targets)
+    table = _read(place, table_name, wanted.targets)
     columns = Columns.of(table)
-    _check_numbers(table, columns, targets)
-    check_targets(targets, columns.targets, table.name)
+    numbers = [name for name in wanted.targets if name not in wanted.classes]
+    _check_numbers(table, columns, numbers)
+    wanted.check(table.name, columns.targets, columns.labels)
 
     def make_entries() -> Iterator[Entry | Failure]:
         used: set[str] = set()
-        yield from row_entries(table, place, targets, used)
+        yield from row_entries(table, place, wanted, used)
         for file in files:
             if file not in used:
                 yield Failure(
@@ -111,6 +114,8 @@ def _table_source(
         columns.units(table),
         columns.targets,
         count=None if files else table.count,
+        labels=columns.labels,
+        make_column=lambda name: (row.values.get(name) for row in table.rows()),
     )
 
 
@@ -122,7 +127,8 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
             example = next(filter(None, values), "nothing")
             raise DataError(
                 f"{table.name}: the column {target!r} holds no numbers but"
-                f" {example!r:.40}; numbers are written like 1.5"
+                f" {example!r:.40}; numbers are written like 1.5, and classes are"
+                f" learnt with data.classes={{{target}: []}}"
             )
 
 

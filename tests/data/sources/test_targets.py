@@ -33,3 +33,22 @@ def test_infinite_target_is_refused(value):
 def test_target_beyond_single_precision_is_refused():
     with pytest.raises(TargetError, match="'gap' is too large: 1e39"):
         parse_targets({"gap": "1e39"}, ["gap"])
+
+
+@pytest.mark.parametrize("gap", [None, "", " ", "NaN", math.nan])
+def test_crystal_with_one_of_several_targets_is_kept(gap):
+    found = parse_targets({"gap": gap, "n": "1.5"}, ["gap", "n", "eps"])
+    assert found["n"] == 1.5
+    assert math.isnan(found["gap"])
+    assert math.isnan(found["eps"])
+
+
+def test_crystal_without_any_of_several_targets_is_refused():
+    with pytest.raises(TargetError, match="none of the targets 'gap', 'n' is known"):
+        parse_targets({"gap": "", "n": None}, ["gap", "n"])
+
+
+@pytest.mark.parametrize("value", ["metal", "inf", "1e39"])
+def test_gap_of_one_target_does_not_excuse_another(value):
+    with pytest.raises(TargetError, match="'n' is"):
+        parse_targets({"gap": "", "n": value}, ["gap", "n"])

@@ -1,0 +1,244 @@
+"""Does global attention find what is far away? A test whose truth is exact.
+
+Two energies of the same crystals (``charged_crystals.py``): the electrostatic one,
+which has no cutoff, and a control that ends at 5 angstrom. Site-Net learns each with
+N = 50, 100 and 500, and with N = 500 but attention cut off at 5 angstrom; CGCNN and
+SchNet of PyTorch Geometric learn them beside it, from the same crystals, split,
+batches, loss, optimiser, schedule and number of steps, whatever the amount of data. The
+parts of a split share no geometry. The weights with the lowest validation error are
+tested.
+
+Results are kept as they come; the same command goes on where it was stopped, and
+``--show`` prints the table and draws the figure of what there is:
+
+    python benchmarks/long_range.py --workers 2
+    python benchmarks/long_range.py --seeds 1 --orders 1 --epochs 2 --output /tmp/quick
+    python benchmarks/long_range.py --show
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from charged_crystals import TASKS, ChargedCrystal, charged_crystals
+from long_range_results import Results, draw, print_table, print_truth
+from machine import describe_machine
+from neighbour_models import CGCNN, PeriodicSchNet, make_neighbour_graph
+from other_models import Loaders, Training
+from torch import nn
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+
+from pyg_sitenet import SiteNet, encode_structure
+from pyg_sitenet.analysis import long_range_coefficient
+from pyg_sitenet.config import Config, load_preset, override
+from pyg_sitenet.data import BudgetBatchSampler, split_crystals
+from pyg_sitenet.transforms import MergeEquivalent
+
+# The default preset made small: two elements, and a function of distance and kind.
+SMALL = (
+    "data.environment=supercell",
+    "data.max_sites=128",
+    "model.heads=4",
+    "model.site_channels_per_head=16",
+    "model.edge_channels_per_head=8",
+    "model.attention_hidden=[64]",
+    "model.pre_pool=[64]",
+    "model.post_pool=[64,64]",
+    "model.embedding_channels=16",
+    "model.radial_max=16",
+    "model.dropout=0",
+    "training.learning_rate=3e-3",
+    "training.weight_decay=0.01",
+)
+# Name, N, cutoff of the attention in angstrom; those without N see neighbours alone.
+LEARNERS = {
+    "Site-Net, N = 50": (50, None),
+    "Site-Net, N = 100": (100, None),
+    "Site-Net, N = 500": (500, None),
+    "Site-Net, N = 500, attention within 5 A": (500, 5.0),
+    "CGCNN, 12 neighbours within 8 A": (0, None),
+    "SchNet, 32 neighbours within 10 A": (0, None),
+}
+REACHES = "Site-Net, N = 500"  # whose long-range coefficient is kept
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training."""
+
+    learner: str
+    task: str
+    orders: int  # of each geometry: the amount of data
+    seed: int
+
+
+def all_jobs(orders: int, seeds: int) -> list[Job]:
+    """Return the trainings, those that tell most first."""
+    amounts = (orders, 1) if orders > 1 else (1,)
+    jobs = []
+    for amount in amounts:
+        for seed in range(seeds):
+            jobs += [Job(one, t, amount, seed) for one in LEARNERS for t in TASKS]
+    return jobs
+
+
+@cache
+def crystals(orders: int) -> list[list[ChargedCrystal]]:
+    """Return the crystals, made once in a process."""
+    return charged_crystals(orders)
+
+
+@cache
+def graphs(learner: str, orders: int) -> list[list[Data]]:
+    """Return the graphs that a learner reads, as :func:`crystals` returns them."""
+    name, (count, cutoff) = learner.partition(",")[0], LEARNERS[learner]
+    if cutoff is not None:  # the model leaves out pairs itself
+        return graphs(REACHES, orders)
+    kind = CGCNN if name == "CGCNN" else PeriodicSchNet
+
+    def encode(crystal: ChargedCrystal) -> Data:
+        if count:
+            data = encode_structure(crystal.structure, max_atoms=count)
+            return MergeEquivalent()(data)
+        return make_neighbour_graph(crystal.structure, kind.neighbours, kind.cutoff)
+
+    return [[encode(one) for one in group] for group in crystals(orders)]
+
+
+def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
+    """Train once and return what is to be kept."""
+    start = time.process_time()
+    count, cutoff = LEARNERS[job.learner]
+    passes = epochs * all_orders // job.orders  # the same number of steps
+    config = override(
+        load_preset("default"),
+        [*SMALL, f"data.max_atoms={count or 100}", f"training.max_epochs={passes}"],
+    )
+    config = override(config, [f"model.distance_cutoff={cutoff or 'null'}"])
+    torch.manual_seed(job.seed)
+    model = make_model(job.learner, config)
+    loaders = make_loaders(job, all_orders, config)
+    encoded = time.process_time()
+    training = Training(model, loaders, config)
+    _, error = training.run()
+    y = torch.cat([batch.y for batch in loaders["test"]])
+    found: dict[str, object] = asdict(job) | {
+        "mae": error,
+        "constant": (y - training.median).abs().mean().item(),
+        "training crystals": sum(len(b.y) for b in loaders["train"]),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": time.process_time() - encoded,
+        "seconds before": encoded - start,
+    }
+    if job.learner == REACHES:
+        found["reach"] = reaches(training.average.module, loaders["test"])
+    return found
+
+
+def make_model(learner: str, config: Config) -> nn.Module:
+    """Return an untrained model, all of about the same size."""
+    if learner.startswith("CGCNN"):
+        return CGCNN()
+    if learner.startswith("SchNet"):
+        return PeriodicSchNet(channels=64, interactions=3)
+    return SiteNet(config.model)
+
+
+def make_loaders(job: Job, all_orders: int, config: Config) -> Loaders:
+    """Return batches of the parts; validation and test are those of all the data."""
+    data, loaders = config.data, {}
+    groups, known = graphs(job.learner, all_orders), crystals(all_orders)
+    splits = split_crystals(
+        len(groups), data.test_fraction, data.val_fraction, job.seed
+    )
+    for name in ("train", "val", "test"):
+        orders = job.orders if name == "train" else all_orders
+        part = []
+        for i in splits[name]:
+            for graph, crystal in zip(groups[i][:orders], known[i], strict=False):
+                one = graph.clone("y")
+                one.y = torch.tensor([[crystal.energies[job.task]]])
+                one.volume = torch.tensor([crystal.structure.volume])
+                part.append(one)
+        sampler = BudgetBatchSampler(
+            [len(known[i][0].structure) for i in splits[name] for _ in range(orders)],
+            [1] * len(part),
+            max_sites=data.max_sites,
+            shuffle=name == "train",
+            seed=job.seed,
+        )
+        loaders[name] = DataLoader(part, batch_sampler=sampler)
+    return loaders
+
+
+@torch.no_grad()
+def reaches(model: SiteNet, loader: DataLoader) -> list[tuple[float, float]]:
+    """Return cube root of the volume and long-range coefficient of each crystal."""
+    found = []
+    for batch in loader:
+        side = batch.volume ** (1 / 3)
+        coefficient = long_range_coefficient(model.eval(), batch)
+        found += zip(side.tolist(), coefficient.tolist(), strict=True)
+    return [(round(side, 3), round(reach, 4)) for side, reach in found]
+
+
+def work(options: argparse.Namespace, worker: int) -> None:
+    """Do every job that falls to this worker and has no result yet."""
+    torch.set_num_threads(1)
+    results = Results(options.output, worker)
+    jobs = all_jobs(options.orders, options.seeds)
+    for job in jobs[worker :: options.workers]:
+        if not results.has(asdict(job), options.epochs):
+            found = run(job, options.orders, options.epochs)
+            results.add(found | {"epochs": options.epochs})
+            print(
+                job, f"MAE {found['mae']:.3f}", f"{found['seconds']:.0f} s", flush=True
+            )
+
+
+def main() -> None:
+    """Train what is missing, then print the table and draw the figure."""
+    options = parse_arguments()
+    print(f"{options.orders} orders, {options.epochs} epochs; {describe_machine()}\n")
+    if options.truth:
+        print_truth(charged_crystals(1))
+        return
+    if not options.show:
+        context = multiprocessing.get_context("spawn")
+        workers = [
+            context.Process(target=work, args=(options, number))
+            for number in range(options.workers)
+        ]
+        for one in workers:
+            one.start()
+        for one in workers:
+            one.join()
+        if any(one.exitcode for one in workers):
+            raise SystemExit("a worker failed; what is done is kept")
+    results = Results(options.output).all()
+    print_table(results, list(LEARNERS))
+    draw(results, options.output / "long_range.png")
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--orders", type=int, default=4, help="of each geometry")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--output", type=Path, default=Path("runs/long_range"))
+    parser.add_argument("--show", action="store_true", help="train nothing")
+    parser.add_argument("--truth", action="store_true", help="how local the truth is")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""``sitenet analyze``: what a model learnt, as figures and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .counts import end, report
+from .options import Data, Json, Model, Strict, Workers
+from .tables import counted, show_table
+
+if TYPE_CHECKING:
+    from pyg_sitenet.analysis.analyze import Analysis
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
+]
+
+
+Crystals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--crystal",
+        metavar="ID",
+        help="Examine this crystal and show it in 3-D; repeatable.",
+    ),
+]
+
+
+def analyze(
+    model: Model,
+    data: Data,
+    output: Output = Path("analysis"),
+    crystal: Crystals = None,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Draw what a model attends to, how far, and where its errors are.
+
+    Each figure has its table (CSV) beside it; report.html shows all of it, with a few
+    crystals in 3-D, in any browser and without a network. Crystals that cannot be used
+    are listed in failures.csv, and the rest is done. A single crystal, and those named
+    with --crystal, are examined site by site and pair by pair in DIR/crystals.
+
+    Example: sitenet analyze runs/gap dielectric --output analysis/gap
+    """
+    from pyg_sitenet.analysis.analyze import analyze as analyze_model
+    from pyg_sitenet.analysis.analyze import examine
+    from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.report import collect, write_report
+    from pyg_sitenet.training.run_folder import read_history
+
+    predictor = load_predictor(model)
+    source, description = open_source(data), predictor.description
+    known = source.has(description.targets, description.classes)
+    source = open_source(data, known, classes=description.classes)
+    history, best_epoch = read_history(model)
+    entries = counted(source.entries(), "Analysing", source.count)
+    found = analyze_model(
+        predictor, entries, output, known=known, history=history,
+        best_epoch=best_epoch, workers=workers or 0,
+    )  # fmt: skip
+    examine(predictor, source.entries(), found, crystal or [])
+    content = collect(
+        predictor, found, source.entries(), title=f"{model.name} on {Path(data).name}",
+        history=history, best_epoch=best_epoch, chosen=crystal or [],
+    )  # fmt: skip
+    write_report(found.path("report.html"), content)
+    ledger = found.survey.ledger
+    report(ledger, "analysed", output / "failures.csv")
+    if as_json:
+        counts = {"analysed": ledger.used, "failed": ledger.failed}
+        typer.echo(json.dumps(_facts(found) | counts | {"counts": ledger.counts()}))
+    else:
+        _report(found)
+    end(ledger, strict=strict)
+
+
+def _facts(found: Analysis) -> dict[str, Any]:
+    # A number that does not exist is null in JSON, not NaN.
+    fits = json.loads(found.fits.to_json(orient="records", double_precision=15))
+    return {
+        "folder": str(found.folder),
+        "files": found.files,
+        "metrics": found.metrics,
+        "long_range": fits,
+        "notes": found.notes,
+    }
+
+
+def _report(found: Analysis) -> None:
+    fits = found.fits[found.fits["head"] == "all"]
+    columns = ["measure", "crystals", "slope", "pearson r", "spearman rho"]
+    known = fits[columns].astype(object).where(fits[columns].notna(), None)
+    show_table(["long-range coefficient over", *columns[1:]], known.to_numpy())
+    if found.metrics:
+        keys = ("mae", "rmse", "r2", "unit")
+        rows = [(name, *(of[k] for k in keys)) for name, of in found.metrics.items()]
+        show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
+    for note in found.notes:
+        typer.echo(f"Note: {note}")
+    typer.echo(f"Figures and tables: {found.folder}")
+    typer.echo(f"Report: {found.folder / 'report.html'}")

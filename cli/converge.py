@@ -1,0 +1,112 @@
+"""``sitenet converge``: how many atoms a task needs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Data, Json, Model
+from .tables import counted, show_table
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
+]
+Atoms = Annotated[
+    str, typer.Option("--atoms", metavar="N,N,...", help="Sizes of the environment.")
+]
+Count = Annotated[
+    int, typer.Option("--crystals", min=1, help="Crystals at most, drawn at random.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draw and of random weights.")]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Change that is accepted, in the target's unit. Default: a tenth of the "
+        "model's test error.",
+    ),
+]
+MaxPairs = Annotated[
+    int, typer.Option("--max-pairs", min=1, help="Larger steps are skipped, listed.")
+]
+Untrained = Annotated[
+    bool, typer.Option("--untrained", help="Random weights: the layers by themselves.")
+]
+
+
+def converge(
+    model: Model,
+    data: Data,
+    output: Output = Path("convergence"),
+    atoms: Atoms = "20,50,100,200,500,1000,2000,5000",
+    crystals: Count = 100,
+    tolerance: Tolerance = None,
+    max_pairs: MaxPairs = 1_000_000,
+    untrained: Untrained = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Show how predictions change with the number of atoms that a site sees.
+
+    Supercells and spheres are compared with the largest of their kind that fits. The
+    rule of thumb says from which size on nine predictions of ten are as good. Where the
+    data state values, the errors at each size are compared too.
+
+    Example: sitenet converge runs/gap dielectric --output convergence/gap
+    """
+    from pyg_sitenet.analysis.converge import converge as converge_model
+    from pyg_sitenet.analysis.converge import untrained as without_training
+    from pyg_sitenet.analysis.convergence import choose_entries
+    from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.prediction import load_predictor
+
+    predictor, limits = load_predictor(model), _parse(atoms)
+    if untrained:
+        predictor = without_training(predictor, seed)
+    description, source = predictor.description, open_source(data)
+    known = source.has(description.targets, description.classes)
+    source = open_source(data, known, classes=description.classes)
+    chosen = choose_entries(source.entries(), crystals, seed)
+    report = converge_model(
+        predictor,
+        counted(chosen, "Converging", len(chosen)),
+        output,
+        limits=limits,
+        tolerances=None
+        if tolerance is None
+        else dict.fromkeys(description.outputs, tolerance),
+        max_pairs=max_pairs,
+    )
+    skipped = Counter(report.found.skipped["reason"])
+    used = report.found.steps["id"].nunique()
+    typer.echo(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
+    if as_json:
+        rules = [asdict(one) | {"rule": one.sentence()} for one in report.rules]
+        counts = {"crystals": used, "skipped": dict(skipped)}
+        facts = {"folder": str(output), "files": report.files, "rules": rules}
+        counts |= {"best": report.best}
+        typer.echo(json.dumps(facts | counts))
+        return
+    keys = ("target", "environment", "tolerance", "max_atoms", "radius")
+    rows = [tuple(asdict(one)[key] for key in keys) for one in report.rules]
+    show_table([*keys[:3], "atoms needed", "radius needed (A)"], rows)
+    for rule in report.rules:
+        typer.echo(rule.sentence())
+    for sentence in report.best:
+        typer.echo(sentence)
+    typer.echo(f"Figures and tables: {output} (what was left out: skipped.csv)")
+
+
+def _parse(atoms: str) -> list[int]:
+    """Read numbers between commas."""
+    parts = [part.strip() for part in atoms.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(
+            f"--atoms needs numbers between commas, such as 50,500, got {atoms!r}"
+        )
+    return sorted({int(part) for part in parts})

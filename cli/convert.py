@@ -1,0 +1,57 @@
+"""``sitenet convert``: a published checkpoint in, a model file out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json
+
+Checkpoint = Annotated[
+    Path, typer.Argument(metavar="CHECKPOINT", help="A published .ckpt file.")
+]
+Settings = Annotated[
+    Path, typer.Argument(metavar="CONFIG.yaml", help="Its settings, as published.")
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Model file to write.")
+]
+Target = Annotated[
+    str, typer.Option("--target", "-t", metavar="NAME", help="What it predicts.")
+]
+Unit = Annotated[str, typer.Option(metavar="UNIT", help="Unit of the target.")]
+MaxAtoms = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Supercell limit it was trained with.")
+]
+
+
+def convert(
+    checkpoint: Checkpoint,
+    settings: Settings,
+    output: Output,
+    target: Target = "band_gap",
+    unit: Unit = "eV",
+    max_atoms: MaxAtoms = 500,
+    as_json: Json = False,
+) -> None:
+    """Turn a published Site-Net checkpoint into a model file; nothing in it is run.
+
+    Example: sitenet convert best.ckpt PaperParams.yaml --output gap.safetensors
+    """
+    from pyg_sitenet.conversion import convert_checkpoint
+
+    found = convert_checkpoint(
+        checkpoint, settings, output, target=target, unit=unit, max_atoms=max_atoms
+    )
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"path": str(found.path)}))
+        return
+    typer.echo(f"Model file: {found.path} ({found.num_parameters} parameters)")
+    if found.unused_settings:
+        typer.echo(f"Settings without use here: {', '.join(found.unused_settings)}")
+    if found.unused_tensors:
+        typer.echo(f"Tensors without use here: {', '.join(found.unused_tensors)}")

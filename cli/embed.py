@@ -1,0 +1,53 @@
+"""``sitenet embed``: vectors of crystals and sites for other models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .counts import end, report
+from .options import Data, Json, Model, Strict, Workers
+from .tables import counted
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE.npz", help="File to write.")
+]
+
+
+def embed(
+    model: Model,
+    data: Data,
+    output: Output,
+    workers: Workers = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Write the model's vectors of crystals and of their sites.
+
+    numpy.load reads the file: crystals [B, C], sites [n, K], crystal_of_site, z,
+    predictions, targets, id and formula. Nothing in it is pickled.
+
+    Example: sitenet embed runs/gap my_structures/ --output vectors.npz
+    """
+    from pyg_sitenet.analysis.embedding import write_embeddings
+    from pyg_sitenet.analysis.tables import write_failures
+    from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.prediction.result_files import failures_file
+
+    predictor, source = load_predictor(model), open_source(data)
+    entries = counted(source.entries(), "Embedding", source.count)
+    found = write_embeddings(predictor, entries, output, workers=workers or 0)
+    failed, ledger = failures_file(output), found.ledger
+    write_failures(failed, found.failures)
+    report(ledger, "embedded", failed)
+    if as_json:
+        facts = {"output": str(output), "sites": found.sites}
+        counts = {"crystals": found.crystals, "failed": ledger.failed}
+        typer.echo(json.dumps(facts | counts | {"counts": ledger.counts()}))
+    else:
+        typer.echo(f"{found.crystals} crystals with {found.sites} sites: {output}")
+    end(ledger, strict=strict)

@@ -1,0 +1,82 @@
+"""``sitenet tune``: the search for better settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import ConfigFile, Data, Json, Preset, Settings, Targets
+from .settings import choose_settings
+from .tables import show_table
+from .train import Seed
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the search.")
+]
+Trials = Annotated[int, typer.Option(min=1, metavar="N", help="Settings to try.")]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY", help="Search this setting; repeatable. Default: all."),
+]
+Concurrent = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Trials at a time.")
+]
+Grace = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Epochs that every trial may train.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST", help="A running Ray cluster; auto finds it."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Continue the search in the output folder.")
+]
+
+
+def tune(
+    data: Data,
+    output: Output = Path("runs/search"),
+    target: Targets = None,
+    preset: Preset = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
+    trials: Trials = 50,
+    search: Search = None,
+    concurrent: Concurrent = None,
+    grace_epochs: Grace = 10,
+    address: Address = None,
+    seed: Seed = None,
+    resume: Resume = False,
+    as_json: Json = False,
+) -> None:
+    """Search for better settings with Ray Tune (extra: ray).
+
+    Example: sitenet tune my_crystals/ --target band_gap --trials 100 -o runs/search
+    """
+    from pyg_sitenet.tuning import tune as search_settings
+
+    numbers = {"training.seed": seed}
+    chosen = choose_settings(preset, config, data, target, settings, numbers)
+    found = search_settings(
+        chosen,
+        output,
+        num_trials=trials,
+        settings=search,
+        concurrent=concurrent,
+        grace_epochs=grace_epochs,
+        address=address,
+        resume=resume,
+    )
+    best = found.folder / "best.yaml"
+    if as_json:
+        shown = {"best": str(best), "score": found.score, "trials": len(found.trials)}
+        typer.echo(json.dumps(shown))
+        return
+    ranked = found.trials.sort_values("score").head(5)
+    rows = [list(row) for row in ranked.itertuples(index=False)]
+    show_table([str(name) for name in ranked.columns], rows)
+    typer.echo(f"Best settings: {best}")
+    typer.echo(f"Train with them: sitenet train --config {best}")

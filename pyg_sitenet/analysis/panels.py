@@ -1,0 +1,48 @@
+"""What all figures of the analysis share; they read without colour vision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+# From dark blue to light yellow, even in lightness: for every kind of colour vision.
+COLORS = "cividis"
+_SIZE = 3.2  # inches per panel
+
+
+def make_panels(
+    rows: int,
+    columns: int,
+    *,
+    width: float = _SIZE,
+    height: float = _SIZE * 0.85,
+    share_y: bool = False,
+) -> tuple[Figure, NDArray[Any]]:
+    """Return a figure and its panels, ``[rows, columns]``.
+
+    Args:
+        rows: Panels below each other.
+        columns: Panels beside each other.
+        width: Of a panel, inches.
+        height: Of a panel, inches.
+        share_y: Give all panels one vertical scale.
+    """
+    # A Figure of its own, not pyplot: no global state, no display, safe in threads.
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG and return where."""
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def say(axes: Axes, text: str) -> None:
+    """Write into a panel why it is empty."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
+    axes.set(xticks=[], yticks=[])

@@ -1,0 +1,161 @@
+"""One pass over a data set: what the model does with each crystal, a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from ase.data import chemical_symbols
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_sitenet.analysis.attention import AttentionHistogram
+from pyg_sitenet.analysis.encoder import (
+    ComplexityEncoder,
+    encode_groups,
+    make_batch,
+)
+from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, largest_reach
+from pyg_sitenet.data.encoder import Encoded, Item
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction import Predictor, column_name
+
+_COMPLEXITY = ("combinatorial", "coordinational", "configurational")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a model does with a data set.
+
+    Attributes:
+        crystals: One row per crystal: ``id``, ``formula``, ``elements`` (symbols with
+            spaces between), ``sites`` (of the primitive cell), ``pairs``, ``volume
+            [A^3]`` and ``cube root of volume [A]`` of the primitive cell,
+            ``combinatorial``, ``coordinational`` and ``configurational complexity
+            [bit]``, ``long range [A]`` (equation 8) and that of each block and head,
+            for each target its known value (under its name with the unit, where the
+            data have any) and ``predicted <name>``, and ``warnings``.
+        attention: Attention against distance of all of them.
+        failures: Inputs that could not be used, and why.
+        known: Targets of which the data state values.
+        ledger: What became of the inputs, in numbers.
+    """
+
+    crystals: pd.DataFrame
+    attention: AttentionHistogram
+    failures: list[Failure]
+    known: tuple[str, ...]
+    ledger: Ledger
+
+
+def survey(
+    predictor: Predictor,
+    entries: Iterable[Item],
+    known: Sequence[str] = (),
+    *,
+    workers: int | None = None,
+) -> Survey:
+    """Run a model over crystals and keep what there is to know of each.
+
+    Args:
+        predictor: The trained model.
+        entries: The crystals, as ``open_source(data, known).entries()`` gives them.
+        known: Targets of the model whose values the entries carry.
+        workers: Other processes that encode, 0 for one per core; None for this one.
+
+    Raises:
+        DataError: If no crystal can be used.
+    """
+    model, ledger = predictor.description.config.model, Ledger()
+    attention = AttentionHistogram(model.blocks, model.heads)
+    rows: list[dict[str, Any]] = []
+    failures: list[Failure] = []
+    for group in encode_groups(predictor, entries, workers, ComplexityEncoder):
+        usable = [one for one in group if isinstance(one, Encoded)]
+        found = _rows(predictor, usable, known, attention)
+        for one in group:
+            row = one if isinstance(one, Failure) else next(found)
+            if isinstance(row, Failure):
+                failures.append(row)
+                ledger.add(row)
+            else:
+                rows.append(row)
+                ledger.add(one)
+    if not rows:
+        reason = f"; the first failure: {failures[0].reason}" if failures else ""
+        raise DataError(f"no crystal can be analysed ({len(failures)} failed){reason}")
+    return Survey(pd.DataFrame(rows), attention, failures, tuple(known), ledger)
+
+
+@torch.inference_mode()
+def _rows(
+    predictor: Predictor,
+    usable: Sequence[Encoded],
+    known: Sequence[str],
+    histogram: AttentionHistogram,
+) -> Iterator[dict[str, Any] | Failure]:
+    if not usable:
+        return
+    batch = make_batch(usable, predictor)
+    values = predictor.network(batch).double().cpu()
+    attention = predictor.network.attention(batch)
+    reach = largest_reach(attention, batch.batch).double().cpu()
+    histogram.add(attention, batch.get("site_multiplicity"))
+    for one, predicted, heads in zip(usable, values, reach, strict=True):
+        if not predicted.isfinite().all():
+            reason = "the prediction is not a finite number"
+            remedy = "check the structure, or train the model again"
+            yield Failure(one.origin, one.id, "predict", reason, remedy)
+            continue
+        yield {
+            **_crystal_columns(one.data),
+            **_reach_columns(heads),
+            **_value_columns(predictor, one, predicted, known),
+            "warnings": "; ".join(one.warnings),
+        }
+
+
+def _crystal_columns(data: Data) -> dict[str, Any]:
+    merged = data.get("site_multiplicity")
+    volume = float(torch.linalg.det(data.cell[0].double()).abs())
+    symbols = sorted({chemical_symbols[z] for z in data.z.tolist()})
+    complexity = zip(_COMPLEXITY, data.complexity[0].tolist(), strict=True)
+    return {
+        "id": data.id,
+        "formula": data.formula,
+        "elements": " ".join(symbols),
+        "sites": len(data.z) if merged is None else int(merged.sum()),
+        "pairs": data.num_edges,
+        "volume [A^3]": volume,
+        "cube root of volume [A]": volume ** (1 / 3),
+        **{f"{name} complexity [bit]": value for name, value in complexity},
+    }
+
+
+def _reach_columns(heads: Tensor) -> dict[str, float]:
+    """Return the long-range coefficient and its parts, ``heads`` [blocks, heads]."""
+    columns = {LONG_RANGE: float(heads[-1].sum())}
+    for block, values in enumerate(heads.tolist(), start=1):
+        for head, value in enumerate(values, start=1):
+            columns[head_column(block, head)] = value
+    return columns
+
+
+def _value_columns(
+    predictor: Predictor, one: Encoded, predicted: Tensor, known: Sequence[str]
+) -> dict[str, float]:
+    description = predictor.description
+    columns: dict[str, float] = {}
+    truth, values = description.layout.known(one.targets), iter(predicted.tolist())
+    for target in description.layout.targets:
+        for name in target.outputs:
+            column = column_name(name, description.units)
+            if target.name in known:
+                columns[column] = truth[name]
+            columns[f"predicted {column}"] = next(values)
+    return columns

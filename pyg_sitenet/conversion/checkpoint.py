@@ -1,0 +1,68 @@
+"""The tensors of a published checkpoint; nothing in the file is ever executed."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pyg_sitenet.errors import ModelFileError
+
+# What reading bytes that are no checkpoint, or half of one, ends with.
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    struct.error,
+)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a PyTorch Lightning checkpoint, or of a bare state dict.
+
+    Only tensors and plain values are read (``weights_only``): a file that names
+    anything else to be called is refused, and nothing of it has run.
+
+    Raises:
+        ModelFileError: If the file is missing, damaged, holds anything that would have
+            to be executed, or no weights.
+    """
+    try:
+        with warnings.catch_warnings():  # torch advises on how the file was pickled
+            warnings.simplefilter("ignore", UserWarning)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"{path}: cannot be read: {reason}") from error
+    except pickle.UnpicklingError as error:
+        raise ModelFileError(
+            f"{path}: refused, nothing of it was run: it holds more than tensors and "
+            f"plain values ({_line(error)}); if you trust its origin, save its "
+            "state_dict alone with torch.save"
+        ) from error
+    except _DAMAGE as error:
+        raise ModelFileError(
+            f"{path}: not a PyTorch checkpoint, or damaged: {_line(error)}"
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    tensors = {
+        name: value
+        for name, value in (state.items() if isinstance(state, dict) else ())
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise ModelFileError(
+            f"{path}: holds no weights; expected a checkpoint with a state_dict"
+        )
+    return tensors
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]

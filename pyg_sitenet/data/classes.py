@@ -1,0 +1,129 @@
+"""Which targets are classes, and what they are called: from settings and data."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.config.labels import as_label
+from pyg_sitenet.data.bundled import BUNDLED
+from pyg_sitenet.data.matbench import MATBENCH
+from pyg_sitenet.data.prepared import is_prepared, read_prepared
+from pyg_sitenet.data.sources import Source, open_source
+from pyg_sitenet.data.sources.targets import is_gap
+from pyg_sitenet.errors import DataError
+
+_logger = logging.getLogger(__name__)
+
+# More are rather names or numbers; who means them can list them.
+_MOST = 100
+
+
+def with_classes(data: DataConfig) -> DataConfig:
+    """Find the labels of targets that are classes and that the settings do not list.
+
+    A target is classes if the settings say so (``data.classes={kind: []}``) or if its
+    column holds text or booleans. Their order is that of the numbers, if they are
+    numbers, else of the alphabet.
+
+    Args:
+        data: Source, targets, and classes as far as they are listed.
+
+    Returns:
+        The same with all classes listed.
+
+    Raises:
+        DataError: If the source cannot be opened or has no such target, or if what it
+            holds are no classes: a single label, or more than a hundred.
+    """
+    _check_names(data)
+    open_ones = [name for name in data.targets if not data.classes.get(name)]
+    if _holds_numbers_alone(data.source):  # no need to look through a large file
+        open_ones = [name for name in open_ones if name in data.classes]
+    if not open_ones:
+        return data
+    prepared = is_prepared(data.source)
+    found = _prepared(data, open_ones) if prepared else _find(data, open_ones)
+    return data.model_copy(update={"classes": {**data.classes, **found}})
+
+
+def _holds_numbers_alone(source: str) -> bool:
+    task = MATBENCH.get(source.partition(":")[0])
+    return source in BUNDLED or (task is not None and task.kind == "regression")
+
+
+def _check_names(data: DataConfig) -> None:
+    for name in data.classes:
+        if name not in data.targets:
+            raise DataError(
+                f"data.classes names {name!r}, which is no target; data.targets has"
+                f" {', '.join(data.targets)}"
+            )
+
+
+def _prepared(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
+    """Return the classes that a folder of encoded crystals was prepared with."""
+    known = read_prepared(Path(data.source).expanduser()).classes
+    for name in names:
+        if name in data.classes and name not in known:
+            raise DataError(
+                f"{data.source}: {name!r} was prepared as numbers; prepare the crystals"
+                f" again with data.classes={{{name}: []}}"
+            )
+    return {name: known[name] for name in names if name in known}
+
+
+def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
+    asked: Mapping[str, tuple[str, ...]] = dict.fromkeys(names, ())
+    source = open_source(data.source, names, classes=asked)
+    found = {}
+    for name in names:
+        if name not in data.classes and name not in source.labels:
+            continue
+        counts = _count(source, name, is_asked=name in data.classes)
+        found[name] = _ordered(counts)
+        shown = ", ".join(f"{label} ({counts[label]})" for label in found[name])
+        level = logging.INFO if name in data.classes else logging.WARNING
+        _logger.log(level, "%s: labels, learnt as the classes %s", name, shown)
+    return found
+
+
+def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
+    """Count the labels of a target.
+
+    Raises:
+        DataError: If they are no classes.
+    """
+    cells = source.column(name)
+    counts = Counter(as_label(cell) for cell in cells if not is_gap(cell))
+    if len(counts) == 1:
+        raise DataError(
+            f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
+            f" {counts.total()} crystals; a classification needs two classes, add"
+            " crystals of another"
+        )
+    # Text that hardly repeats is a name or a number with its unit, unless asked for.
+    most = _MOST if is_asked else min(_MOST, max(2, counts.total() // 2))
+    if not 0 < len(counts) <= most:
+        raise DataError(
+            f"{source.name}: the target {name!r} has {len(counts)} different labels in"
+            f" {counts.total()} crystals{_example(counts)}, too many for classes;"
+            " numbers are written like 1.5; choose another target, or list its classes"
+            " in data.classes"
+        )
+    return counts
+
+
+def _example(counts: Counter[str]) -> str:
+    return f", such as {next(iter(counts))!r:.40}" if counts else ""
+
+
+def _ordered(counts: Counter[str]) -> tuple[str, ...]:
+    """Sort labels, numbers by their value."""
+    try:
+        return tuple(sorted(counts, key=float))
+    except ValueError:
+        return tuple(sorted(counts))

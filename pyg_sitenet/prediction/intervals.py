@@ -1,0 +1,96 @@
+"""How far a prediction may be off: spread of an ensemble's members, and intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn.output_layout import TargetOutputs
+from pyg_sitenet.uncertainty.conformal import prediction_set
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertainty:
+    """What a model says about its own error for one crystal, in units of the targets.
+
+    Attributes:
+        members_std: Standard deviation of an ensemble's members, of each output; empty
+            for a single network.
+        lower: Lower end of each target's interval; empty if no level was asked for.
+        upper: Upper end.
+        sets: For each target of classes those that hold the true one at the level.
+    """
+
+    members_std: dict[str, float]
+    lower: dict[str, float]
+    upper: dict[str, float]
+    sets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Intervals:
+    """Makes the intervals of a model at one level.
+
+    Args:
+        description: Of the model.
+        level: Share of crystals whose true value is to lie inside; ``None`` for no
+            intervals.
+
+    Raises:
+        ConfigError: If the model was not calibrated, or not for this level.
+    """
+
+    def __init__(self, description: ModelDescription, level: float | None) -> None:
+        self.level = level
+        self._calibration = description.calibration
+        self._layout = description.layout
+        self._lowest = _lowest_values(description)
+        if level is None:
+            return
+        if self._calibration is None:
+            raise ConfigError(
+                "the model gives no intervals, since no crystals were kept to "
+                "calibrate them; train it with data.calibration_fraction=0.1"
+            )
+        for target in description.targets:
+            self._calibration.half_width(target, level)
+
+    def of(
+        self, values: Mapping[str, float], members_std: Mapping[str, float]
+    ) -> Uncertainty | None:
+        """Return the uncertainty of a prediction; ``None`` if nothing is known."""
+        if self.level is None and not members_std:
+            return None
+        lower, upper, sets = {}, {}, {}
+        for one in self._layout.targets if self.level is not None else ():
+            target = one.name
+            if one.classes:
+                sets[target] = self._set(one, [values[name] for name in one.outputs])
+                continue
+            half = self._half_width(target, members_std.get(target, 0.0))
+            lower[target], upper[target] = values[target] - half, values[target] + half
+            lower[target] = max(lower[target], self._lowest[target])
+        return Uncertainty(dict(members_std), lower, upper, sets)
+
+    def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
+        bound = self._half_width(target.name, 0.0)
+        inside = prediction_set(np.array([answers]), bound)[0]
+        pairs = zip(target.classes, inside.tolist(), strict=True)
+        return tuple(label for label, is_in in pairs if is_in)
+
+    def _half_width(self, target: str, spread: float) -> float:
+        if self._calibration is None or self.level is None:
+            raise ValueError("`level` must be set to give intervals")
+        return self._calibration.half_width(target, self.level, spread)
+
+
+def _lowest_values(description: ModelDescription) -> dict[str, float]:
+    """Return below what, by the settings of the model, no true value lies."""
+    config = description.config
+    plain = -math.inf if config.model.output == "identity" else 0.0
+    of = {"": plain, "log": 0.0, "log10": 0.0, "log1p": -1.0}
+    return {one.name: of[one.transform] for one in description.layout.targets}

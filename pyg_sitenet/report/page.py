@@ -1,0 +1,234 @@
+"""The page: tables, figures and the viewer in one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from pyg_sitenet.analysis.errors import error_column
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction import column_name
+from pyg_sitenet.report import plots
+from pyg_sitenet.report.attention_plots import (
+    attention_by_distance,
+    attention_histograms,
+)
+from pyg_sitenet.report.content import ReportContent
+
+WORST, MAX_FAILURES = 25, 200
+"""Rows of the tables of worst predictions and of failures at most."""
+
+Figures = list[tuple[str, str, go.Figure]]
+
+
+def write_report(path: str | Path, content: ReportContent) -> None:
+    """Write a report as one HTML file.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    try:
+        Path(path).write_text(render(content), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}; "
+            "choose another folder"
+        ) from error
+
+
+def render(content: ReportContent) -> str:
+    """Return the page of a report.
+
+    Every text from users' files is escaped, and the page's policy lets the browser run
+    the two scripts in it and nothing else, and load nothing.
+    """
+    figures = list(_figures(content))
+    scripts = [get_plotlyjs(), _read("report.js")]
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.from_string(_read("report.html.jinja")).render(
+        content=content,
+        style=Markup(_read("report.css")),
+        scripts=[Markup(one) for one in scripts],
+        policy=_policy(scripts),
+        facts=_facts(content),
+        settings=_settings(content),
+        metric_rows=_metric_rows(content),
+        worst=_worst(content),
+        reasons=_reasons(content),
+        failures=content.failures[:MAX_FAILURES],
+        captions=[(title, caption) for title, caption, _ in figures],
+        figure_data=_json([json.loads(figure.to_json()) for *_, figure in figures]),
+        view_data=_json([view.as_json() for view in content.views]),
+    )
+
+
+_SCORES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "log_loss": "log loss"}
+
+
+def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
+    description, crystals = content.description, content.crystals
+    model = description.config.model
+    if content.history:
+        for target in description.targets:
+            heading = column_name(target, description.units)
+            figure = plots.learning_curve(
+                content.history, heading, target, content.best_epoch
+            )
+            yield f"Learning curve of {target}", "Error of every epoch.", figure
+    drawn = min(len(crystals), plots.MAX_POINTS)
+    shown = f"{drawn} of {len(crystals)} crystals."
+    for heading in content.known:
+        yield f"Parity of {heading}", shown, plots.parity(crystals, heading)
+        text = f"Predicted less known. {shown}"
+        yield f"Error of {heading}", text, plots.errors(crystals, heading)
+        text = "Mean absolute error of the crystals that hold an element; the worst."
+        figure = plots.errors_of_elements(crystals, heading)
+        yield f"Error of {heading} by element", text, figure
+    yield (
+        "Attention against distance",
+        "Share of the pairs at each distance that have an attention weight; an atom "
+        "with itself is left out.",
+        attention_histograms(content.attention),
+    )
+    yield (
+        "Mean attention",
+        "Of two atoms at a distance; dashes tell blocks apart.",
+        attention_by_distance(content.distances),
+    )
+    yield (
+        "Long-range coefficient",
+        f"Sum over heads of the largest distance times attention. {shown}",
+        plots.long_range(crystals, model.blocks, model.heads),
+    )
+
+
+def _facts(content: ReportContent) -> list[tuple[str, str]]:
+    description = content.description
+    data, counts = description.config.data, description.metrics.get("num_crystals", {})
+    targets = [column_name(one, description.units) for one in description.targets]
+    facts = {
+        "Predicts": ", ".join(targets),
+        "Trained on": data.source,
+        "Training crystals": counts.get("train", "unknown"),
+        "Parameters": description.metrics.get("num_parameters", "unknown"),
+        "Each site attends to": f"{data.environment} of {data.max_atoms} atoms",
+        "Crystals in this report": len(content.crystals),
+        "Could not be used": len(content.failures),
+        "Versions": ", ".join(f"{k} {v}" for k, v in description.versions.items()),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value != ""]
+
+
+def _settings(content: ReportContent) -> list[tuple[str, str]]:
+    sections = content.description.config.model_dump(mode="json")
+    return [
+        (f"{section}.{key}", json.dumps(value, ensure_ascii=False))
+        for section, values in sections.items()
+        for key, value in values.items()
+    ]
+
+
+def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
+    """Return a row per target and predictor: the model here, in its test, baselines."""
+    rows = []
+    stored: Mapping[str, Any] = content.description.metrics.get("targets", {})
+    for one in content.description.layout.targets:
+        target = one.name
+        rows += [
+            _row(name, "Site-Net, these crystals", content.metrics)
+            for name in one.outputs
+            if name in content.metrics
+        ]
+        found = stored.get(target)
+        if found is not None:
+            unit = found.get("unit", "")
+            parts = {"Site-Net, test part of training": found.get("test", {})}
+            for name, one in found.get("baselines", {}).items():
+                parts[f"baseline {name}, test part"] = one.get("test", {})
+            rows += [
+                _row(target, who, {target: {"unit": unit, **scores}})
+                for who, scores in parts.items()
+            ]
+    return rows
+
+
+def _row(target: str, who: str, metrics: Mapping[str, Any]) -> dict[str, str]:
+    found = metrics[target]
+    if "log_loss" in found:
+        scores = [f"{name} {_number(found.get(key))}" for key, name in _SCORES.items()]
+        who = f"{who}: {', '.join(scores)}"
+    values = {name: _number(found.get(name)) for name in ("mae", "rmse", "r2")}
+    return {"target": target, "who": who, "unit": found.get("unit", ""), **values}
+
+
+def _worst(content: ReportContent) -> list[dict[str, Any]]:
+    """Return a table for each known target: its heading and its worst rows."""
+    views = {view.id: number for number, view in enumerate(content.views)}
+    tables = []
+    for heading in content.known:
+        size = content.crystals[error_column(heading)].abs()
+        order = size.sort_values(ascending=False).dropna().index[:WORST]
+        rows = [
+            {
+                "id": row["id"],
+                "formula": row["formula"],
+                "known": _number(row[heading]),
+                "predicted": _number(row[f"predicted {heading}"]),
+                "error": _number(row[error_column(heading)]),
+                "sites": row["sites"],
+                "view": views.get(str(row["id"])),
+                "warnings": row["warnings"],
+            }
+            for _, row in content.crystals.loc[order].iterrows()
+        ]
+        tables.append({"heading": heading, "rows": rows})
+    return tables
+
+
+def _reasons(content: ReportContent) -> Sequence[tuple[str, int]]:
+    ledger = Ledger()  # puts reasons of one kind together
+    for one in content.failures:
+        ledger.add(one)
+    return ledger.failed_by_reason.most_common(20)
+
+
+def _number(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
+    return "" if value is None or pd.isna(value) else f"{value:.4g}"
+
+
+def _json(value: object) -> Markup:
+    """Return JSON that is safe inside a script element."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    digests = (hashlib.sha256(one.encode()).digest() for one in scripts)
+    hashes = [f"'sha256-{base64.b64encode(one).decode()}'" for one in digests]
+    # plotly compiles functions of its own, and styles what it draws.
+    return (
+        f"default-src 'none'; script-src {' '.join(hashes)} 'unsafe-eval'; "
+        "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")

@@ -1,0 +1,173 @@
+"""The interactive figures of a report that show errors; each returns a plotly figure.
+
+Series differ by marker or dash as well as by colour. Text from users' files is escaped:
+plotly reads a part of HTML in every text it draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pyg_sitenet.analysis.errors import (
+    COMPLEXITY,
+    SIZE,
+    error_column,
+    errors_by_element,
+)
+from pyg_sitenet.analysis.long_range import LONG_RANGE, MEASURES, long_range_fits
+from pyg_sitenet.training.figures import BLUE, GREY, VERMILION
+
+MAX_POINTS = 5_000
+"""Crystals drawn at most: more would make the page slow."""
+
+_MAX_ELEMENTS = 30
+
+
+def learning_curve(
+    history: Sequence[Mapping[str, float]], heading: str, target: str, best: int | None
+) -> go.Figure:
+    """Draw the error of every epoch of training and validation."""
+    has_classes = any(f"train/nll/{target}" in one for one in history)
+    error, words = ("nll", "log loss") if has_classes else ("mae", "MAE")
+    figure = make_figure("epoch", f"{words} of {heading}")
+    styles = {
+        "train": (VERMILION, "dash", "training"),
+        "val": (BLUE, "solid", "validation"),
+    }
+    for stage, (color, dash, name) in styles.items():
+        key = f"{stage}/{error}/{target}"
+        points = [(one["epoch"], one[key]) for one in history if key in one]
+        if points:
+            x, y = zip(*points, strict=True)
+            line = {"color": color, "dash": dash}
+            mode = "lines+markers" if len(x) == 1 else "lines"
+            figure.add_scatter(x=x, y=y, name=name, mode=mode, line=line)
+    if best is not None:
+        figure.add_vline(best, line={"color": GREY, "width": 1}, annotation_text="kept")
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def parity(crystals: pd.DataFrame, heading: str) -> go.Figure:
+    """Draw predicted against known values."""
+    some = sample(crystals.dropna(subset=error_column(heading)))
+    truth, predicted = some[heading], some[f"predicted {heading}"]
+    figure = make_figure(heading, f"predicted {heading}")
+    ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", name="equal", hoverinfo="skip",
+        line={"color": GREY, "dash": "dash"},
+    )  # fmt: skip
+    add_crystals(figure, some, truth, predicted)
+    return figure
+
+
+def errors(crystals: pd.DataFrame, heading: str) -> go.Figure:
+    """Draw the error against a measure that is chosen from a menu."""
+    some = sample(crystals.dropna(subset=error_column(heading)))
+    error = some[error_column(heading)]
+    figure = make_figure(heading, f"error of {heading}")
+    measures = [heading, SIZE, COMPLEXITY]
+    for measure in measures:
+        add_crystals(figure, some, some[measure], error)
+        figure.data[-1].visible = measure == heading
+    figure.add_hline(0, line={"color": GREY, "dash": "dash"})
+    titles = [{"xaxis.title.text": escape(measure)} for measure in measures]
+    add_menu(figure, measures, np.eye(len(measures), dtype=bool), titles)
+    return figure
+
+
+def errors_of_elements(crystals: pd.DataFrame, heading: str) -> go.Figure:
+    """Draw the mean absolute error of the worst elements."""
+    table = errors_by_element(crystals, heading)
+    table = table[table["crystals"] > 1].head(_MAX_ELEMENTS)
+    figure = make_figure("element", f"MAE of {heading}")
+    figure.add_bar(
+        x=table["element"],
+        y=table["mae"],
+        marker={"color": BLUE},
+        error_y={"array": table["standard error"], "color": GREY},
+        hovertext=[f"{n} crystals" for n in table["crystals"]],
+        name="MAE",
+    )
+    return figure
+
+
+def long_range(crystals: pd.DataFrame, blocks: int, heads: int) -> go.Figure:
+    """Draw the long-range coefficient against a measure chosen from a menu."""
+    some, fits = sample(crystals), long_range_fits(crystals, blocks, heads)
+    figure = make_figure(MEASURES[0], "long-range coefficient [Å]")
+    titles = []
+    for measure in MEASURES:
+        shown = some.dropna(subset=[measure])
+        add_crystals(figure, shown, shown[measure], shown[LONG_RANGE])
+        fit = fits[(fits["measure"] == measure) & (fits["head"] == "all")].iloc[0]
+        ends = np.array([shown[measure].min(), shown[measure].max()])
+        figure.add_scatter(
+            x=ends, y=fit["slope"] * ends + fit["intercept"], mode="lines",
+            line={"color": VERMILION}, name=f"fit, r = {fit['pearson r']:.2f}",
+        )  # fmt: skip
+        for trace in figure.data[-2:]:
+            trace.visible = measure == MEASURES[0]
+        titles.append({"xaxis.title.text": measure})
+    rows = np.repeat(np.eye(len(MEASURES), dtype=bool), 2, axis=1)
+    add_menu(figure, list(MEASURES), rows, titles)
+    return figure
+
+
+def make_figure(x: str, y: str) -> go.Figure:
+    """Return an empty figure with named axes, in the style of the page."""
+    figure = go.Figure()
+    figure.update_layout(
+        template="simple_white",
+        height=420,
+        margin={"l": 56, "r": 12, "t": 48, "b": 52},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        xaxis_title=escape(x),
+        yaxis_title=escape(y),
+        hovermode="closest",
+    )
+    return figure
+
+
+def sample(crystals: pd.DataFrame) -> pd.DataFrame:
+    """Return all crystals, or :data:`MAX_POINTS` at random, always the same ones."""
+    if len(crystals) <= MAX_POINTS:
+        return crystals
+    return crystals.sample(MAX_POINTS, random_state=0)
+
+
+def add_crystals(
+    figure: go.Figure, crystals: pd.DataFrame, x: pd.Series, y: pd.Series
+) -> None:
+    """Add a point per crystal that tells its id and formula."""
+    pairs = zip(crystals["id"], crystals["formula"], strict=True)
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker={"color": BLUE, "opacity": 0.6, "size": 6},
+        hovertext=[f"{escape(str(i))}, {escape(str(f))}" for i, f in pairs],
+        name="crystals",
+    )
+
+
+def add_menu(
+    figure: go.Figure,
+    labels: Sequence[str],
+    visible: NDArray[np.bool_],
+    titles: Sequence[Mapping[str, str]],
+) -> None:
+    """Add a menu that shows some of the traces: ``visible`` [labels, traces]."""
+    buttons = [
+        {"label": escape(label), "method": "update", "args": [{"visible": row}, title]}
+        for label, row, title in zip(labels, visible.tolist(), titles, strict=True)
+    ]
+    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.14, "yanchor": "top"}
+    figure.update_layout(updatemenus=[menu], showlegend=False)

@@ -1,0 +1,90 @@
+"""From a finished training to intervals: calibrate, measure on the test part, draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_sitenet.nn.output_layout import TargetOutputs
+from pyg_sitenet.training.outcome import Outcome
+from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.uncertainty import (
+    Calibration,
+    calibrate,
+    measure_coverage,
+    measure_sets,
+)
+from pyg_sitenet.uncertainty.conformal import calibrate_classes, spread_floor
+from pyg_sitenet.uncertainty.figure import plot_calibration
+
+Columns = dict[str, NDArray[np.float64]]
+
+
+def calibrate_outcome(outcome: Outcome) -> Calibration | None:
+    """Calibrate on the calibration part; without one there is nothing to say.
+
+    The floor of an ensemble's spread comes from the validation part (without one, from
+    the training part): the calibration crystals may decide nothing but the scores.
+    """
+    if not outcome.crystals["calibration"]:
+        return None
+    truth, answers = outcome.truth("calibration"), outcome.predicted["calibration"]
+    scores: dict[str, tuple[float, ...]] = {}
+    floors: dict[str, float] = {}
+    for t, one in enumerate(outcome.layout.targets):
+        known, found = truth[:, t], answers[:, one.columns]
+        if one.classes:
+            mine = calibrate_classes({one.name: known}, {one.name: found})
+        else:
+            spread, floor = _spread(outcome, one)
+            mine = calibrate({one.name: known}, {one.name: found[:, 0]}, spread, floor)
+        scores |= mine.scores
+        floors |= mine.floors
+    return Calibration(scores=scores, floors=floors)
+
+
+def _spread(
+    outcome: Outcome, target: TargetOutputs
+) -> tuple[Columns, dict[str, float]] | tuple[None, None]:
+    """Return the spread of an ensemble on the calibration part, and its floor."""
+    if outcome.spread is None:
+        return None, None
+    other = "val" if outcome.crystals["val"] else "train"
+    name, k = target.name, target.start
+    floor = spread_floor(outcome.spread[other][:, k])
+    return {name: outcome.spread["calibration"][:, k]}, {name: floor}
+
+
+def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, Any]:
+    """Return, for each target, what the intervals or sets do on the test part."""
+    truth, answers = outcome.truth("test"), outcome.predicted["test"]
+    spread = None if outcome.spread is None else outcome.spread["test"]
+    return {
+        one.name: measure_sets(
+            calibration, one.name, truth[:, t], answers[:, one.columns]
+        )
+        if one.classes
+        else measure_coverage(
+            calibration,
+            one.name,
+            truth[:, t],
+            answers[:, one.start],
+            None if spread is None else spread[:, one.start],
+        )
+        for t, one in enumerate(outcome.layout.targets)
+    }
+
+
+def draw_calibration(
+    folder: RunFolder, outcome: Outcome, coverage: dict[str, Any]
+) -> None:
+    """Draw ``calibration.png`` from what :func:`coverage_on_test` found."""
+    found = {target: rows for target, rows in coverage.items() if rows}
+    known = np.isfinite(outcome.truth("test")).sum(axis=0).tolist()
+    counts = dict(zip(outcome.targets, known, strict=True))
+    if found:
+        path = folder.figures / "calibration.png"
+        words = dict.fromkeys(outcome.config.data.classes, "classes")
+        plot_calibration(path, found, counts, {**outcome.units, **words})

@@ -1,0 +1,89 @@
+"""Settings that contradict each other or the data, said before the first step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyg_sitenet.config import Config
+from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.training.objective import check_targets
+
+
+def check_config(config: Config) -> None:
+    """Check settings against each other.
+
+    Raises:
+        ConfigError: If a setting names no target, or needs another one.
+    """
+    data, training = config.data, config.training
+    for name in training.target_transform:
+        if name not in data.targets:
+            raise ConfigError(
+                f"training.target_transform names {name!r}, which is no target; "
+                f"data.targets has {', '.join(data.targets)}"
+            )
+        if name in data.classes:
+            raise ConfigError(
+                f"training.target_transform takes the logarithm of {name!r}, which has"
+                f" the classes {', '.join(data.classes[name])}; leave it out"
+            )
+    if training.class_weights != "none" and not data.classes:
+        raise ConfigError(
+            f"training.class_weights={training.class_weights} needs a target of classes"
+            f", and {', '.join(data.targets)} are numbers; set it to none, or name"
+            " the target in data.classes"
+        )
+    if training.freeze_encoder and training.initial_model is None:
+        raise ConfigError(
+            "training.freeze_encoder would keep random weights; name a trained model "
+            "with training.initial_model (--from)"
+        )
+    if data.folds is not None and data.fold >= data.folds:
+        raise ConfigError(
+            f"data.fold must be below data.folds = {data.folds} (they count from 0), "
+            f"got {data.fold}"
+        )
+
+
+def check_data(config: Config, data: CrystalDataModule) -> None:
+    """Check settings against the crystals.
+
+    Raises:
+        ConfigError: If the training should stop early and nothing is validated.
+        DataError: If no crystal to train on has a target or is of a class, or if a
+            logarithm is asked for where there is none.
+    """
+    if config.training.early_stopping is not None and not len(data.splits["val"]):
+        raise ConfigError(
+            f"training.early_stopping needs crystals to validate, and of "
+            f"{len(data.dataset)} there are none; raise data.val_fraction or do without"
+        )
+    train_y = data.part("train").y
+    known = ~torch.isnan(train_y)
+    for name, is_known in zip(config.data.targets, known.any(dim=0), strict=True):
+        if not is_known:
+            raise DataError(
+                f"the target {name!r} is known for none of the {len(known)} crystals to"
+                " train on; add values or leave it out of data.targets"
+            )
+    _check_classes(config, data, train_y)
+    if config.training.target_transform:
+        check_targets(data.dataset.y, data.dataset.ids, OutputLayout.of(config))
+
+
+def _check_classes(config: Config, data: CrystalDataModule, train_y: Tensor) -> None:
+    """Check that there is something to learn of each class."""
+    everything = data.dataset.y
+    for t, name in enumerate(config.data.targets):
+        for number, label in enumerate(config.data.classes.get(name, ())):
+            if (train_y[:, t] == number).any():
+                continue
+            total = int((everything[:, t] == number).sum())
+            raise DataError(
+                f"the class {label!r} of {name!r} has no crystal among the"
+                f" {len(train_y)} to train on ({total} in all); add some, choose"
+                " another data.split_seed, or leave it out of data.classes"
+            )

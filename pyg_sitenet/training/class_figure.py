@@ -1,0 +1,120 @@
+"""How well classes are told apart: confusion, ROC curves, and reliability."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
+
+Array = NDArray[np.float64]
+
+_BLUE, _GREY = "#0072B2", "#555555"
+_STYLES = ("-", "--", "-.", ":")
+_SIZE = 4.2  # inches per panel
+_BINS = 10
+_MOST_CURVES = 8  # more are not told apart
+
+
+def plot_classes(
+    path: Path, truth: Array, answers: Array, layout: OutputLayout
+) -> bool:
+    """Draw a row of three panels for each target of classes.
+
+    Confusion: crystals by true and predicted class, shaded by the share of the true
+    one. ROC: each class against the rest, of two the second. Reliability: share of
+    crystals whose class was right against the probability it was given, in ten bins.
+    Crystals of unknown class are left out; without any the panel says so.
+
+    Args:
+        path: The PNG file to write; without classes there is none.
+        truth: Known values, classes by number, [N, T].
+        answers: Answers, [N, T_out].
+        layout: Which columns are what.
+
+    Returns:
+        Whether there was a target of classes, and so a figure.
+    """
+    numbers = [t for t, one in enumerate(layout.targets) if one.classes]
+    if not numbers:
+        return False
+    size = (3 * _SIZE, _SIZE * len(numbers))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(numbers), 3, squeeze=False)
+    for row, t in zip(panels, numbers, strict=True):
+        one, known = layout.targets[t], ~np.isnan(truth[:, t])
+        if not known.any():
+            row[0].set_title(f"no crystals of known {one.name}")
+            continue
+        classes = truth[known, t].astype(np.int64)
+        found = answers[known][:, one.columns]
+        _draw_confusion(row[0], classes, found, one)
+        _draw_roc(row[1], classes, found, one)
+        _draw_reliability(row[2], classes, found)
+    figure.savefig(path, dpi=150)
+    return True
+
+
+def confusion(classes: NDArray[np.int64], probabilities: Array) -> NDArray[np.int64]:
+    """Count crystals by true (rows) and most probable class (columns), [K, K]."""
+    count = probabilities.shape[1]
+    table = np.zeros((count, count), dtype=np.int64)
+    np.add.at(table, (classes, probabilities.argmax(axis=1)), 1)
+    return table
+
+
+def _draw_confusion(
+    axes: Axes, classes: NDArray[np.int64], found: Array, target: TargetOutputs
+) -> None:
+    table = confusion(classes, found)
+    shares = table / table.sum(axis=1, keepdims=True).clip(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(table) <= 12:  # numbers fit into the cells
+        for (true, predicted), number in np.ndenumerate(table):
+            color = "white" if shares[true, predicted] > 0.6 else "black"
+            axes.text(predicted, true, str(number), ha="center", va="center", c=color)
+    places = range(len(table))
+    axes.set_xticks(places, target.classes, rotation=45, ha="right")
+    axes.set_yticks(places, target.classes)
+    axes.set(xlabel=f"predicted {target.name}", ylabel=f"true {target.name}")
+    right = np.trace(table) / len(classes)
+    axes.set_title(f"{len(classes)} crystals, {right:.1%} right")
+
+
+def _draw_roc(
+    axes: Axes, classes: NDArray[np.int64], found: Array, target: TargetOutputs
+) -> None:
+    from sklearn.metrics import auc, roc_curve
+
+    axes.plot((0, 1), (0, 1), color=_GREY, ls="--", lw=1)
+    which = [1] if len(target.classes) == 2 else range(len(target.classes))
+    for k in list(which)[:_MOST_CURVES]:
+        if not 0 < (classes == k).sum() < len(classes):
+            continue
+        false, true, _ = roc_curve(classes == k, found[:, k])
+        label = f"{target.classes[k]}: {auc(false, true):.3f}"
+        axes.plot(false, true, ls=_STYLES[k % 4], label=label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, title="area under the curve", title_fontsize=8)
+    axes.set(xlabel="share of others taken for it", ylabel="share recognised")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="ROC")
+    axes.set_aspect("equal")
+
+
+def _draw_reliability(axes: Axes, classes: NDArray[np.int64], found: Array) -> None:
+    given, right = found.max(axis=1), found.argmax(axis=1) == classes
+    bins = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
+    axes.plot((0, 1), (0, 1), color=_GREY, ls="--", lw=1)
+    used = np.unique(bins)
+    points = [(given[bins == k].mean(), right[bins == k].mean()) for k in used]
+    sizes = [20 + 200 * (bins == k).mean() for k in used]
+    x, y = zip(*points, strict=True)
+    axes.scatter(x, y, s=sizes, color=_BLUE, zorder=3)
+    axes.plot(x, y, color=_BLUE)
+    axes.set(xlabel="probability given", ylabel="share right", title="reliability")
+    axes.set(xlim=(0, 1.01), ylim=(-0.01, 1.01))
+    axes.set_aspect("equal")

@@ -1,0 +1,86 @@
+"""The crystals of a run: encoded or found in the cache, and split."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyg_sitenet.config import Config
+from pyg_sitenet.data.cache_folder import cache_folder
+from pyg_sitenet.data.classes import with_classes
+from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
+from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.sources.open import absolute_source
+from pyg_sitenet.training.checks import check_data
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.transforms import MergeEquivalent
+
+_logger = logging.getLogger(__name__)
+
+
+def complete(config: Config) -> Config:
+    """Settle what a run depends on: where its data are, and what its classes are.
+
+    Raises:
+        DataError: If the source cannot be opened, has no such target, or has classes
+            that are none.
+    """
+    source = absolute_source(config.data.source)
+    data = with_classes(config.data.model_copy(update={"source": source}))
+    return config.model_copy(update={"data": data})
+
+
+def load_data(
+    config: Config,
+    cache: str | Path | None,
+    splits: Mapping[str, Sequence[str]] | None,
+    devices: Devices,
+    *,
+    progress: bool,
+) -> CrystalDataModule:
+    """Encode or load the crystals, and split them; check what only they can tell."""
+    shown = progress and devices.rank == 0
+    dataset = load_dataset(config, cache_folder(cache), progress=shown)
+    data = CrystalDataModule(
+        dataset,
+        config.data,
+        config.training.seed,
+        None if splits is None else splits_by_id(dataset, splits),
+        num_replicas=devices.num_processes,
+        rank=devices.rank,
+    )
+    check_data(config, data)
+    return data
+
+
+def load_dataset(config: Config, cache: Path, *, progress: bool) -> CrystalDataset:
+    """Read and featurise the data of a run, or find them in the cache."""
+    data = config.data
+    return CrystalDataset(
+        cache,
+        data.source,
+        data.targets,
+        classes=data.classes,
+        group=data.group,
+        max_atoms=data.max_atoms,
+        environment=data.environment,
+        primitive_tolerance=data.primitive_tolerance,
+        disorder=data.disorder,
+        orderings=data.orderings,
+        disorder_seed=data.disorder_seed,
+        time_limit=data.time_limit,
+        workers=data.workers,
+        pre_transform=_merging(config),
+        progress=progress,
+    )
+
+
+def _merging(config: Config) -> MergeEquivalent | None:
+    if config.data.merge and config.model.norm == "batch":
+        _logger.warning(
+            "equal sites and pairs are not merged: batch normalisation counts each of "
+            "them while training (data.merge=false silences this)"
+        )
+        return None
+    return MergeEquivalent() if config.data.merge else None

@@ -1,0 +1,106 @@
+"""Losses and gradients that are not finite: named by their crystals, or skipped."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+from torch_geometric.data import Batch
+
+from pyg_sitenet.config import TrainingConfig
+from pyg_sitenet.errors import SiteNetError
+
+_logger = logging.getLogger(__name__)
+_SHOWN = 5
+
+
+class NonFiniteGuard(Callback):
+    """Looks at the gradients before each step, which a loss that is NaN makes NaN.
+
+    A step that is skipped leaves weights and moments as they are. All processes see the
+    same gradients and so do the same.
+
+    Args:
+        config: Whether such a step is an error or is skipped, and how many may be.
+    """
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        self.num_skipped = 0
+        self._ids: list[str] = []
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Note the crystals of the step."""
+        del pl_module
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._ids = []
+        self._ids += [str(name) for name in batch.id]
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Let the step go ahead, skip it or end the run.
+
+        Raises:
+            SiteNetError: If the gradients are not finite and that is an error, or if
+                too many steps were skipped.
+        """
+        del optimizer
+        weights = [p for p in pl_module.parameters() if p.grad is not None]
+        loss = float(getattr(pl_module, "last_loss", 0.0))
+        if _are_finite([p.grad for p in weights if p.grad is not None]):
+            return
+        if self.config.precision == "float16" and torch.isfinite(torch.tensor(loss)):
+            return  # overflow of the scaled loss: the scaler skips it and scales less
+        message = self._explain(trainer, loss)
+        if self.config.on_nonfinite == "error":
+            raise SiteNetError(f"{message}; {self._remedy()}")
+        self.num_skipped += 1
+        if self.num_skipped > self.config.nonfinite_limit:
+            raise SiteNetError(
+                f"{message}; {self.num_skipped} steps were skipped, more than "
+                f"training.nonfinite_limit allows; {self._remedy()}"
+            )
+        _logger.warning("%s; the step is skipped", message)
+        for weight in weights:
+            weight.grad = None  # without a gradient AdamW leaves a weight alone
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"num_skipped": self.num_skipped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.num_skipped = int(state_dict["num_skipped"])
+
+    def _explain(self, trainer: Trainer, loss: float) -> str:
+        is_loss = not torch.isfinite(torch.tensor(loss))
+        what = f"the loss became {loss}" if is_loss else "a gradient became infinite"
+        more = ", ..." if len(self._ids) > _SHOWN else ""
+        return (
+            f"{what} in epoch {trainer.current_epoch + 1} (batch with "
+            f"{', '.join(self._ids[:_SHOWN])}{more})"
+        )
+
+    def _remedy(self) -> str:
+        return (
+            f"lower training.learning_rate ({self.config.learning_rate:g}), look for "
+            "extreme targets, or set training.on_nonfinite=skip"
+        )
+
+
+def poison(loss: Tensor) -> Tensor:
+    """Make a loss that is not finite NaN, so that its gradients show it everywhere."""
+    return loss if bool(torch.isfinite(loss)) else loss * torch.nan
+
+
+def _are_finite(gradients: list[Tensor]) -> bool:
+    if not gradients:
+        return True
+    return bool(torch.stack([one.isfinite().all() for one in gradients]).all())

@@ -1,0 +1,53 @@
+"""From merged pairs and sites back to those of the crystal."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch_geometric.data import Data
+
+
+def expand_pairs(data: Data, values: Tensor) -> Tensor:
+    """Return the value that each original pair has.
+
+    Args:
+        data: A graph merged by ``MergeEquivalent(keep_origin=True)``.
+        values: One row per merged pair, ``[E', *]``; of one of its copies.
+
+    Returns:
+        One row per original pair, ``[E, *]``, in the original order.
+
+    Raises:
+        ValueError: If the graph does not say where its pairs came from.
+
+    Example:
+        .. code-block:: python
+
+            alpha = model.attention(data).weights[0] / data.edge_multiplicity[:, None]
+            expand_pairs(data, alpha)  # as of the graph before merging
+    """
+    return values[_origin(data, "merged_pair")]
+
+
+def expand_sites(data: Data, values: Tensor) -> Tensor:
+    """Return the value that each original site has.
+
+    Args:
+        data: A graph merged by ``MergeEquivalent(keep_origin=True)``.
+        values: One row per merged site, ``[n', *]``; of one of its copies.
+
+    Returns:
+        One row per original site, ``[n, *]``, in the original order.
+
+    Raises:
+        ValueError: If the graph does not say where its sites came from.
+    """
+    return values[_origin(data, "merged_site")]
+
+
+def _origin(data: Data, name: str) -> Tensor:
+    if name not in data:
+        raise ValueError(
+            f"`data` must have `{name}`, which MergeEquivalent(keep_origin=True) stores"
+        )
+    origin: Tensor = data[name]
+    return origin

@@ -1,0 +1,50 @@
+"""The figure of a search: what was found when, and what each setting does to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_BLUE, _VERMILION = "#0072B2", "#D55E00"
+_COLUMNS = 4
+_SIZE = 3.0  # inches per panel
+
+
+def plot_search(path: Path, trials: pd.DataFrame, settings: Sequence[str]) -> None:
+    """Draw the score of the trials in their order, then against each setting.
+
+    Args:
+        path: The PNG file to write.
+        trials: One row per trial with ``score`` and the settings.
+        settings: Names of the searched settings.
+    """
+    rows = math.ceil((len(settings) + 1) / _COLUMNS)
+    size = (_SIZE * _COLUMNS, _SIZE * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    score = trials["score"].to_numpy(dtype=float)
+    order = np.arange(1, len(score) + 1)
+    panels[0].plot(order, score, "o", color=_BLUE, alpha=0.6, label="trial")
+    panels[0].plot(order, np.fmin.accumulate(score), color=_VERMILION, label="best")
+    panels[0].set(xlabel="trial", ylabel="validation score")
+    panels[0].legend(fontsize=8)
+    for axes, name in zip(panels[1:], settings, strict=False):
+        _draw_setting(axes, trials[name], score, name)
+    for axes in panels[len(settings) + 1 :]:
+        axes.set_axis_off()
+    figure.savefig(path, dpi=120)
+
+
+def _draw_setting(axes: Axes, values: pd.Series, score: np.ndarray, name: str) -> None:
+    if values.dtype == object:
+        values = values.astype(str)
+    axes.plot(values.to_numpy(), score, "o", color=_BLUE, alpha=0.6)
+    axes.set(xlabel=name)
+    if name.endswith("learning_rate"):
+        axes.set_xscale("log")

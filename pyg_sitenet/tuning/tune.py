@@ -1,0 +1,213 @@
+"""``tune``: a configuration and a space in, the best configuration out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pyg_sitenet.config import Config, dump_config
+from pyg_sitenet.data.cache_folder import cache_folder
+from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.training.loading import complete, load_dataset
+from pyg_sitenet.tuning.figure import plot_search
+
+_MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
+_EXPERIMENT = "ray"
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """Outcome of :func:`tune`.
+
+    Attributes:
+        config: The best settings.
+        score: Their validation error in spreads of the training targets.
+        trials: One row per trial: ``trial``, ``score``, ``epochs`` and the settings.
+        folder: Holds ``best.yaml``, ``trials.csv``, ``figures/search.png``, the run
+            folders of the trials (``trials/``) and the state of the search (``ray/``).
+    """
+
+    config: Config
+    score: float
+    trials: pd.DataFrame
+    folder: Path
+
+
+def tune(
+    config: Config,
+    output: str | Path,
+    *,
+    num_trials: int = 50,
+    settings: Sequence[str] | None = None,
+    concurrent: int | None = None,
+    grace_epochs: int = 10,
+    address: str | None = None,
+    resume: bool = False,
+    cache: str | Path | None = None,
+) -> TuneResult:
+    """Search for the settings with the lowest validation error.
+
+    Optuna proposes settings (tree-structured Parzen estimators), asynchronous
+    successive halving (ASHA) stops trials that fall behind. The test part decides
+    nothing. A stopped search goes on where it was with ``resume``.
+
+    Args:
+        config: What is not searched, and ``training.max_epochs`` of a full trial.
+        output: Folder of the search; on a cluster one that all machines share.
+        num_trials: How many settings are tried.
+        settings: Names of what is searched. (default: all that have a range)
+        concurrent: Trials at a time. (default: as many as there are cores)
+        grace_epochs: Epochs that every trial may train.
+        address: Of a running Ray cluster; ``auto`` finds it. (default: that of a job
+            of Ray, in ``RAY_ADDRESS``, else this machine alone)
+        resume: Continue the search in ``output``.
+        cache: Folder for featurised data, shared on a cluster. (default: as in
+            :func:`~pyg_sitenet.train`)
+
+    Raises:
+        ConfigError: If a setting has no range, or there is no validation part.
+        SiteNetError: If Ray is missing, the folder holds a search already or none to
+            continue, or no trial came to an end.
+    """
+    try:
+        import optuna  # noqa: F401
+        import ray
+    except ImportError as error:
+        raise SiteNetError(f"{_MISSING}: {error}") from error
+    if not config.data.val_fraction:
+        raise ConfigError(
+            "data.val_fraction must be above 0: trials are compared by it"
+        )
+    from pyg_sitenet.tuning.space import ray_space
+
+    space = ray_space(settings)
+    folder = _open(Path(output).resolve(), resume=resume)
+    config = complete(config)
+    load_dataset(
+        config, cache_folder(cache), progress=False
+    )  # once, before the trials want it
+    was_running = ray.is_initialized()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not was_running:
+        ray.init(
+            _address(address),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    try:
+        tuner = _make_tuner(
+            config,
+            folder,
+            resume=resume,
+            cache=cache_folder(cache).resolve(),
+            space=space,
+            num_trials=num_trials,
+            concurrent=concurrent,
+            grace_epochs=grace_epochs,
+        )
+        results = tuner.fit()
+    finally:
+        if not was_running:
+            ray.shutdown()
+    return _write(config, folder, results)
+
+
+def _address(given: str | None) -> str:
+    """Name the cluster: left to itself, Ray joins any that runs on the machine."""
+    return given or os.environ.get("RAY_ADDRESS") or "local"
+
+
+def _open(folder: Path, *, resume: bool) -> Path:
+    exists = (folder / _EXPERIMENT).is_dir()
+    if exists and not resume:
+        raise SiteNetError(
+            f"{folder}: holds a search already; choose another output folder, or "
+            "continue it with resume (--resume)"
+        )
+    if resume and not exists:
+        raise SiteNetError(
+            f"{folder}: holds no search to continue; start it without resume"
+        )
+    for one in (folder / "trials", folder / "figures"):
+        one.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _make_tuner(
+    config: Config,
+    folder: Path,
+    *,
+    resume: bool,
+    cache: Path,
+    space: dict[str, Any],
+    num_trials: int,
+    concurrent: int | None,
+    grace_epochs: int,
+) -> Any:  # noqa: ANN401 - ray has no types
+    from ray import tune as ray_tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    from pyg_sitenet.tuning.trial import SCORE, run_trial
+
+    trainable = ray_tune.with_parameters(
+        run_trial,
+        base=config.model_dump(mode="json"),
+        folder=str(folder / "trials"),
+        cache=str(cache),
+    )
+    if resume:
+        return ray_tune.Tuner.restore(
+            str(folder / _EXPERIMENT), trainable, resume_errored=True, param_space=space
+        )
+    epochs = config.training.max_epochs
+    return ray_tune.Tuner(
+        trainable,
+        param_space=space,
+        tune_config=ray_tune.TuneConfig(
+            metric=SCORE,
+            mode="min",
+            search_alg=OptunaSearch(seed=config.training.seed),
+            # One epoch more than there are: a trial that gets to the end ends itself,
+            # and so leaves a complete run folder.
+            scheduler=ASHAScheduler(
+                max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
+            ),
+            num_samples=num_trials,
+            max_concurrent_trials=concurrent,
+        ),
+        run_config=ray_tune.RunConfig(
+            name=_EXPERIMENT, storage_path=str(folder), verbose=0
+        ),
+    )
+
+
+def _write(config: Config, folder: Path, results: Any) -> TuneResult:  # noqa: ANN401
+    from pyg_sitenet.tuning.space import apply_draw
+
+    rows, draws = [], []
+    for one in results:
+        found = one.metrics or {}
+        draws.append(one.config or {})
+        state = {"trial": found.get("trial_id"), "score": found.get("score")}
+        rows.append(state | {"epochs": found.get("epoch")} | draws[-1])
+    trials = pd.DataFrame(rows)
+    trials["score"] = pd.to_numeric(trials["score"], errors="coerce")
+    if not trials["score"].notna().any():
+        raise SiteNetError(
+            f"{folder}: no trial finished an epoch; see the errors in "
+            f"{folder / _EXPERIMENT}: {results.errors[0] if results.errors else ''}"
+        )
+    trials.to_csv(folder / "trials.csv", index=False)
+    plot_search(folder / "figures" / "search.png", trials, list(draws[0]))
+    index = int(trials["score"].idxmin())
+    best = apply_draw(config, draws[index])
+    (folder / "best.yaml").write_text(dump_config(best), encoding="utf-8")
+    return TuneResult(best, float(trials["score"][index]), trials, folder)

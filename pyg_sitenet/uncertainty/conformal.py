@@ -1,0 +1,165 @@
+r"""Split-conformal intervals: how wide they must be, learnt from held-out crystals.
+
+Of :math:`n` calibration crystals the scores :math:`s_i = |y_i - \hat y_i| / \sigma_i`
+are kept. The interval of a new crystal at level :math:`p` is
+:math:`\hat y \pm q \sigma`, where :math:`q` is the :math:`\lceil (n + 1) p \rceil`-th
+smallest score: if the new crystal is drawn like the calibration crystals, it holds the
+true value with a probability of at least :math:`p` and at most :math:`p + 1 / (n + 1)`,
+whatever the model.
+
+:math:`\sigma` is 1 for a single model. For an ensemble it is the standard deviation of
+its members plus a floor, so that crystals on which they disagree get wider intervals.
+The calibration crystals may have decided nothing, neither weights nor checkpoint nor
+floor; that is why they are a part of their own.
+
+For classes the score is :math:`1 - p` of the true class, and the set of all classes
+with :math:`1 - p \le q`, with the most probable one always in it, holds the true class
+as often (:func:`prediction_set`).
+
+Reference:
+    Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113, 1094
+    (2018), sections 2.2 and 5.2, https://doi.org/10.1080/01621459.2017.1307116; for
+    classes Sadinle, Lei and Wasserman, J. Am. Stat. Assoc. 114, 223 (2019),
+    https://doi.org/10.1080/01621459.2017.1395341.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pyg_sitenet.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+
+class Calibration(BaseModel):
+    """What a model file keeps to give intervals.
+
+    Attributes:
+        scores: For each target the scores of the calibration crystals, ascending, in
+            units of the target for a single model, without dimension for an ensemble.
+        floors: For each target what is added to the spread of the members, in its
+            unit; 1 for a single model, whose spread is 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scores: dict[str, tuple[float, ...]]
+    floors: dict[str, float]
+
+    def half_width(self, target: str, level: float, spread: float = 0.0) -> float:
+        """Return how far the interval reaches to each side, in the target's unit.
+
+        Args:
+            target: Which property.
+            level: Share of crystals whose true value is to lie inside, such as 0.9.
+            spread: Standard deviation of an ensemble's members for this crystal.
+
+        Raises:
+            ConfigError: If the level is not between 0 and 1, if the target has no
+                calibration, or if the calibration crystals are too few for the level.
+        """
+        if not 0 < level < 1:
+            raise ConfigError(f"the level must lie between 0 and 1, got {level:g}")
+        if target not in self.scores:
+            known = ", ".join(self.scores) or "none"
+            raise ConfigError(
+                f"{target}: no intervals were calibrated for it (calibrated: {known}); "
+                "train with data.calibration_fraction=0.1"
+            )
+        scores = self.scores[target]
+        rank = conformal_rank(len(scores), level)
+        if rank > len(scores):
+            raise ConfigError(
+                f"{target}: the level {level:g} needs {_least(level)} calibration "
+                f"crystals, the model has {len(scores)}; ask for a lower level or "
+                "train with a larger data.calibration_fraction"
+            )
+        return scores[rank - 1] * (spread + self.floors[target])
+
+
+def calibrate_classes(
+    truth: Mapping[str, Array], probabilities: Mapping[str, Array]
+) -> Calibration:
+    """Make a calibration of targets that are classes.
+
+    Args:
+        truth: Number of the class, ``[N]`` each; NaN does not count.
+        probabilities: Of each class, ``[N, K]``.
+    """
+    scores = {}
+    for target, values in truth.items():
+        rows = np.flatnonzero(np.isfinite(values))
+        of_truth = probabilities[target][rows, values[rows].astype(np.int64)]
+        scores[target] = tuple(np.sort(1.0 - of_truth).tolist())
+    return Calibration(scores=scores, floors=dict.fromkeys(scores, 1.0))
+
+
+def prediction_set(probabilities: Array, bound: float) -> NDArray[np.bool_]:
+    """Return which classes are in the set of each crystal, [N, K].
+
+    Args:
+        probabilities: Of each class, [N, K].
+        bound: What :meth:`Calibration.half_width` gives for the level.
+    """
+    inside = 1.0 - probabilities <= bound
+    inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
+    return inside
+
+
+def conformal_rank(num_scores: int, level: float) -> int:
+    """Return which of the ascending scores, from 1, bounds the interval.
+
+    Example:
+        >>> conformal_rank(9, 0.9), conformal_rank(8, 0.9)
+        (9, 9)
+    """
+    # 0.9 * 10 is not quite 9 in floating point.
+    return math.ceil((num_scores + 1) * level - 1e-9)
+
+
+def calibrate(
+    truth: Mapping[str, Array],
+    predicted: Mapping[str, Array],
+    spread: Mapping[str, Array] | None = None,
+    floors: Mapping[str, float] | None = None,
+) -> Calibration:
+    """Make a calibration from held-out crystals, for each target.
+
+    Args:
+        truth: Known values, ``[N]`` each; crystals without a value (NaN) do not count.
+        predicted: Predictions for the same crystals.
+        spread: Standard deviation of the members of an ensemble.
+        floors: What to add to the spread, from :func:`spread_floor`; needed with it.
+    """
+    scores, used = {}, {}
+    for target, values in truth.items():
+        floor = 1.0 if floors is None else floors[target]
+        sigma = floor + (np.zeros(len(values)) if spread is None else spread[target])
+        found = np.abs(values - predicted[target]) / sigma
+        kept = np.sort(found[np.isfinite(found)])
+        scores[target], used[target] = tuple(kept.tolist()), floor
+    return Calibration(scores=scores, floors=used)
+
+
+def spread_floor(spread: Array) -> float:
+    """Return half the median spread: no interval shrinks to nothing by agreement.
+
+    Args:
+        spread: Of crystals that are *not* used to calibrate, ``[N]``.
+    """
+    typical = float(np.median(spread)) if len(spread) else 0.0
+    return 0.5 * typical if typical > 0 else 1.0
+
+
+def _least(level: float) -> int:
+    """Return the smallest number of crystals that gives an interval of this level."""
+    number = max(1, math.floor(level / (1 - level)))
+    while conformal_rank(number, level) > number:
+        number += 1
+    return number

@@ -1,0 +1,103 @@
+"""Do intervals hold what they promise? Measured against known values."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_sitenet.uncertainty.conformal import (
+    Calibration,
+    conformal_rank,
+    prediction_set,
+)
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
+
+class Coverage(TypedDict):
+    """What the intervals of one level do: nominal and measured share, mean width.
+
+    Of classes the width is the number of classes in the set.
+    """
+
+    level: float
+    coverage: float
+    mean_width: float
+
+
+def measure_coverage(
+    calibration: Calibration,
+    target: str,
+    truth: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    spread: NDArray[np.float64] | None = None,
+) -> list[Coverage]:
+    """Measure the intervals of a target at all levels that the calibration allows.
+
+    Args:
+        calibration: Of the model; a target that it lacks gives an empty list.
+        target: Which property.
+        truth: Known values ``[N]``; crystals without a value (NaN) do not count.
+        predicted: Predictions for the same crystals, ``[N]``.
+        spread: Standard deviation of the members of an ensemble, ``[N]``.
+
+    Returns:
+        For each level the share of crystals inside, and the mean width of the
+        intervals in units of the target (their sharpness).
+    """
+    known = np.isfinite(truth)
+    count = len(calibration.scores.get(target, ()))
+    if not known.any():
+        return []
+    error = np.abs(truth - predicted)[known]
+    sigma = np.zeros(len(error)) if spread is None else spread[known]
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if conformal_rank(count, level) > count:
+            continue
+        half = [calibration.half_width(target, level, one) for one in sigma.tolist()]
+        found.append(
+            {
+                "level": level,
+                "coverage": float((error <= half).mean()),
+                "mean_width": 2 * float(np.mean(half)),
+            }
+        )
+    return found
+
+
+def measure_sets(
+    calibration: Calibration,
+    target: str,
+    truth: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+) -> list[Coverage]:
+    """Measure the sets of classes at all levels that the calibration allows.
+
+    Args:
+        calibration: Of the model; a target that it lacks gives an empty list.
+        target: Which property.
+        truth: Number of the true class ``[N]``; NaN does not count.
+        probabilities: Of each class, ``[N, K]``.
+    """
+    known = np.isfinite(truth)
+    count = len(calibration.scores.get(target, ()))
+    if not known.any():
+        return []
+    classes, rows = truth[known].astype(np.int64), np.arange(known.sum())
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if conformal_rank(count, level) > count:
+            continue
+        bound = calibration.half_width(target, level)
+        inside = prediction_set(probabilities[known], bound)
+        found.append(
+            {
+                "level": level,
+                "coverage": float(inside[rows, classes].mean()),
+                "mean_width": float(inside.sum(axis=1).mean()),
+            }
+        )
+    return found

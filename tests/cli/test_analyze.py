@@ -1,0 +1,130 @@
+import json
+
+import pandas as pd
+import pytest
+
+FIGURES = (
+    "learning_curve",
+    "parity",
+    "attention",
+    "attention_without_self",
+    "long_range",
+    "long_range_heads_complexity",
+    "long_range_heads_volume",
+    "errors",
+    "errors_by_element",
+)
+
+
+@pytest.fixture(scope="module")
+def analysis(sitenet, run, crystals, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analysis") / "gap"
+    done = sitenet("analyze", run, crystals, "--output", folder, "--json")
+    assert done.exit_code == 0, done.output
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_written(analysis, name):
+    folder, found = analysis
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{name}.png" in found["files"]
+
+
+def test_tables_stand_beside_the_figures(analysis):
+    folder, found = analysis
+    tables = [name for name in found["files"] if name.endswith(".csv")]
+    assert {"crystals.csv", "attention.csv", "long_range.csv", "errors.csv"} < set(
+        tables
+    )
+    assert len(pd.read_csv(folder / "crystals.csv")) == found["analysed"] == 40
+    assert pd.read_csv(folder / "failures.csv").empty
+    for name in set(tables) - {"failures.csv"}:
+        assert len(pd.read_csv(folder / name)) > 0
+
+
+def test_report_stands_beside_the_figures(analysis):
+    folder, found = analysis
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "report.html" in found["files"]
+    assert "baseline composition, test part" in page
+    assert "Learning curve of gap" in page
+    assert page.count('class="look"') == 4  # crystals in 3-D
+
+
+def test_errors_are_those_of_evaluate(analysis, sitenet, run, crystals):
+    expected = json.loads(sitenet("evaluate", run, crystals, "--json").stdout)
+    ours, theirs = analysis[1]["metrics"]["gap"], expected["metrics"]["gap"]
+    assert ours.pop("unit") == theirs.pop("unit") == "eV"
+    assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_data_without_values_are_analysed_with_a_note(sitenet, run, crystals, tmp_path):
+    file = next(crystals.glob("*.cif"))
+    done = sitenet("analyze", run, file, "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "Note: no errors of gap: the data state no values of it" in done.stdout
+    assert "1 analysed, 0 failed" in done.stderr
+    assert not (tmp_path / "out" / "parity.png").exists()
+
+
+def test_model_outside_its_run_folder_has_no_learning_curve(
+    sitenet, run, crystals, tmp_path
+):
+    model = tmp_path / "copy.safetensors"
+    model.write_bytes((run / "model.safetensors").read_bytes())
+    file = next(crystals.glob("*.cif"))
+    done = sitenet("analyze", model, file, "--output", tmp_path / "out")
+    assert "Note: no learning curve" in done.stdout
+
+
+def test_damaged_metrics_are_one_line(sitenet, run, crystals, tmp_path):
+    model = tmp_path / "model.safetensors"
+    model.write_bytes((run / "model.safetensors").read_bytes())
+    (tmp_path / "metrics.json").write_text("{}")
+    done = sitenet("analyze", model, crystals, "--output", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "metrics.json: no metrics of a run ('history')" in done.stderr
+
+
+def test_output_that_cannot_be_written_is_one_line(sitenet, run, crystals, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = sitenet("analyze", run, crystals, "--output", tmp_path / "file" / "out")
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+    assert "choose another --output" in done.stderr
+
+
+def test_single_crystal_is_examined_and_others_by_id(sitenet, run, crystals, tmp_path):
+    file = next(crystals.glob("*.cif"))
+    alone = sitenet("analyze", run, file, "--output", tmp_path / "one", "--json")
+    assert alone.exit_code == 0, alone.output
+    files = json.loads(alone.stdout)["files"]
+    pairs = [name for name in files if name.endswith("/pairs.csv")]
+    assert len(pairs) == 1
+    assert len(pd.read_csv(tmp_path / "one" / pairs[0])) > 0
+    ids = ["--crystal", "mp-441", "--crystal", "nobody"]
+    many = sitenet("analyze", run, crystals, "--output", tmp_path / "many", *ids)
+    assert many.exit_code == 0, many.output
+    assert "not examined: nobody: no crystal with this id" in many.stdout
+    assert "40 read: 40 analysed, 0 failed" in many.stderr
+    assert (tmp_path / "many" / "crystals" / "mp-441" / "sites.csv").is_file()
+
+
+def test_prepared_crystals_are_analysed_as_far_as_their_graphs_go(
+    sitenet, run, crystals, small, tmp_path
+):
+    prepared, output = tmp_path / "prepared", tmp_path / "out"
+    target = ("--target", "gap")
+    done = sitenet("prepare", crystals, "--output", prepared, *target, *small)
+    assert done.exit_code == 0, done.output
+    done = sitenet("analyze", run, prepared, "--output", output, "--crystal", "mp-441")
+    assert done.exit_code == 0, done.output
+    assert "no complexity: prepared graphs hold no structure" in done.stderr
+    assert "not examined: mp-441: prepared graphs hold no structure" in done.stdout
+    table = pd.read_csv(output / "crystals.csv")
+    assert len(table) == 40
+    assert table["configurational complexity [bit]"].isna().all()
+    done = sitenet("embed", run, prepared, "--output", tmp_path / "vectors.npz")
+    assert done.exit_code == 1
+    assert "embed the source it was prepared from" in done.stderr

@@ -1,0 +1,21 @@
+import json
+
+import numpy as np
+
+
+def test_embeddings_are_written_with_their_counts(sitenet, run, crystals, tmp_path):
+    output = tmp_path / "vectors.npz"
+    done = sitenet("embed", run, crystals, "--output", output, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    with np.load(output, allow_pickle=False) as file:
+        vectors = dict(file)
+    assert found["crystals"] == len(vectors["crystals"]) == 40
+    assert found["sites"] == len(vectors["sites"])
+    assert (tmp_path / "vectors_failures.csv").read_text().count("\n") == 1
+
+
+def test_wrong_ending_is_one_line(sitenet, run, crystals, tmp_path):
+    done = sitenet("embed", run, crystals, "--output", tmp_path / "vectors.csv")
+    assert done.exit_code == 1
+    assert "name it *.npz" in done.stderr

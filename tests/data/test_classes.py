@@ -1,0 +1,162 @@
+"""Which targets become classes, and which are refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.classes import with_classes
+from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.data.prepare import prepare
+from pyg_sitenet.errors import ConfigError, DataError
+
+CELL = {"lattice": [[4.1, 0, 0], [0, 4.1, 0], [0, 0, 4.1]], "frac_coords": [[0, 0, 0]]}
+ELEMENTS = ("Cs", "Ne", "Li", "Kr", "Na", "Ar")
+
+
+def _table(folder: Path, values: list[object]) -> str:
+    path = folder / "table.json"
+    rows = [
+        {"id": f"c{k}", **CELL, "species": [ELEMENTS[k % 6]], "kind": value, "n": k}
+        for k, value in enumerate(values)
+    ]
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+def _config(source: str, **settings: object) -> DataConfig:
+    given = {"source": source, "targets": ["kind"], "max_atoms": 4, "workers": 1}
+    return DataConfig.model_validate(given | settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["metal", "insulator", "metal", None], ("insulator", "metal")),
+        ([True, False, True, None], ("false", "true")),
+        (["True", "false", "", "TRUE"], ("false", "true")),
+    ],
+)
+def test_text_and_booleans_are_classes_and_a_line_says_so(
+    tmp_path: Path,
+    values: list[object],
+    classes: tuple[str, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert with_classes(_config(_table(tmp_path, values))).classes == {"kind": classes}
+    assert f"kind: labels, learnt as the classes {classes[0]} (1)" in caplog.text
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_numbers_are_classes_where_the_settings_say_so(tmp_path: Path) -> None:
+    source = _table(tmp_path, [10, 2, 1.0, 2])
+    assert with_classes(_config(source)).classes == {}
+    asked = with_classes(_config(source, classes={"kind": []}))
+    assert asked.classes == {"kind": ("1", "2", "10")}
+
+
+def test_listed_classes_keep_their_order(tmp_path: Path) -> None:
+    config = _config(_table(tmp_path, ["a", "b"]), classes={"kind": ["b", "a"]})
+    assert with_classes(config) == config
+
+
+def test_single_class_is_refused(tmp_path: Path) -> None:
+    message = r"'kind' is 'a' for all 3 crystals; a classification needs two classes"
+    with pytest.raises(DataError, match=message):
+        with_classes(_config(_table(tmp_path, ["a", "a", None, "a"])))
+
+
+def test_names_are_no_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, [f"name{k}" for k in range(101)])
+    message = r"'kind' has 101 different labels in 101 crystals, such as 'name0', too"
+    with pytest.raises(DataError, match=message):
+        with_classes(_config(source))
+    listed = {"kind": [f"name{k}" for k in range(101)]}
+    config = _config(source, classes=listed)
+    assert with_classes(config) == config
+
+
+def test_numbers_with_their_unit_are_no_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["1.5 eV", "2 eV", "0.3 eV", "2 eV"])
+    message = r"3 different labels in 4 crystals, such as '1\.5 eV'.* written like 1\.5"
+    with pytest.raises(DataError, match=message):
+        with_classes(_config(source))
+
+
+def test_classes_of_what_is_no_target_are_refused(tmp_path: Path) -> None:
+    config = _config(_table(tmp_path, ["a", "b"]), classes={"sort": []})
+    message = r"data\.classes names 'sort', which is no target; .* has kind"
+    with pytest.raises(DataError, match=message):
+        with_classes(config)
+
+
+def test_bundled_numbers_are_not_looked_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pyg_sitenet.data.classes.open_source", None)
+    config = DataConfig()
+    assert with_classes(config) == config
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> str:
+    values = ["metal", "gas", "metal", "gas", "metal"]
+    config = _config(_table(tmp_path, values), split="group:n")
+    folder, ledger = prepare(config, tmp_path / "prepared")
+    assert ledger.used == 5
+    return str(folder.folder)
+
+
+def test_prepared_crystals_keep_classes_and_groups(
+    tmp_path: Path, prepared: str
+) -> None:
+    classes = with_classes(_config(prepared)).classes
+    assert classes == {"kind": ("gas", "metal")}
+    dataset = CrystalDataset(
+        tmp_path, prepared, ("kind",), classes=classes, group="n", max_atoms=4,
+        environment="supercell", time_limit=60.0,
+        pre_transform=_merging(),
+    )  # fmt: skip
+    assert dataset.y[:, 0].tolist() == [1, 0, 1, 0, 1]
+    assert [data.group for data in dataset] == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "group", "message"),
+    [
+        ({}, "", r"'kind' was prepared as the classes \['gas', 'metal'\].*numbers"),
+        ({"kind": ("metal", "gas")}, "", r"asked for are \['metal', 'gas'\]"),
+        (
+            {"kind": ("gas", "metal")},
+            "kind",
+            r"data.split = 'group:n', not 'group:kind'",
+        ),
+    ],
+)
+def test_other_classes_or_groups_than_prepared_are_refused(
+    tmp_path: Path,
+    prepared: str,
+    classes: dict[str, tuple[str, ...]],
+    group: str,
+    message: str,
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CrystalDataset(tmp_path, prepared, ("kind",), classes=classes, group=group)
+
+
+def test_prepared_numbers_do_not_become_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, [1, 2, 1])
+    folder, _ = prepare(_config(source), tmp_path / "prepared")
+    config = _config(str(folder.folder), classes={"kind": []})
+    with pytest.raises(DataError, match=r"'kind' was prepared as numbers; prepare"):
+        with_classes(config)
+
+
+def _merging() -> object:
+    from pyg_sitenet.transforms import MergeEquivalent
+
+    return MergeEquivalent()

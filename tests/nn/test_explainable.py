@@ -1,0 +1,155 @@
+"""``torch_geometric.explain`` on the network and on the layer alone."""
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+from torch_geometric.explain import (
+    AttentionExplainer,
+    CaptumExplainer,
+    Explainer,
+    GNNExplainer,
+)
+
+from pyg_sitenet.config import load_preset, override
+from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.nn import ExplainableSiteNet, SiteNet, SiteNetConv
+from pyg_sitenet.transforms import MergeEquivalent
+
+REGRESSION = {"mode": "regression", "return_type": "raw"}
+SMALL = (
+    "model.heads=2",
+    "model.site_channels_per_head=8",
+    "model.edge_channels_per_head=4",
+    "model.attention_hidden=[16]",
+    "model.pre_pool=[16]",
+    "model.post_pool=[16]",
+    "model.embedding_channels=8",
+)
+
+
+def make_model(*settings):
+    torch.manual_seed(0)
+    config = override(load_preset("default"), [*SMALL, *settings])
+    return SiteNet(config.model).eval()
+
+
+@pytest.fixture
+def graph(rutile):
+    return encode_structure(rutile, max_atoms=30, environment="sphere")
+
+
+@pytest.mark.parametrize("settings", [[], ["model.distance_cutoff=3.0"]])
+@pytest.mark.parametrize("merge", [False, True])
+def test_same_output_as_the_model(graph, nacl, settings, merge):
+    model = make_model(*settings)
+    graphs = [graph, encode_structure(nacl, max_atoms=30, environment="sphere")]
+    graphs = [MergeEquivalent()(one) if merge else one for one in graphs]
+    network = ExplainableSiteNet(model)
+    for data in (graphs[0], Batch.from_data_list(graphs)):
+        torch.testing.assert_close(network(**network.inputs(data)), model(data))
+
+
+def test_bipartite_form_is_taken_too(rutile):
+    model = make_model()
+    network = ExplainableSiteNet(model)
+    data = encode_structure(rutile, max_atoms=30, unfold=True)
+    torch.testing.assert_close(network(**network.inputs(data)), model(data))
+
+
+def explain(network, inputs, algorithm, level="graph", **masks):
+    explainer = Explainer(
+        network, algorithm, explanation_type="model",
+        model_config={**REGRESSION, "task_level": level}, **masks,
+    )  # fmt: skip
+    return explainer(**inputs)
+
+
+def test_attention_explainer_gives_the_largest_attention_of_each_pair(graph):
+    model = make_model()
+    network = ExplainableSiteNet(model)
+    found = explain(
+        network, network.inputs(graph), AttentionExplainer(), edge_mask_type="object"
+    )
+    weights = torch.stack(model.attention(graph).weights).amax(dim=(0, 2))
+    torch.testing.assert_close(found.edge_mask, weights)
+
+
+@pytest.mark.parametrize("settings", [[], ["model.distance_cutoff=3.0"]])
+def test_gnn_explainer_masks_every_pair_and_feature(graph, settings):
+    network = ExplainableSiteNet(make_model(*settings))
+    inputs = network.inputs(graph)
+    found = explain(
+        network, inputs, GNNExplainer(epochs=5),
+        node_mask_type="attributes", edge_mask_type="object",
+    )  # fmt: skip
+    assert found.edge_mask.shape == (graph.num_edges,)
+    assert found.node_mask.shape == inputs["x"].shape
+    assert found.edge_mask.isfinite().all()
+    assert found.node_mask.std() > 0
+
+
+def test_captum_explainer_sums_to_the_change_of_the_prediction(graph):
+    pytest.importorskip("captum", reason="captum is not installed")
+    network = ExplainableSiteNet(make_model())
+    inputs = network.inputs(graph)
+    found = explain(
+        network, inputs, CaptumExplainer("IntegratedGradients", n_steps=64),
+        node_mask_type="attributes", edge_mask_type=None,
+    )  # fmt: skip
+    with torch.no_grad():
+        change = network(**inputs) - network(**inputs | {"x": inputs["x"] * 0})
+    assert found.node_mask.shape == inputs["x"].shape
+    # The explainer returns sizes; this network's are checked with signs elsewhere.
+    assert found.node_mask.abs().sum() >= change.abs().item() * 0.99
+
+
+def test_model_is_as_before_after_an_explanation(graph):
+    model = make_model()
+    network = ExplainableSiteNet(model)
+    before = model(graph)
+    inputs = network.inputs(graph)
+    explain(network, inputs, AttentionExplainer(), edge_mask_type="object")
+    explain(
+        network, inputs, GNNExplainer(epochs=2),
+        node_mask_type="attributes", edge_mask_type="object",
+    )  # fmt: skip
+    torch.testing.assert_close(model(graph), before)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "masks"),
+    [
+        (AttentionExplainer(), {"edge_mask_type": "object"}),
+        (
+            GNNExplainer(epochs=5),
+            {"edge_mask_type": "object", "node_mask_type": "attributes"},
+        ),
+    ],
+)
+def test_the_layer_alone_can_be_explained(graph, algorithm, masks):
+    torch.manual_seed(0)
+    conv = SiteNetConv(9, 4, edge_dim=2, heads=2, update_edges=False).eval()
+    inputs = {
+        "x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr
+    }  # fmt: skip
+    found = explain(conv, inputs, algorithm, level="node", **masks)
+    assert found.edge_mask.shape == (graph.num_edges,)
+    assert found.edge_mask.max() > 0
+
+
+@pytest.mark.filterwarnings("ignore:Input Tensor . did not already require:UserWarning")
+def test_captum_explains_the_layer_alone(graph):
+    pytest.importorskip("captum", reason="captum is not installed")
+    torch.manual_seed(0)
+    # One channel, of which Captum takes the gradient; a norm would leave none.
+    conv = SiteNetConv(9, 1, edge_dim=2, update_edges=False, norm="none").eval()
+    inputs = {
+        "x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr
+    }  # fmt: skip
+    found = explain(
+        conv, inputs | {"index": 0} , CaptumExplainer("Saliency"),
+        level="node", node_mask_type="attributes", edge_mask_type="object",
+    )  # fmt: skip
+    assert found.node_mask.shape == graph.x.shape
+    assert found.edge_mask.shape == (graph.num_edges,)

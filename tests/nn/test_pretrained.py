@@ -1,0 +1,121 @@
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.errors import ModelFileError, SiteNetError
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
+
+SMALL = ModelConfig(heads=2, attention_hidden=(8,), pre_pool=(8,), post_pool=(8,))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    model = SiteNet(SMALL, num_targets=2)
+    model.set_target_scaling(torch.tensor([2.0, 1.0]), torch.tensor([0.5, 3.0]))
+    return model
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    return model.save_pretrained(tmp_path / "saved")
+
+
+def _assert_equal(one, other):
+    assert one.config == other.config
+    for name, tensor in other.state_dict().items():
+        assert tensor.equal(one.state_dict()[name]), name
+
+
+def test_loading_gives_back_what_was_saved(model, folder):
+    assert sorted(one.name for one in folder.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    loaded = SiteNet.from_pretrained(folder)
+    _assert_equal(loaded, model)
+    assert not loaded.training
+
+
+def test_config_is_readable(folder):
+    values = json.loads((folder / "config.json").read_text())
+    assert len(values["outputs"]) == 2
+    assert values["config"]["heads"] == 2
+
+
+def test_what_the_outputs_mean_is_kept(tmp_path):
+    layout = OutputLayout.make(["gap", "n"], transforms={"n": "log"})
+    model = SiteNet(SMALL, layout=layout)
+    model.save_pretrained(tmp_path)
+    assert SiteNet.from_pretrained(tmp_path).layout == layout
+
+
+def test_missing_weights_are_named(folder):
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"saved: cannot be read.*model\.safe"):
+        SiteNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("text", ["no json", "{}", '{"config": {"heads": 0}}', "[]"])
+def test_damaged_config_is_named(folder, text):
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ModelFileError, match=r"config\.json: not the description"):
+        SiteNet.from_pretrained(folder)
+
+
+def test_weights_of_another_size_are_named(folder):
+    values = json.loads((folder / "config.json").read_text())
+    values["config"]["heads"] = 3
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: damaged, or does"):
+        SiteNet.from_pretrained(folder)
+
+
+def test_unwritable_folder_is_named(model, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFileError, match=r"file: cannot be written"):
+        model.save_pretrained(tmp_path / "file")
+
+
+def test_without_the_hub_package_the_remedy_is_named(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(SiteNetError, match="pip install huggingface_hub"):
+        model.push_to_hub("me/gap")
+    with pytest.raises(SiteNetError, match=r"me/gap: no such folder.*pip install"):
+        SiteNet.from_pretrained("me/gap")
+
+
+def test_what_is_pushed_to_the_hub_comes_back(model, monkeypatch, tmp_path):
+    """Against a Hub that is a folder."""
+    asked = {}
+
+    class Api:
+        def __init__(self, token):
+            asked["token"] = token
+
+        def create_repo(self, repo_id, *, private, exist_ok):
+            asked.update(repo=repo_id, private=private, exist_ok=exist_ok)
+
+        def upload_folder(self, *, repo_id, folder_path, commit_message):
+            assert commit_message == "First"
+            Path(folder_path).rename(tmp_path / "hub")
+            Path(folder_path).mkdir()
+            return f"https://hub/{repo_id}/commit/1"
+
+    def snapshot_download(repo, allow_patterns, revision):
+        assert (repo, revision) == ("me/gap", "v1")
+        assert allow_patterns == ["config.json", "model.safetensors"]
+        return str(tmp_path / "hub")
+
+    hub = SimpleNamespace(HfApi=Api, snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    address = model.push_to_hub("me/gap", commit_message="First", private=True)
+    assert address == "https://hub/me/gap/commit/1"
+    assert asked == {"token": None, "repo": "me/gap", "private": True, "exist_ok": True}
+    _assert_equal(SiteNet.from_pretrained("me/gap", revision="v1"), model)

@@ -1,0 +1,261 @@
+"""The page in a real browser: it is clicked, moved, measured, and must not complain."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+
+import pytest
+
+from pyg_sitenet.report import collect, write_report
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="no playwright: pip install -e '.[dev]'"
+)
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",  # draws in 3-D without a graphics card
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 120_000  # ms: a busy machine draws slowly
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1100, "height": 900}
+# What an atom's place on the screen is, by the matrices that plotly draws it with.
+PLACE_OF_ATOM = """
+(wanted) => {
+  const scene = document.getElementById("crystal-scene");
+  const drawn = scene._fullLayout.scene._scene;
+  const { model, view, projection } = drawn.glplot.cameraParams;
+  const times = (m, v) => [0, 1, 2, 3].map(
+    (i) => m[i] * v[0] + m[4 + i] * v[1] + m[8 + i] * v[2] + m[12 + i] * v[3]);
+  const box = drawn.container.getBoundingClientRect();
+  const found = [];
+  for (const trace of scene.data) {
+    if (trace.mode !== "markers") continue;
+    trace.customdata.forEach((site, k) => {
+      const scale = drawn.dataScale;
+      const point = [trace.x[k] * scale[0], trace.y[k] * scale[1],
+        trace.z[k] * scale[2], 1];
+      const [x, y, , w] = times(projection, times(view, times(model, point)));
+      found.push({ site, x: box.x + (x / w + 1) / 2 * box.width,
+        y: box.y + (1 - y / w) / 2 * box.height });
+    });
+  }
+  return found;
+}
+"""
+
+
+def installed_browser():
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in NAMES]
+    return next((one for one in found if one), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = installed_browser()
+    if path is None:
+        pytest.skip("no browser: install chromium, or name one by CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+class Watch:
+    """A page on the screen, and everything that it says or asks for."""
+
+    def __init__(self, browser, file, size):
+        self.page = browser.new_page(viewport=size)
+        self.page.set_default_timeout(PATIENCE)
+        self.errors, self.requests = [], []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda one: self.requests.append(one.url))
+        self.url = file.as_uri()
+        self.page.goto(self.url)
+        self.page.wait_for_function(
+            "document.querySelector('#crystal-scene .gl-container')"
+        )
+
+    def _hear(self, message):
+        if message.type in ("error", "trace"):  # plotly warns by traces
+            self.errors.append(message.text)
+
+    def text(self, selector):
+        return self.page.locator(selector).inner_text()
+
+    def colors(self):
+        """Colour value of each atom, those of each element apart."""
+        return self.page.evaluate(
+            "document.getElementById('crystal-scene').data"
+            ".filter((one) => one.mode === 'markers').map((one) => one.marker.color)"
+        )
+
+
+@pytest.fixture(scope="module")
+def file(make_predictor, made_entries, analyse, tmp_path_factory):
+    content = collect(
+        make_predictor(), analyse(make_predictor(), made_entries), made_entries,
+        title="gap",
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(path, content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def opened(browser, file):
+    return Watch(browser, file, DESK)
+
+
+@pytest.fixture
+def seen(opened):
+    """The page as it was when it was opened."""
+    for control, value in (("crystal", 0), ("block", 1), ("head", 0)):
+        opened.page.select_option(f"#{control}", index=value)
+    return opened
+
+
+def test_page_draws_all_and_says_and_asks_nothing(seen):
+    plots = seen.page.locator("figure .plot")
+    for number in range(plots.count()):
+        assert plots.nth(number).locator(".main-svg").count() > 0
+    assert plots.count() == 6
+    assert seen.requests == [seen.url]
+    assert seen.errors == []
+
+
+def room_around(atoms):
+    """Tell how far on the screen the next atom is."""
+
+    def room(one):
+        others = [other for other in atoms if other is not one]
+        return min(math.dist((one["x"], one["y"]), (o["x"], o["y"])) for o in others)
+
+    return room
+
+
+def test_clicked_atom_becomes_the_site_that_attends(seen):
+    before = seen.text("#chosen")
+    assert before.startswith("Site 1 ")
+    seen.page.locator("#crystal-scene").scroll_into_view_if_needed()
+    seen.page.wait_for_timeout(500)
+    atoms = seen.page.evaluate(PLACE_OF_ATOM)
+    target = max((one for one in atoms if one["site"] != 0), key=room_around(atoms))
+    seen.page.mouse.move(target["x"] - 3, target["y"])
+    seen.page.mouse.move(target["x"], target["y"], steps=3)
+    seen.page.wait_for_timeout(500)
+    # As long as a finger: plotly looks at the button once a frame.
+    seen.page.mouse.down()
+    seen.page.wait_for_timeout(500)
+    seen.page.mouse.up()
+    seen.page.wait_for_function(
+        "(text) => document.getElementById('chosen').textContent !== text", arg=before
+    )
+    assert seen.text("#chosen").startswith(f"Site {target['site'] + 1} ")
+    assert seen.page.locator("#site").input_value() == str(target["site"])
+    assert seen.errors == []
+
+
+@pytest.mark.parametrize("control", ["site", "block", "head"])
+def test_site_block_and_head_change_the_colours(seen, control):
+    before = seen.colors()
+    options = seen.page.locator(f"#{control} option").count()
+    now = int(seen.page.locator(f"#{control}").input_value())
+    seen.page.select_option(f"#{control}", index=options - 1 - now)
+    assert seen.colors() != before
+    assert seen.errors == []
+
+
+def test_slider_leaves_near_atoms_alone(seen):
+    slider = seen.page.locator("#distance")
+    all_atoms = sum(len(one) for one in seen.colors())
+    slider.fill("2.5")
+    near = sum(len(one) for one in seen.colors())
+    assert 0 < near < all_atoms
+    assert f"attends to {near} of {all_atoms} atoms shown" in seen.text("#chosen")
+    distances = seen.page.locator("#neighbours tbody td:nth-child(2)").all_inner_texts()
+    assert max(map(float, distances)) <= 2.5
+
+
+def test_table_counts_equal_atoms_together(seen):
+    seen.page.select_option("#crystal", label="NaCl, salt")
+    seen.page.select_option("#site", index=0)
+    rows = [
+        row.split("\t")
+        for row in seen.page.locator("#neighbours tbody tr").all_inner_texts()
+    ]
+    shells = {(atom, distance): int(number) for atom, distance, number, *_ in rows}
+    assert shells["1 Na", "0.00"] == 1
+    assert shells["2 Cl", "2.82"] == 6
+    assert shells["1 Na", "3.99"] == 12
+    for _, _, number, each, _ in rows:
+        assert int(number) * float(each) <= 1
+
+
+def test_worst_prediction_opens_in_three_dimensions(seen):
+    seen.page.select_option("#crystal", index=2)
+    seen.page.locator("button.look").first.click()
+    assert seen.page.locator("#crystal").input_value() == "0"
+    assert "gap [eV]: 100" in seen.text("#values")
+
+
+def test_colour_is_not_alone_and_fit_for_every_eye(seen):
+    markers = seen.page.evaluate(
+        "document.getElementById('crystal-scene').data"
+        ".filter((one) => one.mode === 'markers').map((one) => one.marker)"
+    )
+    assert len({one["symbol"] for one in markers}) == len(markers) > 1
+    for one in markers:
+        assert one["colorscale"] == "Cividis"
+        pairs = sorted(zip(one["color"], one["size"], strict=True))
+        assert [size for _, size in pairs] == sorted(one["size"])
+
+
+def test_no_button_sends_data_away(seen):
+    titles = seen.page.locator(".modebar-btn").evaluate_all(
+        "(buttons) => buttons.map((one) => one.dataset.title || '')"
+    )
+    assert len(titles) > 10
+    assert not [
+        one for one in titles if re.search("share|cloud|server|studio", one, re.I)
+    ]
+
+
+def test_phone_needs_no_sideways_scrolling(browser, file):
+    seen = Watch(browser, file, PHONE)
+    width = seen.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
+    for plot in seen.page.locator(".plot").all():
+        box = plot.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+    for control in ("crystal", "site", "block", "head", "distance"):
+        assert seen.page.locator(f"#{control}").bounding_box()["height"] >= 40
+
+
+def test_hostile_names_run_nothing(
+    browser, make_predictor, hostile_entries, analyse, tmp_path
+):
+    (target,) = hostile_entries[0].targets
+    predictor = make_predictor(target=target, unit=target)
+    found = analyse(predictor, hostile_entries)
+    content = collect(predictor, found, hostile_entries, title=target)
+    write_report(tmp_path / "hostile.html", content)
+    seen = Watch(browser, tmp_path / "hostile.html", DESK)
+    assert seen.page.evaluate("window.hacked") is None
+    assert seen.page.locator("img[onerror], main b").count() == 0
+    assert "<b>" in seen.page.locator("#crystal").inner_text()
+    assert seen.requests == [seen.url]
+    assert seen.errors == []

@@ -1,0 +1,256 @@
+"""Work on a Ray cluster of two processes on this machine."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Structure
+from typer.testing import CliRunner
+
+from pyg_sitenet.cli.main import app
+from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.build import Builder
+from pyg_sitenet.data.cluster import Cluster, open_cluster
+from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.prepare import prepare
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.data.store import Store, read_index
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.model_file import ModelDescription, save_model
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.prediction import Prediction, Predictor, predict_to_file
+from pyg_sitenet.prediction.result_files import failures_file, run_file
+
+ray = pytest.importorskip("ray", reason="Ray is an extra and not installed")
+
+# Ray leaves sockets and files of its own open, and forks with threads.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+)
+
+SIZE = 16
+Results = Iterator[Prediction | Failure]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Two processes; Ray would give them the machine's idle time alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setattr("pyg_sitenet.data.build.SHARD_SIZE", SIZE)
+        patch.setattr(Predictor, "window", SIZE)
+        with open_cluster("local", 2) as found:
+            assert found is not None
+            yield found
+
+
+@pytest.fixture(scope="module")
+def raylet(cluster: Cluster) -> int:
+    """Return the process that starts the others of the cluster."""
+    del cluster  # it is there
+    return int(ray.get(ray.remote(lambda: os.getppid()).remote()))
+
+
+@pytest.fixture
+def crystals(tmp_path: Path) -> Path:
+    """A folder of 72 files, every 20th of which is torn."""
+    folder = tmp_path / "crystals"
+    folder.mkdir()
+    for number in range(4 * SIZE + 8):
+        edge = 3.5 + number / 32
+        species = [["Na", "Li", "K"][number % 3], ["Cl", "Br"][number % 2]]
+        lattice = [[edge, 0, 0], [0, edge, 0], [0, 0, edge]]
+        structure = Structure(lattice, species, [[0, 0, 0], [0.5, 0.5, 0.5]])
+        text = structure.to(fmt="cif")
+        torn = number % 20 == 7
+        (folder / f"c{number:02d}.cif").write_text(text[:200] if torn else text)
+    return folder
+
+
+@pytest.fixture
+def config(crystals: Path) -> DataConfig:
+    return DataConfig(source=str(crystals), max_atoms=8, workers=1)
+
+
+@pytest.fixture
+def predictor(cluster: Cluster) -> Predictor:
+    del cluster  # with which windows are small
+    config = Config(
+        data=DataConfig(max_atoms=8, environment="sphere", max_sites=10),
+        model=ModelConfig(heads=2, attention_hidden=(8,), blocks=1),
+    )
+    elements = (3, 11, 17, 35)
+    description = ModelDescription(
+        config=config, targets=("gap",), units={"gap": "eV"}, elements=elements
+    )
+    return Predictor(SiteNet(config.model), description)
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def _written(output: Path) -> list[bytes]:
+    return [file(output).read_bytes() for file in (Path, failures_file, run_file)]
+
+
+def _kill_worker(raylet: int) -> bool:
+    """Kill one of the processes that compute, and tell whether there was one."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (path / "cmdline").read_bytes()
+            status = (path / "status").read_text()
+        except OSError:  # it has just ended
+            continue
+        if name.startswith(b"ray::MapBatches") and f"PPid:\t{raylet}\n" in status:
+            os.kill(int(path.name), signal.SIGKILL)
+            return True
+    return False
+
+
+def _watch(act: Callable[[], object], after: int) -> Callable[[Results, int], Results]:
+    """Act once after so many results."""
+
+    def watch(results: Results, done: int) -> Results:
+        for number, result in enumerate(results, done + 1):
+            yield result
+            if number == after:
+                act()
+
+    return watch
+
+
+@pytest.mark.usefixtures("cluster")
+def test_answers_come_in_order_and_few_blocks_are_held():
+    begun = []
+
+    def blocks() -> Iterator[list[int]]:
+        for number in itertools.count():
+            begun.append(number)
+            yield [number, 1]
+
+    answers = Cluster(1).map(sum, blocks())
+    assert list(itertools.islice(answers, 20)) == list(range(1, 21))
+    assert len(begun) <= 40
+    answers.close()
+
+
+def test_error_of_the_work_is_raised_here(cluster: Cluster, config: DataConfig):
+    items = list(open_source(config.source).entries())
+    with pytest.raises(ConfigError, match="`max_atoms` must be at least 1, got 0"):
+        Builder(
+            Path(config.source).with_name("set"),
+            lambda: iter(items),
+            Encoder(max_atoms=0),
+            cluster=cluster,
+        ).build()
+
+
+def test_prepared_folder_is_the_same_to_the_byte_although_a_worker_is_killed(
+    raylet: int, config: DataConfig, tmp_path: Path
+):
+    prepare(config, tmp_path / "here", targets=())
+    killed = []
+
+    class Killing(Cluster):
+        def map(self, function, blocks):
+            for number, answer in enumerate(super().map(function, blocks)):
+                if number == 0:
+                    killed.append(_kill_worker(raylet))
+                yield answer
+
+    _, ledger = prepare(config, tmp_path / "there", targets=(), cluster=Killing(2))
+    assert killed == [True]
+    assert (ledger.used, ledger.failed) == (68, 4)
+    assert _content(tmp_path / "here") == _content(tmp_path / "there")
+
+
+def test_predictions_are_the_same_to_the_byte_although_a_worker_is_killed(
+    cluster: Cluster,
+    raylet: int,
+    predictor: Predictor,
+    crystals: Path,
+    tmp_path: Path,
+):
+    source = open_source([crystals])
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+    predict_to_file(predictor, source, here, workers=1)
+    killed: list[bool] = []
+    watch = _watch(lambda: killed.append(_kill_worker(raylet)), after=1)
+    ledger = predict_to_file(predictor, source, there, cluster=cluster, watch=watch)
+    assert killed == [True]
+    assert (ledger.used, ledger.failed) == (68, 4)
+    assert _written(here) == _written(there)
+
+
+def test_stopped_prediction_goes_on_with_or_without_the_cluster(
+    cluster: Cluster, predictor: Predictor, crystals: Path, tmp_path: Path
+):
+    source = open_source([crystals])
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+    predict_to_file(predictor, source, here, workers=1)
+
+    def stop() -> None:
+        raise InterruptedError
+
+    for after, chosen in ((SIZE + 3, cluster), (2 * SIZE + 5, None)):
+        with pytest.raises(InterruptedError):
+            predict_to_file(
+                predictor,
+                source,
+                there,
+                resume=True,
+                cluster=chosen,
+                workers=1,
+                watch=_watch(stop, after),
+            )
+    predict_to_file(predictor, source, there, resume=True, cluster=cluster)
+    assert _written(here) == _written(there)
+
+
+def test_crystal_that_kills_its_process_costs_itself_alone(
+    cluster: Cluster, crystals: Path, tmp_path: Path
+):
+    def die(data):
+        if data.id == "c09":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return data
+
+    source = open_source(crystals)
+    encoder = Encoder(8, pre_transform=die)
+    here = Builder(tmp_path / "here", source.entries, encoder, workers=1)
+    there = Builder(tmp_path / "there", source.entries, encoder, cluster=cluster)
+    here.build()
+    there.build()
+    assert _content(tmp_path / "here") == _content(tmp_path / "there")
+    index = read_index(tmp_path / "there")
+    assert index is not None
+    store = Store(tmp_path / "there", index, repair=lambda _: "")
+    (reason,) = [one.reason for one in store.failures() if one.id == "c09"]
+    assert "was ended by SIGKILL, perhaps for lack of memory, twice" in reason
+
+
+def test_commands_compute_on_the_cluster(
+    predictor: Predictor, crystals: Path, tmp_path: Path
+):
+    model = tmp_path / "model.safetensors"
+    save_model(model, predictor.model, predictor.description)
+    options = ["--set", "data.max_atoms=8", "--ray", "auto", "--json"]
+    words = ["prepare", str(crystals), "--output", str(tmp_path / "set"), *options]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    outputs = []
+    for more in ([], ["--ray", "auto"]):
+        outputs.append(tmp_path / f"{len(more)}.csv")
+        words = ["predict", str(model), str(crystals), "--output", str(outputs[-1])]
+        done = CliRunner().invoke(app, words + more)
+        assert done.exit_code == 0, done.output
+        assert "72 read: 68 predicted, 4 failed" in done.stderr
+    assert _written(outputs[0]) == _written(outputs[1])

@@ -1,0 +1,183 @@
+"""Several processes: the gradients of the joined batch, one writer, no waiting."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from ase.build import bulk
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.optim import Optimizer
+from torch_geometric.data import Batch, Data
+from torch_geometric.loader import DataLoader
+
+from pyg_sitenet.config import (
+    Config,
+    ModelConfig,
+    TrainingConfig,
+    dump_config,
+    override,
+)
+from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.training import SiteNetModule
+from pyg_sitenet.training.devices import Devices
+
+NAN = float("nan")
+# What is known differs between the two batches: their means must not count alike.
+VALUES = {"Si": [1.0, 2.0], "Cu": [NAN, 3.0], "Fe": [4.0, NAN], "NaCl": [5.0, 6.0]}
+
+
+def _graphs() -> list[Data]:
+    graphs = []
+    for name, y in VALUES.items():
+        atoms = bulk(name, "rocksalt", a=5.64) if name == "NaCl" else bulk(name)
+        data = encode_structure(atoms, max_atoms=8)
+        data.y, data.id = torch.tensor([y]), name
+        graphs.append(data)
+    return graphs
+
+
+def _module() -> SiteNetModule:
+    torch.manual_seed(0)
+    model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)), num_targets=2)
+    y = torch.tensor(list(VALUES.values()))
+    config = TrainingConfig(standardize_target=True)
+    return SiteNetModule(model, config, ("gap", "n"), y, steps_per_epoch=1)
+
+
+class _Keep(Callback):
+    """Writes the gradients of a step to a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        del trainer, optimizer
+        grads = {name: p.grad for name, p in pl_module.named_parameters()}
+        torch.save(grads, self.path)
+
+
+def _step(rank: int, port: int, path: Path) -> None:
+    """Take one step as one of two processes, as torchrun would start it."""
+    os.environ |= {
+        "TORCHELASTIC_RUN_ID": "test", "RANK": str(rank), "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    devices = Devices.choose(None, None, "cpu")
+    mine = (_graphs()[:3], _graphs()[3:])[devices.rank]
+    trainer = Trainer(
+        **devices.trainer_options(),
+        max_steps=1,
+        callbacks=[_Keep(path.with_suffix(f".{devices.rank}"))],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    warnings.simplefilter("ignore")
+    trainer.fit(_module(), DataLoader(mine, batch_size=len(mine)))
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) -> None:
+    fork, port = multiprocessing.get_context("fork"), _free_port()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of idle threads
+        processes = [
+            fork.Process(target=_step, args=(rank, port, tmp_path / "grads"))
+            for rank in range(2)
+        ]
+        for process in processes:
+            process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    module = _module()
+    module.train()
+    module.training_step(Batch.from_data_list(_graphs()), 0).backward()
+    found = [torch.load(tmp_path / f"grads.{rank}") for rank in range(2)]
+    for name, weight in module.named_parameters():
+        assert weight.grad is not None, name
+        for grads in found:
+            torch.testing.assert_close(grads[name], weight.grad, rtol=1e-4, atol=1e-6)
+        assert torch.equal(found[0][name], found[1][name])
+
+
+def test_command_on_two_devices_leaves_one_run_that_validates_every_crystal(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    settings = ["training.max_epochs=2", "data.val_fraction=0.3", "data.max_sites=12"]
+    config = override(config, settings)
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    command = [sys.executable, "-m", "pyg_sitenet.cli", "train", "--json"]
+    command += ["--config", str(tmp_path / "config.yaml"), "--devices", "2"]
+    command += ["--accelerator", "cpu", "--output", str(tmp_path / "run")]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PYG_SITENET_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found.pop("folder") == str(tmp_path / "run")
+    assert found == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    # The weights that are kept were validated by both; what they score alone agrees.
+    best = found["history"][found["best_epoch"] - 1]["val/mae/band_gap"]
+    assert found["targets"]["band_gap"]["val"]["mae"] == pytest.approx(best, rel=1e-5)
+    (start,) = json.loads((tmp_path / "run" / "environment.json").read_text())["starts"]
+    assert start["devices"] == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected", "rank"),
+    [
+        ({}, (1, 1), 0),
+        ({"TORCHELASTIC_RUN_ID": "a", "RANK": "5", "WORLD_SIZE": "6",
+          "LOCAL_WORLD_SIZE": "3", "LOCAL_RANK": "2"}, (3, 2), 5),
+        ({"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_PROCID": "6",
+          "SLURM_JOB_NAME": "train", "SLURM_STEP_ID": "0"}, (4, 2), 6),
+    ],
+    ids=["alone", "torchrun", "slurm"],
+)  # fmt: skip
+def test_launcher_says_how_many_devices_there_are(
+    environment: dict[str, str],
+    expected: tuple[int, int],
+    rank: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    devices = Devices.choose(None, None)
+    assert (devices.devices, devices.nodes) == expected
+    assert devices.rank == rank
+    if environment:
+        with pytest.raises(
+            ConfigError, match=r"the launcher started .* leave --devices"
+        ):
+            Devices.choose(7, 1)
+
+
+def test_no_device_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be at least 1, got 0 and 1"):
+        Devices.choose(0, 1)

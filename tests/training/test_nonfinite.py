@@ -1,0 +1,84 @@
+"""Steps that are not finite: skipped as if they were not there, or an error."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+import torch
+from ase.build import bulk
+from lightning.pytorch import Trainer
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+
+from pyg_sitenet.config import ModelConfig, TrainingConfig
+from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.training import SiteNetModule
+from pyg_sitenet.training.nonfinite import NonFiniteGuard
+
+
+def _graph(name: str, y: float) -> Data:
+    data = encode_structure(bulk(name), max_atoms=8)
+    data.y, data.id = torch.tensor([[y]]), name
+    return data
+
+
+def _fit(
+    graphs: list[Data], **settings: object
+) -> tuple[SiteNetModule, NonFiniteGuard]:
+    """Train for an epoch of batches of one crystal."""
+    config = TrainingConfig.model_validate(settings)
+    torch.manual_seed(0)
+    model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)))
+    module = SiteNetModule(model, config, ["gap"], torch.tensor([[1.0], [2.0]]), 1)
+    guard = NonFiniteGuard(config)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=1,
+        callbacks=[guard],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about workers
+        trainer.fit(module, DataLoader(graphs, batch_size=1))
+    return module, guard
+
+
+@pytest.mark.parametrize("extreme", [float("inf"), -float("inf")])
+def test_skipped_step_leaves_the_weights_as_if_it_was_not_there(
+    extreme: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = [_graph("Si", 1.0), _graph("Ge", 2.0)]
+    bad = [good[0], _graph("Cu", extreme), good[1]]
+    with caplog.at_level(logging.WARNING):
+        skipped, guard = _fit(bad, on_nonfinite="skip")
+    expected, _ = _fit(good)
+    assert guard.num_skipped == 1
+    assert "in epoch 1 (batch with Cu); the step is skipped" in caplog.text
+    for name, weight in expected.model.state_dict().items():
+        if name != "site_embedding.elements.weight":  # its rows are limited when used
+            assert torch.equal(weight, skipped.model.state_dict()[name]), name
+
+
+def test_number_of_skipped_steps_is_limited() -> None:
+    graphs = [_graph("Cu", float("inf")) for _ in range(4)]
+    with pytest.raises(SiteNetError, match="3 steps were skipped, more than"):
+        _fit(graphs, on_nonfinite="skip", nonfinite_limit=2)
+
+
+def test_step_that_is_not_finite_is_an_error_that_names_the_crystal() -> None:
+    message = r"the loss became (inf|nan) in epoch 1 \(batch with Cu\); lower"
+    with pytest.raises(SiteNetError, match=message):
+        _fit([_graph("Si", 1.0), _graph("Cu", float("inf"))])
+
+
+def test_count_of_skipped_steps_is_part_of_a_checkpoint() -> None:
+    guard = NonFiniteGuard(TrainingConfig())
+    guard.load_state_dict({"num_skipped": 3})
+    assert guard.state_dict() == {"num_skipped": 3}

@@ -1,0 +1,228 @@
+"""A search of a few trials on a local cluster."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyg_sitenet.config import Config, dump_config, load_config, override
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import ConfigError, SiteNetError
+
+pytest.importorskip("ray", reason="needs the extra: pip install pyg-sitenet[ray]")
+pytest.importorskip("optuna", reason="needs the extra: pip install pyg-sitenet[ray]")
+
+from pyg_sitenet.tuning import TuneResult, tune
+from pyg_sitenet.tuning.space import apply_draw, ray_space
+
+# Ray opens files and sockets that it closes when its processes end.
+pytestmark = pytest.mark.filterwarnings("ignore")
+SEARCHED = ("model.heads", "model.pre_pool", "training.learning_rate")
+SMALL = (
+    "data.max_atoms=8",
+    "data.workers=1",
+    "data.val_fraction=0.3",
+    "model.site_channels_per_head=4",
+    "model.edge_channels_per_head=4",
+    "model.attention_hidden=[8]",
+    "model.post_pool=[8]",
+    "model.embedding_channels=4",
+    "training.max_epochs=2",
+)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = tmp_path_factory.mktemp("crystals")
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "band_gap"])
+        for one in itertools.islice(open_source("dielectric", ("band_gap",)), 16):
+            one.structure.to(str(folder / f"{one.id}.cif"))
+            writer.writerow([f"{one.id}.cif", one.targets["band_gap"]])
+    return override(Config(), [*SMALL, f"data.source={folder}"])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workers_as_important_as_others() -> Iterator[None]:
+    """By default Ray's yield to everything else, and a busy machine has much else."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def found(
+    config: Config, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TuneResult:
+    return tune(
+        config,
+        tmp_path_factory.mktemp("search") / "run",
+        num_trials=3,
+        settings=SEARCHED,
+        concurrent=1,
+        grace_epochs=1,
+        cache=cache,
+    )
+
+
+def test_best_settings_are_those_of_the_lowest_score(found: TuneResult) -> None:
+    assert len(found.trials) == 3
+    best = found.trials.loc[found.trials["score"].idxmin()]
+    assert found.score == best["score"] == found.trials["score"].min()
+    assert load_config(found.folder / "best.yaml") == found.config
+    assert found.config.model.heads == best["model.heads"]
+    width, layers = best["model.pre_pool.width"], best["model.pre_pool.layers"]
+    assert found.config.model.pre_pool == (width,) * layers
+    assert found.config.training.learning_rate == best["training.learning_rate"]
+
+
+def test_what_is_not_searched_stays(found: TuneResult, config: Config) -> None:
+    assert found.config.model.attention_hidden == (8,)
+    assert found.config.data == config.data
+
+
+def test_trials_differ_and_leave_run_folders(found: TuneResult) -> None:
+    assert found.trials["training.learning_rate"].nunique() == 3
+    runs = [one for one in (found.folder / "trials").iterdir() if one.is_dir()]
+    assert {one.name for one in runs} == set(found.trials["trial"])
+    assert all((one / "config.yaml").is_file() for one in runs)
+    ended = {one.name for one in runs if (one / "model.safetensors").is_file()}
+    full = found.trials["epochs"] == 2  # not stopped before the end
+    assert ended == set(found.trials["trial"][full])
+
+
+def test_search_leaves_a_table_and_a_figure(found: TuneResult) -> None:
+    with (found.folder / "trials.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 3
+    assert (found.folder / "figures" / "search.png").stat().st_size > 5_000
+
+
+def test_finished_search_is_not_overwritten(
+    found: TuneResult, config: Config, cache: Path
+) -> None:
+    with pytest.raises(SiteNetError, match="holds a search already"):
+        tune(config, found.folder, cache=cache)
+
+
+def test_resumed_search_keeps_what_was_found(
+    found: TuneResult, config: Config, cache: Path
+) -> None:
+    again = tune(config, found.folder, settings=SEARCHED, resume=True, cache=cache)
+    assert again.score == found.score
+    assert set(again.trials["trial"]) == set(found.trials["trial"])
+
+
+def test_resume_needs_a_search(config: Config, tmp_path: Path) -> None:
+    with pytest.raises(SiteNetError, match="holds no search to continue"):
+        tune(config, tmp_path, resume=True)
+
+
+def test_space_is_drawn_from_the_ranges_of_the_settings() -> None:
+    space = ray_space(["model.heads", "model.norm", "model.post_pool"])
+    draws = [{name: one.sample() for name, one in space.items()} for _ in range(200)]
+    assert {one["model.heads"] for one in draws} == set(range(1, 9))
+    assert {one["model.norm"] for one in draws} == {"layer", "batch", "none"}
+    assert {one["model.post_pool.layers"] for one in draws} == {1, 2, 3, 4}
+    assert all(32 <= one["model.post_pool.width"] <= 256 for one in draws)
+
+
+def test_no_layers_are_an_empty_network() -> None:
+    drawn = {"model.attention_hidden.layers": 0, "model.attention_hidden.width": 64}
+    assert apply_draw(Config(), drawn).model.attention_hidden == ()
+
+
+def test_setting_without_range_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"model\.residual: has no range"):
+        ray_space(["model.residual"])
+
+
+def test_validation_part_is_needed(config: Config, tmp_path: Path) -> None:
+    without = override(config, ["data.val_fraction=0"])
+    with pytest.raises(ConfigError, match="val_fraction must be above 0"):
+        tune(without, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("given", "of_job", "expected"),
+    [
+        (None, None, "local"),  # never a cluster that happens to run here
+        (None, "head:6379", "head:6379"),
+        ("auto", "head:6379", "auto"),
+    ],
+)
+def test_only_a_named_cluster_is_joined(
+    given: str | None,
+    of_job: str | None,
+    expected: str,
+    config: Config,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if of_job:
+        monkeypatch.setenv("RAY_ADDRESS", of_job)
+
+    class AskedError(Exception):
+        pass
+
+    def refuse(address: str, **_: object) -> None:
+        raise AskedError(address)
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(AskedError, match=f"^{expected}$"):
+        tune(config, tmp_path / "x", address=given, cache=cache)
+
+
+def test_missing_ray_is_named(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SiteNetError, match=r"install pyg-sitenet\[ray\]"):
+        tune(config, tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_killed_search_goes_on_where_it_was(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(dump_config(override(config, ["training.max_epochs=2"])))
+    words = [sys.executable, "-m", "pyg_sitenet.cli", "tune", config.data.source]
+    words += ["--config", settings, "--trials", "4", "--concurrent", "1", "--json"]
+    words += ["--search", "model.heads", "--output", tmp_path / "run"]
+    command = [str(word) for word in words]
+    environment = os.environ | {"PYG_SITENET_CACHE": str(cache)}
+    running = subprocess.Popen(command, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 300
+    done = tmp_path / "run" / "trials"
+    while len(list(done.glob("*/metrics.json"))) < 2:  # two of four have ended
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    before = {path: path.stat().st_mtime_ns for path in done.glob("*/metrics.json")}
+    again = subprocess.run(
+        [*command, "--resume"], env=environment, check=True, capture_output=True
+    )
+    assert json.loads(again.stdout)["trials"] == 4
+    assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
+    with (tmp_path / "run" / "trials.csv").open() as file:
+        assert all(float(row["score"]) > 0 for row in csv.DictReader(file))

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.uncertainty import (
+    Calibration,
+    calibrate,
+    measure_coverage,
+    measure_sets,
+)
+from pyg_sitenet.uncertainty.conformal import (
+    calibrate_classes,
+    conformal_rank,
+    prediction_set,
+    spread_floor,
+)
+
+
+def test_half_width_is_the_score_of_the_conformal_rank():
+    truth = np.arange(1.0, 10.0)  # nine crystals, errors 1 to 9
+    found = calibrate({"gap": truth}, {"gap": np.zeros(9)})
+    # ceil(10 * 0.9) = 9, ceil(10 * 0.5) = 5
+    assert found.half_width("gap", 0.9) == 9.0
+    assert found.half_width("gap", 0.5) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("number", "level", "rank"), [(9, 0.9, 9), (19, 0.95, 19), (99, 0.29, 29)]
+)
+def test_rank_is_not_raised_by_rounding(number, level, rank):
+    assert conformal_rank(number, level) == rank
+
+
+def test_interval_grows_with_the_spread_of_the_members():
+    spread = np.array([1.0, 1.0, 3.0])
+    found = calibrate(
+        {"gap": np.array([1.0, 2.0, 9.0])},
+        {"gap": np.zeros(3)},
+        {"gap": spread},
+        {"gap": 1.0},
+    )
+    assert found.scores["gap"] == (0.5, 1.0, 2.25)
+    assert found.half_width("gap", 0.75, spread=3.0) == 2.25 * 4.0
+    assert found.half_width("gap", 0.75, spread=0.0) == 2.25
+
+
+def test_crystals_without_a_value_do_not_calibrate():
+    truth = np.array([1.0, np.nan, 3.0])
+    assert calibrate({"n": truth}, {"n": np.zeros(3)}).scores["n"] == (1.0, 3.0)
+
+
+def test_floor_is_half_the_median_spread_and_never_zero():
+    assert spread_floor(np.array([0.2, 0.4, 9.0])) == 0.2
+    assert spread_floor(np.zeros(3)) == 1.0
+    assert spread_floor(np.empty(0)) == 1.0
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 90.0, -1.0, float("nan")])
+def test_impossible_level_is_named(level):
+    found = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
+    with pytest.raises(ConfigError, match="between 0 and 1, got"):
+        found.half_width("gap", level)
+
+
+def test_too_few_calibration_crystals_are_named():
+    found = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
+    message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8"
+    with pytest.raises(ConfigError, match=message):
+        found.half_width("gap", 0.9)
+
+
+def test_target_without_calibration_is_named():
+    found = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
+    with pytest.raises(ConfigError, match=r"n: no intervals .*calibrated: gap.*train"):
+        found.half_width("n", 0.5)
+
+
+@pytest.mark.parametrize("is_ensemble", [False, True])
+def test_coverage_is_the_nominal_one_whatever_the_model(is_ensemble):
+    """Averaged over calibrations, of a poor model with heavy-tailed errors."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        size = rng.gamma(1.0, size=150)
+        truth = rng.standard_t(2, size=150) * size
+        spread = {"y": size * rng.uniform(0.5, 2, 150)} if is_ensemble else None
+        known = {"y": truth[:99]}
+        zero = {"y": np.zeros(99)}
+        first = None if spread is None else {"y": spread["y"][:99]}
+        found = calibrate(known, zero, first, {"y": 0.1} if is_ensemble else None)
+        rest = None if spread is None else spread["y"][99:]
+        rows = measure_coverage(found, "y", truth[99:], np.zeros(51), rest)
+        covered.append(next(row["coverage"] for row in rows if row["level"] == 0.9))
+    # 0.9 exactly is expected of 99 crystals; the mean of 300 errs by about 0.003.
+    assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
+
+
+def test_measured_coverage_counts_and_says_how_wide():
+    found = Calibration(scores={"n": tuple(np.arange(1.0, 20.0))}, floors={"n": 1.0})
+    truth = np.array([0.0, 9.0, 11.0, np.nan])
+    rows = measure_coverage(found, "n", truth, np.zeros(4))
+    half = next(row for row in rows if row["level"] == 0.5)
+    assert half == {"level": 0.5, "coverage": 2 / 3, "mean_width": 20.0}
+    # 19 crystals carry 95 %, not 99 %.
+    assert [row["level"] for row in rows] == [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
+
+
+def test_figure_has_a_row_for_each_target(tmp_path):
+    from matplotlib.image import imread
+
+    from pyg_sitenet.uncertainty.figure import plot_calibration
+
+    rows = [{"level": 0.5, "coverage": 0.4, "mean_width": 1.0}]
+    for name, found in {"one": {"n": rows}, "two": {"n": rows, "gap": rows}}.items():
+        counts = dict.fromkeys(found, 30)
+        plot_calibration(tmp_path / f"{name}.png", found, counts, {"gap": "eV"})
+    heights = [imread(tmp_path / f"{name}.png").shape[0] for name in ("one", "two")]
+    assert heights[1] == 2 * heights[0]
+
+
+def test_sets_of_classes_by_hand():
+    # The scores are 0.1, 0.2, 0.5, and a crystal of unknown class has none.
+    probabilities = np.array(
+        [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5], [0.4, 0.3, 0.3]]
+    )
+    truth = np.array([0.0, 1.0, 2.0, np.nan])
+    found = calibrate_classes({"kind": truth}, {"kind": probabilities})
+    assert found.scores["kind"] == pytest.approx((0.1, 0.2, 0.5))
+    assert found.half_width("kind", 0.5) == pytest.approx(0.2)
+    bound = found.half_width("kind", 0.75)
+    new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])
+    inside = prediction_set(new, bound)
+    # The most probable class is in the set even if none reaches the bound.
+    expected = [[True, False, False], [True, True, False], [True, False, False]]
+    assert inside.tolist() == expected
+    with pytest.raises(ConfigError, match="needs 9 calibration crystals"):
+        found.half_width("kind", 0.9)
+
+
+def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(4) / 2, 20_000)
+    uniform = random.random((len(probabilities), 1))
+    truth = (probabilities.cumsum(axis=1) < uniform).sum(axis=1).clip(max=3)
+    half = len(truth) // 2
+    known, new = truth[:half].astype(float), truth[half:].astype(float)
+    found = calibrate_classes({"kind": known}, {"kind": probabilities[:half]})
+    rows = measure_sets(found, "kind", new, probabilities[half:])
+    for row in rows:
+        # One set too large is possible: the most probable class is always in it.
+        assert row["coverage"] >= row["level"] - 0.02
+        if row["level"] >= 0.8:
+            assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
+    assert measure_sets(found, "kind", new * np.nan, probabilities[half:]) == []
