@@ -14,12 +14,21 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 
+@pytest.fixture(scope="session")
+def _cubic() -> dict[str, Structure]:
+    """What takes a second or two each to build, of 192 operations, once for all."""
+    salt = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    make = Structure.from_spacegroup
+    return {
+        "nacl": make("Fm-3m", Lattice.cubic(5.6402), ["Na", "Cl"], salt),
+        "silicon": make("Fd-3m", Lattice.cubic(5.431), ["Si"], salt[:1]),
+    }
+
+
 @pytest.fixture
-def nacl() -> Structure:
+def nacl(_cubic: dict[str, Structure]) -> Structure:
     """Rock salt, conventional cell (8 atoms)."""
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(5.6402), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    )
+    return _cubic["nacl"].copy()
 
 
 @pytest.fixture
@@ -32,9 +41,9 @@ def mixed_salt() -> Structure:
 
 
 @pytest.fixture
-def silicon() -> Structure:
+def silicon(_cubic: dict[str, Structure]) -> Structure:
     """Diamond structure, conventional cell (8 atoms)."""
-    return Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]])
+    return _cubic["silicon"].copy()
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def start_from(model: SiteNet, path: str | Path) -> list[str]:
             new[name][one.columns] = old[name][twin.columns]
     with torch.no_grad():
         model.load_state_dict({**old, **{name: new[name] for name in _HEAD}})
+    model.site_embedding.settle()  # as the trained model is used
     fresh = [one.name for one in model.layout.targets if one.name not in kept]
     if fresh:
         _logger.info("%s: starts anew for %s", path, ", ".join(fresh))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def tune(
         settings: Names of what is searched. (default: all that have a range)
         concurrent: Trials at a time. (default: as many as there are cores)
         grace_epochs: Epochs that every trial may train.
-        address: Of a running Ray cluster; ``auto`` finds it. (default: this machine)
+        address: Of a running Ray cluster; ``auto`` finds it. (default: that of a job
+            of Ray, in ``RAY_ADDRESS``, else this machine alone)
         resume: Continue the search in ``output``.
         cache: Folder for featurised data, shared on a cluster. (default: as in
             :func:`~pyg_sitenet.train`)
@@ -93,7 +95,12 @@ def tune(
     was_running = ray.is_initialized()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not was_running:
-        ray.init(address=address, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            _address(address),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     try:
         tuner = _make_tuner(
             config,
@@ -110,6 +117,11 @@ def tune(
         if not was_running:
             ray.shutdown()
     return _write(config, folder, results)
+
+
+def _address(given: str | None) -> str:
+    """Name the cluster: left to itself, Ray joins any that runs on the machine."""
+    return given or os.environ.get("RAY_ADDRESS") or "local"
 
 
 def _open(folder: Path, *, resume: bool) -> Path:

@@ -38,15 +38,28 @@ def _files(root):
 
 def test_graphs_are_those_of_encode_structure(tmp_path, table):
     dataset = CrystalDataset(tmp_path, table, ["n", "gap"], max_atoms=30)
-    assert [data.id for data in dataset] == ["c0", "c2", "c3", "c5"]
+    assert [data.id for data in dataset] == ["c0", "c1", "c2", "c3", "c5"]
     structure = Structure(Lattice.cubic(6), ["Cs", "Br"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     expected = encode_structure(structure, max_atoms=30)
     for key in expected.keys():  # noqa: SIM118
-        assert torch.equal(dataset[1][key], expected[key]), key
-    assert dataset[1].y.tolist() == [[2.0, 3.0]]
-    assert dataset[1].y.dtype == torch.float32
-    assert dataset[1].formula == "CsBr"
+        assert torch.equal(dataset[2][key], expected[key]), key
+    assert dataset[2].y.tolist() == [[2.0, 3.0]]
+    assert dataset[2].y.dtype == torch.float32
+    assert dataset[2].formula == "CsBr"
     assert dataset.targets == ("n", "gap")
+
+
+def test_crystal_with_one_of_its_targets_is_kept_with_a_gap(tmp_path, table):
+    data = CrystalDataset(tmp_path, table, ["n", "gap"], max_atoms=30)[1]
+    lone = CrystalDataset(tmp_path / "lone", table, ["n"], max_atoms=30)[1]
+    assert (data.id, lone.id) == ("c1", "c1")
+    assert data.y.dtype == torch.float32
+    assert data.y[0, 0] == 1
+    assert data.y[0, 1].isnan()
+    for key in set(data.keys()) - {"y"}:
+        ours, theirs = data[key], lone[key]
+        is_tensor = isinstance(ours, torch.Tensor)
+        assert torch.equal(ours, theirs) if is_tensor else ours == theirs, key
 
 
 def test_failures_say_what_and_why(tmp_path, table):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch
 
@@ -28,7 +29,7 @@ def rutile():
 
 @pytest.fixture
 def batch(rutile):
-    silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0] * 3])
+    silicon = bulk("Si", a=5.43)
     polonium = Structure(Lattice.cubic(3.359), ["Po"], [[0] * 3])
     graphs = [encode_structure(s, max_atoms=30) for s in (rutile, silicon, polonium)]
     return Batch.from_data_list(graphs)

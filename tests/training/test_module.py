@@ -5,12 +5,14 @@ import math
 import pytest
 import torch
 from ase.build import bulk
+from torch import Tensor
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import ModelConfig, TrainingConfig
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.module import SiteNetModule
+from pyg_sitenet.transforms import MergeEquivalent
 
 TARGETS = torch.tensor([[1.0, 10.0], [3.0, 50.0]])
 
@@ -84,6 +86,29 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
     assert rates[30] == pytest.approx(0.1) == pytest.approx(max(rates))
     assert rates[65] == pytest.approx(0.05)
     assert rates[100] == pytest.approx(0.0)
+
+
+def _gradient(module: SiteNetModule, batch: Batch) -> Tensor:
+    module.zero_grad()
+    module.training_step(batch, 0).backward()
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
+    return torch.cat([grad.flatten() for grad in grads])
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_shorter_numbers_give_the_same_gradient_but_for_rounding(merge: bool) -> None:
+    names = ("Si", "Cu", "Fe", "Mg", "Ti", "Ge", "W", "C")
+    graphs = [encode_structure(bulk(name), max_atoms=8) for name in names]
+    for k, data in enumerate(graphs):
+        data.y = torch.tensor([[float(k), 10.0 * k]])
+    if merge:
+        graphs = [MergeEquivalent()(data) for data in graphs]
+    batch = Batch.from_data_list(graphs)
+    module = _module(standardize_target=True, loss="mse")
+    exact = _gradient(module, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        short = _gradient(module, batch)
+    assert 0 < (short - exact).norm() <= 0.03 * exact.norm()
 
 
 def test_frozen_encoder_leaves_the_layers_after_pooling_to_train() -> None:

@@ -118,9 +118,11 @@ def test_accumulated_batches_make_one_step(run_with: Train) -> None:
 
 
 def test_shorter_numbers_train_to_about_the_same(run_with: Train) -> None:
-    slow = ("model.dropout=0", "training.learning_rate=1.0e-4")
+    # Smooth, unlike the absolute error: that of a crystal which is almost right turns
+    # round with the last digit, and with it a quarter of the gradient of eight.
+    smooth = ("model.dropout=0", "training.loss=mse", "training.learning_rate=0.001")
     plain, short = (
-        run_with(f"training.precision={name}", *slow, name=name).metrics
+        run_with(f"training.precision={name}", *smooth, name=name).metrics
         for name in ("float32", "bfloat16")
     )
     losses = [one["history"][-1]["train/loss"] for one in (plain, short)]
@@ -137,11 +139,11 @@ def test_fine_tuning_starts_from_the_model_and_gets_a_new_head(
     folder = run_with(start, freeze, "data.targets=[refractive_index]").folder
     new, description = load_model(folder)
     assert description.targets == ("refractive_index",)
+    # The last step leaves rows above the norm limit, which shortens them when used.
+    old.site_embedding.settle()
     for (name, before), after in zip(
         old.state_dict().items(), new.state_dict().values(), strict=True
     ):
-        if name == "site_embedding.elements.weight":
-            continue  # its rows are limited in norm when they are first used
         frozen = not name.startswith(("readout.post", "readout.linear", "target_"))
         assert torch.equal(before, after) is frozen, name
 

@@ -158,6 +158,38 @@ def test_validation_part_is_needed(config: Config, tmp_path: Path) -> None:
         tune(without, tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("given", "of_job", "expected"),
+    [
+        (None, None, "local"),  # never a cluster that happens to run here
+        (None, "head:6379", "head:6379"),
+        ("auto", "head:6379", "auto"),
+    ],
+)
+def test_only_a_named_cluster_is_joined(
+    given: str | None,
+    of_job: str | None,
+    expected: str,
+    config: Config,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if of_job:
+        monkeypatch.setenv("RAY_ADDRESS", of_job)
+
+    class AskedError(Exception):
+        pass
+
+    def refuse(address: str, **_: object) -> None:
+        raise AskedError(address)
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(AskedError, match=f"^{expected}$"):
+        tune(config, tmp_path / "x", address=given, cache=cache)
+
+
 def test_missing_ray_is_named(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
