@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -55,18 +56,29 @@ PLACE_OF_ATOM = """
 """
 
 
-def installed_browser():
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in NAMES]
-    return next((one for one in found if one), None)
+def is_browser(path):
+    """Whether it says its version: Ubuntu's command only tells how to get one."""
+    if not path:
+        return False
+    try:
+        return not subprocess.run([path, "--version"], capture_output=True).returncode
+    except OSError:
+        return False
+
+
+def installed_browser(driver):
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    found = [*map(shutil.which, NAMES), driver.chromium.executable_path]
+    return next(filter(is_browser, found), None)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    path = installed_browser()
-    if path is None:
-        pytest.skip("no browser: install chromium, or name one by CHROMIUM")
     with playwright.sync_playwright() as driver:
+        path = installed_browser(driver)
+        if path is None:
+            pytest.skip("no browser: install chromium, or name one by CHROMIUM")
         opened = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield opened
         opened.close()
