@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -43,9 +44,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         raise ModelFileError(f"{path}: cannot be read: {reason}") from error
     except pickle.UnpicklingError as error:
         raise ModelFileError(
-            f"{path}: refused, nothing of it was run: it holds more than tensors and "
-            f"plain values ({_line(error)}); if you trust its origin, save its "
-            "state_dict alone with torch.save"
+            f"{path}: refused, nothing of it was run: it is no checkpoint, or holds "
+            f"more than tensors and plain values ({_refusal(error)}); if you trust its "
+            "origin, save its state_dict alone with torch.save"
         ) from error
     except _DAMAGE as error:
         raise ModelFileError(
@@ -62,6 +63,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f"{path}: holds no weights; expected a checkpoint with a state_dict"
         )
     return tensors
+
+
+def _refusal(error: pickle.UnpicklingError) -> str:
+    """Take from torch's page of advice the line that says what it did not accept."""
+    found = re.search(
+        r"(?i)\bunsupported .+?(?=\. Please|\.?$)", str(error), re.MULTILINE
+    )
+    return found[0] if found else _line(error)
 
 
 def _line(error: Exception) -> str:
