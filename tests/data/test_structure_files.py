@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import logging
-import os
 
 import pytest
 from ase.build import bulk
@@ -144,7 +143,7 @@ def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
         ("a.txt", b"nothing of the kind", "of another format"),
         ("a.json", b"[1, 2]", "not the JSON of one structure"),
         ("a.json", b"{", "cannot be read"),
-        ("a.traj", os.urandom(64), "cannot be read"),
+        ("a.traj", bytes(range(64)), "cannot be read"),
     ],
 )
 def test_broken_files_are_named_with_the_cause(tmp_path, name, content, message):
