@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 
 # Small tensors gain nothing from threads, which wait for each other on a busy machine.
 # Before torch is imported, and for the commands that tests run.
@@ -28,7 +29,7 @@ def _cubic() -> dict[str, Structure]:
 @pytest.fixture
 def nacl(_cubic: dict[str, Structure]) -> Structure:
     """Rock salt, conventional cell (8 atoms)."""
-    return _cubic["nacl"].copy()
+    return deepcopy(_cubic["nacl"])  # a copy has fixed labels
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def mixed_salt() -> Structure:
 @pytest.fixture
 def silicon(_cubic: dict[str, Structure]) -> Structure:
     """Diamond structure, conventional cell (8 atoms)."""
-    return _cubic["silicon"].copy()
+    return deepcopy(_cubic["silicon"])
 
 
 @pytest.fixture
