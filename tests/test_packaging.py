@@ -117,8 +117,6 @@ def test_every_dependency_has_a_lower_bound_and_a_tested_version():
 
 def test_exactly_what_is_imported_is_declared():
     declared = {line.split(">=")[0] for line in PROJECT["project"]["dependencies"]}
-    extra = PROJECT["project"]["optional-dependencies"]["ray"]
-    declared |= {line.split("[")[0] for line in extra}
     files = (*(ROOT / "pyg_sitenet").rglob("*.py"), *(ROOT / "cli").glob("*.py"))
     nodes = [n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))]
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
@@ -127,7 +125,7 @@ def test_exactly_what_is_imported_is_declared():
     imported = {IMPORTED_AS.get(name, name) for name in found - {"pyg_sitenet"}}
     imported |= {"tensorboard"}  # Lightning imports it for us
     extra = PROJECT["project"]["optional-dependencies"]["ray"]
-    declared |= {re.split(r"[\[>]", line)[0] for line in extra}  # the search alone
+    declared |= {re.split(r"[\[>]", line)[0] for line in extra}
     assert imported == declared
 
 

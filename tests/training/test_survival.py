@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -252,6 +253,6 @@ def test_full_disk_is_an_error_that_leaves_the_old_checkpoint(
 
 def test_run_folder_says_with_what_it_was_made(whole: Path) -> None:
     (start,) = json.loads((whole / "environment.json").read_text())["starts"]
-    assert start["versions"]["torch"] == torch.__version__
+    assert start["versions"]["torch"] == version("torch")
     assert {"python", "lightning", "pyg-sitenet"} <= set(start["versions"])
     assert start["devices"] == 1
