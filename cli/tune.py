@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from .options import ConfigFile, Data, Json, Preset, Settings, Targets
 from .settings import choose_settings
 from .tables import show_table
 from .train import Seed
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the search.")
@@ -75,8 +78,13 @@ def tune(
         shown = {"best": str(best), "score": found.score, "trials": len(found.trials)}
         typer.echo(json.dumps(shown))
         return
-    ranked = found.trials.sort_values("score").head(5)
-    rows = [list(row) for row in ranked.itertuples(index=False)]
-    show_table([str(name) for name in ranked.columns], rows)
+    show_best(found.trials)
     typer.echo(f"Best settings: {best}")
     typer.echo(f"Train with them: sitenet train --config {best}")
+
+
+def show_best(trials: DataFrame) -> None:
+    """Print the best three trials side by side: settings are more than fit in a row."""
+    best = trials.sort_values("score").head(3)
+    ids, *rows = ([str(name), *best[name].tolist()] for name in best.columns)
+    show_table([str(one) for one in ids], rows)
