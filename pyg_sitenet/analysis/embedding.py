@@ -61,13 +61,16 @@ class _Rows:
         self.shape: tuple[int, ...] = (0,)
 
     def add(self, rows: NDArray[np.generic]) -> None:
+        """Append rows."""
         self._file.write(np.ascontiguousarray(rows, self.dtype).tobytes())
         self.shape = (self.shape[0] + len(rows), *rows.shape[1:])
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def array(self) -> NDArray[np.generic]:
+        """Return all rows, mapped from the disk."""
         self.close()
         return np.memmap(self.path, self.dtype, "r", shape=self.shape)
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import astuple, fields
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
@@ -100,12 +99,7 @@ class ResultFiles:
     def __enter__(self) -> ResultFiles:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def add(self, prediction: Prediction, row: Sequence[object]) -> None:

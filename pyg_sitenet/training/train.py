@@ -125,6 +125,11 @@ def train(
     chosen = Devices.choose(devices, nodes, accelerator)
     config = complete(config)
     check_config(config)
+    if config.training.members > 1 and chosen.num_processes > 1:
+        raise ConfigError(
+            "an ensemble (training.members) is trained by one process, got "
+            f"{chosen.num_processes}; train it without devices and nodes"
+        )
     folder = RunFolder(Path(output))
     if chosen.rank == 0:
         folder = open_run_folder(output, config, resume=resume)
@@ -139,11 +144,6 @@ def train(
         note_environment(folder, chosen)
         write_failures(folder, data.dataset.failures)
     if config.training.members > 1:
-        if chosen.num_processes > 1:
-            raise ConfigError(
-                "an ensemble (training.members) is trained by one process, got "
-                f"{chosen.num_processes}; train it without devices and nodes"
-            )
         for k in range(config.training.members):
             _train_member(config, folder, k, splits, cache=cache, progress=progress)
         model = load_members(folder, config.training.members)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pyg_sitenet.config import Config, override
+from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import load_model, read_description
 from pyg_sitenet.nn import SiteNetEnsemble
 from pyg_sitenet.training import RunResult, train
@@ -129,3 +130,11 @@ def test_single_model_is_calibrated_in_units_of_the_target(
 def test_without_calibration_part_there_are_no_intervals(run: RunResult) -> None:
     assert read_description(run.folder).calibration is None
     assert "coverage" not in run.metrics["targets"]["band_gap"]
+
+
+def test_several_processes_are_refused_before_anything_is_written(
+    settings: Config, cache: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"by one process, got 2; .* without devices"):
+        train(settings, tmp_path / "run", cache=cache, devices=2)
+    assert not (tmp_path / "run").exists()
