@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -46,11 +45,15 @@ def evaluate(
     report(ledger, "evaluated", failures_file(output) if output else None)
     if as_json:
         counts = {"evaluated": ledger.used, "failed": ledger.failed}
+        figures = {kind: str(path) for kind, path in found.figures.items()}
         shown = {"metrics": found.metrics} | counts | {"counts": ledger.counts()}
-        typer.echo(json.dumps(shown))
+        typer.echo(json.dumps(shown | ({"figures": figures} if figures else {})))
     else:
         _show_errors(found.metrics)
-        _show_coverage(found.metrics, output)
+        _show_coverage(found.metrics)
+        if output is not None:
+            drawn = "   ".join(map(str, found.figures.values()))
+            typer.echo(f"Rows: {output}   Figures: {drawn}")
     end(ledger, strict=strict)
 
 
@@ -71,17 +74,12 @@ def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:
         show_table(["classes of", *CLASS_SCORES.values()], classes)
 
 
-def _show_coverage(metrics: dict[str, dict[str, Any]], output: Path | None) -> None:
+def _show_coverage(metrics: dict[str, dict[str, Any]]) -> None:
     """Print what the intervals of a calibrated model do."""
-    from pyg_sitenet.evaluation import calibration_figure
-
     rows = [
         (name, *(f"{one[key]:.1%}" for key in ("level", "coverage")), one["mean_width"])
         for name, of in metrics.items()
         for one in of.get("coverage", ())
     ]
-    if not rows:
-        return
-    show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)
-    if output is not None:
-        typer.echo(f"Calibration: {calibration_figure(output)}")
+    if rows:
+        show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)

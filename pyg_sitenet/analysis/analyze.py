@@ -30,8 +30,8 @@ from pyg_sitenet.analysis.survey import Survey, survey
 from pyg_sitenet.analysis.tables import make_folder, write_failures, write_table
 from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.evaluation import score
+from pyg_sitenet.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.prediction import Predictor, column_name
-from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
 
 
 @dataclass

@@ -10,8 +10,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.ticker import MaxNLocator
 
 from pyg_sitenet.analysis.attention import AttentionHistogram
-from pyg_sitenet.analysis.panels import COLORS, make_panels, save_figure, say
-from pyg_sitenet.training.figures import VERMILION
+from pyg_sitenet.figures.panels import COLORS, VERMILION, make_panels, save_figure, say
 
 _FLOOR = 1e-3  # shares below look alike: mostly single pairs
 

@@ -12,8 +12,14 @@ from matplotlib.ticker import ScalarFormatter
 
 from pyg_sitenet.analysis.convergence import ASPECT, ENVIRONMENTS, RADIUS
 from pyg_sitenet.analysis.convergence_rule import QUANTILE, SHAPES, change_table
-from pyg_sitenet.analysis.panels import make_panels, save_figure, say
-from pyg_sitenet.training.figures import BLUE, GREY, VERMILION
+from pyg_sitenet.figures.panels import (
+    BLUE,
+    GREY,
+    VERMILION,
+    make_panels,
+    save_figure,
+    say,
+)
 
 _MARKERS, _COLORS = ("o", "^", "s"), (BLUE, "#E69F00", VERMILION)
 

@@ -11,8 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from pyg_sitenet.analysis.crystal import CrystalExamination
-from pyg_sitenet.analysis.panels import COLORS, make_panels, save_figure
-from pyg_sitenet.training.figures import BLUE, GREY, VERMILION
+from pyg_sitenet.figures.panels import (
+    BLUE,
+    COLORS,
+    GREY,
+    VERMILION,
+    make_panels,
+    save_figure,
+)
 
 _BARS = 24  # more would not be readable
 _GRADIENT = "integrated gradient of "

@@ -13,8 +13,15 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import ScalarFormatter
 from pymatgen.core import Element
 
-from pyg_sitenet.analysis.panels import COLORS, make_panels, save_figure, say
-from pyg_sitenet.training.figures import BLUE, GREY, VERMILION
+from pyg_sitenet.figures.panels import (
+    BLUE,
+    COLORS,
+    GREY,
+    VERMILION,
+    make_panels,
+    save_figure,
+    say,
+)
 
 _RARE = 5  # crystals; below, a mean is hatched as uncertain
 

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pyg_sitenet.analysis.long_range import LONG_RANGE, MEASURES, head_column
-from pyg_sitenet.analysis.panels import make_panels, save_figure
-from pyg_sitenet.training.figures import BLUE, VERMILION
+from pyg_sitenet.figures.panels import BLUE, VERMILION, make_panels, save_figure
 
 
 def plot_long_range(path: Path, crystals: pd.DataFrame, fits: pd.DataFrame) -> Path:

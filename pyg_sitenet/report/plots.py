@@ -21,7 +21,7 @@ from pyg_sitenet.analysis.errors import (
     errors_by_element,
 )
 from pyg_sitenet.analysis.long_range import LONG_RANGE, MEASURES, long_range_fits
-from pyg_sitenet.training.figures import BLUE, GREY, VERMILION
+from pyg_sitenet.figures.panels import BLUE, GREY, VERMILION
 
 MAX_POINTS = 5_000
 """Crystals drawn at most: more would make the page slow."""

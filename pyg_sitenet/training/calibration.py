@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_sitenet.figures import plot_calibration
 from pyg_sitenet.nn.output_layout import TargetOutputs
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
@@ -17,7 +18,6 @@ from pyg_sitenet.uncertainty import (
     measure_sets,
 )
 from pyg_sitenet.uncertainty.conformal import calibrate_classes, spread_floor
-from pyg_sitenet.uncertainty.figure import plot_calibration
 
 Columns = dict[str, NDArray[np.float64]]
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.domain import measure_domain
+from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
 from pyg_sitenet.model_file import ModelDescription, library_versions
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
-from pyg_sitenet.training.class_figure import plot_classes
-from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.training.outcome import Outcome, baseline_errors
 from pyg_sitenet.training.run_folder import RunFolder
 from pyg_sitenet.uncertainty import Calibration

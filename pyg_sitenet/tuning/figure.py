@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-_BLUE, _VERMILION = "#0072B2", "#D55E00"
+from pyg_sitenet.figures.panels import BLUE, VERMILION, make_panels
+
 _COLUMNS = 4
 _SIZE = 3.0  # inches per panel
 
@@ -25,18 +25,17 @@ def plot_search(path: Path, trials: pd.DataFrame, settings: Sequence[str]) -> No
         settings: Names of the searched settings.
     """
     rows = math.ceil((len(settings) + 1) / _COLUMNS)
-    size = (_SIZE * _COLUMNS, _SIZE * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
+    figure, panels = make_panels(rows, _COLUMNS, width=_SIZE, height=_SIZE)
+    first, *others = panels.flat
     score = trials["score"].to_numpy(dtype=float)
     order = np.arange(1, len(score) + 1)
-    panels[0].plot(order, score, "o", color=_BLUE, alpha=0.6, label="trial")
-    panels[0].plot(order, np.fmin.accumulate(score), color=_VERMILION, label="best")
-    panels[0].set(xlabel="trial", ylabel="validation score")
-    panels[0].legend(fontsize=8)
-    for axes, name in zip(panels[1:], settings, strict=False):
+    first.plot(order, score, "o", color=BLUE, alpha=0.6, label="trial")
+    first.plot(order, np.fmin.accumulate(score), color=VERMILION, label="best")
+    first.set(xlabel="trial", ylabel="validation score")
+    first.legend(fontsize=8)
+    for axes, name in zip(others, settings, strict=False):
         _draw_setting(axes, trials[name], score, name)
-    for axes in panels[len(settings) + 1 :]:
+    for axes in others[len(settings) :]:
         axes.set_axis_off()
     figure.savefig(path, dpi=120)
 
@@ -44,7 +43,7 @@ def plot_search(path: Path, trials: pd.DataFrame, settings: Sequence[str]) -> No
 def _draw_setting(axes: Axes, values: pd.Series, score: np.ndarray, name: str) -> None:
     if values.dtype == object:
         values = values.astype(str)
-    axes.plot(values.to_numpy(), score, "o", color=_BLUE, alpha=0.6)
+    axes.plot(values.to_numpy(), score, "o", color=BLUE, alpha=0.6)
     axes.set(xlabel=name)
     if name.endswith("learning_rate"):
         axes.set_xscale("log")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from ase.build import bulk
 from pymatgen.core import Composition, Lattice, Structure
 
 from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.records import Record
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import ConfigError, DataError
-from pyg_sitenet.evaluation import evaluate
+from pyg_sitenet.evaluation import Scores, evaluate
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.prediction import Predictor, load_predictor, predict_to_file
@@ -148,8 +150,20 @@ def test_evaluation_measures_coverage_and_draws_it(tmp_path: Path) -> None:
     errors = (1.0, -1.0, 1.5, -1.5)
     known = [f"{n}.cif,{v + e}" for n, v, e in zip(names, values, errors, strict=True)]
     rows.write_text("file,gap\n" + "\n".join(known) + "\n")
-    found = evaluate(predictor, rows, tmp_path / "out.csv").metrics["gap"]["coverage"]
-    at = {one["level"]: one for one in found}
+    found = evaluate(predictor, rows, tmp_path / "out.csv")
+    at = {one["level"]: one for one in found.metrics["gap"]["coverage"]}
     assert at[0.5]["coverage"] == 0.5
     assert at[0.9] == {"level": 0.9, "coverage": 1.0, "mean_width": 3.8}
-    assert (tmp_path / "out_calibration.png").stat().st_size > 5_000
+    assert found.figures["calibration"] == tmp_path / "out_calibration.png"
+    assert found.figures["calibration"].stat().st_size > 5_000
+    assert evaluate(predictor, rows).figures == {}
+
+
+def test_crystals_count_for_the_targets_they_have() -> None:
+    predictor = Predictor(_network(0), _description())
+    scores = Scores(predictor.description.layout)
+    for known in (1.0, math.nan, 2.0):
+        silicon = Structure.from_ase_atoms(bulk("Si"))
+        record = Record("Si", silicon, {"gap": known}, "Si.cif")
+        scores.add(*predictor.predict_records([record]))
+    assert scores.num_known() == {"gap": 2}

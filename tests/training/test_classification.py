@@ -210,6 +210,10 @@ def test_evaluation_names_unknown_labels_and_scores_the_others(
     assert found.metrics["kind"]["accuracy"] == pytest.approx(right)
     assert found.metrics["kind"]["classes"] == list(KINDS)
     assert "coverage" in found.metrics["wide"]
+    assert list(found.figures) == ["parity", "classes", "calibration"]
+    for path in found.figures.values():
+        assert path.parent == tmp_path
+        assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def _error(setting: str, settings: Config, cache: Path, folder: Path) -> None:

@@ -108,7 +108,7 @@ def test_measured_coverage_counts_and_says_how_wide():
 def test_figure_has_a_row_for_each_target(tmp_path):
     from matplotlib.image import imread
 
-    from pyg_sitenet.uncertainty.figure import plot_calibration
+    from pyg_sitenet.figures import plot_calibration
 
     rows = [{"level": 0.5, "coverage": 0.4, "mean_width": 1.0}]
     for name, found in {"one": {"n": rows}, "two": {"n": rows, "gap": rows}}.items():
@@ -116,6 +116,13 @@ def test_figure_has_a_row_for_each_target(tmp_path):
         plot_calibration(tmp_path / f"{name}.png", found, counts, {"gap": "eV"})
     heights = [imread(tmp_path / f"{name}.png").shape[0] for name in ("one", "two")]
     assert heights[1] == 2 * heights[0]
+
+
+def test_figure_of_a_target_that_no_crystal_has(tmp_path):
+    from pyg_sitenet.figures import plot_calibration
+
+    plot_calibration(tmp_path / "none.png", {"n": []}, {"n": 0}, {})
+    assert (tmp_path / "none.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_sets_of_classes_by_hand():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imread
 
+from pyg_sitenet.figures.classes import confusion, plot_classes
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.class_figure import confusion, plot_classes
 
 TWO = OutputLayout.make(["gap", "kind"], {"kind": ["a", "b", "c"]})
 ANSWERS = np.array([[1.0, 0.8, 0.1, 0.1], [2.0, 0.2, 0.7, 0.1], [3.0, 0.5, 0.3, 0.2]])

@@ -1,4 +1,4 @@
-"""What all figures of the analysis share; they read without colour vision."""
+"""What figures share: colours, panels, files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+# Blue and vermilion of Okabe and Ito: told apart with every kind of colour vision,
+# and by lightness in print.
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
 # From dark blue to light yellow, even in lightness: for every kind of colour vision.
 COLORS = "cividis"
 _SIZE = 3.2  # inches per panel
+LARGE = 4.2  # text stays readable at half of a README's width
 
 
 def make_panels(

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from pyg_sitenet.training.figures import plot_learning_curve, plot_parity
+from pyg_sitenet.figures import plot_learning_curve, plot_parity
 
 HISTORY = [
     {

@@ -1,24 +1,21 @@
-"""How good predictions are: scores, and a trained model against measured values."""
+"""A trained model against known values."""
 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
+from pyg_sitenet.evaluation.figures import draw_figures
+from pyg_sitenet.evaluation.scores import Scores
 from pyg_sitenet.prediction import (
     Prediction,
     Predictor,
@@ -30,18 +27,6 @@ from pyg_sitenet.prediction.lock import held
 from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.rows import answer_cells, answer_columns, known_cells
 from pyg_sitenet.prediction.to_file import Watch
-from pyg_sitenet.scores import score, target_scores
-from pyg_sitenet.uncertainty import (
-    Calibration,
-    Coverage,
-    measure_coverage,
-    measure_sets,
-)
-from pyg_sitenet.uncertainty.figure import plot_calibration
-
-__all__ = ["Evaluation", "Scores", "calibration_figure", "evaluate", "score"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,64 +38,13 @@ class Evaluation:
             ``classes`` and what :func:`~pyg_sitenet.scores.class_score` gives; if the
             model was calibrated, also the ``coverage`` of its intervals or sets.
         ledger: How many crystals were used, and why the others were not.
+        figures: Files of the figures, if rows were written: ``parity`` of numbers,
+            ``classes``, and ``calibration`` of a calibrated model.
     """
 
     metrics: dict[str, dict[str, Any]]
     ledger: Ledger
-
-
-class Scores:
-    """Known and predicted values of many crystals: a few numbers of each are kept.
-
-    Args:
-        layout: The outputs of the model.
-    """
-
-    def __init__(self, layout: OutputLayout) -> None:
-        self._layout = layout
-        self._truth = {one.name: array("d") for one in layout.targets}
-        self._predicted = {name: array("d") for name in layout.outputs}
-        self._std = {name: array("d") for name in layout.outputs}
-
-    def add(self, prediction: Prediction) -> None:
-        """Take the values of a crystal, NaN of targets that are not known."""
-        found = prediction.uncertainty
-        spread = {} if found is None else found.members_std
-        for name, truth in self._truth.items():
-            truth.append(prediction.targets.get(name, math.nan))
-        for name, predicted in self._predicted.items():
-            predicted.append(prediction.values[name])
-            self._std[name].append(spread.get(name, 0.0))
-
-    def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-        """Return for each target its unit, or its classes, and its scores."""
-        return {
-            one.name: (
-                {"classes": list(one.classes)}
-                if one.classes
-                else {"unit": units.get(one.name, "")}
-            )
-            | target_scores(*self.arrays(one), one.classes)
-            for one in self._layout.targets
-        }
-
-    def coverage(self, calibration: Calibration) -> dict[str, list[Coverage]]:
-        """Return for each target what intervals, or sets, at several levels do."""
-        found = {}
-        for one in self._layout.targets:
-            truth, answers = self.arrays(one)
-            if one.classes:
-                found[one.name] = measure_sets(calibration, one.name, truth, answers)
-                continue
-            std = np.asarray(self._std[one.name])
-            rows = measure_coverage(calibration, one.name, truth, answers[:, 0], std)
-            found[one.name] = rows
-        return found
-
-    def arrays(self, target: TargetOutputs) -> tuple[Array, Array]:
-        """Return the truth [N] and the answers, a column for each output."""
-        columns = [np.asarray(self._predicted[name]) for name in target.outputs]
-        return np.asarray(self._truth[target.name]), np.stack(columns, axis=1)
+    figures: dict[str, Path]
 
 
 def evaluate(
@@ -127,7 +61,7 @@ def evaluate(
         model: A model file, a run folder or a loaded predictor.
         source: Anything that ``sitenet train`` takes as data, or records.
         output: CSV file for predicted and known values; what could not be used goes to
-            a file beside it, as does the calibration figure of a calibrated model.
+            a file beside it, as do the figures.
         workers: Other processes that read and encode crystals, 0 for one per core; by
             default this one does it.
         watch: See :func:`~pyg_sitenet.prediction.predict_to_file`.
@@ -154,22 +88,14 @@ def evaluate(
         name = source.name if isinstance(source, Source) else "the records"
         raise DataError(f"{name}: {_explain_nothing(ledger)}")
     metrics = scores.metrics(predictor.description.units)
-    calibration = predictor.description.calibration
-    if calibration is not None:
-        coverage = scores.coverage(calibration)
+    if predictor.description.calibration is not None:
+        coverage = scores.coverage(predictor.description.calibration)
         for name, rows in coverage.items():
             metrics[name]["coverage"] = rows
-        if output is not None:
-            counts = dict.fromkeys(names, ledger.used)
-            units = dict(predictor.description.units)
-            units |= dict.fromkeys(predictor.description.classes, "classes")
-            plot_calibration(calibration_figure(output), coverage, counts, units)
-    return Evaluation(metrics, ledger)
-
-
-def calibration_figure(output: str | Path) -> Path:
-    """Return where the calibration figure goes that belongs to a file of rows."""
-    return Path(output).with_name(f"{Path(output).stem}_calibration.png")
+    figures = {}
+    if output is not None:
+        figures = draw_figures(Path(output), scores, predictor.description)
+    return Evaluation(metrics, ledger, figures)
 
 
 def _written(

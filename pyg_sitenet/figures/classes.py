@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pyg_sitenet.figures.panels import BLUE, GREY, LARGE, make_panels, save_figure
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 
 Array = NDArray[np.float64]
 
-_BLUE, _GREY = "#0072B2", "#555555"
 _STYLES = ("-", "--", "-.", ":")
-_SIZE = 4.2  # inches per panel
 _BINS = 10
 _MOST_CURVES = 8  # more are not told apart
 
@@ -42,9 +40,7 @@ def plot_classes(
     numbers = [t for t, one in enumerate(layout.targets) if one.classes]
     if not numbers:
         return False
-    size = (3 * _SIZE, _SIZE * len(numbers))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(numbers), 3, squeeze=False)
+    figure, panels = make_panels(len(numbers), 3, width=LARGE, height=LARGE)
     for row, t in zip(panels, numbers, strict=True):
         one, known = layout.targets[t], ~np.isnan(truth[:, t])
         if not known.any():
@@ -55,7 +51,7 @@ def plot_classes(
         _draw_confusion(row[0], classes, found, one)
         _draw_roc(row[1], classes, found, one)
         _draw_reliability(row[2], classes, found)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
     return True
 
 
@@ -90,7 +86,7 @@ def _draw_roc(
 ) -> None:
     from sklearn.metrics import auc, roc_curve
 
-    axes.plot((0, 1), (0, 1), color=_GREY, ls="--", lw=1)
+    axes.plot((0, 1), (0, 1), color=GREY, ls="--", lw=1)
     which = [1] if len(target.classes) == 2 else range(len(target.classes))
     for k in list(which)[:_MOST_CURVES]:
         if not 0 < (classes == k).sum() < len(classes):
@@ -108,13 +104,13 @@ def _draw_roc(
 def _draw_reliability(axes: Axes, classes: NDArray[np.int64], found: Array) -> None:
     given, right = found.max(axis=1), found.argmax(axis=1) == classes
     bins = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
-    axes.plot((0, 1), (0, 1), color=_GREY, ls="--", lw=1)
+    axes.plot((0, 1), (0, 1), color=GREY, ls="--", lw=1)
     used = np.unique(bins)
     points = [(given[bins == k].mean(), right[bins == k].mean()) for k in used]
     sizes = [20 + 200 * (bins == k).mean() for k in used]
     x, y = zip(*points, strict=True)
-    axes.scatter(x, y, s=sizes, color=_BLUE, zorder=3)
-    axes.plot(x, y, color=_BLUE)
+    axes.scatter(x, y, s=sizes, color=BLUE, zorder=3)
+    axes.plot(x, y, color=BLUE)
     axes.set(xlabel="probability given", ylabel="share right", title="reliability")
     axes.set(xlim=(0, 1.01), ylim=(-0.01, 1.01))
     axes.set_aspect("equal")
