@@ -163,11 +163,12 @@ def _show(
             shown["statistics"] = json.loads(table.to_json(orient="records"))
         typer.echo(json.dumps({"units": description.units} | shown))
     else:
-        spread = predictor.orders
+        spread, level = predictor.orders, predictor.level
         rows = [file_row(one, description, with_spread=spread) for one in predictions]
-        show_table(
-            file_headings(description, with_spread=spread, level=predictor.level), rows
-        )
+        if rows:
+            show_table(
+                file_headings(description, with_spread=spread, level=level), rows
+            )
         if statistics:
             _show_statistics(_statistics_of(predictions, predictor))
     return ledger

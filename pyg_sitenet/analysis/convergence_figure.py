@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from pyg_sitenet.analysis.convergence import ASPECT, ENVIRONMENTS, RADIUS
 from pyg_sitenet.analysis.convergence_rule import QUANTILE, SHAPES, change_table
@@ -78,24 +78,25 @@ def _draw_changes(axes: Axes, part: pd.DataFrame, column: str) -> None:
     if part.empty:
         say(axes, "no crystal in two sizes")
         return
-    share = float(np.clip(20 / part["id"].nunique(), 0.05, 0.5))
-    for _, crystal in part.groupby("id"):
+    crystals = [crystal for _, crystal in part.groupby("id")]
+    share = float(np.clip(20 / len(crystals), 0.05, 0.5))
+    for number, crystal in enumerate(crystals):
         axes.plot(
             crystal["max_atoms"], _positive(crystal[column]), color=GREY, lw=0.7,
-            alpha=share,
+            alpha=share, label="a crystal" if number == 1 else None,
         )  # fmt: skip
     table = change_table(part, [column])
-    lines = (("median", BLUE, "-", "o"), (f"quantile {QUANTILE}", VERMILION, "--", "s"))
-    for name, color, style, marker in lines:
-        axes.plot(
-            table["max_atoms"], table[name], color=color, ls=style, marker=marker,
-            ms=4, lw=2, label=name,
-        )  # fmt: skip
+    upper = f"quantile {QUANTILE}"
+    median = "median" if len(crystals) > 1 else "the one crystal"
+    lines = [("median", median, BLUE, "-o"), (upper, upper, VERMILION, "--s")]
+    for name, label, color, style in lines[: len(crystals)]:
+        size = table[name]
+        axes.plot(table["max_atoms"], size, style, color=color, ms=4, lw=2, label=label)
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(sorted(part["max_atoms"].unique()))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.tick_params(axis="x", labelsize=7, which="both")
-    axes.minorticks_off()
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _draw_shapes(axes: Axes, boxes: pd.DataFrame, column: str) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.analysis.converge import converge, untrained
@@ -11,6 +12,7 @@ from pyg_sitenet.analysis.convergence import (
     inscribed_radius,
     measure_convergence,
 )
+from pyg_sitenet.analysis.convergence_figure import plot_changes
 from pyg_sitenet.analysis.convergence_rule import (
     best_sizes,
     change_table,
@@ -167,3 +169,16 @@ def test_figures_and_tables_are_written(predictor, salt, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(report.files)
     assert len(pd.read_csv(tmp_path / "out" / "steps.csv")) == 2 * len(LIMITS)
     assert len(report.rules) == len(report.best) == 2
+
+
+def test_one_crystal_is_one_line(found, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *_, **__: drawn.append(figure)
+    )
+    two = pd.concat([found.steps, found.steps.assign(id="other")])
+    for steps in (two, found.steps):
+        plot_changes(tmp_path / "a.png", steps, ["change of gap [eV]"], None)
+    many, one = ({line.get_label() for line in f.axes[0].lines} for f in drawn)
+    assert {"a crystal", "median", "quantile 0.9"} <= many
+    assert one & {"a crystal", "median", "the one crystal"} == {"the one crystal"}

@@ -88,6 +88,9 @@ def test_nothing_predicted_is_exit_code_1(sitenet, run, tmp_path):
     assert done.exit_code == 1
     (failure,) = json.loads(done.stdout)["failures"]
     assert "empty.cif" in failure["origin"]
+    done = sitenet("predict", run, tmp_path / "empty.cif")
+    assert done.stdout == ""  # no table without rows
+    assert "empty.cif" in done.stderr
 
 
 def test_missing_input_is_one_line_naming_it(sitenet, run, tmp_path):

@@ -29,12 +29,21 @@ from pyg_sitenet.config import (
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training import SiteNetModule
 from pyg_sitenet.training.devices import Devices
 
 NAN = float("nan")
-# What is known differs between the two batches: their means must not count alike.
-VALUES = {"Si": [1.0, 2.0], "Cu": [NAN, 3.0], "Fe": [4.0, NAN], "NaCl": [5.0, 6.0]}
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+# What is known differs between the two batches: their means must not count alike. The
+# third target is a class, by number.
+VALUES = {
+    "Si": [1.0, 2.0, 0.0],
+    "Cu": [NAN, 3.0, 2.0],
+    "Fe": [4.0, NAN, NAN],
+    "NaCl": [5.0, 6.0, 1.0],
+}
+LAYOUT = OutputLayout.make(["gap", "n", "kind"], {"kind": ["a", "b", "c"]})
 
 
 def _graphs() -> list[Data]:
@@ -49,10 +58,11 @@ def _graphs() -> list[Data]:
 
 def _module() -> SiteNetModule:
     torch.manual_seed(0)
-    model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)), num_targets=2)
+    model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)), layout=LAYOUT)
     y = torch.tensor(list(VALUES.values()))
-    config = TrainingConfig(standardize_target=True)
-    return SiteNetModule(model, config, ("gap", "n"), y, steps_per_epoch=1)
+    config = TrainingConfig(standardize_target=True, class_weights="balanced")
+    names = [one.name for one in LAYOUT.targets]
+    return SiteNetModule(model, config, names, y, steps_per_epoch=1)
 
 
 class _Keep(Callback):
@@ -122,14 +132,26 @@ def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) ->
         assert torch.equal(found[0][name], found[1][name])
 
 
-def test_command_on_two_devices_leaves_one_run_that_validates_every_crystal(
-    config: Config, cache: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("launcher", "options"),
+    [
+        ((), ("--devices", "2")),
+        pytest.param(TORCHRUN, (), marks=pytest.mark.slow),
+    ],
+    ids=["devices", "torchrun"],
+)
+def test_two_processes_leave_one_run_that_validates_every_crystal(
+    launcher: tuple[str, ...],
+    options: tuple[str, ...],
+    config: Config,
+    cache: Path,
+    tmp_path: Path,
 ) -> None:
     settings = ["training.max_epochs=2", "data.val_fraction=0.3", "data.max_sites=12"]
     config = override(config, settings)
     (tmp_path / "config.yaml").write_text(dump_config(config))
-    command = [sys.executable, "-m", "pyg_sitenet.cli", "train", "--json"]
-    command += ["--config", str(tmp_path / "config.yaml"), "--devices", "2"]
+    command = [sys.executable, *launcher, "-m", "pyg_sitenet.cli", "train", "--json"]
+    command += ["--config", str(tmp_path / "config.yaml"), *options]
     command += ["--accelerator", "cpu", "--output", str(tmp_path / "run")]
     done = subprocess.run(
         command,
