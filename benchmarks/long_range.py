@@ -2,11 +2,11 @@
 
 Two energies of the same crystals (``charged_crystals.py``): the electrostatic one,
 which has no cutoff, and a control that ends at 5 angstrom. Site-Net learns each with
-N = 50, 100 and 500, and with N = 500 but attention cut off at 5 angstrom; CGCNN and
-SchNet of PyTorch Geometric learn them beside it, from the same crystals, split,
-batches, loss, optimiser, schedule and number of steps, whatever the amount of data. The
-parts of a split share no geometry. The weights with the lowest validation error are
-tested.
+N = 50, 100 and 500, with N = 500 after a first half with 100, and with N = 500 but
+attention cut off at 5 angstrom; CGCNN and SchNet of PyTorch Geometric learn them beside
+it, from the same crystals, split, batches, loss, optimiser, schedule and number of
+steps, whatever the amount of data. The parts of a split share no geometry. The weights
+with the lowest validation error are tested.
 
 Results are kept as they come; the same command goes on where it was stopped, and
 ``--show`` prints the table and draws the figure of what there is:
@@ -24,6 +24,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from charged_crystals import TASKS, ChargedCrystal, charged_crystals
@@ -57,16 +58,31 @@ SMALL = (
     "training.learning_rate=3e-3",
     "training.weight_decay=0.01",
 )
-# Name, N, cutoff of the attention in angstrom; those without N see neighbours alone.
+
+
+class Learner(NamedTuple):
+    """What a model sees.
+
+    Attributes:
+        max_atoms: N; 0 for the models that see neighbours alone.
+        cutoff: Of the attention, angstrom.
+        begin: N in the first half of the training, if it is another.
+    """
+
+    max_atoms: int = 0
+    cutoff: float | None = None
+    begin: int | None = None
+
+
 LEARNERS = {
-    "Site-Net, N = 50": (50, None),
-    "Site-Net, N = 100": (100, None),
-    "Site-Net, N = 500": (500, None),
-    "Site-Net, N = 500, attention within 5 A": (500, 5.0),
-    "CGCNN, 12 neighbours within 8 A": (0, None),
-    "SchNet, 32 neighbours within 10 A": (0, None),
+    "Site-Net, N = 50": Learner(50),
+    "Site-Net, N = 100": Learner(100),
+    "Site-Net, N = 500": Learner(500),
+    "Site-Net, N = 500, begun with 100": Learner(500, begin=100),
+    "Site-Net, N = 500, attention within 5 A": Learner(500, cutoff=5.0),
+    "CGCNN, 12 neighbours within 8 A": Learner(),
+    "SchNet, 32 neighbours within 10 A": Learner(),
 }
-REACHES = "Site-Net, N = 500"  # whose long-range coefficient is kept
 
 
 @dataclass(frozen=True)
@@ -96,16 +112,13 @@ def crystals(orders: int) -> list[list[ChargedCrystal]]:
 
 
 @cache
-def graphs(learner: str, orders: int) -> list[list[Data]]:
-    """Return the graphs that a learner reads, as :func:`crystals` returns them."""
-    name, (count, cutoff) = learner.partition(",")[0], LEARNERS[learner]
-    if cutoff is not None:  # the model leaves out pairs itself
-        return graphs(REACHES, orders)
-    kind = CGCNN if name == "CGCNN" else PeriodicSchNet
+def graphs(orders: int, model: str, max_atoms: int) -> list[list[Data]]:
+    """Return the graphs that a model reads, as :func:`crystals` returns them."""
+    kind = CGCNN if model == "CGCNN" else PeriodicSchNet
 
     def encode(crystal: ChargedCrystal) -> Data:
-        if count:
-            data = encode_structure(crystal.structure, max_atoms=count)
+        if max_atoms:
+            data = encode_structure(crystal.structure, max_atoms=max_atoms)
             return MergeEquivalent()(data)
         return make_neighbour_graph(crystal.structure, kind.neighbours, kind.cutoff)
 
@@ -115,18 +128,25 @@ def graphs(learner: str, orders: int) -> list[list[Data]]:
 def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
     """Train once and return what is to be kept."""
     start = time.process_time()
-    count, cutoff = LEARNERS[job.learner]
+    learner = LEARNERS[job.learner]
     passes = epochs * all_orders // job.orders  # the same number of steps
     config = override(
         load_preset("default"),
-        [*SMALL, f"data.max_atoms={count or 100}", f"training.max_epochs={passes}"],
+        [
+            *SMALL,
+            f"data.max_atoms={learner.max_atoms or 100}",
+            f"training.max_epochs={passes}",
+        ],
     )
-    config = override(config, [f"model.distance_cutoff={cutoff or 'null'}"])
+    config = override(config, [f"model.distance_cutoff={learner.cutoff or 'null'}"])
     torch.manual_seed(job.seed)
     model = make_model(job.learner, config)
-    loaders = make_loaders(job, all_orders, config)
+    loaders = make_loaders(job, all_orders, config, learner.max_atoms)
+    begin = loaders
+    if learner.begin:
+        begin = make_loaders(job, all_orders, config, learner.begin)
     encoded = time.process_time()
-    training = Training(model, loaders, config)
+    training = Training(model, loaders, config, begin=begin)
     _, error = training.run()
     y = torch.cat([batch.y for batch in loaders["test"]])
     found: dict[str, object] = asdict(job) | {
@@ -137,7 +157,7 @@ def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
         "seconds": time.process_time() - encoded,
         "seconds before": encoded - start,
     }
-    if job.learner == REACHES:
+    if learner.max_atoms and learner.cutoff is None:
         found["reach"] = reaches(training.average.module, loaders["test"])
     return found
 
@@ -151,10 +171,11 @@ def make_model(learner: str, config: Config) -> nn.Module:
     return SiteNet(config.model)
 
 
-def make_loaders(job: Job, all_orders: int, config: Config) -> Loaders:
+def make_loaders(job: Job, all_orders: int, config: Config, max_atoms: int) -> Loaders:
     """Return batches of the parts; validation and test are those of all the data."""
     data, loaders = config.data, {}
-    groups, known = graphs(job.learner, all_orders), crystals(all_orders)
+    model, known = job.learner.partition(",")[0], crystals(all_orders)
+    groups = graphs(all_orders, model, max_atoms)
     splits = split_crystals(
         len(groups), data.test_fraction, data.val_fraction, job.seed
     )

@@ -84,17 +84,29 @@ def print_table(rows: Sequence[Row], learners: Sequence[str]) -> None:
 
 
 def _print_reaches(rows: Sequence[Row]) -> None:
+    """Print the long-range coefficients, a line per learner that attends to all."""
     most = max((row["orders"] for row in rows), default=0)
-    for task in TASKS:
-        for row in rows:
-            if row["task"] == task and "reach" in row and row["orders"] == most:
-                side, reach = np.array(row["reach"]).T
-                r = np.corrcoef(side, reach)[0, 1]
-                print(
-                    f"\n{task}, seed {row['seed']}: long-range coefficient "
-                    f"{reach.mean():.3f} ± {reach.std():.3f} A over {len(reach)} test "
-                    f"crystals, correlation with the cube root of the volume {r:.2f}"
-                )
+    kept = [row for row in rows if "reach" in row and row["orders"] == most]
+    heads = [f"{task}{what}" for task in TASKS for what in (", A", ", correlation")]
+    print("\n| long-range coefficient | " + " | ".join(heads) + " |")
+    print("|" + "---|" * (len(heads) + 1))
+    for name in dict.fromkeys(row["learner"] for row in kept):
+        cells = []
+        for task in TASKS:
+            of = (row for row in kept if (row["learner"], row["task"]) == (name, task))
+            points = [np.array(row["reach"]).T for row in of]
+            cells.append(_mean([reach.mean() for _, reach in points]))
+            cells.append(_mean([np.corrcoef(*one)[0, 1] for one in points]))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _most_accurate(rows: Sequence[Row]) -> str:
+    """Return which learner that attends to all has the lowest electrostatic error."""
+    errors: dict[str, list[float]] = {}
+    for row in rows:
+        if "reach" in row and row["task"] == "electrostatic":
+            errors.setdefault(row["learner"], []).append(row["mae"])
+    return min(errors, key=lambda name: statistics.mean(errors[name]), default="")
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -111,9 +123,12 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     most = max((row["orders"] for row in rows), default=0)
     rows = [row for row in rows if row["orders"] == most]
     _draw_errors(errors, rows)
+    learner = _most_accurate(rows)
+    reach.set_title(learner, fontsize=10)
     for task in TASKS:
         color, marker, line = _STYLES[task]
-        points = [p for r in rows if r["task"] == task for p in r.get("reach", [])]
+        of = (r for r in rows if (r["learner"], r["task"]) == (learner, task))
+        points = [point for row in of for point in row["reach"]]
         if points:
             x, y = np.array(points).T
             reach.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)

@@ -113,10 +113,24 @@ def make_loaders(graphs: list[Data], config: Config, seed: int) -> Loaders:
 
 
 class Training:
-    """One model on its way to the lowest validation error."""
+    """One model on its way to the lowest validation error.
 
-    def __init__(self, model: nn.Module, loaders: Loaders, config: Config) -> None:
+    Args:
+        model: Untrained.
+        loaders: Batches of each part.
+        config: What the training and the batches are like.
+        begin: Batches of the first half of the epochs, if they are others.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loaders: Loaders,
+        config: Config,
+        begin: Loaders | None = None,
+    ) -> None:
         self.model, self.loaders, self.config = model, loaders, config.training
+        self.begin = begin or loaders
         y = torch.cat([batch.y for batch in loaders["train"]])
         self.mean, self.spread, self.median = y.mean(), y.std(), y.median()
         self.optimizer = torch.optim.AdamW(
@@ -143,17 +157,19 @@ class Training:
         times, lowest = [], float("inf")
         best = self.average.state_dict()
         for epoch in range(self.config.max_epochs):
-            self.loaders["train"].batch_sampler.set_epoch(epoch)
-            times.append(seconds(self._epoch))
+            half = 2 * epoch < self.config.max_epochs
+            train = (self.begin if half else self.loaders)["train"]
+            train.batch_sampler.set_epoch(epoch)
+            times.append(seconds(lambda one=train: self._epoch(one)))
             error = self.error("val")
             if error < lowest:
                 lowest, best = error, copy.deepcopy(self.average.state_dict())
         self.average.load_state_dict(best)
         return statistics.median(times), self.error("test")
 
-    def _epoch(self) -> None:
+    def _epoch(self, loader: DataLoader) -> None:
         self.model.train()
-        for batch in self.loaders["train"]:
+        for batch in loader:
             self.optimizer.zero_grad()
             target = (batch.y - self.mean) / self.spread
             (self.model(batch) - target).abs().mean().backward()

@@ -84,11 +84,7 @@ def predict(
 
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
-    if output is None and (resume or overwrite):
-        name = "--resume" if resume else "--overwrite"
-        raise typer.BadParameter(f"{name} needs the --output file of the prediction")
-    if resume and overwrite:
-        raise typer.BadParameter("give either --resume or --overwrite, not both")
+    _check_options(output, resume=resume, overwrite=overwrite)
     from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.errors import DataError
@@ -132,6 +128,14 @@ def predict(
     if not ledger.used:
         raise typer.Exit(1)
     end(ledger, strict=strict)
+
+
+def _check_options(output: Path | None, *, resume: bool, overwrite: bool) -> None:
+    if output is None and (resume or overwrite):
+        name = "--resume" if resume else "--overwrite"
+        raise typer.BadParameter(f"{name} needs the --output file of the prediction")
+    if resume and overwrite:
+        raise typer.BadParameter("give either --resume or --overwrite, not both")
 
 
 def _watch(source: Source) -> Watch:
