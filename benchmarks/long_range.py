@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -95,13 +96,13 @@ class Job:
     seed: int
 
 
-def all_jobs(orders: int, seeds: int) -> list[Job]:
+def all_jobs(learners: Sequence[str], orders: int, seeds: int) -> list[Job]:
     """Return the trainings, those that tell most first."""
     amounts = (orders, 1) if orders > 1 else (1,)
     jobs = []
     for amount in amounts:
         for seed in range(seeds):
-            jobs += [Job(one, t, amount, seed) for one in LEARNERS for t in TASKS]
+            jobs += [Job(one, t, amount, seed) for one in learners for t in TASKS]
     return jobs
 
 
@@ -214,7 +215,7 @@ def work(options: argparse.Namespace, worker: int) -> None:
     """Do every job that falls to this worker and has no result yet."""
     torch.set_num_threads(1)
     results = Results(options.output, worker)
-    jobs = all_jobs(options.orders, options.seeds)
+    jobs = all_jobs(options.learners, options.orders, options.seeds)
     for job in jobs[worker :: options.workers]:
         if not results.has(asdict(job), options.epochs):
             found = run(job, options.orders, options.epochs)
@@ -234,7 +235,7 @@ def main() -> None:
     if not options.show:
         context = multiprocessing.get_context("spawn")
         workers = [
-            context.Process(target=work, args=(options, number))
+            context.Process(target=work, args=(options, number), daemon=True)
             for number in range(options.workers)
         ]
         for one in workers:
@@ -253,6 +254,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--orders", type=int, default=4, help="of each geometry")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=[*LEARNERS])
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, default=Path("runs/long_range"))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,9 @@ def test_settings_seed_and_preset_reach_the_run(sitenet, crystals, small, tmp_pa
     assert config["model"]["heads"] == 2
 
 
-def test_resume_takes_the_settings_of_the_run(run, sitenet):
-    words = ["--output", run, "--resume", "--set", "training.max_epochs=3", "--json"]
+def test_resume_takes_the_settings_of_the_run(run, sitenet, tmp_path):
+    own = shutil.copytree(run, tmp_path / "run")  # others read the run as it is
+    words = ["--output", own, "--resume", "--set", "training.max_epochs=3", "--json"]
     done = sitenet("train", *words)
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["epochs"] == 3
