@@ -146,7 +146,8 @@ def _report(result: RunResult, folds: int | None) -> None:
         typer.echo(f"Note: {note}")
     failed = result.ledger.failed
     if failed:
-        typer.echo(f"{failed} inputs could not be used: {folder / 'failures.csv'}")
+        inputs = "1 input" if failed == 1 else f"{failed} inputs"
+        typer.echo(f"{inputs} could not be used: {folder / 'failures.csv'}")
     typer.echo(f"Run folder: {folder}")
     typer.echo(f"Figures: {folder / 'figures'}")
 

@@ -88,12 +88,12 @@ def _draw_roc(
 
     axes.plot((0, 1), (0, 1), color=GREY, ls="--", lw=1)
     which = [1] if len(target.classes) == 2 else range(len(target.classes))
-    for k in list(which)[:_MOST_CURVES]:
+    for place, k in enumerate(list(which)[:_MOST_CURVES]):
         if not 0 < (classes == k).sum() < len(classes):
             continue
         false, true, _ = roc_curve(classes == k, found[:, k])
         label = f"{target.classes[k]}: {auc(false, true):.3f}"
-        axes.plot(false, true, ls=_STYLES[k % 4], label=label)
+        axes.plot(false, true, ls=_STYLES[place % 4], label=label)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, title="area under the curve", title_fontsize=8)
     axes.set(xlabel="share of others taken for it", ylabel="share recognised")
