@@ -128,7 +128,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     for task in TASKS:
         color, marker, line = _STYLES[task]
         of = (r for r in rows if (r["learner"], r["task"]) == (learner, task))
-        points = [point for row in of for point in row["reach"]]
+        points = [point for row in of for point in row.get("reach", ())]
         if points:
             x, y = np.array(points).T
             reach.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)
