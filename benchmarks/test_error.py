@@ -1,6 +1,7 @@
 """Test error of a preset on bundled data, as the mean over seeds with spread.
 
 Each seed draws its own split, weights and batches; the test part decides nothing.
+A table that was stopped goes on where it was; times count from there.
 Every ``--vary`` adds a dimension to the table:
 
     python benchmarks/test_error.py
@@ -17,6 +18,7 @@ import argparse
 import itertools
 import statistics
 import time
+import zlib
 from pathlib import Path
 
 from machine import describe_machine
@@ -75,8 +77,10 @@ def row(
     target = config.data.targets[0]
     for seed in seeds:
         seeded = override(config, [f"training.seed={seed}", f"data.split_seed={seed}"])
-        name = "-".join([*combination, f"seed{seed}-{time.time_ns()}"])
-        found = train(seeded, output / name).metrics["targets"][target]
+        digest = f"{zlib.crc32(repr(seeded).encode()):08x}"
+        folder = output / "-".join([*combination, f"seed{seed}", digest])
+        run = train(seeded, folder, resume=(folder / "config.yaml").is_file())
+        found = run.metrics["targets"][target]
         errors["model"].append(found["test"]["mae"])
         for baseline in ("composition", "mean"):
             error = found["baselines"][baseline]["test"]["mae"]

@@ -7,8 +7,8 @@ import os
 import pickle
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -73,7 +73,8 @@ class Cluster:
                     return
                 yield from map(open_answer, laps.popleft().answers())
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=False)
+            _abandon(laps)
 
     def _num_workers(self) -> int:
         import ray
@@ -119,17 +120,33 @@ class _Lap:
                     ) from error
                 self._begin()
 
+    def abandon(self) -> Future[dict[str, Any]]:
+        """Let Ray end the dataset as soon as its first row is there; that is returned.
+
+        Before, the iterator is at work in another thread and cannot be closed.
+        """
+        self._first.add_done_callback(lambda _: self._rows.close())
+        return self._first
+
     def _begin(self) -> None:
         """Let Ray begin in the background: it does so when a row is asked for."""
         self._rows = _rows(self._task, self._blocks, self._workers)
         self._first: Future[dict[str, Any]] = self._threads.submit(next, self._rows)
 
 
+def _abandon(laps: Iterable[_Lap]) -> None:
+    """End datasets that nobody waits for, while there is a cluster that can.
+
+    Ray's threads go on asking when it is shut down, and it then starts a new cluster.
+    """
+    wait([lap.abandon() for lap in laps], timeout=_PATIENCE)
+
+
 def _rows(
     task: Callable[[dict[str, Any]], dict[str, Any]],
     blocks: Iterable[bytes],
     workers: int | None,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield the rows that a dataset of these blocks is mapped to."""
     import ray
 

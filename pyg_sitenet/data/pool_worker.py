@@ -29,7 +29,10 @@ def serve(
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     try:
-        with open(os.devnull, "w", encoding="ascii") as nowhere, suppress(OSError):
+        with (
+            open(os.devnull, "w", encoding="ascii") as nowhere,
+            suppress(OSError, EOFError),  # the parent is gone
+        ):
             connection.send_bytes(READY)
             while _is_asked(connection, parent):
                 for item in connection.recv():
