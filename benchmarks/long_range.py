@@ -2,11 +2,12 @@
 
 Two energies of the same crystals (``charged_crystals.py``): the electrostatic one,
 which has no cutoff, and a control that ends at 5 angstrom. Site-Net learns each with
-N = 50, 100 and 500, with N = 500 after a first half with 100, and with N = 500 but
-attention cut off at 5 angstrom; CGCNN and SchNet of PyTorch Geometric learn them beside
-it, from the same crystals, split, batches, loss, optimiser, schedule and number of
-steps, whatever the amount of data. The parts of a split share no geometry. The weights
-with the lowest validation error are tested.
+N = 50, 100 and 500 from an attention that falls with the distance at first, with
+N = 500 from one that does not, and with N = 500 but attention cut off at 5 angstrom;
+CGCNN and SchNet of PyTorch Geometric learn them beside it, from the same crystals,
+split, batches, loss, optimiser, schedule and number of steps, whatever the amount of
+data. The parts of a split share no geometry. The weights with the lowest validation
+error are tested.
 
 Results are kept as they come; the same command goes on where it was stopped, and
 ``--show`` prints the table and draws the figure of what there is:
@@ -36,9 +37,10 @@ from other_models import Loaders, Training
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
+from torch_geometric.utils import scatter
 
 from pyg_sitenet import SiteNet, encode_structure
-from pyg_sitenet.analysis import long_range_coefficient
+from pyg_sitenet.analysis.long_range import largest_reach
 from pyg_sitenet.config import Config, load_preset, override
 from pyg_sitenet.data import BudgetBatchSampler, split_crystals
 from pyg_sitenet.transforms import MergeEquivalent
@@ -67,19 +69,19 @@ class Learner(NamedTuple):
     Attributes:
         max_atoms: N; 0 for the models that see neighbours alone.
         cutoff: Of the attention, angstrom.
-        begin: N in the first half of the training, if it is another.
+        decay: Over which attention falls before it has learnt otherwise, angstrom.
     """
 
     max_atoms: int = 0
     cutoff: float | None = None
-    begin: int | None = None
+    decay: float | None = 2.0
 
 
 LEARNERS = {
     "Site-Net, N = 50": Learner(50),
     "Site-Net, N = 100": Learner(100),
     "Site-Net, N = 500": Learner(500),
-    "Site-Net, N = 500, begun with 100": Learner(500, begin=100),
+    "Site-Net, N = 500, no decay at first": Learner(500, decay=None),
     "Site-Net, N = 500, attention within 5 A": Learner(500, cutoff=5.0),
     "CGCNN, 12 neighbours within 8 A": Learner(),
     "SchNet, 32 neighbours within 10 A": Learner(),
@@ -137,17 +139,15 @@ def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
             *SMALL,
             f"data.max_atoms={learner.max_atoms or 100}",
             f"training.max_epochs={passes}",
+            f"model.distance_cutoff={learner.cutoff or 'null'}",
+            f"model.attention_decay={learner.decay or 'null'}",
         ],
     )
-    config = override(config, [f"model.distance_cutoff={learner.cutoff or 'null'}"])
     torch.manual_seed(job.seed)
     model = make_model(job.learner, config)
     loaders = make_loaders(job, all_orders, config, learner.max_atoms)
-    begin = loaders
-    if learner.begin:
-        begin = make_loaders(job, all_orders, config, learner.begin)
     encoded = time.process_time()
-    training = Training(model, loaders, config, begin=begin)
+    training = Training(model, loaders, config)
     _, error = training.run()
     y = torch.cat([batch.y for batch in loaders["test"]])
     found: dict[str, object] = asdict(job) | {
@@ -201,14 +201,30 @@ def make_loaders(job: Job, all_orders: int, config: Config, max_atoms: int) -> L
 
 
 @torch.no_grad()
-def reaches(model: SiteNet, loader: DataLoader) -> list[tuple[float, float]]:
-    """Return cube root of the volume and long-range coefficient of each crystal."""
+def reaches(model: SiteNet, loader: DataLoader) -> list[list[float]]:
+    """Return what attention of the last block reaches, a row for each crystal.
+
+    Its long-range coefficient, the mean distance that a head attends to, and the cube
+    root of its volume, all in angstrom.
+    """
     found = []
     for batch in loader:
-        side = batch.volume ** (1 / 3)
-        coefficient = long_range_coefficient(model.eval(), batch)
-        found += zip(side.tolist(), coefficient.tolist(), strict=True)
-    return [(round(side, 3), round(reach, 4)) for side, reach in found]
+        attention = model.eval().attention(batch)
+        receiver, copies = attention.edge_index[1], batch.site_multiplicity
+        last = attention.weights[-1].mean(dim=1) * copies[receiver]
+        total = scatter(last * attention.edge_attr[:, 0], batch.batch[receiver])
+        found.append(
+            torch.stack(
+                [
+                    largest_reach(attention, batch.batch)[:, -1].sum(dim=-1),
+                    total / scatter(copies.to(total.dtype), batch.batch),
+                    batch.volume ** (1 / 3),
+                ],
+                dim=1,
+            )
+        )
+    rows: list[list[float]] = torch.cat(found).tolist()
+    return [[round(number, 4) for number in row] for row in rows]
 
 
 def work(options: argparse.Namespace, worker: int) -> None:

@@ -84,20 +84,28 @@ def print_table(rows: Sequence[Row], learners: Sequence[str]) -> None:
 
 
 def _print_reaches(rows: Sequence[Row]) -> None:
-    """Print the long-range coefficients, a line per learner that attends to all."""
+    """Print how far attention reaches, a line per learner that attends to all."""
     most = max((row["orders"] for row in rows), default=0)
     kept = [row for row in rows if "reach" in row and row["orders"] == most]
-    heads = [f"{task}{what}" for task in TASKS for what in (", A", ", correlation")]
-    print("\n| long-range coefficient | " + " | ".join(heads) + " |")
+    kinds = ("coefficient", "correlation", "mean distance")
+    heads = [f"{task}, {kind}" for kind in kinds for task in TASKS]
+    print("\n| attention of the last block | " + " | ".join(heads) + " |")
     print("|" + "---|" * (len(heads) + 1))
     for name in dict.fromkeys(row["learner"] for row in kept):
         cells = []
-        for task in TASKS:
-            of = (row for row in kept if (row["learner"], row["task"]) == (name, task))
-            points = [np.array(row["reach"]).T for row in of]
-            cells.append(_mean([reach.mean() for _, reach in points]))
-            cells.append(_mean([np.corrcoef(*one)[0, 1] for one in points]))
+        for kind in kinds:
+            for task in TASKS:
+                of = (r for r in kept if (r["learner"], r["task"]) == (name, task))
+                cells.append(_mean([_reach(row["reach"], kind) for row in of]))
         print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _reach(points: Sequence[Sequence[float]], kind: str) -> float:
+    """Return the mean over the crystals, or the correlation with their size."""
+    coefficient, distance, side = np.array(points).T
+    if kind == "correlation":
+        return float(np.corrcoef(side, coefficient)[0, 1])
+    return float((coefficient if kind == "coefficient" else distance).mean())
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
@@ -130,7 +138,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         of = (r for r in rows if (r["learner"], r["task"]) == (learner, task))
         points = [point for row in of for point in row.get("reach", ())]
         if points:
-            x, y = np.array(points).T
+            y, _, x = np.array(points).T
             reach.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)
             ends = np.array([x.min(), x.max()])
             reach.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), line, color=color)

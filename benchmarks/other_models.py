@@ -119,18 +119,10 @@ class Training:
         model: Untrained.
         loaders: Batches of each part.
         config: What the training and the batches are like.
-        begin: Batches of the first half of the epochs, if they are others.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        loaders: Loaders,
-        config: Config,
-        begin: Loaders | None = None,
-    ) -> None:
+    def __init__(self, model: nn.Module, loaders: Loaders, config: Config) -> None:
         self.model, self.loaders, self.config = model, loaders, config.training
-        self.begin = begin or loaders
         y = torch.cat([batch.y for batch in loaders["train"]])
         self.mean, self.spread, self.median = y.mean(), y.std(), y.median()
         self.optimizer = torch.optim.AdamW(
@@ -157,8 +149,7 @@ class Training:
         times, lowest = [], float("inf")
         best = self.average.state_dict()
         for epoch in range(self.config.max_epochs):
-            half = 2 * epoch < self.config.max_epochs
-            train = (self.begin if half else self.loaders)["train"]
+            train = self.loaders["train"]
             train.batch_sampler.set_epoch(epoch)
             times.append(seconds(lambda one=train: self._epoch(one)))
             error = self.error("val")

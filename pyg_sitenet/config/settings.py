@@ -154,6 +154,12 @@ class ModelConfig(_Settings):
     distance_cutoff: float | None = Field(
         None, gt=0, description="Angstrom; pairs beyond it are left out."
     )
+    attention_decay: float | None = Field(
+        None,
+        ge=0.5,
+        description="Angstrom over which attention falls to 1/e before it has learnt "
+        "otherwise: so many atoms are easier to learn from.",
+    )
     top_k: int | None = Field(
         None, ge=1, description="Keep the k largest logits of each site and head."
     )

@@ -178,6 +178,17 @@ class SiteNet(Pretrained):
             counts = [None if count is None else count[near] for count in counts]
         return Pairs(edge_index, edge_attr, *counts)
 
+    def _counts(self, pairs: Pairs) -> Tensor | None:
+        """Return how much each pair counts in the softmax, whatever was learnt."""
+        total, decay = pairs.total_weight(), self.config.attention_decay
+        if decay is None:
+            return total
+        distance = pairs.edge_attr[:, 0]
+        if pairs.kinds is not None:
+            distance = distance[pairs.kinds.of_pair]
+        near = torch.exp(-distance / decay)
+        return near if total is None else total * near
+
     def _may_group(self, pairs: Pairs) -> bool:
         """Whether nobody looks at single pairs: for gradients, masks or a trace."""
         return not (
@@ -202,7 +213,7 @@ class SiteNet(Pretrained):
         """
         edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
-        count, kinds = pairs.total_weight(), pairs.kinds
+        count, kinds = self._counts(pairs), pairs.kinds
         for block in self.blocks:
             result = block(
                 x,

@@ -5,6 +5,7 @@ import torch
 from ase.build import bulk
 from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch
+from torch_geometric.utils import scatter
 
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.encode import encode_structure
@@ -59,6 +60,7 @@ def test_paper_preset_has_the_published_size():
         {"output": "clamp"},
         {"top_k": 3},
         {"distance_cutoff": 3.0},
+        {"attention_decay": 2.0},
         {"share_value_network": False},
         {"blocks": 1},
         {"blocks": 3},
@@ -96,6 +98,21 @@ def test_cutoff_leaves_the_pairs_within_it(batch):
     cut = batch.clone()
     cut.edge_index, cut.edge_attr = pairs.edge_index, pairs.edge_attr
     torch.testing.assert_close(model(cut), model(batch))
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_attention_that_knows_nothing_else_decays_with_the_distance(rutile, merge):
+    model = SiteNet(SMALL.model_copy(update={"attention_decay": 2.0})).double().eval()
+    data = encode_structure(rutile, max_atoms=50, dtype=torch.float64)
+    torch.testing.assert_close(model(MergeEquivalent()(data)), model(data))
+    for block in model.blocks:
+        torch.nn.init.zeros_(block.logits[-1].weight)
+    data = MergeEquivalent()(data) if merge else data
+    expected = torch.exp(-data.edge_attr[:, 0] / 2)
+    expected *= data.edge_multiplicity if merge else 1
+    expected /= scatter(expected, data.edge_index[1])[data.edge_index[1]]
+    for alpha in model.attention(data).weights:
+        torch.testing.assert_close(alpha, expected.unsqueeze(1).expand_as(alpha))
 
 
 def test_attention_sums_to_one_per_site_and_head(batch):
