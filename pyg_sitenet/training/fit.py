@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from pyg_sitenet.config import TrainingConfig
@@ -115,8 +116,8 @@ def _make_callbacks(
     if progress:
         callbacks.append(EpochProgress())
     if config.ema_decay > 0:
-        average = EMAWeightAveraging(decay=config.ema_decay, use_buffers=False)
-        callbacks.append(average)
+        decay = get_ema_multi_avg_fn(config.ema_decay)
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))
     return [*callbacks, Checkpoints(folder, history, interruption, config)]
 
 

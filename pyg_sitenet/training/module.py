@@ -114,6 +114,8 @@ class SiteNetModule(LightningModule):
             weight_decay=config.weight_decay,
             eps=config.eps,
             amsgrad=config.amsgrad,
+            # One call for all weights; mixed precision scales gradients in between.
+            fused=config.precision == "float32",
         )
         scheduler = LambdaLR(
             optimizer, lambda step: learning_rate_factor(config, step, per_epoch)
