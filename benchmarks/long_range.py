@@ -29,7 +29,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from charged_crystals import TASKS, ChargedCrystal, charged_crystals
+from charged_crystals import (
+    CONTROL_CUTOFF,
+    TASKS,
+    ChargedCrystal,
+    charged_crystals,
+)
 from long_range_results import Results, draw, print_table, print_truth
 from machine import describe_machine
 from neighbour_models import CGCNN, PeriodicSchNet, make_neighbour_graph
@@ -37,10 +42,10 @@ from other_models import Loaders, Training
 from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
-from torch_geometric.utils import scatter
 
 from pyg_sitenet import SiteNet, encode_structure
-from pyg_sitenet.analysis.long_range import largest_reach
+from pyg_sitenet.analysis import long_range_coefficient
+from pyg_sitenet.analysis.attribution import pair_gradients
 from pyg_sitenet.config import Config, load_preset, override
 from pyg_sitenet.data import BudgetBatchSampler, split_crystals
 from pyg_sitenet.transforms import MergeEquivalent
@@ -200,31 +205,22 @@ def make_loaders(job: Job, all_orders: int, config: Config, max_atoms: int) -> L
     return loaders
 
 
-@torch.no_grad()
 def reaches(model: SiteNet, loader: DataLoader) -> list[list[float]]:
-    """Return what attention of the last block reaches, a row for each crystal.
+    """Return how far each crystal's prediction reaches, a row for each.
 
-    Its long-range coefficient, the mean distance that a head attends to, and the cube
-    root of its volume, all in angstrom.
+    Its long-range coefficient and the cube root of its volume, in angstrom, and the
+    share of pairs beyond 5 angstrom in what distances do to the prediction: in the sum
+    of the sizes of their gradients, times the distance.
     """
     found = []
     for batch in loader:
-        attention = model.eval().attention(batch)
-        receiver, copies = attention.edge_index[1], batch.site_multiplicity
-        last = attention.weights[-1].mean(dim=1) * copies[receiver]
-        total = scatter(last * attention.edge_attr[:, 0], batch.batch[receiver])
-        found.append(
-            torch.stack(
-                [
-                    largest_reach(attention, batch.batch)[:, -1].sum(dim=-1),
-                    total / scatter(copies.to(total.dtype), batch.batch),
-                    batch.volume ** (1 / 3),
-                ],
-                dim=1,
-            )
-        )
-    rows: list[list[float]] = torch.cat(found).tolist()
-    return [[round(number, 4) for number in row] for row in rows]
+        coefficients = long_range_coefficient(model.eval(), batch).tolist()
+        for data, reach in zip(batch.to_data_list(), coefficients, strict=True):
+            distance = data.edge_attr[:, 0]
+            pull = pair_gradients(model, data).distance[:, 0].abs() * distance
+            far = float(pull[distance > CONTROL_CUTOFF].sum() / pull.sum())
+            found.append([reach, float(data.volume) ** (1 / 3), far])
+    return [[round(number, 4) for number in row] for row in found]
 
 
 def work(options: argparse.Namespace, worker: int) -> None:

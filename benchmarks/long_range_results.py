@@ -16,6 +16,13 @@ BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
 _STYLES = {"electrostatic": (BLUE, "o", "-"), "control": (VERMILION, "s", "--")}
 _JOB = ("learner", "task", "orders", "seed")
 
+# Of each crystal: long-range coefficient, cube root of the volume, far share.
+_KINDS = {
+    "coefficient, A": lambda reach, _side, _far: float(reach.mean()),
+    "its correlation": lambda reach, side, _far: float(np.corrcoef(side, reach)[0, 1]),
+    "share beyond 5 A": lambda _reach, _side, far: float(far.mean()),
+}
+
 Row = Mapping[str, Any]
 
 
@@ -84,28 +91,19 @@ def print_table(rows: Sequence[Row], learners: Sequence[str]) -> None:
 
 
 def _print_reaches(rows: Sequence[Row]) -> None:
-    """Print how far attention reaches, a line per learner that attends to all."""
+    """Print how far predictions reach, a line per learner that attends to all."""
     most = max((row["orders"] for row in rows), default=0)
     kept = [row for row in rows if "reach" in row and row["orders"] == most]
-    kinds = ("coefficient", "correlation", "mean distance")
-    heads = [f"{task}, {kind}" for kind in kinds for task in TASKS]
-    print("\n| attention of the last block | " + " | ".join(heads) + " |")
+    heads = [f"{kind}, {task}" for kind in _KINDS for task in TASKS]
+    print("\n| reach | " + " | ".join(heads) + " |")
     print("|" + "---|" * (len(heads) + 1))
     for name in dict.fromkeys(row["learner"] for row in kept):
         cells = []
-        for kind in kinds:
+        for reach in _KINDS.values():
             for task in TASKS:
                 of = (r for r in kept if (r["learner"], r["task"]) == (name, task))
-                cells.append(_mean([_reach(row["reach"], kind) for row in of]))
+                cells.append(_mean([reach(*np.array(row["reach"]).T) for row in of]))
         print(f"| {name} | {' | '.join(cells)} |")
-
-
-def _reach(points: Sequence[Sequence[float]], kind: str) -> float:
-    """Return the mean over the crystals, or the correlation with their size."""
-    coefficient, distance, side = np.array(points).T
-    if kind == "correlation":
-        return float(np.corrcoef(side, coefficient)[0, 1])
-    return float((coefficient if kind == "coefficient" else distance).mean())
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
@@ -125,28 +123,35 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Draw error against reach, and the long-range coefficient of both tasks."""
-    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
-    errors, reach = figure.subplots(1, 2)
+    """Draw the errors, and how far the best learner reaches in both tasks."""
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    errors, *reaches = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
     most = max((row["orders"] for row in rows), default=0)
     rows = [row for row in rows if row["orders"] == most]
     _draw_errors(errors, rows)
     learner = _most_accurate(rows)
-    reach.set_title(learner, fontsize=10)
+    names = ("long-range coefficient [Å]", "share of pairs beyond 5 Å")
+    for axes, name, column in zip(reaches, names, (0, 2), strict=True):
+        _draw_reach(axes, [row for row in rows if row["learner"] == learner], column)
+        axes.set_ylabel(name)
+    figure.suptitle(f"right: {learner}", fontsize=10)
+    figure.savefig(path, dpi=150)
+
+
+def _draw_reach(axes: Any, rows: Sequence[Row], column: int) -> None:  # noqa: ANN401
     for task in TASKS:
         color, marker, line = _STYLES[task]
-        of = (r for r in rows if (r["learner"], r["task"]) == (learner, task))
-        points = [point for row in of for point in row.get("reach", ())]
-        if points:
-            y, _, x = np.array(points).T
-            reach.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)
+        of = (row for row in rows if row["task"] == task)
+        points = np.array([point for row in of for point in row.get("reach", ())])
+        if len(points):
+            x, y = points[:, 1], points[:, column]
+            axes.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)
             ends = np.array([x.min(), x.max()])
-            reach.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), line, color=color)
-    reach.set_xlabel("cube root of the cell's volume [Å]")
-    reach.set_ylabel("long-range coefficient [Å]")
-    if reach.get_legend_handles_labels()[0]:
-        reach.legend(fontsize=8)
-    figure.savefig(path, dpi=150)
+            axes.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), line, color=color)
+    axes.set_xlabel("cube root of the cell's volume [Å]")
+    axes.set_ylim(bottom=0)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8)
 
 
 def _draw_errors(axes: Any, rows: Sequence[Row]) -> None:  # noqa: ANN401 - Axes
