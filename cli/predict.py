@@ -169,10 +169,12 @@ def _show(
     else:
         spread, level = predictor.orders, predictor.level
         rows = [file_row(one, description, with_spread=spread) for one in predictions]
+        *headings, _ = file_headings(description, with_spread=spread, level=level)
         if rows:
-            show_table(
-                file_headings(description, with_spread=spread, level=level), rows
-            )
+            show_table(headings, [row[:-1] for row in rows])
+        for one in predictions:
+            for warning in one.warnings:  # too long for a column
+                typer.echo(f"warning: {one.id}: {warning}")
         if statistics:
             _show_statistics(_statistics_of(predictions, predictor))
     return ledger

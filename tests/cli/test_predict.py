@@ -75,6 +75,16 @@ def test_element_the_model_has_not_seen_is_a_warning_in_the_row(sitenet, run, tm
     assert "never seen Xe" in found["warnings"][0]
 
 
+def test_warnings_follow_the_table_on_the_screen(sitenet, run, tmp_path):
+    bulk("Xe", "fcc", a=6.2).write(tmp_path / "xenon.cif")
+    found = sitenet("predict", run, EXAMPLES / "NaCl.cif", tmp_path / "xenon.cif")
+    table, _, after = found.stdout.partition("\nwarning: ")
+    assert "NaCl" in table
+    assert "never seen" not in table
+    assert after.startswith("xenon: ")
+    assert "never seen Xe" in after
+
+
 def test_rows_with_warnings_are_counted(sitenet, run, tmp_path):
     bulk("Xe", "fcc", a=6.2).write(tmp_path / "xenon.cif")
     output = tmp_path / "gaps.csv"
