@@ -8,6 +8,7 @@ Random crystals of low symmetry (nothing to merge), paper preset, float32. The w
 measured by turns in one process; the smallest of the repeats counts (CPU time where
 there is one thread, so that what other processes do meanwhile counts less). Memory is
 what one training step adds to the largest resident set of a fresh process (Linux).
+Where torch-scatter is installed, both paths run with it and without.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch_geometric.typing
 from dense_reference import dense_forward
 from torch import Tensor
 from torch_geometric.data import Batch, Data
@@ -30,6 +32,7 @@ from pyg_sitenet.nn.kernels import load_kernels
 ATOMS = 500
 SITES = 20
 SWITCH = "PYG_SITENET_NATIVE"
+HAS_SCATTER = torch_geometric.typing.WITH_TORCH_SCATTER
 
 
 def random_batch(num_pairs: int) -> Batch:
@@ -56,7 +59,8 @@ def random_batch(num_pairs: int) -> Batch:
 def candidates(model: SiteNet, batch: Batch) -> dict[str, Callable[[], Tensor]]:
     """Return the ways to the same outputs."""
 
-    def run(*, fused: bool, native: bool = True) -> Tensor:
+    def run(*, fused: bool, native: bool = True, scatter: bool = False) -> Tensor:
+        torch_geometric.typing.WITH_TORCH_SCATTER = scatter
         for block in model.blocks:
             block.fused = fused
         if os.environ.get(SWITCH) != str(int(native)):
@@ -64,12 +68,16 @@ def candidates(model: SiteNet, batch: Batch) -> dict[str, Callable[[], Tensor]]:
             load_kernels.cache_clear()
         return model.raw_output(batch)
 
-    return {
+    ways = {
         "dense": lambda: dense_forward(model, batch),
         "message passing": lambda: run(fused=False),
         "fused, eager": lambda: run(fused=True, native=False),
         "fused, compiled": lambda: run(fused=True),
     }
+    if HAS_SCATTER:
+        ways["message passing, torch-scatter"] = lambda: run(fused=False, scatter=True)
+        ways["fused, compiled, torch-scatter"] = lambda: run(fused=True, scatter=True)
+    return ways
 
 
 def floor_per_pair() -> str:
@@ -153,7 +161,7 @@ def main() -> None:
                 d / t for d, t in zip(times["dense"], (forward, both), strict=True)
             ]
             print(
-                f"{name:16s} forward {forward:6.2f} ({ratios[0]:4.1f}x)"
+                f"{name:30s} forward {forward:6.2f} ({ratios[0]:4.1f}x)"
                 f"   with backward {both:6.2f} ({ratios[1]:4.1f}x)"
             )
     print("\nMemory of a training step: MB, kB a pair")
@@ -161,7 +169,7 @@ def main() -> None:
         pairs = options.memory_pairs if name.startswith("fused") else options.pairs
         grown = memory_of_step(name, pairs)
         print(
-            f"{name:16s} {pairs:8d} pairs {grown:8.0f} MB {1024 * grown / pairs:6.2f}"
+            f"{name:30s} {pairs:8d} pairs {grown:8.0f} MB {1024 * grown / pairs:6.2f}"
         )
 
 
