@@ -20,8 +20,8 @@ from pyg_sitenet.nn.chunk_activations import Activation
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_CHUNK = 2**24
-KEPT = 2**24
-"""Numbers that a layer keeps for its backward pass: 64 MB in float32."""
+KEPT = 2**23
+"""Numbers that a layer keeps for its backward pass: 32 MB in float32."""
 
 
 class Terms(NamedTuple):
