@@ -17,7 +17,7 @@ from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training import SiteNetModule
-from pyg_sitenet.training.nonfinite import NonFiniteGuard
+from pyg_sitenet.training.nonfinite import NonFiniteGuard, _are_finite
 
 
 def _graph(name: str, y: float) -> Data:
@@ -82,3 +82,12 @@ def test_count_of_skipped_steps_is_part_of_a_checkpoint() -> None:
     guard = NonFiniteGuard(TrainingConfig())
     guard.load_state_dict({"num_skipped": 3})
     assert guard.state_dict() == {"num_skipped": 3}
+
+
+def test_large_gradients_are_finite_though_their_norm_is_not():
+    large = torch.full((4,), 1e30)
+    assert torch.nn.utils.get_total_norm([large]).isinf()
+    assert _are_finite([large])
+    assert not _are_finite([large, torch.tensor([torch.inf])])
+    assert not _are_finite([torch.tensor([torch.nan])])
+    assert _are_finite([])
