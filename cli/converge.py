@@ -6,12 +6,15 @@ import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Data, Json, Model
 from .tables import counted, show_table
+
+if TYPE_CHECKING:
+    from pyg_sitenet.analysis.converge import ConvergenceReport
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
@@ -82,6 +85,10 @@ def converge(
         else dict.fromkeys(description.outputs, tolerance),
         max_pairs=max_pairs,
     )
+    _tell(report, output, as_json)
+
+
+def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
     skipped = Counter(report.found.skipped["reason"])
     used = report.found.steps["id"].nunique()
     typer.echo(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)

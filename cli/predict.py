@@ -87,9 +87,8 @@ def predict(
     _check_options(output, resume=resume, overwrite=overwrite)
     from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.sources import open_source
-    from pyg_sitenet.errors import DataError
     from pyg_sitenet.prediction import load_predictor, predict_to_file
-    from pyg_sitenet.prediction.result_files import check_not_input, failures_file
+    from pyg_sitenet.prediction.result_files import check_not_input
 
     predictor = load_predictor(
         model,
@@ -122,6 +121,14 @@ def predict(
             _say_where(output, ledger, as_json, statistics)
     if output is not None and statistics:
         _write_statistics(output, predictor, as_json)
+    _end(inputs, output, ledger, strict)
+
+
+def _end(inputs: list[str], output: Path | None, ledger: Ledger, strict: bool) -> None:
+    """Tell the counts, and fail if nothing was predicted."""
+    from pyg_sitenet.errors import DataError
+    from pyg_sitenet.prediction.result_files import failures_file
+
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
         raise DataError(f"{', '.join(inputs)}: no crystal in it; name other inputs")

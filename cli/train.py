@@ -84,15 +84,7 @@ def train(
 
     Example: sitenet train my_crystals/ --target band_gap --output runs/gap
     """
-    several = bool({devices, nodes} - {None, 1})
-    wrong = {
-        "--resume needs the --output folder of the run": resume and output is None,
-        "several devices need an --output folder": several and output is None,
-        "--folds trains each fold on one device": several and folds is not None,
-    }
-    for usage, is_so in wrong.items():
-        if is_so:
-            raise typer.BadParameter(usage)
+    _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
     from pyg_sitenet.training.folds import cross_validate
     from pyg_sitenet.training.train import train as train_model
 
@@ -118,6 +110,25 @@ def train(
         _report(result, folds)
     report(result.ledger, "used", result.folder / "failures.csv")
     end(result.ledger, strict=strict)
+
+
+def _check(
+    output: Path | None,
+    *,
+    resume: bool,
+    folds: int | None,
+    devices: int | None,
+    nodes: int | None,
+) -> None:
+    several = bool({devices, nodes} - {None, 1})
+    wrong = {
+        "--resume needs the --output folder of the run": resume and output is None,
+        "several devices need an --output folder": several and output is None,
+        "--folds trains each fold on one device": several and folds is not None,
+    }
+    for usage, is_so in wrong.items():
+        if is_so:
+            raise typer.BadParameter(usage)
 
 
 def _report(result: RunResult, folds: int | None) -> None:

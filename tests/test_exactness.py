@@ -146,6 +146,13 @@ def test_many_bundled_crystals(dense_forward, chunk, max_atoms, dtype):
         assert_equal(model, dense_forward, *graphs, entry.id)
 
 
+def test_long_sums_keep_their_digits(dense_forward):
+    # Adding up hundreds of pairs one after the other took this one beyond the bound.
+    entry = next(entry for entry in chosen_entries() if entry.id == "mp-7467")
+    graphs = grouped_and_merged(entry.read().structure, 500, torch.float32)
+    assert_equal(untrained("paper", torch.float32), dense_forward, *graphs, entry.id)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_merged_crystals_in_one_batch(dense_forward, dtype):
     graphs = [

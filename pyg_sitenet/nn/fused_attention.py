@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import scatter, softmax
+from torch_geometric.utils import scatter
 
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.chunked_layer import (
@@ -22,6 +22,9 @@ from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 from pyg_sitenet.nn.native_layer import make_chunked_layer
+
+LANES = 4
+"""Partial sums over a receiver's pairs: a long sum in one place loses digits."""
 
 
 def fused_attention(
@@ -110,9 +113,10 @@ class _FusedAttention(Function):
         if log_multiplicity is not None:
             logits += log_multiplicity.unsqueeze(-1)
         num_receivers = len(terms[0])
-        alpha = softmax(logits, receiver, num_nodes=num_receivers).contiguous()
+        lane = _lanes(receiver)
+        alpha = _softmax(logits, receiver, lane, num_receivers)
         value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        heads = _weighted_sums(value, alpha, copies, receiver, num_receivers, keep)
+        heads = _weighted_sums(value, alpha, copies, lane, num_receivers, keep)
         ctx.save_for_backward(
             rows, kind, index, copies, receiver, weight, alpha, heads, *terms
         )
@@ -160,20 +164,37 @@ def _logits(attention: ChunkedLayer, weight: Tensor, keep: bool) -> Tensor:
     return logits.t().contiguous()
 
 
+def _lanes(receiver: Tensor) -> Tensor:
+    """Return where each pair is added up, ``[E]``: ``LANES`` places a receiver."""
+    turn = torch.arange(len(receiver), device=receiver.device) % LANES
+    return receiver * LANES + turn
+
+
+def _softmax(
+    logits: Tensor, receiver: Tensor, lane: Tensor, num_receivers: int
+) -> Tensor:
+    """Return the softmax over each receiver's pairs, ``[E, H]``."""
+    largest = scatter(logits, receiver, dim_size=num_receivers, reduce="max")
+    alpha: Tensor = (logits - largest[receiver]).exp_()
+    sums = scatter(alpha, lane, dim_size=num_receivers * LANES)
+    sums = sums.view(num_receivers, LANES, -1).sum(1)
+    return alpha.div_(sums[receiver])
+
+
 def _weighted_sums(
     value: ChunkedLayer,
     alpha: Tensor,
     copies: OptTensor,
-    receiver: Tensor,
+    lane: Tensor,
     num_receivers: int,
     keep: bool,
 ) -> Tensor:
     """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
-    sums = value.zero_sums(num_receivers, alpha.size(1))
+    sums = value.zero_sums(num_receivers * LANES, alpha.size(1))
     spans = _spans(value, copies)
     for (_, z), (span, row) in zip(value.forward(keep=keep), spans, strict=True):
-        value.add_heads(z, row, alpha[span], receiver[span], sums)
-    return sums
+        value.add_heads(z, row, alpha[span], lane[span], sums)
+    return sums.view(num_receivers, LANES, *sums.shape[1:]).sum(1)
 
 
 def _value_backward(

@@ -125,24 +125,11 @@ def train(
     chosen = Devices.choose(devices, nodes, accelerator)
     config = complete(config)
     check_config(config)
-    if config.training.members > 1 and chosen.num_processes > 1:
-        raise ConfigError(
-            "an ensemble (training.members) is trained by one process, got "
-            f"{chosen.num_processes}; train it without devices and nodes"
-        )
-    folder = RunFolder(Path(output))
-    if chosen.rank == 0:
-        folder = open_run_folder(output, config, resume=resume)
-    try:
-        data = load_data(config, cache, splits, chosen, progress=progress)
-    except SiteNetError:
-        folder.discard()
-        raise
+    _check_processes(config, chosen)
+    folder, data = _open_run(
+        config, output, splits, chosen, resume=resume, cache=cache, progress=progress
+    )
     ledger = data.dataset.ledger()
-    if chosen.rank == 0:
-        write_config(folder, config)
-        note_environment(folder, chosen)
-        write_failures(folder, data.dataset.failures)
     if config.training.members > 1:
         for k in range(config.training.members):
             _train_member(config, folder, k, splits, cache=cache, progress=progress)
@@ -160,6 +147,40 @@ def train(
         outcome = _outcome(config, data, module, history)
     metrics = finish(folder, module.model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
+
+
+def _check_processes(config: Config, devices: Devices) -> None:
+    if config.training.members > 1 and devices.num_processes > 1:
+        raise ConfigError(
+            "an ensemble (training.members) is trained by one process, got "
+            f"{devices.num_processes}; train it without devices and nodes"
+        )
+
+
+def _open_run(
+    config: Config,
+    output: str | Path,
+    splits: Mapping[str, Sequence[str]] | None,
+    devices: Devices,
+    *,
+    resume: bool,
+    cache: str | Path | None,
+    progress: bool,
+) -> tuple[RunFolder, CrystalDataModule]:
+    """Open the run folder and the data; the first process notes what is used."""
+    folder = RunFolder(Path(output))
+    if devices.rank == 0:
+        folder = open_run_folder(output, config, resume=resume)
+    try:
+        data = load_data(config, cache, splits, devices, progress=progress)
+    except SiteNetError:
+        folder.discard()
+        raise
+    if devices.rank == 0:
+        write_config(folder, config)
+        note_environment(folder, devices)
+        write_failures(folder, data.dataset.failures)
+    return folder, data
 
 
 def _train_member(

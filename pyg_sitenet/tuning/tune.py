@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def tune(
     """
     try:
         import optuna  # noqa: F401
-        import ray
+        import ray  # noqa: F401
     except ImportError as error:
         raise SiteNetError(f"{_MISSING}: {error}") from error
     if not config.data.val_fraction:
@@ -92,17 +93,8 @@ def tune(
     load_dataset(
         config, cache_folder(cache), progress=False
     )  # once, before the trials want it
-    was_running = ray.is_initialized()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if not was_running:
-        ray.init(
-            _address(address),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    try:
-        tuner = _make_tuner(
+    with _cluster(address):
+        results = _make_tuner(
             config,
             folder,
             resume=resume,
@@ -111,12 +103,29 @@ def tune(
             num_trials=num_trials,
             concurrent=concurrent,
             grace_epochs=grace_epochs,
-        )
-        results = tuner.fit()
-    finally:
-        if not was_running:
-            ray.shutdown()
+        ).fit()
     return _write(config, folder, results)
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Be connected to Ray, by the connection there is or one of its own."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(
+        _address(address),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def _address(given: str | None) -> str:
