@@ -104,12 +104,15 @@ class Job:
 
 
 def all_jobs(learners: Sequence[str], orders: int, seeds: int) -> list[Job]:
-    """Return the trainings, those that tell most first."""
-    amounts = (orders, 1) if orders > 1 else (1,)
+    """Return the trainings, those that tell most first.
+
+    What does not learn from all the data is not tried with less of it.
+    """
     jobs = []
-    for amount in amounts:
+    for amount in dict.fromkeys((orders, 1)):
+        some = [one for one in learners if LEARNERS[one].decay or amount == orders]
         for seed in range(seeds):
-            jobs += [Job(one, t, amount, seed) for one in learners for t in TASKS]
+            jobs += [Job(one, t, amount, seed) for one in some for t in TASKS]
     return jobs
 
 
@@ -229,9 +232,10 @@ def work(options: argparse.Namespace, worker: int) -> None:
     results = Results(options.output, worker)
     jobs = all_jobs(options.learners, options.orders, options.seeds)
     for job in jobs[worker :: options.workers]:
-        if not results.has(asdict(job), options.epochs):
+        sees = LEARNERS[job.learner]._asdict()
+        if not results.has(asdict(job) | sees, options.epochs):
             found = run(job, options.orders, options.epochs)
-            results.add(found | {"epochs": options.epochs})
+            results.add(found | sees | {"epochs": options.epochs})
             print(
                 job, f"MAE {found['mae']:.3f}", f"{found['seconds']:.0f} s", flush=True
             )

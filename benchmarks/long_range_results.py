@@ -43,7 +43,7 @@ class Results:
         """Say whether there is a result of this job."""
         wanted = {**job, "epochs": epochs}
         return any(
-            all(row[key] == value for key, value in wanted.items())
+            all(row.get(key) == value for key, value in wanted.items())
             for row in self.all()
         )
 
