@@ -26,7 +26,7 @@ from pyg_sitenet.transforms import MergeEquivalent
 
 HERE = Path(__file__).parent
 REFERENCE = HERE / "reference"
-CASES = list(json.loads((REFERENCE / "predictions.json").read_text())["single"])
+SUPERCELLS = json.loads((REFERENCE / "supercells.json").read_text())
 ATOMS = [50, 100, 500]
 DTYPES = [torch.float32, torch.float64]
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -50,12 +50,11 @@ def chosen_entries():
     return [entries[i] for i in order[:NUM_BUNDLED]]
 
 
-def reference_crystal(case):
-    base = case.partition("/")[0].removesuffix("_oxi")
-    given = json.loads((REFERENCE / "supercells.json").read_text())[base]["input"]
+def reference_crystal(name):
+    given = SUPERCELLS[name.removesuffix("_oxi")]["input"]
     species = [Element.from_Z(z) for z in given["Z"]]
     structure = Structure(given["lattice"], species, given["frac"])
-    if "_oxi" in case:
+    if name.endswith("_oxi"):
         structure.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
     return structure
 
@@ -118,11 +117,11 @@ def assert_equal(model, reference, data, merged, name):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("case", CASES)
-def test_reference_crystals(dense_forward, case, dtype):
-    max_atoms = int(case.partition("/")[2])
-    graphs = grouped_and_merged(reference_crystal(case), max_atoms, dtype)
-    assert_equal(published(dtype), dense_forward, *graphs, case)
+@pytest.mark.parametrize("max_atoms", ATOMS)
+@pytest.mark.parametrize("name", [*SUPERCELLS, "NaCl_oxi"])
+def test_reference_crystals(dense_forward, name, max_atoms, dtype):
+    graphs = grouped_and_merged(reference_crystal(name), max_atoms, dtype)
+    assert_equal(published(dtype), dense_forward, *graphs, name)
 
 
 @pytest.mark.parametrize("preset", ["paper", "default"])

@@ -29,14 +29,6 @@ class Pairs(NamedTuple):
     edge_weight: Tensor | None  # [E] how much each copy counts
     kinds: Kinds | None = None  # which pairs are equal; edge_attr has a row for each
 
-    def total_weight(self) -> Tensor | None:
-        """Return how much each pair counts in the softmax, all copies together."""
-        if self.edge_weight is None:
-            return self.edge_multiplicity
-        if self.edge_multiplicity is None:
-            return self.edge_weight
-        return self.edge_multiplicity * self.edge_weight
-
 
 class Attention(NamedTuple):
     """The pairs that attend, and how much: ``weights`` has one entry per block."""
@@ -178,21 +170,22 @@ class SiteNet(Pretrained):
             counts = [None if count is None else count[near] for count in counts]
         return Pairs(edge_index, edge_attr, *counts)
 
-    def _counts(self, pairs: Pairs) -> Tensor | None:
-        """Return how much each pair counts in the softmax, whatever was learnt."""
-        total, decay = pairs.total_weight(), self.config.attention_decay
+    def _weights(self, pairs: Pairs) -> Tensor | None:
+        """Return how much each copy of a pair counts, whatever was learnt, ``[E]``."""
+        weight, decay = pairs.edge_weight, self.config.attention_decay
         if decay is None:
-            return total
+            return weight
         distance = pairs.edge_attr[:, 0]
         if pairs.kinds is not None:
             distance = distance[pairs.kinds.of_pair]
         near = torch.exp(-distance / decay)
-        return near if total is None else total * near
+        return near if weight is None else weight * near
 
     def _may_group(self, pairs: Pairs) -> bool:
-        """Whether nobody looks at single pairs: for gradients, masks or a trace."""
+        """Whether nobody looks at single pairs: gradients, masks, a trace, a norm."""
         return not (
             torch.compiler.is_compiling()
+            or (self.training and self.config.norm == "batch")
             or pairs.edge_attr.requires_grad
             or pairs.edge_attr.dtype not in (torch.float32, torch.float64)
             or any(block.explain for block in self.blocks)
@@ -213,13 +206,14 @@ class SiteNet(Pretrained):
         """
         edge_attr = self.edge_embedding(pairs.edge_attr)
         outputs, weights = [], []
-        count, kinds = self._counts(pairs), pairs.kinds
+        weight, kinds = self._weights(pairs), pairs.kinds
         for block in self.blocks:
             result = block(
                 x,
                 pairs.edge_index,
                 edge_attr,
-                edge_multiplicity=count,
+                edge_multiplicity=pairs.edge_multiplicity,
+                edge_weight=weight,
                 kinds=kinds,
                 return_attention_weights=return_attention_weights,
             )

@@ -75,8 +75,8 @@ class SiteNetConv(MessagePassing):
     .. note::
         Where it can, the layer works through the pairs in chunks that stay in the cache
         and computes them again in the backward pass: equal results, several times
-        faster, with no memory for hidden pair vectors. ``conv.fused = False`` switches
-        to plain message passing, for gradients of gradients for instance.
+        faster, with memory for the hidden vectors of few pairs. ``conv.fused = False``
+        switches to plain message passing, for gradients of gradients for instance.
 
     Raises:
         ValueError: If a size or option is not one of the above.
@@ -148,6 +148,7 @@ class SiteNetConv(MessagePassing):
         edge_attr: OptTensor = None,
         *,
         edge_multiplicity: OptTensor = None,
+        edge_weight: OptTensor = None,
         kinds: Kinds | None = None,
         size: Size = None,
         return_attention_weights: bool | None = None,
@@ -160,8 +161,8 @@ class SiteNetConv(MessagePassing):
                 (transposed) adjacency, whose values serve as ``edge_attr`` if none is
                 given.
             edge_attr: Pair features ``[E, edge_dim]``.
-            edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``; may
-                be fractional, where some count less than others.
+            edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+            edge_weight: How much each of them counts in the softmax, ``[E]``.
             kinds: Which pairs are equal; ``edge_attr`` then has one row a kind, and so
                 have the new pair features where the sites of a kind are equal, too.
             size: Numbers of senders and of receivers.
@@ -170,8 +171,9 @@ class SiteNetConv(MessagePassing):
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, kinds):
+            counts = _product(edge_multiplicity, edge_weight)
             heads, alpha, new_edge_attr = fused_pairs(
-                self, x_src, x_dst, edge_index, edge_attr, edge_multiplicity, kinds
+                self, x_src, x_dst, edge_index, edge_attr, counts, kinds
             )
         else:
             if kinds is not None and edge_attr is not None:
@@ -184,6 +186,7 @@ class SiteNetConv(MessagePassing):
                 else self.edge.project(x_src, x_dst),
                 edge_attr=edge_attr,
                 edge_multiplicity=edge_multiplicity,
+                copy_weight=edge_weight,  # `edge_weight` would be that of an adjacency
                 size=size,
             )
             heads = self.propagate(
@@ -211,12 +214,15 @@ class SiteNetConv(MessagePassing):
         edge_j: OptTensor,
         edge_attr: Tensor,
         edge_multiplicity: OptTensor,
+        copy_weight: OptTensor,
         index: Tensor,
         ptr: OptTensor,
         size_i: int | None,
     ) -> tuple[Tensor, OptTensor]:
         """Return attention weights ``[E, H]`` and new pair features ``[E, D]``."""
         logits = self.logits(self.attention(attention_i, attention_j, edge_attr))
+        if copy_weight is not None:
+            logits = logits + copy_weight.to(logits.dtype).log().unsqueeze(-1)
         if self.top_k is not None:
             edge_multiplicity = largest_multiplicities(
                 logits, index, edge_multiplicity, self.top_k
@@ -245,6 +251,12 @@ class SiteNetConv(MessagePassing):
             f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
             f"edge_dim={self.edge_dim}, heads={self.heads})"
         )
+
+
+def _product(first: OptTensor, second: OptTensor) -> OptTensor:
+    if first is None or second is None:
+        return second if first is None else first
+    return first * second
 
 
 def _require_positive(**sizes: int) -> None:

@@ -16,15 +16,24 @@ def largest_multiplicities(
     Args:
         logits: One logit per pair and head, ``[E, H]``.
         index: Receiver of each pair, ``[E]``.
-        multiplicity: Copies that each pair stands for, ``[E]``; one each if ``None``.
+        multiplicity: Copies that each pair stands for, whole numbers ``[E]``; one each
+            if ``None``.
         k: Copies that a receiver keeps.
 
     Returns:
         Copies kept, ``[E, H]``: 0 where a pair is out, and a part of the pair's copies
         where the k-th one lies among them.
+
+    Raises:
+        ValueError: If multiplicities have a floating type.
     """
     if multiplicity is None:
         multiplicity = torch.ones_like(index)
+    if multiplicity.is_floating_point():
+        raise ValueError(
+            "`edge_multiplicity` must count pairs in whole numbers where top_k chooses "
+            f"among them, got {multiplicity.dtype}; give weights as `edge_weight`"
+        )
     per_receiver = scatter(multiplicity, index)
     before_receiver = cumsum(per_receiver)[index]
     kept = [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
+import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 
 def expand_pairs(data: Data, values: Tensor) -> Tensor:
     """Return the value that each original pair has.
 
     Args:
-        data: A graph merged by ``MergeEquivalent(keep_origin=True)``.
+        data: A graph merged by ``MergeEquivalent(keep_origin=True)``, or a batch.
         values: One row per merged pair, ``[E', *]``; of one of its copies.
 
     Returns:
@@ -25,14 +28,14 @@ def expand_pairs(data: Data, values: Tensor) -> Tensor:
             alpha = model.attention(data).weights[0] / data.edge_multiplicity[:, None]
             expand_pairs(data, alpha)  # as of the graph before merging
     """
-    return values[_origin(data, "merged_pair")]
+    return values[_origin(data, "merged_pair", "num_edges")]
 
 
 def expand_sites(data: Data, values: Tensor) -> Tensor:
     """Return the value that each original site has.
 
     Args:
-        data: A graph merged by ``MergeEquivalent(keep_origin=True)``.
+        data: A graph merged by ``MergeEquivalent(keep_origin=True)``, or a batch.
         values: One row per merged site, ``[n', *]``; of one of its copies.
 
     Returns:
@@ -41,13 +44,15 @@ def expand_sites(data: Data, values: Tensor) -> Tensor:
     Raises:
         ValueError: If the graph does not say where its sites came from.
     """
-    return values[_origin(data, "merged_site")]
+    return values[_origin(data, "merged_site", "num_nodes")]
 
 
-def _origin(data: Data, name: str) -> Tensor:
+def _origin(data: Data, name: str, size: str) -> Tensor:
     if name not in data:
         raise ValueError(
             f"`data` must have `{name}`, which MergeEquivalent(keep_origin=True) stores"
         )
-    origin: Tensor = data[name]
-    return origin
+    graphs = data.to_data_list() if isinstance(data, Batch) else [data]
+    starts = accumulate((getattr(graph, size) for graph in graphs), initial=0)
+    parts = [graph[name] + start for graph, start in zip(graphs, starts, strict=False)]
+    return torch.cat(parts)

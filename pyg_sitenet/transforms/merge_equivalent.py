@@ -101,18 +101,20 @@ class MergeEquivalent(BaseTransform):
             num_pairs += len(size)
 
         index = np.stack([np.concatenate(senders), np.concatenate(receivers)])
+        device = data.edge_index.device
         data.z, data.x = data.z[first], data.x[first]
-        data.edge_index = torch.from_numpy(index).to(data.edge_index.device)
+        data.edge_index = torch.from_numpy(index).to(device)
         means = _without_noise(np.concatenate(attributes))
         values = torch.from_numpy(means).to(data.edge_attr)
         data.edge_attr = values[:, :2]
         if "edge_weight" in data:
             data.edge_weight = values[:, 2]
-        data.edge_multiplicity = torch.from_numpy(np.concatenate(multiplicities))
-        data.site_multiplicity = torch.from_numpy(counts)
+        multiplicity = np.concatenate(multiplicities)
+        data.edge_multiplicity = torch.from_numpy(multiplicity).to(device)
+        data.site_multiplicity = torch.from_numpy(counts).to(device)
         if self.keep_origin:
-            data.merged_pair = torch.from_numpy(origin)
-            data.merged_site = torch.from_numpy(inverse)
+            data.merged_pair = torch.from_numpy(origin).to(device)
+            data.merged_site = torch.from_numpy(inverse).to(device)
         return data
 
     def __repr__(self) -> str:

@@ -263,7 +263,26 @@ def test_senders_beyond_the_sites_are_refused(shift):
         conv(x, EDGE_INDEX + shift, edge_attr)
 
 
-def test_keeps_no_hidden_vectors_for_the_backward_pass():
+@pytest.mark.parametrize("numbers", [0, 200_000])
+def test_keeps_few_hidden_vectors_for_the_backward_pass(monkeypatch, numbers):
+    monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 2**13)
+    monkeypatch.setattr(chunked_layer, "KEPT", numbers)
+    conv = SiteNetConv(8, 6, 5, heads=3, update_edges=False)
+    x, edge_attr = torch.randn(4, 8), torch.randn(1000, 5)
+    node = conv(x, torch.randint(4, (2, 1000)), edge_attr).grad_fn
+    nodes, layers = {node}, []
+    while nodes:
+        node = nodes.pop()
+        layers += getattr(node, "kept", ())
+        nodes |= {one for one, _ in node.next_functions if one is not None}
+    assert len(layers) == 2  # logits and values
+    for kept in layers:
+        total = sum(tensor.numel() for pair in kept.values() for tensor in pair)
+        assert total <= numbers
+        assert (total > 0) == (numbers > 0)
+
+
+def test_saves_no_hidden_vectors_beside_those():
     conv = SiteNetConv(8, 6, 5, heads=3).double()
     x, edge_attr = torch.randn(4, 8).double(), torch.randn(1000, 5).double()
     edge_index = torch.randint(4, (2, 1000))

@@ -1,5 +1,7 @@
 """The whole model: options, scaling, folding, published weights."""
 
+import copy
+
 import pytest
 import torch
 from ase.build import bulk
@@ -88,6 +90,29 @@ def test_merged_graphs_give_the_same(rutile, pooling, top_k):
     assert merged.num_nodes == 2
     model = model.double().eval()
     torch.testing.assert_close(model(merged), model(data), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("environment", ["supercell", "sphere"])
+@pytest.mark.parametrize("decay", [None, 2.0])
+def test_top_k_counts_pairs_whatever_their_weight(rutile, environment, decay):
+    options = {"top_k": 5, "attention_decay": decay}
+    model = SiteNet(SMALL.model_copy(update=options)).double().eval()
+    data = encode_structure(
+        rutile, max_atoms=50, environment=environment, dtype=torch.float64
+    )
+    for weights in model.attention(data).weights:
+        kept = scatter((weights > 0).long(), data.edge_index[1])
+        assert (kept == 5).all()
+    merged = MergeEquivalent()(data)
+    torch.testing.assert_close(model(merged), model(data), rtol=1e-12, atol=1e-12)
+
+
+def test_batch_norm_counts_every_pair_while_training(batch):
+    model = SiteNet(SMALL.model_copy(update={"norm": "batch"})).train()
+    other = copy.deepcopy(model)
+    apart = batch.clone()
+    apart.edge_attr.requires_grad_()  # so that no pairs are grouped
+    torch.testing.assert_close(model(batch), other(apart))
 
 
 def test_cutoff_leaves_the_pairs_within_it(batch):

@@ -159,6 +159,44 @@ def test_top_k_keeps_the_k_largest_copies(inputs, k):
     torch.testing.assert_close(merged, full)
 
 
+def test_a_weight_scales_each_copy_in_the_softmax(inputs):
+    x, edge_attr = inputs
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, update_edges=False)
+    count, weight = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2]), torch.rand(8)
+    expected = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=count * weight)
+    for fused in (True, False):
+        conv.fused = fused
+        found = conv(
+            x, EDGE_INDEX, edge_attr, edge_multiplicity=count, edge_weight=weight
+        )
+        torch.testing.assert_close(found, expected)
+    alone = conv(x, EDGE_INDEX, edge_attr, edge_weight=weight)
+    expected = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=weight)
+    torch.testing.assert_close(alone, expected)
+
+
+def test_top_k_chooses_by_weighted_logits_and_counts_copies(inputs):
+    x, edge_attr = inputs
+    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)
+    count, weight = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2]), torch.full((8,), 1e-6)
+    weight[[1, 3]] = 1.0
+    copies = torch.arange(8).repeat_interleave(count)
+    arguments = EDGE_INDEX[:, copies], edge_attr[copies]
+    full, (_, alpha) = conv(
+        x, *arguments, edge_weight=weight[copies], return_attention_weights=True
+    )
+    merged = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=count, edge_weight=weight)
+    torch.testing.assert_close(merged, full)
+    assert (alpha[(copies == 1) | (copies == 3)] > 0).all()
+
+
+def test_top_k_refuses_parts_of_pairs(inputs):
+    x, edge_attr = inputs
+    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)
+    with pytest.raises(ValueError, match="whole numbers where top_k chooses"):
+        conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=torch.ones(8))
+
+
 def test_top_k_keeps_the_weights_of_a_softmax_over_the_kept(inputs):
     x, edge_attr = inputs
     conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)

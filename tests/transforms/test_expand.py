@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.data import Batch
 
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.transforms import MergeEquivalent, expand_pairs, expand_sites
@@ -12,6 +13,17 @@ def test_merged_values_go_back_to_every_pair_and_site(rutile):
         expand_pairs(merged, merged.edge_attr), data.edge_attr, atol=1e-5, rtol=0
     )
     assert torch.equal(expand_sites(merged, merged.z), data.z)
+
+
+def test_a_batch_goes_back_crystal_by_crystal(rutile, cscl):
+    graphs = [encode_structure(one, max_atoms=50) for one in (rutile, cscl, rutile)]
+    full = Batch.from_data_list(graphs)
+    merge = MergeEquivalent(keep_origin=True)
+    merged = Batch.from_data_list([merge(one) for one in graphs])
+    assert torch.equal(expand_sites(merged, merged.z), full.z)
+    torch.testing.assert_close(
+        expand_pairs(merged, merged.edge_attr), full.edge_attr, atol=1e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize(
