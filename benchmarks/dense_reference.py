@@ -22,14 +22,14 @@ def dense_forward(model: SiteNet, data: Data) -> Tensor:
         model: The parameters; any configuration without cutoff, top-k and batch norm.
         data: Unmerged graphs whose pairs are sorted by receiver.
     """
-    sender, edge_attr, is_pair = _pad(data)
+    sender, edge_attr, log_weight = _pad(data)
     x = model.site_embedding(data.z, data.x)
     edge_attr = model.edge_embedding(edge_attr.flatten(0, 1)).unflatten(
-        0, is_pair.shape
+        0, sender.shape
     )  # [n, N, D]
     outputs = []
     for block in model.blocks:
-        x, edge_attr = _block(block, x, sender, edge_attr, is_pair)
+        x, edge_attr = _block(block, x, sender, edge_attr, log_weight)
         outputs.append(x)
     num_graphs = 1 if data.batch is None else data.num_graphs
     out: Tensor = model.readout(torch.cat(outputs, dim=-1), data.batch, num_graphs)
@@ -37,7 +37,10 @@ def dense_forward(model: SiteNet, data: Data) -> Tensor:
 
 
 def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
-    """Return senders ``[n, N]``, pair features ``[n, N, 2]`` and which are real."""
+    """Return senders ``[n, N]``, pair features ``[n, N, 2]`` and logarithms of weights.
+
+    The weights ``[n, N]`` are those of a sphere, or 1; 0 where there is no pair.
+    """
     sender, receiver = data.edge_index
     counts = receiver.bincount(minlength=data.num_nodes)
     is_pair = torch.arange(int(counts.max())) < counts.unsqueeze(-1)
@@ -45,17 +48,18 @@ def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
     senders[is_pair] = sender
     features = data.edge_attr.new_zeros(*is_pair.shape, data.edge_attr.size(-1))
     features[is_pair] = data.edge_attr
-    return senders, features, is_pair
+    weight = features.new_zeros(is_pair.shape)
+    weight[is_pair] = data.get("edge_weight", weight.new_ones(()))
+    return senders, features, weight.log()
 
 
 def _block(
-    block: SiteNetConv, x: Tensor, sender: Tensor, edge_attr: Tensor, is_pair: Tensor
+    block: SiteNetConv, x: Tensor, sender: Tensor, edge_attr: Tensor, log_weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the new sites ``[n, H * C]`` and pairs ``[n, N, D]``."""
     receiver_part = x.unsqueeze(1).expand(-1, sender.size(1), -1)
     pairs = torch.cat([receiver_part, x[sender], edge_attr], dim=-1)  # [n, N, 2 F + D]
-    logits = block.logits(_layer(block.attention, pairs))
-    logits = logits.masked_fill(~is_pair.unsqueeze(-1), -torch.inf)
+    logits = block.logits(_layer(block.attention, pairs)) + log_weight.unsqueeze(-1)
     alpha = logits.softmax(dim=1)  # [n, N, H]
     groups = 1 if block.share_value_network else block.heads
     value = _layer(block.value, pairs).unflatten(-1, (groups, -1))

@@ -165,17 +165,12 @@ def test_merged_crystals_in_one_batch(dense_forward, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("max_atoms", [50, 100])
-def test_the_sphere_too(max_atoms, dtype):
-    def plain(model, data):
-        for block in model.blocks:
-            block.fused = False
-        return model.raw_output(data)
-
+@pytest.mark.parametrize("max_atoms", ATOMS)
+def test_the_sphere_too(dense_forward, max_atoms, dtype):
     model = untrained("paper", dtype)
     for name, structure in random_structures(3):
         graphs = grouped_and_merged(structure, max_atoms, dtype, "sphere")
-        assert_equal(model, plain, *graphs, name)
+        assert_equal(model, dense_forward, *graphs, name)
 
 
 def shifts_by_grouping(entries, max_atoms):

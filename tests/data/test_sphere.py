@@ -40,6 +40,22 @@ def test_the_sphere_holds_the_atoms_asked_for_on_average(nacl):
     assert np.mean(counts) == pytest.approx(1, abs=0.03)
 
 
+def test_a_supercell_sees_the_same_without_being_reduced(triclinic):
+    large = triclinic.copy()
+    large.make_supercell([[1, 1, 0], [0, 2, 0], [1, 0, -1]])
+    seen = []
+    for crystal in (triclinic, large):
+        pairs = sphere_pairs(*geometry(crystal), 100)
+        rows = [
+            np.sort(pairs.distance[pairs.receiver == receiver])
+            for receiver in range(len(crystal))
+        ]
+        seen.append(sorted(rows, key=lambda row: (len(row), *row.round(6))))
+    once, often = seen
+    for row, same in zip(np.repeat(np.arange(len(once)), 2), often, strict=True):
+        np.testing.assert_allclose(same, once[row], atol=1e-9)
+
+
 def test_weights_are_one_inside_and_vanish_smoothly_at_the_radius():
     distance = np.linspace(0, 10, 100_001)
     weight = taper(distance, 10)
