@@ -46,7 +46,7 @@ def plot_attention(
     panels[0, 0].legend(fontsize=8, loc="lower left")
     label = "share of the pairs at this distance"
     label += "" if with_self else ", self pairs left out"
-    figure.colorbar(mesh, ax=panels, label=label)
+    figure.colorbar(mesh, ax=panels, label=label, extend="max")
     return save_figure(figure, path)
 
 

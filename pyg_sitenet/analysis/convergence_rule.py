@@ -135,7 +135,8 @@ def find_rule(
 def error_table(steps: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return the error against known values by environment and limit.
 
-    Only crystals that have every limit are counted, so that all see the same.
+    Only crystals that have every limit in each environment are counted, so that all
+    rows are over the same ones.
 
     Returns:
         ``target``, ``environment``, ``max_atoms``, number of ``crystals``, ``mae``.
@@ -146,14 +147,12 @@ def error_table(steps: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
             continue
         part = steps.assign(error=(steps[name] - steps[f"known {name}"]).abs())
         part = part.dropna(subset="error")
-        for environment, mine in part.groupby("environment"):
-            counts = mine.groupby("id")["max_atoms"].transform("nunique")
-            whole = mine[counts == mine["max_atoms"].nunique()]
-            for limit, group in whole.groupby("max_atoms"):
-                row = {"target": name, "environment": environment, "max_atoms": limit}
-                rows.append(
-                    row | {"crystals": len(group), "mae": group["error"].mean()}
-                )
+        size = ["environment", "max_atoms"]
+        counts = part.groupby("id")["id"].transform("size")
+        whole = part[counts == len(part[size].drop_duplicates())]
+        for (environment, limit), group in whole.groupby(size):
+            row = {"target": name, "environment": environment, "max_atoms": limit}
+            rows.append(row | {"crystals": len(group), "mae": group["error"].mean()})
     columns = ["target", "environment", "max_atoms", "crystals", "mae"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -25,6 +25,7 @@ def plot_long_range(path: Path, crystals: pd.DataFrame, fits: pd.DataFrame) -> P
         fit = fits[(fits["measure"] == measure) & (fits["head"] == "all")].iloc[0]
         _draw(axes, crystals[measure], crystals[LONG_RANGE], fit)
         axes.set(xlabel=_pretty(measure), ylabel="long-range coefficient [Å]")
+        axes.set_ylim(bottom=0)
     return save_figure(figure, path)
 
 
@@ -39,6 +40,8 @@ def plot_long_range_heads(
         column = head_column(int(fit["block"]), int(fit["head"]))
         where = f"block {fit['block']}, head {fit['head']}: "
         _draw(axes, crystals[measure], crystals[column], fit, where)
+    # Not before all are drawn: it ends the scaling of the axis that they share.
+    panels[0, 0].set_ylim(bottom=0)
     for axes in panels[-1]:
         axes.set_xlabel(_pretty(measure))
     for axes in panels[:, 0]:
@@ -53,7 +56,6 @@ def _draw(
     axes.plot(
         measure, reach, "o", color=BLUE, alpha=share, markersize=4, markeredgewidth=0
     )
-    axes.set_ylim(bottom=0)
     if np.isfinite(fit["slope"]):
         ends = np.array([measure.min(), measure.max()])
         axes.plot(ends, fit["intercept"] + fit["slope"] * ends, color="white", lw=4)

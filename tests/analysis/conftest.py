@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import load_preset, override
@@ -49,6 +50,16 @@ def make_predictor() -> MakePredictor:
 @pytest.fixture
 def predictor() -> Predictor:
     return _make()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Keep figures instead of writing them."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *_, **__: figures.append(figure)
+    )
+    return figures
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """Attention against distance: nothing is lost by merging, batching or streaming."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -96,7 +100,7 @@ def test_weight_of_zero_is_counted(make_predictor, nacl):
     assert histogram.pairs[..., 0].sum() > 0
 
 
-def test_memory_does_not_grow_with_the_number_of_pairs(predictor, rutile):
+def test_histogram_does_not_grow_with_the_number_of_pairs(predictor, rutile):
     graph = encode_structure(rutile, max_atoms=60)
     histogram = count(predictor, graph)
     size = histogram.pairs.nbytes
@@ -108,3 +112,35 @@ def test_memory_does_not_grow_with_the_number_of_pairs(predictor, rutile):
         torch.tensor(histogram.pairs.sum() + histogram.self_pairs.sum()),
         torch.tensor(21.0 * 4 * graph.num_edges, dtype=torch.float64),
     )
+
+
+HUNDRED_MILLION_PAIRS = """
+import json, resource, torch
+from pyg_sitenet.analysis.attention import AttentionHistogram
+from pyg_sitenet.nn.site_net import Attention
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+histogram, pairs = AttentionHistogram(1, 2), 500_000
+index = torch.zeros(2, pairs, dtype=torch.long)
+attention = Attention(index, 10 * torch.rand(pairs, 1), None, [torch.rand(pairs, 2)])
+before = peak()
+for _ in range(200):
+    histogram.add(attention)
+counted = float(histogram.pairs.sum() + histogram.self_pairs.sum())
+print(json.dumps({"counted": counted, "growth": peak() - before}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss in kB")
+def test_hundred_million_pairs_take_less_than_300_mb():
+    """Weights alone, kept as float32, would be 800 MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", HUNDRED_MILLION_PAIRS],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["counted"] == 2 * 10**8
+    assert 0 < found["growth"] < 300

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.analysis.converge import converge, untrained
@@ -19,6 +18,7 @@ from pyg_sitenet.analysis.convergence_rule import (
     default_tolerance,
     error_table,
     find_rule,
+    shape_table,
 )
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.entry import Entry
@@ -155,6 +155,60 @@ def test_errors_compare_the_same_crystals_at_each_size():
     assert "is smallest at 16 atoms (0; 48 at 64; 9 crystals)" in best_sizes(table)[0]
 
 
+def test_errors_compare_the_same_crystals_in_both_environments():
+    steps = made_steps()
+    steps.loc[steps["id"] == 9, "gap"] = 1000.0  # would be seen in any mean
+    boxes = steps.assign(environment="supercell")
+    partial = boxes.drop(index=boxes.index[-4])  # it lacks the smallest supercell
+    table = error_table(pd.concat([steps, partial]), ["gap"])
+    assert table["environment"].tolist() == ["sphere"] * 4 + ["supercell"] * 4
+    assert table["crystals"].tolist() == [9] * 8
+    assert table["mae"].tolist() == [8, 0, 16, 48] * 2
+
+
+def test_long_cells_are_told_from_cubic_ones(predictor):
+    edges = {"cube": (3.0, 3.0, 3.0), "long": (3.0, 3.0, 15.0)}
+    crystals = [
+        Entry(name, name, Structure(Lattice.orthorhombic(*abc), ["Na"], [[0] * 3]), {})
+        for name, abc in edges.items()
+    ]
+    steps = measure_convergence(predictor, crystals, limits=(8, 64)).steps
+    boxes = steps[(steps["environment"] == "supercell") & ~steps["is reference"]]
+    boxes = boxes.set_index("id")
+    table = shape_table(steps, "change of gap [eV]").set_index("shape")
+    assert table["boxes"].to_dict() == {"nearly cubic": 1, "oblong": 1}
+    for name, shape in (("cube", "nearly cubic"), ("long", "oblong")):
+        change = abs(boxes.loc[name, "change of gap [eV]"])
+        assert table.loc[shape, "median"] == pytest.approx(change) != 0
+
+
+def test_shapes_are_summed_up_by_aspect_and_radius():
+    steps = pd.DataFrame(
+        [
+            ("supercell", 1.0, 3.2, 0.1, False),
+            ("supercell", 1.2, 3.9, -0.3, False),
+            ("supercell", 1.25, 3.5, 0.5, False),
+            ("supercell", 4.0, 3.5, 0.7, False),
+            ("supercell", 4.0, 4.0, -0.9, False),
+            ("supercell", 1.0, 9.0, 0.0, True),
+            ("sphere", 1.0, 3.5, 5.0, False),
+        ],
+        columns=[
+            "environment", "aspect ratio", "inscribed radius [A]", "change of gap",
+            "is reference",
+        ],
+    )  # fmt: skip
+    table = shape_table(steps, "change of gap")
+    named = ["shape", "radius from [A]", "radius to [A]", "boxes", "median"]
+    assert table[named].to_numpy().tolist() == [
+        ["nearly cubic", 3, 4, 2, pytest.approx(0.2)],
+        ["longer", 3, 4, 1, 0.5],
+        ["oblong", 3, 4, 1, 0.7],
+        ["oblong", 4, 5, 1, 0.9],
+    ]
+    assert table["quantile 0.9"].iloc[0] == pytest.approx(0.28)
+
+
 def test_tolerance_is_a_tenth_of_the_error_or_a_hundredth_of_the_range(predictor):
     description = predictor.description
     metrics = {"targets": {"gap": {"test": {"mae": 0.5}}}}
@@ -171,11 +225,7 @@ def test_figures_and_tables_are_written(predictor, salt, tmp_path):
     assert len(report.rules) == len(report.best) == 2
 
 
-def test_one_crystal_is_one_line(found, tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        Figure, "savefig", lambda figure, *_, **__: drawn.append(figure)
-    )
+def test_one_crystal_is_one_line(found, tmp_path, drawn):
     two = pd.concat([found.steps, found.steps.assign(id="other")])
     for steps in (two, found.steps):
         plot_changes(tmp_path / "a.png", steps, ["change of gap [eV]"], None)

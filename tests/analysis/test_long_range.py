@@ -14,6 +14,10 @@ from pyg_sitenet.analysis.long_range import (
     head_column,
     long_range_fits,
 )
+from pyg_sitenet.analysis.long_range_figure import (
+    plot_long_range,
+    plot_long_range_heads,
+)
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 
@@ -52,3 +56,21 @@ def test_too_little_to_fit_a_line_is_no_number(values):
     crystals = pd.DataFrame(dict.fromkeys(MEASURES, values))
     crystals[LONG_RANGE] = crystals[head_column(1, 1)] = np.arange(len(values))
     assert long_range_fits(crystals, 1, 1)["slope"].isna().all()
+
+
+def test_every_crystal_is_inside_the_axes(drawn, tmp_path):
+    x = np.linspace(1.0, 2.0, 30)
+    crystals = pd.DataFrame(dict.fromkeys(MEASURES, x)).assign(**{LONG_RANGE: 5 * x})
+    for head in (1, 2, 3):  # each reaches farther than the one before
+        crystals[head_column(1, head)] = head * x
+    fits = long_range_fits(crystals, blocks=1, heads=3)
+    plot_long_range(tmp_path / "a.png", crystals, fits)
+    plot_long_range_heads(tmp_path / "b.png", crystals, fits, MEASURES[0])
+    panels = [axes for figure in drawn for axes in figure.axes]
+    highest = [axes.lines[0].get_ydata().max() for axes in panels]
+    assert highest == [10, 10, 2, 4, 6]
+    for axes, y in zip(panels, highest, strict=True):
+        assert axes.get_xlim()[0] < 1
+        assert axes.get_xlim()[1] > 2
+        assert axes.get_ylim()[0] == 0
+        assert axes.get_ylim()[1] > y

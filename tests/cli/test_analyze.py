@@ -1,7 +1,9 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 
 FIGURES = (
     "learning_curve",
@@ -14,6 +16,17 @@ FIGURES = (
     "errors",
     "errors_by_element",
 )
+TABLES = {
+    "crystals.csv",
+    "failures.csv",
+    "learning_curve.csv",
+    "parity.csv",
+    "attention.csv",
+    "attention_by_distance.csv",
+    "long_range.csv",
+    "errors.csv",
+    "errors_by_element.csv",
+}
 
 
 @pytest.fixture(scope="module")
@@ -25,22 +38,62 @@ def analysis(sitenet, run, crystals, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_figure_is_written(analysis, name):
+def test_figure_is_an_image_with_something_on_it(analysis, name):
     folder, found = analysis
-    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert f"{name}.png" in found["files"]
+    picture = imread(folder / f"{name}.png")
+    assert min(picture.shape[:2]) > 300
+    assert 0.005 < (picture[..., :3] < 0.9).any(axis=-1).mean() < 0.9
 
 
 def test_tables_stand_beside_the_figures(analysis):
     folder, found = analysis
-    tables = [name for name in found["files"] if name.endswith(".csv")]
-    assert {"crystals.csv", "attention.csv", "long_range.csv", "errors.csv"} < set(
-        tables
-    )
+    assert {name for name in found["files"] if name.endswith(".csv")} == TABLES
     assert len(pd.read_csv(folder / "crystals.csv")) == found["analysed"] == 40
     assert pd.read_csv(folder / "failures.csv").empty
-    for name in set(tables) - {"failures.csv"}:
+    for name in TABLES - {"failures.csv"}:
         assert len(pd.read_csv(folder / name)) > 0
+
+
+def test_learning_curve_is_the_one_of_the_run(analysis, run):
+    history = json.loads((run / "metrics.json").read_text())["history"]
+    table = pd.read_csv(analysis[0] / "learning_curve.csv")
+    assert len(table) == 2  # epochs
+    expected = [one["val/mae/gap"] for one in history]
+    assert table["val/mae/gap"].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_parity_holds_the_values_of_the_data_and_their_predictions(analysis, crystals):
+    folder, found = analysis
+    table = pd.read_csv(folder / "parity.csv").set_index("id")
+    known = pd.read_csv(crystals / "gaps.csv")
+    known.index = known["file"].str.removesuffix(".cif")
+    np.testing.assert_allclose(table["gap [eV]"], known.loc[table.index, "gap"])
+    error = (table["predicted gap [eV]"] - table["gap [eV]"]).abs().mean()
+    assert error == pytest.approx(found["metrics"]["gap"]["mae"], rel=1e-5)
+
+
+def test_errors_of_an_element_are_those_of_its_crystals(analysis):
+    folder, _ = analysis
+    crystals = pd.read_csv(folder / "crystals.csv")
+    table = pd.read_csv(folder / "errors_by_element.csv").set_index("element")
+    assert set(table.index) == set(" ".join(crystals["elements"]).split())
+    symbol = table["crystals"].idxmax()
+    mine = crystals[[symbol in one.split() for one in crystals["elements"]]]
+    error = (mine["predicted gap [eV]"] - mine["gap [eV]"]).abs().mean()
+    assert table.loc[symbol, "crystals"] == len(mine) > 1
+    assert table.loc[symbol, "mae"] == pytest.approx(error, rel=1e-5)
+
+
+def test_shares_of_attention_are_whole(analysis):
+    folder, _ = analysis
+    table = pd.read_csv(folder / "attention_by_distance.csv")
+    shares = table.groupby(["block", "head"])["share of attention"].sum()
+    assert shares.to_numpy() == pytest.approx(np.ones(2 * 2), rel=1e-4)
+    table = pd.read_csv(folder / "attention.csv")
+    where = ["block", "head", "distance from [A]"]
+    whole = table.groupby(where)["share"].sum().to_numpy()
+    assert whole == pytest.approx(np.ones(len(whole)), rel=1e-4)
 
 
 def test_report_stands_beside_the_figures(analysis):

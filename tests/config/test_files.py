@@ -29,6 +29,7 @@ def test_paper_preset_is_as_published():
         2,
         500,
     )
+    assert config.data.environment == "supercell"
     assert config.model.attention_hidden == (225,)
     assert config.model.pre_pool == (94,)
     assert config.model.post_pool == (200, 200, 200)
