@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from pyg_sitenet.analysis.attention import BINS_PER_DECADE, DISTANCE_STEP
 from pyg_sitenet.report.plots import add_menu, make_figure
 
 _SCALE = "Cividis"  # made for eyes that do not tell red from green
@@ -15,32 +15,40 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555", "#E69F00")
 _TOP = 0.3  # shares above look alike, as in the paper's figure 6
 
 
-def attention_histograms(table: pd.DataFrame) -> go.Figure:
+def attention_histograms(table: pd.DataFrame, *, with_self: bool) -> go.Figure:
     """Draw the column-normalised histogram of a block and head chosen from a menu.
 
     Args:
         table: What :func:`~pyg_sitenet.analysis.attention.histogram_table` gives.
+        with_self: Count the pairs of an atom with itself, in the first column.
     """
     figure = make_figure("distance [Å]", "logarithm (base 10) of the attention weight")
-    groups = table.groupby(["block", "head"])
-    for number, (_, group) in enumerate(groups):
-        pairs = group[group["pairs without self"] > 0]
-        grid = pairs.pivot_table(
-            index="attention to", columns="distance to [A]", values="share without self"
-        )
+    kind = "" if with_self else " without self"
+    table = table.assign(
+        column=(table["distance to [A]"] / DISTANCE_STEP).round().astype(int),
+        row=(np.log10(table["attention to"]) * BINS_PER_DECADE).round().astype(int),
+    )
+    columns, rows = range(1, table["column"].max() + 1), range(table["row"].min(), 1)
+    labels: list[str] = []
+    for (block, head), group in table.groupby(["block", "head"]):
+        pairs = group[group[f"pairs{kind}"] > 0]
+        grid = pairs.pivot(index="row", columns="column", values=f"share{kind}")
         figure.add_heatmap(
-            x=_middles(pairs, grid.columns),
-            y=np.log10(grid.index.to_numpy()),
-            z=grid.round(4).where(grid.notna(), None).to_numpy(),
+            z=grid.reindex(index=rows, columns=columns).to_numpy(np.float32),
+            x0=DISTANCE_STEP / 2,
+            dx=DISTANCE_STEP,
+            y0=(rows[0] - 0.5) / BINS_PER_DECADE,
+            dy=1 / BINS_PER_DECADE,
             colorscale=_SCALE,
             zmin=0,
             zmax=_TOP,
             colorbar={"title": {"text": "share", "side": "right"}, "thickness": 12},
             hovertemplate="%{x:.2f} Å, 10^%{y:.1f}: %{z:.3f}<extra></extra>",
-            visible=number == 0,
+            visible=not labels,
         )
-    labels = [f"block {block}, head {head}" for block, head in groups.groups]
-    add_menu(figure, labels, np.eye(len(labels), dtype=bool), [{}] * len(labels))
+        labels.append(f"block {block}, head {head}")
+    shown = np.eye(len(labels), dtype=bool).tolist()
+    add_menu(figure, labels, [({"visible": row}, {}) for row in shown])
     return figure
 
 
@@ -58,7 +66,7 @@ def attention_by_distance(table: pd.DataFrame) -> go.Figure:
             "dash": _DASHES[(int(block) - 1) % len(_DASHES)],
         }
         figure.add_scatter(
-            x=_middles(group, group["distance to [A]"]),
+            x=group["distance to [A]"] - DISTANCE_STEP / 2,
             y=group["mean attention"],
             mode="lines",
             line=style,
@@ -67,11 +75,3 @@ def attention_by_distance(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(type="log", exponentformat="power")
     figure.update_layout(height=480)
     return figure
-
-
-def _middles(table: pd.DataFrame, ends: pd.Index | pd.Series) -> NDArray[np.float64]:
-    """Return the middles of distance bins from their upper ends."""
-    first = table.iloc[0]
-    width = float(first["distance to [A]"] - first["distance from [A]"])
-    middles: NDArray[np.float64] = np.asarray(ends, dtype=np.float64) - width / 2
-    return middles

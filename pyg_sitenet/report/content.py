@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from pyg_sitenet.analysis.encoder import read_crystal
 from pyg_sitenet.analysis.errors import with_errors
 from pyg_sitenet.data.encoder import Item
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError, StructureError
+from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.prediction import Predictor, column_name
 from pyg_sitenet.report.view import CrystalView, view_crystal
@@ -80,12 +81,22 @@ def collect(
             or the farthest reach where no value is known)
 
     Returns:
-        The content; a crystal that cannot be viewed is a note in it.
+        The content; a crystal that cannot be viewed is a note in it, and too large a
+        one a warning too.
+
+    Raises:
+        DataError: If an id names several crystals.
     """
     crystals, units = analysis.survey.crystals, predictor.description.units
     known = tuple(column_name(target, units) for target in analysis.metrics)
     crystals = with_errors(crystals, known)
-    present = set(crystals["id"].astype(str))
+    names = crystals["id"].astype(str)
+    if (again := names[names.duplicated()]).size:
+        raise DataError(
+            f"{again.iloc[0]!r} is the id of more than one crystal; "
+            "give each an id of its own, and analyse them again"
+        )
+    present = set(names)
     ids = [one for one in chosen if one in present]
     ids = ids or telling_crystals(crystals, known)
     views, notes = _view_all(predictor, entries, ids, crystals)
@@ -145,6 +156,8 @@ def _view_all(
             )
         except (DataError, StructureError) as error:
             notes.append(f"not in the 3-D view: {error}")
+            if isinstance(error, DataError):  # others are among the failures
+                warnings.warn(notes[-1], SiteNetWarning, stacklevel=3)
         if not wanted:
             break
     return [found[one] for one in ids if one in found], notes

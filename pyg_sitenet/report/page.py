@@ -17,6 +17,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pyg_sitenet.analysis.errors import error_column
+from pyg_sitenet.analysis.long_range import MEASURES
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import column_name
@@ -82,7 +83,6 @@ _SCORES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "log_loss": "log loss"}
 
 def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
     description, crystals = content.description, content.crystals
-    model = description.config.model
     if content.history:
         for target in description.targets:
             heading = column_name(target, description.units)
@@ -90,31 +90,49 @@ def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
                 content.history, heading, target, content.best_epoch
             )
             yield f"Learning curve of {target}", "Error of every epoch.", figure
-    drawn = min(len(crystals), plots.MAX_POINTS)
-    shown = f"{drawn} of {len(crystals)} crystals."
+    shown = _shown(crystals)
     for heading in content.known:
         yield f"Parity of {heading}", shown, plots.parity(crystals, heading)
-        text = f"Predicted less known. {shown}"
+        text = (
+            "Predicted less known. Squares: mean size of the error in groups of about "
+            f"equally many crystals, with its standard error. {shown}"
+        )
         yield f"Error of {heading}", text, plots.errors(crystals, heading)
         text = "Mean absolute error of the crystals that hold an element; the worst."
         figure = plots.errors_of_elements(crystals, heading)
         yield f"Error of {heading} by element", text, figure
+    yield from _attention_figures(content)
+
+
+def _attention_figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
+    crystals, model = content.crystals, content.description.config.model
+    share = "Share of the pairs at each distance that have an attention weight"
     yield (
         "Attention against distance",
-        "Share of the pairs at each distance that have an attention weight; an atom "
-        "with itself is left out.",
-        attention_histograms(content.attention),
+        f"{share}; an atom with itself is left out.",
+        attention_histograms(content.attention, with_self=False),
+    )
+    yield (
+        "Attention against distance, self pairs included",
+        f"{share}; an atom with itself is at 0.",
+        attention_histograms(content.attention, with_self=True),
     )
     yield (
         "Mean attention",
         "Of two atoms at a distance; dashes tell blocks apart.",
         attention_by_distance(content.distances),
     )
-    yield (
-        "Long-range coefficient",
-        f"Sum over heads of the largest distance times attention. {shown}",
-        plots.long_range(crystals, model.blocks, model.heads),
-    )
+    for measure in MEASURES:
+        yield (
+            f"Long-range coefficient against {measure.rpartition(' [')[0]}",
+            "Largest distance times attention of a head in a crystal, and their sum "
+            f"over the heads of the last block. {_shown(crystals)}",
+            plots.long_range(crystals, measure, model.blocks, model.heads),
+        )
+
+
+def _shown(crystals: pd.DataFrame) -> str:
+    return f"{min(len(crystals), plots.MAX_POINTS)} of {len(crystals)} crystals."
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:

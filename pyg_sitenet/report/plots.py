@@ -6,21 +6,22 @@ plotly reads a part of HTML in every text it draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from pyg_sitenet.analysis.errors import (
     COMPLEXITY,
     SIZE,
     error_column,
     errors_by_element,
+    errors_by_measure,
 )
-from pyg_sitenet.analysis.long_range import LONG_RANGE, MEASURES, long_range_fits
+from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, long_range_fits
 from pyg_sitenet.figures.panels import BLUE, GREY, VERMILION
 
 MAX_POINTS = 5_000
@@ -69,17 +70,23 @@ def parity(crystals: pd.DataFrame, heading: str) -> go.Figure:
 
 
 def errors(crystals: pd.DataFrame, heading: str) -> go.Figure:
-    """Draw the error against a measure that is chosen from a menu."""
+    """Draw the error, and its mean in groups, against a measure chosen from a menu."""
     some = sample(crystals.dropna(subset=error_column(heading)))
-    error = some[error_column(heading)]
     figure = make_figure(heading, f"error of {heading}")
     measures = [heading, SIZE, COMPLEXITY]
+    groups = errors_by_measure(crystals, heading, {one: one for one in measures})
     for measure in measures:
-        add_crystals(figure, some, some[measure], error)
-        figure.data[-1].visible = measure == heading
+        add_crystals(figure, some, some[measure], some[error_column(heading)])
+        _add_groups(figure, groups[groups["measure"] == measure])
+        for trace in figure.data[-2:]:
+            trace.visible = measure == heading
     figure.add_hline(0, line={"color": GREY, "dash": "dash"})
-    titles = [{"xaxis.title.text": escape(measure)} for measure in measures]
-    add_menu(figure, measures, np.eye(len(measures), dtype=bool), titles)
+    shown = np.repeat(np.eye(len(measures), dtype=bool), 2, axis=1).tolist()
+    changes = [
+        ({"visible": row}, {"xaxis.title.text": escape(measure)})
+        for measure, row in zip(measures, shown, strict=True)
+    ]
+    add_menu(figure, measures, changes)
     return figure
 
 
@@ -99,25 +106,35 @@ def errors_of_elements(crystals: pd.DataFrame, heading: str) -> go.Figure:
     return figure
 
 
-def long_range(crystals: pd.DataFrame, blocks: int, heads: int) -> go.Figure:
-    """Draw the long-range coefficient against a measure chosen from a menu."""
+def long_range(
+    crystals: pd.DataFrame, measure: str, blocks: int, heads: int
+) -> go.Figure:
+    """Draw the long-range coefficient, or a head's part of it, against a measure."""
     some, fits = sample(crystals), long_range_fits(crystals, blocks, heads)
-    figure = make_figure(MEASURES[0], "long-range coefficient [Å]")
-    titles = []
-    for measure in MEASURES:
-        shown = some.dropna(subset=[measure])
-        add_crystals(figure, shown, shown[measure], shown[LONG_RANGE])
-        fit = fits[(fits["measure"] == measure) & (fits["head"] == "all")].iloc[0]
-        ends = np.array([shown[measure].min(), shown[measure].max()])
-        figure.add_scatter(
-            x=ends, y=fit["slope"] * ends + fit["intercept"], mode="lines",
-            line={"color": VERMILION}, name=f"fit, r = {fit['pearson r']:.2f}",
-        )  # fmt: skip
-        for trace in figure.data[-2:]:
-            trace.visible = measure == MEASURES[0]
-        titles.append({"xaxis.title.text": measure})
-    rows = np.repeat(np.eye(len(MEASURES), dtype=bool), 2, axis=1)
-    add_menu(figure, list(MEASURES), rows, titles)
+    fits = fits[fits["measure"] == measure]
+    ends = np.array([some[measure].min(), some[measure].max()])
+    labels, changes = [], []
+    for _, fit in fits.iterrows():
+        block, head, label, column = fit["block"], fit["head"], "sum", LONG_RANGE
+        if head != "all":
+            label = f"block {block}, head {head}"
+            column = head_column(int(block), int(head))
+        line = (fit["slope"] * ends + fit["intercept"]).tolist()
+        y = {"y": [some[column].round(4).tolist(), line]}
+        labels.append(label)
+        changes.append((y, {"annotations[0].text": _correlation(fit)}))
+    first, text = changes[0]
+    figure = make_figure(measure.replace("[A]", "[Å]"), "long-range coefficient [Å]")
+    add_crystals(figure, some, some[measure], some[LONG_RANGE])
+    figure.add_scatter(
+        x=ends, y=first["y"][1], mode="lines", name="fit", line={"color": VERMILION}
+    )
+    figure.add_annotation(
+        text=text["annotations[0].text"], showarrow=False, xref="paper",
+        yref="paper", x=1, y=1, xanchor="right", yanchor="top",
+        bgcolor="rgba(255, 255, 255, 0.7)",
+    )  # fmt: skip
+    add_menu(figure, labels, changes)
     return figure
 
 
@@ -160,14 +177,32 @@ def add_crystals(
 
 def add_menu(
     figure: go.Figure,
-    labels: Sequence[str],
-    visible: NDArray[np.bool_],
-    titles: Sequence[Mapping[str, str]],
+    labels: Iterable[str],
+    changes: Iterable[tuple[Mapping[str, Any], Mapping[str, str]]],
 ) -> None:
-    """Add a menu that shows some of the traces: ``visible`` [labels, traces]."""
+    """Add a menu; what it chooses changes properties of the traces and the layout."""
     buttons = [
-        {"label": escape(label), "method": "update", "args": [{"visible": row}, title]}
-        for label, row, title in zip(labels, visible.tolist(), titles, strict=True)
+        {"label": escape(label), "method": "update", "args": change}
+        for label, change in zip(labels, changes, strict=True)
     ]
     menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1.14, "yanchor": "top"}
     figure.update_layout(updatemenus=[menu], showlegend=False)
+
+
+def _add_groups(figure: go.Figure, groups: pd.DataFrame) -> None:
+    rows = zip(groups["crystals"], groups["bias"], strict=True)
+    figure.add_scatter(
+        x=groups["middle"],
+        y=groups["mae"],
+        mode="lines+markers",
+        marker={"color": VERMILION, "symbol": "square", "size": 8},
+        error_y={"array": groups["standard error"], "color": VERMILION},
+        hovertext=[f"{n} crystals, mean error {bias:.3g}" for n, bias in rows],
+        name="MAE",
+    )
+
+
+def _correlation(fit: pd.Series) -> str:
+    if np.isnan(fit["slope"]):
+        return "too few crystals<br>for a line"
+    return f"r = {fit['pearson r']:.2f}<br>Spearman {fit['spearman rho']:.2f}"

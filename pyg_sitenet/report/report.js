@@ -2,8 +2,9 @@
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   // Plotly would offer to send the data to a server of its makers.
-  const config = { responsive: true, displaylogo: false, displayModeBar: "hover",
-    showSendToCloud: false };
+  // Its buttons would cover the menus on a phone.
+  const config = { responsive: true, displaylogo: false, showSendToCloud: false,
+    displayModeBar: window.innerWidth < 600 ? false : "hover" };
   const at = (id) => document.getElementById(id);
 
   read("figure-data").forEach((figure, number) => {
@@ -53,8 +54,7 @@
     type: "scatter3d", mode: "markers+text", x: [around.x[0]], y: [around.y[0]],
     z: [around.z[0]], text: ["site"], textposition: "top center", hoverinfo: "text",
     hovertext: [`the site, ${plain(siteName(view, site))}`], customdata: [site],
-    marker: { size: 16, color: "rgba(0,0,0,0)", line: { color: "#D55E00", width: 6 },
-      symbol: "circle" },
+    marker: { size: 22, color: "#D55E00", symbol: "circle-open" },
     name: "the site that attends",
   });
 
@@ -68,7 +68,7 @@
       hovertext: atoms.map((atom) =>
         `${plain(siteName(view, around.sender[atom]))}, ` +
         `${around.distance[atom].toFixed(2)} Å, attention ${weights[atom].toPrecision(3)}`),
-      marker: { symbol: SYMBOLS[number % SYMBOLS.length], color: pick(weights),
+      marker: { symbol: SYMBOLS[number % SYMBOLS.length], color: pick(weights), opacity: 1,
         colorscale: "Cividis", cmin: 0, cmax: top, showscale: number === 0,
         colorbar: { thickness: 12, len: 0.8, title: { text: "attention" } },
         size: atoms.map((atom) => 5 + 13 * Math.sqrt(weights[atom] / top)),
@@ -86,11 +86,12 @@
   };
 
   const AXIS = { visible: false };
+  const away = scene.clientWidth < 500 ? 1.3 : 0.85;  // all atoms fit on a phone
   const LAYOUT = {
     margin: { l: 0, r: 0, t: 0, b: 0 },
     legend: { orientation: "h", y: 0, yanchor: "top", itemsizing: "constant" },
     scene: { aspectmode: "data", xaxis: AXIS, yaxis: AXIS, zaxis: AXIS,
-      camera: { eye: { x: 1.2, y: 1, z: 0.6 } } },
+      camera: { eye: { x: 1.2 * away, y: away, z: 0.6 * away } } },
   };
 
   const update = (all) => {

@@ -111,7 +111,8 @@ def view_crystal(
     pairs = graph["atom", "interacts", "site"].num_edges
     if pairs > MAX_PAIRS:
         raise DataError(
-            f"{id_}: {pairs} pairs are too many for the 3-D view (at most {MAX_PAIRS})"
+            f"{id_}: {pairs} pairs are too many for the 3-D view (at most {MAX_PAIRS}, "
+            "so that the page stays quick)"
         )
     primitive = to_primitive(structure, data.primitive_tolerance)
     frac = np.asarray(primitive.frac_coords)

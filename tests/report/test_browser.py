@@ -7,8 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+from io import BytesIO
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pyg_sitenet.report import collect, write_report
 
@@ -27,9 +30,10 @@ ARGUMENTS = (
     "--enable-unsafe-swiftshader",  # draws in 3-D without a graphics card
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 120_000  # ms: a busy machine draws slowly
+PATIENCE = 300_000  # ms: a busy machine draws slowly
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1100, "height": 900}
+RING = (213, 94, 0)  # colour of what marks the site that attends
 # What an atom's place on the screen is, by the matrices that plotly draws it with.
 PLACE_OF_ATOM = """
 (wanted) => {
@@ -114,6 +118,18 @@ class Watch:
             ".filter((one) => one.mode === 'markers').map((one) => one.marker.color)"
         )
 
+    def picture(self):
+        """Pixels of the atoms without legend and labels, when they stand still."""
+        self.page.mouse.move(0, 0)
+        last = None
+        for _ in range(60):
+            self.page.wait_for_timeout(500)
+            shot = self.page.locator("#crystal-scene #scene").screenshot()
+            if shot == last:
+                return np.asarray(Image.open(BytesIO(shot)).convert("RGB"))
+            last = shot
+        raise AssertionError("the atoms do not stand still")
+
 
 @pytest.fixture(scope="module")
 def file(make_predictor, made_entries, analyse, tmp_path_factory):
@@ -143,9 +159,16 @@ def test_page_draws_all_and_says_and_asks_nothing(seen):
     plots = seen.page.locator("figure .plot")
     for number in range(plots.count()):
         assert plots.nth(number).locator(".main-svg").count() > 0
-    assert plots.count() == 6
+    assert plots.count() == 8
     assert seen.requests == [seen.url]
     assert seen.errors == []
+
+
+def assert_drawn_anew(before, after):
+    for picture in (before, after):
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 30
+        assert (picture == RING).all(axis=-1).sum() > 100
+    assert (before != after).any(axis=-1).mean() > 0.01
 
 
 def room_around(atoms):
@@ -161,8 +184,7 @@ def room_around(atoms):
 def test_clicked_atom_becomes_the_site_that_attends(seen):
     before = seen.text("#chosen")
     assert before.startswith("Site 1 ")
-    seen.page.locator("#crystal-scene").scroll_into_view_if_needed()
-    seen.page.wait_for_timeout(500)
+    colors, picture = seen.colors(), seen.picture()
     atoms = seen.page.evaluate(PLACE_OF_ATOM)
     target = max((one for one in atoms if one["site"] != 0), key=room_around(atoms))
     seen.page.mouse.move(target["x"] - 3, target["y"])
@@ -177,6 +199,8 @@ def test_clicked_atom_becomes_the_site_that_attends(seen):
     )
     assert seen.text("#chosen").startswith(f"Site {target['site'] + 1} ")
     assert seen.page.locator("#site").input_value() == str(target["site"])
+    assert seen.colors() != colors
+    assert_drawn_anew(picture, seen.picture())
     assert seen.errors == []
 
 
@@ -191,7 +215,7 @@ def test_site_block_and_head_change_the_colours(seen, control):
 
 
 def test_slider_leaves_near_atoms_alone(seen):
-    slider = seen.page.locator("#distance")
+    slider, picture = seen.page.locator("#distance"), seen.picture()
     all_atoms = sum(len(one) for one in seen.colors())
     slider.fill("2.5")
     near = sum(len(one) for one in seen.colors())
@@ -199,6 +223,7 @@ def test_slider_leaves_near_atoms_alone(seen):
     assert f"attends to {near} of {all_atoms} atoms shown" in seen.text("#chosen")
     distances = seen.page.locator("#neighbours tbody td:nth-child(2)").all_inner_texts()
     assert max(map(float, distances)) <= 2.5
+    assert_drawn_anew(picture, seen.picture())
 
 
 def test_table_counts_equal_atoms_together(seen):
@@ -235,6 +260,19 @@ def test_colour_is_not_alone_and_fit_for_every_eye(seen):
         assert [size for _, size in pairs] == sorted(one["size"])
 
 
+def test_menu_shows_a_head_with_its_correlation(seen):
+    plot = seen.page.locator("figure .plot").last
+    points = "(plot) => Array.from(plot._fullData[0].y)"
+    before = plot.evaluate(points), plot.locator(".annotation-text").text_content()
+    assert re.search(r"r = -?[01]\.\d\d\s*Spearman -?[01]\.\d\d", before[1])
+    plot.locator(".updatemenu-header").click()
+    plot.locator(".updatemenu-dropdown-button").last.click()
+    after = plot.evaluate(points), plot.locator(".annotation-text").text_content()
+    assert len(after[0]) == len(before[0]) == 3
+    assert after[0] != before[0]
+    assert seen.errors == []
+
+
 def test_no_button_sends_data_away(seen):
     titles = seen.page.locator(".modebar-btn").evaluate_all(
         "(buttons) => buttons.map((one) => one.dataset.title || '')"
@@ -255,6 +293,9 @@ def test_phone_needs_no_sideways_scrolling(browser, file):
         assert box["x"] + box["width"] <= PHONE["width"]
     for control in ("crystal", "site", "block", "head", "distance"):
         assert seen.page.locator(f"#{control}").bounding_box()["height"] >= 40
+    seen.page.locator("figure .plot").last.hover()
+    seen.page.locator(".updatemenu-header").last.click()  # nothing covers it
+    assert seen.page.locator(".updatemenu-dropdown-button").count() == 5
 
 
 def test_hostile_names_run_nothing(

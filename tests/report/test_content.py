@@ -1,7 +1,9 @@
 from dataclasses import replace
 
+import pytest
 from pymatgen.core import Lattice, Structure
 
+from pyg_sitenet.errors import DataError, SiteNetWarning
 from pyg_sitenet.report import collect, content, view
 from pyg_sitenet.report.content import telling_crystals
 
@@ -54,11 +56,22 @@ def test_disordered_crystal_is_a_note(make_predictor, analysis, made_entries):
     assert any(one.startswith("not in the 3-D view: salt: ") for one in found.notes)
 
 
-def test_crystal_that_is_too_large_is_a_note(
+def test_id_of_several_crystals_is_an_error(make_predictor, made_entries, analyse):
+    entries = [replace(one, id="salt") for one in made_entries]
+    found = analyse(make_predictor(), entries)
+    with pytest.raises(DataError, match="'salt' is the id of more than one crystal; "):
+        collect(make_predictor(), found, entries, title="gap")
+
+
+def test_crystal_that_is_too_large_is_a_note_and_a_warning(
     make_predictor, analysis, made_entries, monkeypatch
 ):
     monkeypatch.setattr(view, "MAX_PAIRS", 200)
-    found = collect(make_predictor(), analysis, made_entries, title="gap")
+    with pytest.warns(SiteNetWarning, match=r"quartz: \d+ pairs .*at most 200, so"):
+        found = collect(
+            make_predictor(), analysis, made_entries, title="gap",
+            chosen=["quartz", "salt"],
+        )  # fmt: skip
     assert "quartz" not in [one.id for one in found.views]
     assert "salt" in [one.id for one in found.views]
     assert any("not in the 3-D view: quartz: " in one for one in found.notes)

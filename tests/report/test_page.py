@@ -75,7 +75,7 @@ def test_worst_prediction_comes_first(page):
 def test_every_figure_has_data(page):
     data = json.loads(Tags(page).scripts[0])
     titles = re.findall(r"<figure>\s*<h3>(.*?)</h3>", page)
-    assert len(data) == len(titles) == 7
+    assert len(data) == len(titles) == 9
     assert all(figure["data"] for figure in data)
 
 

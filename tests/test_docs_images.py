@@ -1,0 +1,23 @@
+"""Pages show images that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IMAGE = re.compile(r'<img[^>]*\bsrc="([^"]+)"|!\[[^\]]*\]\(([^)\s]+)')
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_images_of_a_page_exist(page):
+    text = page.read_text(encoding="utf-8")
+    named = [html or markdown for html, markdown in IMAGE.findall(text)]
+    files = [one for one in named if "://" not in one]
+    assert [one for one in files if not (page.parent / one).is_file()] == []
+
+
+def test_images_are_found_in_both_notations():
+    text = '<img width="3" src="a.png" alt="A"> and ![B](b.png "B") and [C](c.md)'
+    assert IMAGE.findall(text) == [("a.png", ""), ("", "b.png")]
