@@ -85,23 +85,22 @@ def train(
     Example: sitenet train my_crystals/ --target band_gap --output runs/gap
     """
     _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
-    from pyg_sitenet.training.folds import cross_validate
+    from pyg_sitenet.training.folds import cross_validate, fold_folder
     from pyg_sitenet.training.train import train as train_model
 
     folder = output or Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    saved = folder / "config.yaml"
+    saved = (fold_folder(folder, 0).path if folds else folder) / "config.yaml"
     if resume and config is None and preset is None and saved.is_file():
         config = saved
     numbers = {"training.seed": seed, "training.members": members}
     numbers["data.workers"] = workers
     chosen = choose_settings(preset, config, data, target, settings, numbers, model)
     common: dict[str, Any] = {"resume": resume, "progress": not as_json}
+    common["accelerator"] = accelerator
     if folds is not None:
         result = cross_validate(chosen, folder, folds, **common)
     else:
-        where: dict[str, Any] = {"devices": devices, "nodes": nodes}
-        where["accelerator"] = accelerator
-        result = train_model(chosen, folder, **common, **where)
+        result = train_model(chosen, folder, devices=devices, nodes=nodes, **common)
     if not result.metrics:  # the first of several processes reports
         return
     if as_json:

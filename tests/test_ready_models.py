@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pymatgen.core import Structure
 
+from pyg_sitenet.config import Config, load_config, load_preset, override
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.data.splits import make_splits
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import find_model_file, read_description
 from pyg_sitenet.prediction import load_predictor
 from pyg_sitenet.ready_models import READY_MODELS
 
 NAMES = ("band-gap", "formation-energy")
+ROOT = Path(__file__).parents[1]
 
 
 def test_both_models_ship() -> None:
@@ -72,6 +77,54 @@ def test_card_states_what_the_file_says(name: str) -> None:
     listed = text.split("## Elements")[1].split("Others")[0].split()
     assert len(listed) == len(description.elements)
     assert re.search(r"## Limits\n\n- \w", text)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # elements it has not seen
+@pytest.mark.parametrize("name", NAMES)
+def test_test_part_measured_anew_has_the_error_and_coverage_of_the_card(
+    name: str,
+) -> None:
+    description = read_description(name)
+    target, data = description.targets[0], description.config.data
+    records = list(open_source(data.source, data.targets))
+    part = make_splits(data, [""] * len(records))["test"]
+    truth = np.array([records[k].targets[target] for k in part])
+    predictor = load_predictor(name, level=0.9)
+    table = predictor.predict([records[k].structure for k in part])
+    value, low, high = (
+        table[f"{target}{end} [{description.units[target]}]"].to_numpy()
+        for end in ("", " lower", " upper")
+    )
+    mae = float(np.abs(value - truth).mean())
+    _, other = np.array_split(np.random.default_rng(0).permutation(len(truth)), 2)
+    held = ((low <= truth) & (truth <= high))[other].mean()
+    text = " ".join(READY_MODELS[name].card.read_text(encoding="utf-8").split())
+    stated = re.search(r"this model \| (\d\.\d{3}) ", text)
+    assert stated is not None
+    assert mae == pytest.approx(float(stated[1]), abs=0.00051)
+    stated = re.search(r"those of 90 % hold (\d+\.\d)% of", text)
+    assert stated is not None
+    assert 100 * held == pytest.approx(float(stated[1]), abs=0.051)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "settings"),
+    [
+        ("band-gap", load_preset("default"), []),
+        (
+            "formation-energy",
+            load_config(ROOT / "benchmarks" / "formation_energy.yaml"),
+            ["training.max_epochs=50", "data.val_fraction=0.1"],
+        ),
+    ],
+)
+def test_script_says_with_what_settings_a_model_was_made(
+    name: str, start: Config, settings: list[str]
+) -> None:
+    made = override(read_description(name).config, ["data.workers=0"])
+    assert made == override(start, settings)
+    script = (ROOT / "scripts" / "make_ready_models.py").read_text(encoding="utf-8")
+    assert all(f"--set {setting}" in script for setting in settings)
 
 
 @pytest.mark.parametrize("name", NAMES)

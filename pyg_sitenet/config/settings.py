@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -19,6 +19,8 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1)]
 Widths = tuple[Width, ...]
 Label = Annotated[str, BeforeValidator(as_label)]
+Norm = Literal["layer", "batch", "none"]
+Pooling = Literal["mean", "max", "attention"]
 _GROUP = "group:"
 
 
@@ -163,12 +165,8 @@ class ModelConfig(_Settings):
     top_k: int | None = Field(
         None, ge=1, description="Keep the k largest logits of each site and head."
     )
-    norm: Annotated[
-        Literal["layer", "batch", "none"], Choices(("layer", "batch", "none"))
-    ] = "layer"
-    pooling: Annotated[
-        Literal["mean", "max", "attention"], Choices(("mean", "max", "attention"))
-    ] = "mean"
+    norm: Annotated[Norm, Choices(get_args(Norm))] = "layer"
+    pooling: Annotated[Pooling, Choices(get_args(Pooling))] = "mean"
     activation: Literal["mish", "relu", "silu"] = "mish"
     output: Literal["identity", "softplus", "clamp"] = Field(
         "identity",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
+import struct
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,28 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.training.atomic import os_reason, replacing
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.interruption import Interruption
 from pyg_sitenet.training.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _STOP, _SAVE, _GO_ON = 2, 1, 0
+
+# What reading bytes that are no checkpoint, or half of one, ends with.
+_DAMAGE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -150,22 +167,15 @@ def write_checkpoint(
     Raises:
         SiteNetError: If it cannot be written, as on a full disk; the old one stays.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with replacing(path, keep=keep) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep is not None and path.exists():
-            path.replace(keep)
-        part.replace(path)
-        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch hides some errors of the disk
-        part.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        kept = "; the one before is kept" if path.exists() else ""
         raise SiteNetError(
-            f"{path}: the checkpoint cannot be written: {reason}; the one before is "
-            "kept: free some space and continue with resume (--resume)"
+            f"{path}: the checkpoint cannot be written: "
+            f"{os_reason(error) or _line(error)}{kept}: free some space and continue "
+            "with resume (--resume)"
         ) from error
 
 
@@ -180,13 +190,9 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         state: dict[str, Any] = torch.load(
             path, map_location=map_location, weights_only=True
         )
-    except (
-        OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile
-    ) as error:  # fmt: skip
-        reason = " ".join(str(error).split())[:200]
+    except _DAMAGE as error:
         raise SiteNetError(
-            f"{path}: the checkpoint is damaged; delete it to train from the start: "
-            f"{reason}"
+            f"{path}: the checkpoint is damaged ({_line(error)})"
         ) from error
     return state
 
@@ -210,24 +216,66 @@ def last_good(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
             _logger.warning("%s; going on from %s", problem, path)
         return path, state
     if problem is not None:
-        raise problem
+        raise SiteNetError(
+            f"{problem}, and no other is whole; delete the folder {folder.checkpoints} "
+            "and continue with resume (--resume) to train from the start"
+        ) from problem
     return None
+
+
+class LastKept(History):
+    """The history of a run that lost its best weights: those of its last epoch stay."""
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The last epoch."""
+        return len(self.epochs)
+
+
+def kept_state(folder: RunFolder, history: History) -> tuple[dict[str, Any], History]:
+    """Return the state whose weights a trained run keeps, and the history to tell.
+
+    The state is the best, or without validation the last; also the last if the file of
+    the best was deleted, with a warning and a history that names the last epoch.
+
+    Raises:
+        SiteNetError: If the file is damaged: that the best weights are lost is for the
+            user to say.
+    """
+    best, last = history.best_epoch, len(history.epochs)
+    if best is not None and folder.best.is_file():
+        try:
+            return load_checkpoint(folder.best), history
+        except SiteNetError as error:
+            raise SiteNetError(
+                f"{error}; it has the weights of epoch {best}, which had the lowest "
+                "validation error: restore it, or delete it and continue with resume "
+                f"(--resume) to keep the weights of the last epoch, {last}"
+            ) from error
+    found = last_good(folder)
+    state = load_checkpoint(folder.last) if found is None else found[1]
+    if best in (None, last):
+        return state, history
+    _logger.warning(
+        "%s: missing; it had the weights of epoch %d, which had the lowest validation "
+        "error: those of the last epoch, %d, are kept instead",
+        folder.best, best, last,
+    )  # fmt: skip
+    lost = LastKept()
+    lost.epochs = history.epochs
+    return state, lost
 
 
 def _check_sums(path: Path) -> None:
     """Compare the content with the sums it was written with, which torch does not."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
+        folders = [one.filename for one in archive.infolist() if one.external_attr & 16]
     if damaged is not None:
         raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+    if folders:  # of which torch reads nothing, and gives whatever was in the memory
+        raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder")
 
 
-def _sync_folder(folder: Path) -> None:
-    """Let the renaming reach the disk, where folders can be opened."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,16 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch_geometric.data import Batch
 
-from pyg_sitenet.config import Config, load_config, override
+from pyg_sitenet.config import Config, override
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.model_file import load_network
 from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.meter import MONITOR
 from pyg_sitenet.training.outcome import Outcome
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run_folder import RunFolder, read_metrics
 
-_logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 
@@ -39,14 +36,6 @@ def member_folder(folder: RunFolder, member: int) -> RunFolder:
     return RunFolder(folder.path / "members" / str(member))
 
 
-def is_finished(folder: RunFolder, config: Config) -> bool:
-    """Say whether a member was trained to the end, as long as is now asked for."""
-    if not folder.metrics.is_file():  # written last
-        return False
-    done = load_config(folder.config).training.max_epochs
-    return done == config.training.max_epochs
-
-
 def load_members(folder: RunFolder, members: int) -> SiteNetEnsemble:
     """Read the trained members of a run."""
     paths = [member_folder(folder, k).path for k in range(members)]
@@ -58,11 +47,13 @@ def ensemble_outcome(
     folder: RunFolder,
     model: SiteNetEnsemble,
     data: CrystalDataModule,
+    device: torch.device,
 ) -> Outcome:
-    """Predict all parts with the ensemble.
+    """Predict all parts with the ensemble, on a device.
 
     The history is the mean over the members at each epoch.
     """
+    model.to(device).eval()
     parts = ("train", "val", "calibration", "test")
     crystals = {part: data.part(part) for part in parts}
     needed = parts if not crystals["val"] else parts[1:]
@@ -73,16 +64,10 @@ def ensemble_outcome(
         crystals=crystals,
         predicted={part: values for part, (values, _) in found.items()},
         spread={part: spread for part, (_, spread) in found.items()},
-        history=_mean_history(read_metrics(folder, config.training.members)),
+        history=_mean_history(_metrics_of_members(folder, config.training.members)),
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in model.parameters()),
     )
-
-
-def read_metrics(folder: RunFolder, members: int) -> list[dict[str, Any]]:
-    """Return the metrics of every member."""
-    paths = [member_folder(folder, k).metrics for k in range(members)]
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def describe_members(folder: RunFolder, config: Config) -> list[dict[str, Any]]:
@@ -92,16 +77,21 @@ def describe_members(folder: RunFolder, config: Config) -> list[dict[str, Any]]:
         {"seed": member_config(config, k).training.seed}
         | {key: metrics[key] for key in kept}
         | {"targets": metrics["targets"]}
-        for k, metrics in enumerate(read_metrics(folder, config.training.members))
+        for k, metrics in enumerate(
+            _metrics_of_members(folder, config.training.members)
+        )
     ]
+
+
+def _metrics_of_members(folder: RunFolder, members: int) -> list[dict[str, Any]]:
+    return [read_metrics(member_folder(folder, k)) for k in range(members)]
 
 
 @torch.inference_mode()
 def _predict(model: SiteNetEnsemble, loader: Iterable[Batch]) -> tuple[Array, Array]:
     """Return mean and spread for a part in its order, [N, T] each."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device).eval()
-    num_targets = networks_of(model)[0].layout.num_outputs
+    one = networks_of(model)[0]
+    num_targets, device = one.layout.num_outputs, one.target_mean.device
     pairs = [mean_and_spread(model, batch.to(device)) for batch in loader]
     none = torch.empty(0, num_targets)
     mean = torch.cat([none, *(values.cpu() for values, _ in pairs)])
@@ -117,6 +107,10 @@ def _mean_history(metrics: Sequence[dict[str, Any]]) -> History:
         # Each member keeps its own best epoch; the mean score would name a wrong one.
         keys = [key for key in rows[0] if key != MONITOR]
         history.epochs.append(
-            {key: float(np.mean([row[key] for row in rows])) for key in keys}
+            # What was not finite is null in the metrics of a member, and NaN here.
+            {
+                key: float(np.mean([row[key] for row in rows], dtype=float))
+                for key in keys
+            }
         )
     return history

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import warnings
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.interruption import Interruption, TrainingInterruptedError
 from pyg_sitenet.training.module import SiteNetModule
 from pyg_sitenet.training.nonfinite import NonFiniteGuard
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run_folder import RunFolder, writing
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.sampler import BudgetBatchSampler
@@ -43,6 +44,8 @@ _PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "bfloat16": "bf16-mixed",
     "float16": "16-mixed",
 }
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # what writing TensorBoard's events may meet
 
 # Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
 # processes), runs can be small or without validation, a resumed run has checkpoints on
@@ -86,7 +89,7 @@ def fit(
     found = last_good(folder) if resume else None
     if found is not None:
         _set_position(train_loader, found[1])
-    with _quiet(), _interrupts(folder, history, interruption):
+    with _quiet(), writing(folder, _FULL), _interrupts(folder, history, interruption):
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
         if devices.num_processes > 1:
             callbacks.append(LimitElements())
@@ -100,6 +103,19 @@ def fit(
             )
     module.to(trainer.strategy.root_device)
     return history
+
+
+def device_of(devices: Devices) -> torch.device:
+    """Return the device that :func:`fit` computes on."""
+    with _quiet():
+        trainer = Trainer(
+            **devices.trainer_options(),
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    return trainer.strategy.root_device
 
 
 def _make_callbacks(

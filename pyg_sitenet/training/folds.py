@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,24 @@ import numpy as np
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.training.atomic import write_text
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.loading import complete
+from pyg_sitenet.training.run_folder import (
+    RunFolder,
+    is_finished,
+    open_run_folder,
+    read_metrics,
+)
 from pyg_sitenet.training.train import RunResult, train
 
 SUMMARY = "summary.json"
+
+
+def fold_folder(output: str | Path, fold: int) -> RunFolder:
+    """Return the run folder of a fold, below that of all."""
+    return RunFolder(Path(output) / f"fold_{fold}")
 
 
 def cross_validate(
@@ -26,6 +39,7 @@ def cross_validate(
     resume: bool = False,
     progress: bool = False,
     cache: str | Path | None = None,
+    accelerator: str = "auto",
 ) -> RunResult:
     """Train once per fold, each time tested on another part of the crystals.
 
@@ -38,39 +52,66 @@ def cross_validate(
             groups together.
         output: Folder of the runs.
         num_folds: How many there are.
-        resume: Finished folds are kept, the one that was stopped is continued.
+        resume: Finished folds are kept, the one that was stopped is continued; with
+            more epochs all are.
         progress: Show progress bars on standard error.
         cache: Folder for featurised data, as in
             :func:`~pyg_sitenet.training.train.train`.
+        accelerator: Kind of device, as Lightning names it.
 
     Returns:
         The summary, the folder, and what became of the inputs.
 
     Raises:
+        ConfigError: If the folds to be continued have other settings, or a launcher
+            started several processes.
         SiteNetError: As :func:`~pyg_sitenet.training.train.train` does.
     """
+    _check_processes(accelerator)
+    config = complete(config)  # as it is in the run folders
     folder, ledger = Path(output), Ledger()
+    if resume and not fold_folder(folder, 0).config.is_file():
+        raise SiteNetError(
+            f"{folder}: holds no folds to continue; start them without resume"
+        )
     found = []
     for fold in range(num_folds):
-        of_fold = folder / f"fold_{fold}"
-        done = of_fold / "metrics.json"
-        if resume and done.is_file():
-            found.append(json.loads(done.read_text(encoding="utf-8")))
-            continue
+        own = fold_folder(folder, fold)
         data = config.data.model_copy(update={"folds": num_folds, "fold": fold})
-        started = resume and (of_fold / "config.yaml").is_file()
+        settings = config.model_copy(update={"data": data})
+        if resume and _is_done(own, settings):
+            found.append(read_metrics(own))
+            continue
         result = train(
-            config.model_copy(update={"data": data}),
-            of_fold,
-            resume=started,
+            settings,
+            own.path,
+            resume=resume and own.config.is_file(),
             progress=progress,
             cache=cache,
+            accelerator=accelerator,
         )
         found.append(result.metrics)
         ledger = result.ledger
     summary = {"folds": num_folds, "targets": summarise_folds(found)}
     _write(folder / SUMMARY, summary)
     return RunResult(summary, folder, ledger)
+
+
+def _check_processes(accelerator: str) -> None:
+    number = Devices.choose(None, None, accelerator).num_processes
+    if number > 1:
+        raise ConfigError(
+            f"folds are trained by one process, got {number}; start them without "
+            "torchrun or SLURM's tasks, or one fold alone (data.folds, data.fold)"
+        )
+
+
+def _is_done(folder: RunFolder, config: Config) -> bool:
+    """Say whether a fold was trained as is now asked for; refuse other settings."""
+    if not folder.config.is_file():
+        return False
+    open_run_folder(folder.path, config, resume=True)
+    return is_finished(folder, config)
 
 
 def summarise_folds(
@@ -109,10 +150,8 @@ def _over_folds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _write(path: Path, summary: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        write_text(path, json.dumps(summary, indent=2) + "\n")
     except OSError as error:
         raise SiteNetError(
             f"{path}: cannot be written: {error.strerror}; the runs of the folds are "

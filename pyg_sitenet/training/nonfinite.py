@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 from torch.optim import Optimizer
 from torch_geometric.data import Batch
@@ -32,6 +34,7 @@ class NonFiniteGuard(Callback):
         self.config = config
         self.num_skipped = 0
         self._ids: list[str] = []
+        self._loss = 0.0  # of the step's batches the first that is not finite
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
@@ -39,8 +42,14 @@ class NonFiniteGuard(Callback):
         """Note the crystals of the step."""
         del pl_module
         if batch_idx % trainer.accumulate_grad_batches == 0:
-            self._ids = []
+            self._ids, self._loss = [], 0.0
         self._ids += [str(name) for name in batch.id]
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the loss of the batch."""
+        del trainer
+        if math.isfinite(self._loss):
+            self._loss = float(getattr(pl_module, "last_loss", 0.0))
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -53,12 +62,11 @@ class NonFiniteGuard(Callback):
         """
         del optimizer
         weights = [p for p in pl_module.parameters() if p.grad is not None]
-        loss = float(getattr(pl_module, "last_loss", 0.0))
         if _are_finite([p.grad for p in weights if p.grad is not None]):
             return
-        if self.config.precision == "float16" and torch.isfinite(torch.tensor(loss)):
+        if _has_scaler(trainer) and math.isfinite(self._loss):
             return  # overflow of the scaled loss: the scaler skips it and scales less
-        message = self._explain(trainer, loss)
+        message = self._explain(trainer)
         if self.config.on_nonfinite == "error":
             raise SiteNetError(f"{message}; {self._remedy()}")
         self.num_skipped += 1
@@ -79,14 +87,16 @@ class NonFiniteGuard(Callback):
         """Go on from a checkpoint."""
         self.num_skipped = int(state_dict["num_skipped"])
 
-    def _explain(self, trainer: Trainer, loss: float) -> str:
-        is_loss = not torch.isfinite(torch.tensor(loss))
-        what = f"the loss became {loss}" if is_loss else "a gradient became infinite"
-        more = ", ..." if len(self._ids) > _SHOWN else ""
-        return (
-            f"{what} in epoch {trainer.current_epoch + 1} (batch with "
-            f"{', '.join(self._ids[:_SHOWN])}{more})"
-        )
+    def _explain(self, trainer: Trainer) -> str:
+        batch = f"batch with {', '.join(self._ids[:_SHOWN])}"
+        batch += ", ..." if len(self._ids) > _SHOWN else ""
+        what = "a gradient is not finite"
+        if not math.isfinite(self._loss):
+            what = f"the loss became {self._loss}"
+        elif trainer.world_size > 1:  # gradients are averaged over all of them
+            number = f"{trainer.global_rank + 1} of {trainer.world_size}"
+            batch += f" in process {number}, or that of another process"
+        return f"{what} in epoch {trainer.current_epoch + 1} ({batch})"
 
     def _remedy(self) -> str:
         return (
@@ -98,6 +108,12 @@ class NonFiniteGuard(Callback):
 def poison(loss: Tensor) -> Tensor:
     """Make a loss that is not finite NaN, so that its gradients show it everywhere."""
     return loss if bool(torch.isfinite(loss)) else loss * torch.nan
+
+
+def _has_scaler(trainer: Trainer) -> bool:
+    # Not so on the CPU, where Lightning takes bfloat16 for float16.
+    plugin = trainer.precision_plugin
+    return isinstance(plugin, MixedPrecision) and plugin.scaler is not None
 
 
 def _are_finite(gradients: list[Tensor]) -> bool:

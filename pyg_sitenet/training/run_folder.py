@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import os
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from typing import Any
 from pyg_sitenet.config import Config, dump_config, load_config
 from pyg_sitenet.errors import ConfigError, ModelFileError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
+from pyg_sitenet.training.atomic import write_text
+
+_logger = logging.getLogger(__name__)
 
 # What may differ when a run is continued: more epochs, another number of processes.
 _FREE = {
@@ -115,26 +121,65 @@ def open_run_folder(path: str | Path, config: Config, *, resume: bool) -> RunFol
             if not os.access(one, os.W_OK):
                 raise PermissionError("permission denied")
     except OSError as error:
-        raise _unwritable(folder.path, error) from error
+        remedy = "choose another or change its permissions"
+        raise _unwritable(folder.path, error, remedy) from error
     return folder
+
+
+@contextmanager
+def writing(folder: RunFolder, only: Collection[int] = ()) -> Iterator[None]:
+    """Say of a run, where its folder cannot be written, why and how it goes on.
+
+    Args:
+        folder: The run folder.
+        only: Numbers of the system's errors that can come from it alone. (default: all)
+
+    Raises:
+        SiteNetError: In place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if only and error.errno not in only:
+            raise
+        remedy = "mend this and continue with resume (--resume)"
+        raise _unwritable(folder.path, error, remedy) from error
 
 
 def write_config(folder: RunFolder, config: Config) -> None:
     """Write the complete configuration; from here on the folder holds a run.
 
+    A finished run that is to go on for longer is finished no more: its metrics go.
+
     Raises:
         SiteNetError: If the folder cannot be written.
     """
+    with writing(folder):
+        if not is_finished(folder, config):
+            folder.metrics.unlink(missing_ok=True)
+        write_text(folder.config, dump_config(config))
+
+
+def is_finished(folder: RunFolder, config: Config) -> bool:
+    """Say whether a run was trained to the end, as long as is now asked for.
+
+    The metrics are written last.
+    """
+    if not (folder.metrics.is_file() and folder.config.is_file()):
+        return False
     try:
-        folder.config.write_text(dump_config(config), encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(folder.path, error) from error
+        read_metrics(folder)
+    except ModelFileError as error:
+        _logger.warning("%s; the end of the run is done again", error)
+        return False
+    done = load_config(folder.config).training.max_epochs
+    return done == config.training.max_epochs
 
 
-def _unwritable(path: Path, error: OSError) -> SiteNetError:
+def _unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
     return SiteNetError(
         f"{path}: the output folder cannot be written: {error.strerror or error}; "
-        "choose another or change its permissions"
+        f"{remedy}"
     )
 
 
@@ -161,25 +206,44 @@ def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_metrics(folder: RunFolder) -> dict[str, Any]:
+    """Return what ``metrics.json`` holds.
+
+    Raises:
+        ModelFileError: If it is missing or damaged.
+    """
+    try:
+        metrics: dict[str, Any] = json.loads(folder.metrics.read_text("utf-8"))
+        for key in ("history", "best_epoch", "targets"):
+            metrics[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"{folder.metrics}: no metrics of a run ({error}); restore it, or write it "
+            "again by continuing the run with resume (--resume)"
+        ) from error
+    return metrics
+
+
 def read_history(path: str | Path) -> tuple[list[dict[str, float]], int | None]:
     """Return the errors of every epoch of a run, and the epoch whose weights it kept.
 
     Args:
         path: A run folder, or the model file in one; anything else has no history.
 
+    Returns:
+        One mapping per epoch, NaN where an error was not finite; and the epoch.
+
     Raises:
         ModelFileError: If the folder's ``metrics.json`` is damaged.
     """
     path = Path(path)
-    metrics = RunFolder(path if path.is_dir() else path.parent).metrics
+    folder = RunFolder(path if path.is_dir() else path.parent)
     in_run = path.is_dir() or path.name == MODEL_FILE_NAME
-    if not in_run or not metrics.is_file():
+    if not in_run or not folder.metrics.is_file():
         return [], None
-    try:
-        values = json.loads(metrics.read_text(encoding="utf-8"))
-        return list(values["history"]), values["best_epoch"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"{metrics}: no metrics of a run ({error}); restore it or give the model "
-            "file from another folder"
-        ) from error
+    metrics = read_metrics(folder)
+    history = [
+        {key: math.nan if value is None else value for key, value in one.items()}
+        for one in metrics["history"]
+    ]
+    return history, metrics["best_epoch"]

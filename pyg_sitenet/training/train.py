@@ -19,15 +19,14 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.callbacks import History, Watch
-from pyg_sitenet.training.checkpoints import load_checkpoint
+from pyg_sitenet.training.checkpoints import kept_state
 from pyg_sitenet.training.checks import check_config
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.ensemble import (
     ensemble_outcome,
-    is_finished,
     load_members,
     member_config,
     member_folder,
@@ -35,15 +34,18 @@ from pyg_sitenet.training.ensemble import (
 from pyg_sitenet.training.environment import note_environment
 from pyg_sitenet.training.fine_tuning import start_from
 from pyg_sitenet.training.finish import finish
-from pyg_sitenet.training.fit import fit
+from pyg_sitenet.training.fit import device_of, fit
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.module import SiteNetModule
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.report import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
+    is_finished,
     open_run_folder,
+    read_metrics,
     write_config,
+    writing,
 )
 
 _logger = logging.getLogger(__name__)
@@ -132,12 +134,13 @@ def train(
     ledger = data.dataset.ledger()
     if config.training.members > 1:
         for k in range(config.training.members):
-            _train_member(config, folder, k, splits, cache=cache, progress=progress)
+            _train_member(
+                config, folder, k, splits,
+                cache=cache, progress=progress, accelerator=accelerator,
+            )  # fmt: skip
         model = load_members(folder, config.training.members)
-        outcome = ensemble_outcome(config, folder, model, data)
-        return RunResult(
-            finish(folder, model, outcome, start, ledger), folder.path, ledger
-        )
+        outcome = ensemble_outcome(config, folder, model, data, device_of(chosen))
+        return _finish(folder, model, outcome, start, ledger)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
         module, history = _fit(
             config, data, folder, chosen, resume=resume, progress=progress, watch=watch
@@ -145,8 +148,18 @@ def train(
         if chosen.rank != 0:
             return RunResult({}, folder.path, ledger)
         outcome = _outcome(config, data, module, history)
-    metrics = finish(folder, module.model, outcome, start, ledger)
-    return RunResult(metrics, folder.path, ledger)
+    return _finish(folder, module.model, outcome, start, ledger)
+
+
+def _finish(
+    folder: RunFolder,
+    model: SiteNet | SiteNetEnsemble,
+    outcome: Outcome,
+    start: float,
+    ledger: Ledger,
+) -> RunResult:
+    finish(folder, model, outcome, start, ledger)
+    return RunResult(read_metrics(folder), folder.path, ledger)
 
 
 def _check_processes(config: Config, devices: Devices) -> None:
@@ -178,7 +191,8 @@ def _open_run(
         raise
     if devices.rank == 0:
         write_config(folder, config)
-        note_environment(folder, devices)
+        with writing(folder):
+            note_environment(folder, devices)
         write_failures(folder, data.dataset.failures)
     return folder, data
 
@@ -191,6 +205,7 @@ def _train_member(
     *,
     cache: str | Path | None,
     progress: bool,
+    accelerator: str,
 ) -> None:
     """Train a member of an ensemble, or what is left of it after an interruption."""
     own, settings = member_folder(folder, member), member_config(config, member)
@@ -204,6 +219,7 @@ def _train_member(
         progress=progress,
         cache=cache,
         splits=splits,
+        accelerator=accelerator,
     )
 
 
@@ -241,10 +257,9 @@ def _fit(
         devices=devices,
         watch=watch,
     )
-    # Also without validation: of averaged weights the checkpoint holds the averages.
-    kept = folder.best if folder.best.is_file() else folder.last
     if devices.rank == 0:
-        module.load_state_dict(load_checkpoint(kept)["state_dict"])
+        state, history = kept_state(folder, history)
+        module.load_state_dict(state["state_dict"])
     module.eval()
     return module, history
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
-from pyg_sitenet.config import make_config
+from pyg_sitenet.config import Config, make_config
+from pyg_sitenet.training.checkpoints import last_good
 from pyg_sitenet.training.meter import MONITOR
+from pyg_sitenet.training.run_folder import RunFolder
 from pyg_sitenet.training.train import train
 from pyg_sitenet.tuning.space import apply_draw
 
-SCORE = "score"
+SCORE, EPOCH = "score", "epoch"
 
 
 def run_trial(
@@ -31,15 +33,46 @@ def run_trial(
     """
     torch.set_num_threads(1)  # Ray shares the cores out among trials
     config = apply_draw(make_config(base, origin="search"), drawn)
-    run = Path(folder) / tune.get_context().get_trial_id()
+    run = RunFolder(Path(folder) / tune.get_context().get_trial_id())
+    train_trial(config, run, cache, tune.report)
+
+
+def train_trial(
+    config: Config,
+    run: RunFolder,
+    cache: str | Path,
+    report: Callable[[dict[str, float]], None],
+) -> None:
+    """Train, and report each epoch with the score of the trial so far.
+
+    A trial that goes on reports the epochs it had once more: Ray counts from 1 again,
+    and the scheduler of a resumed search knows of none.
+
+    Args:
+        config: All settings.
+        run: The run folder, with a run to continue if there is one.
+        cache: Where featurised data are.
+        report: Called with ``score`` and ``epoch``.
+    """
     best = math.inf
 
-    def report(epoch: Mapping[str, float]) -> None:
+    def watch(epoch: Mapping[str, float]) -> None:
         # The best weights are kept, so a trial is as good as its best epoch.
         nonlocal best
         score = epoch[MONITOR]
         best = min(best, score if math.isfinite(score) else math.inf)
-        tune.report({SCORE: best, "epoch": int(epoch["epoch"])})
+        report({SCORE: best, EPOCH: int(epoch["epoch"])})
 
-    resume = (run / "config.yaml").is_file()
-    train(config, run, resume=resume, cache=cache, watch=report)
+    resume = run.config.is_file()
+    for epoch in _epochs_before(run) if resume else ():
+        watch(epoch)
+    train(config, run.path, resume=resume, cache=cache, watch=watch)
+
+
+def _epochs_before(run: RunFolder) -> list[dict[str, float]]:
+    """Return the errors of the epochs that the checkpoint to go on from has seen."""
+    found = last_good(run)
+    if found is None:
+        return []
+    epochs: list[dict[str, float]] = found[1]["callbacks"]["History"]["epochs"]
+    return epochs

@@ -72,7 +72,8 @@ def tune(
             :func:`~pyg_sitenet.train`)
 
     Raises:
-        ConfigError: If a setting has no range, or there is no validation part.
+        ConfigError: If a setting has no range, there is no validation part, or an
+            ensemble is asked for.
         SiteNetError: If Ray is missing, the folder holds a search already or none to
             continue, or no trial came to an end.
     """
@@ -81,10 +82,7 @@ def tune(
         import ray  # noqa: F401
     except ImportError as error:
         raise SiteNetError(f"{_MISSING}: {error}") from error
-    if not config.data.val_fraction:
-        raise ConfigError(
-            "data.val_fraction must be above 0: trials are compared by it"
-        )
+    _check(config)
     from pyg_sitenet.tuning.space import ray_space
 
     space = ray_space(settings)
@@ -133,6 +131,19 @@ def _address(given: str | None) -> str:
     return given or os.environ.get("RAY_ADDRESS") or "local"
 
 
+def _check(config: Config) -> None:
+    if not config.data.val_fraction:
+        raise ConfigError(
+            "data.val_fraction must be above 0: trials are compared by it"
+        )
+    members = config.training.members
+    if members > 1:
+        raise ConfigError(
+            f"training.members must be 1, got {members}: a trial is a single network; "
+            f"train the best settings with training.members={members} (--members)"
+        )
+
+
 def _open(folder: Path, *, resume: bool) -> Path:
     exists = (folder / _EXPERIMENT).is_dir()
     if exists and not resume:
@@ -161,7 +172,6 @@ def _make_tuner(
     grace_epochs: int,
 ) -> Any:  # noqa: ANN401 - ray has no types
     from ray import tune as ray_tune
-    from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.optuna import OptunaSearch
 
     from pyg_sitenet.tuning.trial import SCORE, run_trial
@@ -184,17 +194,25 @@ def _make_tuner(
             metric=SCORE,
             mode="min",
             search_alg=OptunaSearch(seed=config.training.seed),
-            # One epoch more than there are: a trial that gets to the end ends itself,
-            # and so leaves a complete run folder.
-            scheduler=ASHAScheduler(
-                max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
-            ),
+            scheduler=_make_scheduler(epochs, grace_epochs),
             num_samples=num_trials,
             max_concurrent_trials=concurrent,
         ),
         run_config=ray_tune.RunConfig(
             name=_EXPERIMENT, storage_path=str(folder), verbose=0
         ),
+    )
+
+
+def _make_scheduler(epochs: int, grace_epochs: int) -> Any:  # noqa: ANN401
+    from ray.tune.schedulers import ASHAScheduler
+
+    from pyg_sitenet.tuning.trial import EPOCH
+
+    # One epoch more than there are: a trial that gets to the end ends itself, and so
+    # leaves a complete run folder.
+    return ASHAScheduler(
+        time_attr=EPOCH, max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
     )
 
 

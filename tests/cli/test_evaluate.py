@@ -3,6 +3,38 @@ import json
 
 import pytest
 
+from pyg_sitenet.model_file import read_description
+
+
+@pytest.fixture(scope="module")
+def ensemble(sitenet, crystals, small, tmp_path_factory):
+    """Run folder of two members with calibrated intervals."""
+    folder = tmp_path_factory.mktemp("runs") / "two"
+    words = ["--members", 2, "--set", "data.calibration_fraction=0.3"]
+    words += ["--output", folder, *small, "--set", "training.max_epochs=1"]
+    done = sitenet("train", crystals, *words)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_members_are_those_asked_for(ensemble):
+    assert read_description(ensemble).members == 2
+    assert {path.name for path in (ensemble / "members").iterdir()} == {"0", "1"}
+
+
+def test_nominal_and_measured_coverage_are_printed(sitenet, ensemble, crystals):
+    words = ("evaluate", ensemble, crystals)
+    found = json.loads(sitenet(*words, "--json").stdout)["metrics"]["gap"]["coverage"]
+    assert [one["level"] for one in found] == [0.5, 0.6, 0.7, 0.8, 0.9]
+    done = sitenet(*words)
+    assert done.exit_code == 0, done.output
+    assert all(word in done.stdout for word in ("nominal", "measured", "mean width"))
+    rows = [line.split() for line in done.stdout.splitlines()]
+    for one in found:
+        shown = ["gap", f"{one['level']:.1%}", f"{one['coverage']:.1%}"]
+        [row] = [row for row in rows if f"{one['level']:.1%}" in row[:4]]
+        assert [cell for cell in row if cell not in "│┃|"][:3] == shown
+
 
 def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
     output = tmp_path / "rows.csv"

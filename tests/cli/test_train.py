@@ -143,6 +143,26 @@ def test_folds_are_summarised(sitenet, crystals, small, tmp_path):
     assert "±" in done.stdout
     summary = json.loads((tmp_path / "cv" / "summary.json").read_text())
     assert len(summary["targets"]["gap"]["test"]["mae"]["folds"]) == 2
+    # As if it had been stopped after the first fold, with settings that are no default.
+    shutil.rmtree(tmp_path / "cv" / "fold_1")
+    (tmp_path / "cv" / "summary.json").unlink()
+    done = sitenet("train", "--folds", 2, "--output", tmp_path / "cv", "--resume")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "cv" / "summary.json").read_text()) == summary
+
+
+def test_resume_of_no_folds_is_one_line(sitenet, tmp_path):
+    done = sitenet("train", "--folds", 2, "--output", tmp_path / "cv", "--resume")
+    assert done.exit_code == 1
+    assert "cv: holds no folds to continue; start them without" in done.stderr
+    assert not (tmp_path / "cv").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["--folds", 2]])
+def test_kind_of_device_reaches_the_training(words, sitenet, crystals, small, tmp_path):
+    words = [*words, "--output", tmp_path / "run", "--accelerator", "abacus", *small]
+    with pytest.raises(ValueError, match="'abacus'"):
+        raise sitenet("train", crystals, *words).exception
 
 
 @pytest.mark.parametrize("words", [["--devices", 2], ["--nodes", 2]])

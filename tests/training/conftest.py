@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.data.records import Record
@@ -81,3 +83,20 @@ def run(
     config: Config, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunResult:
     return train(config, tmp_path_factory.mktemp("runs") / "small", cache=cache)
+
+
+@pytest.fixture
+def watch_steps() -> Iterator[Callable[[Callable[[list[Tensor]], None]], None]]:
+    """Show the weights, with their gradients, after each step of any optimiser."""
+    hooks = []
+
+    def watch(look: Callable[[list[Tensor]], None]) -> None:
+        hooks.append(
+            register_optimizer_step_post_hook(
+                lambda optimizer, *_: look(optimizer.param_groups[0]["params"])
+            )
+        )
+
+    yield watch
+    for hook in hooks:
+        hook.remove()

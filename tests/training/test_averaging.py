@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,27 @@ def test_averaging_changes_what_is_kept_and_not_the_training(
     kept, last = _weights(averaged), _weights(run)
     assert not torch.equal(kept["readout.linear.weight"], last["readout.linear.weight"])
     assert torch.equal(kept["target_mean"], last["target_mean"])
+
+
+def test_average_is_the_exponential_one_over_the_steps(
+    averaging: Config,
+    cache: Path,
+    tmp_path: Path,
+    watch_steps: Callable[[Callable[[list[torch.Tensor]], None]], None],
+) -> None:
+    steps: list[list[torch.Tensor]] = []
+    watch_steps(lambda weights: steps.append([one.detach().clone() for one in weights]))
+    # Without validation the last average is kept; with a norm, a look changes rows.
+    settings = ["data.val_fraction=0", "model.embedding_max_norm=null"]
+    result = train(override(averaging, settings), tmp_path, cache=cache)
+    average = steps[0]
+    for weights in steps[1:]:
+        pairs = zip(average, weights, strict=True)
+        average = [0.8 * old + 0.2 * new for old, new in pairs]
+    assert len(steps) > 5
+    kept = load_model(result.folder)[0].parameters()
+    for found, expected in zip(kept, average, strict=True):
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_resumed_average_equals_an_uninterrupted_one(

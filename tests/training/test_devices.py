@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,12 @@ from pyg_sitenet.config import (
     override,
 )
 from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training import SiteNetModule
 from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.nonfinite import NonFiniteGuard
 
 NAN = float("nan")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -79,7 +81,7 @@ class _Keep(Callback):
         torch.save(grads, self.path)
 
 
-def _step(rank: int, port: int, path: Path) -> None:
+def _train(rank: int, port: int, parts: tuple[list[Data], ...], look: Callback) -> None:
     """Take one step as one of two processes, as torchrun would start it."""
     os.environ |= {
         "TORCHELASTIC_RUN_ID": "test", "RANK": str(rank), "LOCAL_RANK": str(rank),
@@ -87,11 +89,11 @@ def _step(rank: int, port: int, path: Path) -> None:
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
     devices = Devices.choose(None, None, "cpu")
-    mine = (_graphs()[:3], _graphs()[3:])[devices.rank]
+    mine = parts[devices.rank]
     trainer = Trainer(
         **devices.trainer_options(),
         max_steps=1,
-        callbacks=[_Keep(path.with_suffix(f".{devices.rank}"))],
+        callbacks=[look],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -102,25 +104,43 @@ def _step(rank: int, port: int, path: Path) -> None:
     trainer.fit(_module(), DataLoader(mine, batch_size=len(mine)))
 
 
+def _step(rank: int, port: int, path: Path) -> None:
+    graphs = _graphs()
+    _train(rank, port, (graphs[:3], graphs[3:]), _Keep(path.with_suffix(f".{rank}")))
+
+
+def _diverge(rank: int, port: int, path: Path) -> None:
+    silicon, copper = _graphs()[:2]
+    copper.y[0, 1] = float("inf")
+    guard = NonFiniteGuard(TrainingConfig())
+    try:
+        _train(rank, port, ([silicon], [copper]), guard)
+    except SiteNetError as error:
+        path.with_suffix(f".{rank}").write_text(str(error))
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) -> None:
+def _run_two(task: Callable[[int, int, Path], None], path: Path) -> None:
     fork, port = multiprocessing.get_context("fork"), _free_port()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of idle threads
         processes = [
-            fork.Process(target=_step, args=(rank, port, tmp_path / "grads"))
-            for rank in range(2)
+            fork.Process(target=task, args=(rank, port, path)) for rank in range(2)
         ]
         for process in processes:
             process.start()
     for process in processes:
         process.join(120)
         assert process.exitcode == 0
+
+
+def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) -> None:
+    _run_two(_step, tmp_path / "grads")
     module = _module()
     module.train()
     module.training_step(Batch.from_data_list(_graphs()), 0).backward()
@@ -130,6 +150,14 @@ def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) ->
         for grads in found:
             torch.testing.assert_close(grads[name], weight.grad, rtol=1e-4, atol=1e-6)
         assert torch.equal(found[0][name], found[1][name])
+
+
+def test_process_whose_batch_is_fine_does_not_blame_it(tmp_path: Path) -> None:
+    _run_two(_diverge, tmp_path / "error")
+    fine, bad = ((tmp_path / f"error.{rank}").read_text() for rank in (0, 1))
+    own = "(batch with Si in process 1 of 2, or that of another process); lower"
+    assert f"a gradient is not finite in epoch 1 {own}" in fine
+    assert "the loss became nan in epoch 1 (batch with Cu); lower" in bad
 
 
 @pytest.mark.parametrize(

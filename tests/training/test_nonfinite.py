@@ -9,6 +9,7 @@ import pytest
 import torch
 from ase.build import bulk
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins import MixedPrecision
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
@@ -27,13 +28,20 @@ def _graph(name: str, y: float) -> Data:
 
 
 def _fit(
-    graphs: list[Data], **settings: object
+    graphs: list[Data],
+    options: dict[str, object] | None = None,
+    factor: float = 1.0,
+    **settings: object,
 ) -> tuple[SiteNetModule, NonFiniteGuard]:
-    """Train for an epoch of batches of one crystal."""
+    """Train for an epoch of batches of one crystal.
+
+    The options are those of the trainer; the factor is that of a gradient.
+    """
     config = TrainingConfig.model_validate(settings)
     torch.manual_seed(0)
     model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)))
     module = SiteNetModule(model, config, ["gap"], torch.tensor([[1.0], [2.0]]), 1)
+    model.readout.linear.weight.register_hook(lambda gradient: gradient * factor)
     guard = NonFiniteGuard(config)
     trainer = Trainer(
         accelerator="cpu",
@@ -43,6 +51,8 @@ def _fit(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        accumulate_grad_batches=config.accumulate,
+        **(options or {}),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice about workers
@@ -76,6 +86,37 @@ def test_step_that_is_not_finite_is_an_error_that_names_the_crystal() -> None:
     message = r"the loss became (inf|nan) in epoch 1 \(batch with Cu\); lower"
     with pytest.raises(SiteNetError, match=message):
         _fit([_graph("Si", 1.0), _graph("Cu", float("inf"))])
+
+
+def test_loss_that_is_not_finite_is_told_from_a_gradient() -> None:
+    with pytest.raises(SiteNetError, match=r"a gradient is not finite .* with Si\)"):
+        _fit([_graph("Si", 1.0)], factor=float("inf"))
+    bad = [_graph("Cu", float("inf")), _graph("Si", 1.0)]  # not of the last batch
+    with pytest.raises(SiteNetError, match=r"the loss became .* with Cu, Si\)"):
+        _fit(bad, accumulate=2)
+
+
+@pytest.mark.filterwarnings("ignore:.*fp16 is not supported on CPU")
+def test_gradient_that_is_not_finite_is_an_error_without_a_scaler() -> None:
+    # On the CPU Lightning takes bfloat16 for float16, which needs no scaler.
+    options = {"precision": "16-mixed"}
+    with pytest.raises(SiteNetError, match="a gradient is not finite in epoch 1"):
+        _fit([_graph("Si", 1.0)], options, float("inf"), precision="float16")
+
+
+def test_overflow_is_left_to_a_scaler_and_a_loss_is_not() -> None:
+    def scaled() -> dict[str, object]:
+        scaler = torch.amp.GradScaler("cpu")
+        return {"plugins": [MixedPrecision("16-mixed", "cpu", scaler)]}
+
+    before, _ = _fit([])
+    module, guard = _fit([_graph("Si", 1.0)], scaled(), float("inf"))
+    assert guard.num_skipped == 0
+    assert torch.equal(
+        before.model.readout.linear.weight, module.model.readout.linear.weight
+    )
+    with pytest.raises(SiteNetError, match="the loss became"):
+        _fit([_graph("Cu", float("inf"))], scaled())
 
 
 def test_count_of_skipped_steps_is_part_of_a_checkpoint() -> None:

@@ -17,7 +17,9 @@ from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.checks import check_config
+from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.folds import cross_validate
+from pyg_sitenet.training.loading import load_data
 
 Train = Callable[..., RunResult]
 
@@ -88,6 +90,22 @@ def test_logarithm_of_nothing_names_the_crystal(
     name = table.loc[2, "file"].removesuffix(".cif")
     with pytest.raises(DataError, match=f"{name}: the target 'band_gap' is -1.5"):
         run_with(f"data.source={source}", "training.target_transform={band_gap: log}")
+
+
+def test_standardisation_is_of_the_training_part_alone(
+    run: RunResult, config: Config, cache: Path
+) -> None:
+    data = load_data(config, cache, None, Devices(), progress=False)
+    table = pd.read_csv(Path(config.data.source) / "table.csv")
+    gaps = table.set_index(table["file"].str.removesuffix(".cif"))["band_gap"]
+    training = gaps[data.part("train").ids].to_numpy()
+    model, _ = load_model(run.folder)
+    assert model.target_mean.item() == pytest.approx(training.mean(), rel=1e-5)
+    assert model.target_scale.item() == pytest.approx(training.std(), rel=1e-5)
+    held = {id_ for part in ("val", "test") for id_ in data.part(part).ids}
+    assert held == set(gaps.index) - set(data.part("train").ids)
+    assert abs(training.mean() - gaps.mean()) > 0.01
+    assert abs(training.std() - gaps.std(ddof=0)) > 0.01
 
 
 def test_training_stops_early_and_stays_stopped(

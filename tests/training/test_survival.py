@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,15 +75,35 @@ class Run:
         process.join(300)
         assert process.exitcode == 0, self.error.read_text()
 
-    def kill_after(self, num_checkpoints: int, delay: float = 0.0) -> None:
-        """Kill it so many checkpoints and seconds after its start."""
-        process, seen = self.start(), set()
-        while process.is_alive() and len(seen) < num_checkpoints:
-            with suppress(FileNotFoundError):
-                seen.add(self.last.stat().st_mtime_ns)
-        time.sleep(delay)
+    def kill_after(self, num_checkpoints: int, share: float = 0.0) -> None:
+        """Kill it after so many new checkpoints and a share of the way to the next."""
+        times = [self._written_at()]
+        process = self.start()
+        while process.is_alive() and len(times) <= num_checkpoints:
+            written = self._written_at()
+            if written > times[-1]:
+                times.append(written)
+            time.sleep(0.001)
+        time.sleep(share * (times[-1] - times[-2:][0]) / 1e9)
+        self._kill(process)
+
+    def kill_at(self, name: str) -> None:
+        """Kill it when it has written a file."""
+        process = self.start()
+        while process.is_alive() and not (self.folder / name).exists():
+            time.sleep(0.001)
+        self._kill(process)
+
+    def _written_at(self) -> int:
+        with suppress(FileNotFoundError):
+            return self.last.stat().st_mtime_ns
+        return 0
+
+    def _kill(self, process: BaseProcess) -> None:
         process.kill()
         process.join()
+        assert process.exitcode == -signal.SIGKILL, "it ended before it was killed"
+        assert not (self.folder / "metrics.json").exists()
 
     def _run(self, before: Callable[[], None] | None) -> None:
         if before is not None:
@@ -141,16 +162,36 @@ def _assert_equal(one: object, other: object) -> None:
         assert one == other
 
 
-@pytest.mark.parametrize(
-    "times", [2, pytest.param(10, marks=pytest.mark.slow)], ids=["twice", "ten_times"]
-)
-def test_killed_run_ends_as_an_undisturbed_one(
-    times: int, run: Run, whole: Path
-) -> None:
+def _kill_at_random(run: Run, times: int) -> None:
+    """Kill it anywhere between two checkpoints, each time after some that are new."""
     draw = random.Random(times)
     for _ in range(times):
-        run.kill_after(draw.randint(1, 3), draw.uniform(0, 0.05))
-    assert run.last.is_file()
+        run.kill_after(draw.randint(2, 3), draw.random())
+
+
+def test_killed_run_ends_as_an_undisturbed_one(run: Run, whole: Path) -> None:
+    _kill_at_random(run, 2)
+    run.finish()
+    _assert_same(whole, run.folder)
+    assert not list(run.folder.rglob(".*"))
+
+
+@pytest.mark.slow
+def test_run_killed_ten_times_ends_as_an_undisturbed_one(
+    run: Run, tmp_path: Path
+) -> None:
+    run.config = override(run.config, ["training.max_epochs=20"])
+    train(run.config, tmp_path / "whole", cache=run.cache)
+    _kill_at_random(run, 10)
+    run.finish()
+    _assert_same(tmp_path / "whole", run.folder)
+
+
+def test_run_killed_while_it_writes_its_results_writes_them_again(
+    run: Run, whole: Path
+) -> None:
+    run.kill_at("model.safetensors")
+    run.kill_at("figures/learning_curve.png")
     run.finish()
     _assert_same(whole, run.folder)
 
@@ -197,26 +238,36 @@ def test_sigterm_ends_the_command_in_one_line_that_says_what_is_kept(
     _assert_same(whole, run.folder)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
-def test_last_good_checkpoint_is_used_when_the_newest_is_damaged(
+@pytest.fixture(scope="module")
+def stopped(
+    config: Config, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run that was killed in its second epoch or later."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    Run(override(config, SETTINGS), cache, folder).kill_after(4)
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "directory", "empty"])
+def test_run_with_a_damaged_newest_checkpoint_ends_as_an_undisturbed_one(
     damage: str,
-    config: Config,
-    cache: Path,
-    tmp_path: Path,
+    run: Run,
+    stopped: Path,
+    whole: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = override(config, SETTINGS)
-    train(override(config, ["training.max_epochs=2"]), tmp_path, cache=cache)
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    content = bytearray(last.read_bytes())
+    shutil.copytree(stopped, run.folder)
+    content = bytearray(run.last.read_bytes())
     content[len(content) // 2] ^= 1
-    kept = {"truncated": len(content) // 2, "flipped": len(content), "empty": 0}[damage]
-    last.write_bytes(content[:kept])
+    if damage == "directory":  # a name in it that is no text any more
+        content[content.rindex(b"data.pkl")] ^= 0x80
+    size = {"truncated": len(content) // 2, "empty": 0}.get(damage, len(content))
+    run.last.write_bytes(content[:size])
     with caplog.at_level(logging.WARNING):
-        resumed = train(config, tmp_path, resume=True, cache=cache)
+        train(run.config, run.folder, resume=True, cache=run.cache)
     assert "last.ckpt: the checkpoint is damaged" in caplog.text
-    assert "going on from" in caplog.text
-    assert len(resumed.metrics["history"]) == 4
+    assert f"going on from {run.last.with_name('previous.ckpt')}" in caplog.text
+    _assert_same(whole, run.folder)
 
 
 def test_damage_of_all_checkpoints_is_an_error(
@@ -225,7 +276,8 @@ def test_damage_of_all_checkpoints_is_an_error(
     train(override(config, ["training.max_epochs=2"]), tmp_path, cache=cache)
     for name in ("last.ckpt", "previous.ckpt"):
         (tmp_path / "checkpoints" / name).write_bytes(b"PK")
-    with pytest.raises(SiteNetError, match=r"last\.ckpt: the checkpoint is damaged"):
+    named = r"last\.ckpt: the checkpoint is damaged .*, and no other is whole; delete"
+    with pytest.raises(SiteNetError, match=named):
         train(config, tmp_path, resume=True, cache=cache)
 
 

@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pyg_sitenet.config import Config, dump_config, load_config, override
@@ -22,8 +24,11 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 pytest.importorskip("ray", reason="needs the extra: pip install pyg-sitenet[ray]")
 pytest.importorskip("optuna", reason="needs the extra: pip install pyg-sitenet[ray]")
 
+from pyg_sitenet.training.run_folder import RunFolder
 from pyg_sitenet.tuning import TuneResult, tune
 from pyg_sitenet.tuning.space import apply_draw, ray_space
+from pyg_sitenet.tuning.trial import train_trial
+from pyg_sitenet.tuning.tune import _make_scheduler
 
 # Ray opens files and sockets that it closes when its processes end.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -107,6 +112,76 @@ def test_trials_differ_and_leave_run_folders(found: TuneResult) -> None:
     assert ended == set(found.trials["trial"][full])
 
 
+def test_trial_that_falls_behind_is_stopped(found: TuneResult) -> None:
+    # The first rung is after an epoch, and the best quarter passes it.
+    firsts: list[float] = []
+    passed = []
+    for name, score in zip(found.trials["trial"], found.trials["score"], strict=True):
+        metrics = found.folder / "trials" / name / "metrics.json"
+        if metrics.is_file():
+            score = json.loads(metrics.read_text())["history"][0]["val/score"]
+        passed.append(not firsts or score <= np.percentile(firsts, 25))
+        firsts.append(score)
+    assert passed == (found.trials["epochs"] == 2).tolist()
+    assert not all(passed), "the case has no trial that falls behind"
+
+
+def test_scheduler_compares_trials_at_the_same_epoch() -> None:
+    scheduler = _make_scheduler(epochs=16, grace_epochs=1)
+    scheduler.set_search_properties("score", "min")
+    trials = [SimpleNamespace(trial_id=name) for name in ("good", "bad", "resumed")]
+    for one in trials:
+        scheduler.on_trial_add(None, one)
+
+    def decide(trial: SimpleNamespace, iteration: int, epoch: int, score: float) -> str:
+        result = {"training_iteration": iteration, "epoch": epoch, "score": score}
+        return str(scheduler.on_trial_result(None, trial, result))
+
+    good, bad, resumed = trials
+    assert [decide(good, k, k, 1 / k) for k in range(1, 5)] == ["CONTINUE"] * 4
+    assert decide(bad, 1, 1, 2.0) == "STOP"
+    # As good at epoch 1 as the first was, and worse at epoch 4.
+    assert decide(resumed, 1, 1, 0.9) == "CONTINUE"
+    assert decide(resumed, 2, 4, 0.9) == "STOP"
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def test_trial_that_goes_on_reports_what_an_undisturbed_one_does(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    rough = ["training.max_epochs=6", "training.learning_rate=0.05"]
+    config = override(config, rough)
+    whole: list[dict[str, float]] = []
+    train_trial(config, RunFolder(tmp_path / "whole"), cache, whole.append)
+    history = json.loads((tmp_path / "whole" / "metrics.json").read_text())["history"]
+    scores = [one["val/score"] for one in history]
+    assert [one["score"] for one in whole] == list(itertools.accumulate(scores, min))
+    assert [one["epoch"] for one in whole] == [1, 2, 3, 4, 5, 6]
+
+    stop = next(k for k in range(1, 5) if scores[k] > min(scores[:k])) + 2
+    before: list[dict[str, float]] = []
+
+    def report(result: dict[str, float]) -> None:
+        before.append(result)
+        if len(before) == stop:
+            raise _StoppedError
+
+    run = RunFolder(tmp_path / "parts")
+    with pytest.raises(_StoppedError):
+        train_trial(config, run, cache, report)
+    after: list[dict[str, float]] = []
+    train_trial(config, run, cache, after.append)
+    assert before == whole[:stop]
+    assert after == whole
+    # One that had come to its end before the search was stopped says so, too.
+    again: list[dict[str, float]] = []
+    train_trial(config, run, cache, again.append)
+    assert again == whole
+
+
 def test_search_leaves_a_table_and_a_figure(found: TuneResult) -> None:
     with (found.folder / "trials.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3
@@ -156,6 +231,13 @@ def test_validation_part_is_needed(config: Config, tmp_path: Path) -> None:
     without = override(config, ["data.val_fraction=0"])
     with pytest.raises(ConfigError, match="val_fraction must be above 0"):
         tune(without, tmp_path / "x")
+
+
+def test_ensemble_is_not_searched(config: Config, tmp_path: Path) -> None:
+    ensemble = override(config, ["training.members=3"])
+    message = "members must be 1, got 3: a trial is a single network; train the best"
+    with pytest.raises(ConfigError, match=message):
+        tune(ensemble, tmp_path / "x")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""The accelerator that is asked for is the one that everything is computed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry, CPUAccelerator
+
+from pyg_sitenet.config import Config, override
+from pyg_sitenet.training import train
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.fit import device_of
+
+
+class NotingAccelerator(CPUAccelerator):
+    """The CPU under another name, which notes what it is asked for."""
+
+    notes: ClassVar[list[str]] = []
+
+    @staticmethod
+    def get_parallel_devices(devices: int | str) -> list[torch.device]:
+        NotingAccelerator.notes.append("chosen")
+        return CPUAccelerator.get_parallel_devices(devices)
+
+    def setup(self, trainer: Trainer) -> None:
+        self.notes.append(f"trains {Path(trainer.default_root_dir).name}")
+        super().setup(trainer)
+
+    @staticmethod
+    def name() -> str:
+        return "noting"
+
+
+@pytest.fixture
+def notes() -> Iterator[list[str]]:
+    AcceleratorRegistry.register("noting", NotingAccelerator)
+    NotingAccelerator.notes.clear()
+    yield NotingAccelerator.notes
+    AcceleratorRegistry.remove("noting")
+
+
+def test_ensemble_trains_and_predicts_on_the_accelerator(
+    config: Config, cache: Path, tmp_path: Path, notes: list[str]
+) -> None:
+    settings = ["training.members=2", "training.max_epochs=1"]
+    two = override(config, settings)
+    whole = train(two, tmp_path, cache=cache, accelerator="noting").metrics
+    assert notes == ["chosen", "trains 0", "chosen", "trains 1", "chosen"]
+    # What is left of an ensemble after its end is done again: nothing but a member's.
+    notes.clear()
+    (tmp_path / "members" / "1" / "metrics.json").write_text('{"targets": {"ba')
+    again = train(two, tmp_path, cache=cache, accelerator="noting", resume=True)
+    assert notes == ["chosen", "trains 1", "chosen"]
+    assert again.metrics["targets"] == whole["targets"]
+
+
+def test_device_is_that_of_the_accelerator() -> None:
+    assert device_of(Devices(accelerator="cpu")) == torch.device("cpu")
