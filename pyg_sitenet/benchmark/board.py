@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pyg_sitenet
+from pyg_sitenet.atomic import replacing
 from pyg_sitenet.benchmark.fold import FoldResult
 from pyg_sitenet.data.matbench import MatbenchTask
 
@@ -57,9 +57,8 @@ def board_document(
 
 def write_board_file(path: Path, document: Mapping[str, Any]) -> None:
     """Write the document compressed, as a whole or not at all."""
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_bytes(gzip.compress(json.dumps(document, sort_keys=True).encode()))
-    os.replace(draft, path)
+    with replacing(path) as file:
+        file.write(gzip.compress(json.dumps(document, sort_keys=True).encode()))
 
 
 def _fold(result: FoldResult) -> dict[str, Any]:

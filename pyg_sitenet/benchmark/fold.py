@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyg_sitenet.atomic import write_text
 from pyg_sitenet.benchmark.memory import peak_memory, reset_peak_memory
 from pyg_sitenet.benchmark.scores import Kind, dummy_predictions, fold_scores
 from pyg_sitenet.config import Config
@@ -141,12 +141,7 @@ def finished_fold(folder: Path, config: Config) -> FoldResult | None:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a file that is there as a whole or not at all."""
-    draft = path.with_name(f"{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=2, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    write_text(path, json.dumps(document, indent=2, allow_nan=False))
 
 
 def _test_predictions(path: Path) -> dict[str, float]:

@@ -6,6 +6,8 @@ import pickle
 import re
 import struct
 import warnings
+import zipfile
+import zlib
 from pathlib import Path
 
 import torch
@@ -13,8 +15,7 @@ from torch import Tensor
 
 from pyg_sitenet.errors import ModelFileError
 
-# What reading bytes that are no checkpoint, or half of one, ends with.
-_DAMAGE = (
+DAMAGE = (
     RuntimeError,
     EOFError,
     ValueError,
@@ -22,7 +23,10 @@ _DAMAGE = (
     TypeError,
     AssertionError,
     struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
 )
+"""What reading bytes that are no checkpoint, or half of one, ends with."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
@@ -48,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f"more than tensors and plain values ({_refusal(error)}); if you trust its "
             "origin, save its state_dict alone with torch.save"
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ModelFileError(
             f"{path}: not a PyTorch checkpoint, or damaged: {_line(error)}"
         ) from error

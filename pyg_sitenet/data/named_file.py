@@ -6,9 +6,9 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from pyg_sitenet.atomic import sync_folder
 from pyg_sitenet.errors import DataError
 
 _NAME = re.compile(r"(?P<stem>[\w-]+)-(?P<digest>[0-9a-f]{32})\.safetensors")
@@ -87,14 +87,4 @@ def _write_at_once(path: Path, content: bytes) -> None:
                 raise
     finally:
         part.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the new name itself survive a power cut, where folders can be opened."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync_folder(path.parent)

@@ -11,6 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pyg_sitenet.atomic import write_text
 from pyg_sitenet.data.cache import describe, fingerprint
 from pyg_sitenet.data.encoder import Encoded, Encoder, Ordered
 from pyg_sitenet.data.recipe import Recipe, make_repair
@@ -67,10 +68,7 @@ class Prepared:
     def write(self) -> None:
         """Write the file by which the folder is recognised."""
         values = {name: value for name, value in vars(self).items() if name != "folder"}
-        path = self.folder / MARKER
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_text(self.folder / MARKER, json.dumps(values, indent=2) + "\n")
 
     def recipe(self) -> Recipe:
         """Return how the graphs were made."""

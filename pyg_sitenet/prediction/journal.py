@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pyg_sitenet.atomic import write_text
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction.csv_file import FileState
 
@@ -86,17 +85,9 @@ def write_journal(path: Path, journal: Journal) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            file.write(journal.model_dump_json(indent=1).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync_folder(path.parent)
+        write_text(path, journal.model_dump_json(indent=1) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise DataError(
             f"{path}: cannot be written: {error.strerror or error}; free space or "
             "choose another output (--output)"
@@ -123,13 +114,3 @@ def check_same_run(path: Path, known: Run, run: Run) -> None:
                 f"{path}: cannot be continued, it was begun {how}; choose another "
                 "output (--output) or start again with overwrite (--overwrite)"
             )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the new name of a file outlive a power failure, where folders can be."""
-    with suppress(PermissionError):  # Windows opens no folders
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

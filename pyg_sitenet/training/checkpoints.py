@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
-import struct
 import time
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +15,16 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch_geometric.data import Batch
 
+from pyg_sitenet.atomic import os_reason, replacing
 from pyg_sitenet.config import TrainingConfig
+from pyg_sitenet.conversion.checkpoint import DAMAGE
 from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.training.atomic import os_reason, replacing
 from pyg_sitenet.training.callbacks import History
 from pyg_sitenet.training.interruption import Interruption
 from pyg_sitenet.training.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _STOP, _SAVE, _GO_ON = 2, 1, 0
-
-# What reading bytes that are no checkpoint, or half of one, ends with.
-_DAMAGE = (
-    OSError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -190,7 +174,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         state: dict[str, Any] = torch.load(
             path, map_location=map_location, weights_only=True
         )
-    except _DAMAGE as error:
+    except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
         raise SiteNetError(
             f"{path}: the checkpoint is damaged ({_line(error)})"
         ) from error

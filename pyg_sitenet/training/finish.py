@@ -54,5 +54,4 @@ def finish(
     draw_figures(folder, outcome, metrics)
     metrics |= {"inputs": ledger.counts(), "history": outcome.history.epochs}
     metrics["seconds"] = time.perf_counter() - start
-    write_metrics(folder, metrics)
-    return metrics
+    return write_metrics(folder, metrics)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pyg_sitenet.atomic import write_text
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
 from pyg_sitenet.model_file import ModelDescription, library_versions
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
-from pyg_sitenet.training.atomic import write_text
 from pyg_sitenet.training.meter import MONITOR
 from pyg_sitenet.training.outcome import Outcome, baseline_errors
 from pyg_sitenet.training.run_folder import RunFolder, writing
@@ -100,7 +100,7 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
         pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
 
 
-def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> None:
+def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``metrics.json``, which says by being there that the run is finished.
 
     Numbers that are not finite become null, which ``notes`` then tell.
@@ -116,6 +116,7 @@ def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> None:
     text = json.dumps(finite, indent=2, allow_nan=False)
     with writing(folder):
         write_text(folder.metrics, text + "\n")
+    return finite
 
 
 def _finite(value: Any, name: str, lost: dict[str, None]) -> Any:  # noqa: ANN401 - JSON

@@ -19,7 +19,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.datamodule import CrystalDataModule
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
+from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.callbacks import History, Watch
 from pyg_sitenet.training.checkpoints import kept_state
@@ -43,7 +43,6 @@ from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,
     open_run_folder,
-    read_metrics,
     write_config,
     writing,
 )
@@ -140,7 +139,8 @@ def train(
             )  # fmt: skip
         model = load_members(folder, config.training.members)
         outcome = ensemble_outcome(config, folder, model, data, device_of(chosen))
-        return _finish(folder, model, outcome, start, ledger)
+        metrics = finish(folder, model, outcome, start, ledger)
+        return RunResult(metrics, folder.path, ledger)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
         module, history = _fit(
             config, data, folder, chosen, resume=resume, progress=progress, watch=watch
@@ -148,18 +148,8 @@ def train(
         if chosen.rank != 0:
             return RunResult({}, folder.path, ledger)
         outcome = _outcome(config, data, module, history)
-    return _finish(folder, module.model, outcome, start, ledger)
-
-
-def _finish(
-    folder: RunFolder,
-    model: SiteNet | SiteNetEnsemble,
-    outcome: Outcome,
-    start: float,
-    ledger: Ledger,
-) -> RunResult:
-    finish(folder, model, outcome, start, ledger)
-    return RunResult(read_metrics(folder), folder.path, ledger)
+    metrics = finish(folder, module.model, outcome, start, ledger)
+    return RunResult(metrics, folder.path, ledger)
 
 
 def _check_processes(config: Config, devices: Devices) -> None:
