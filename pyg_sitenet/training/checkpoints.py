@@ -25,6 +25,8 @@ from pyg_sitenet.training.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _STOP, _SAVE, _GO_ON = 2, 1, 0
+PROCESSES = "num_processes"
+"""Where a checkpoint says how many processes shared the batches."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -85,6 +87,16 @@ class Checkpoints(Checkpoint):
         """Count from here."""
         del pl_module
         self._saved_at = (time.monotonic(), trainer.global_step)
+
+    def on_save_checkpoint(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        """Note how many processes share the batches."""
+        del pl_module
+        checkpoint[PROCESSES] = trainer.world_size
 
     def on_train_batch_end(
         self,

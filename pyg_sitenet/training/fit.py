@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -19,6 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from pyg_sitenet.config import TrainingConfig
+from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.training.callbacks import (
     EarlyStop,
     EpochProgress,
@@ -27,7 +29,7 @@ from pyg_sitenet.training.callbacks import (
     SeedEachStep,
     Watch,
 )
-from pyg_sitenet.training.checkpoints import Checkpoints, last_good
+from pyg_sitenet.training.checkpoints import PROCESSES, Checkpoints, last_good
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.interruption import Interruption, TrainingInterruptedError
 from pyg_sitenet.training.module import SiteNetModule
@@ -82,13 +84,14 @@ def fit(
 
     Raises:
         TrainingInterruptedError: If stopped by Ctrl-C or SIGTERM.
+        ConfigError: If the run was stopped within an epoch of other processes.
         SiteNetError: If the loss is not finite, or if a checkpoint is damaged or cannot
             be written.
     """
     history, interruption = History(watch), Interruption()
     found = last_good(folder) if resume else None
     if found is not None:
-        _set_position(train_loader, found[1])
+        _set_position(train_loader, found[1], devices.num_processes)
     with _quiet(), writing(folder, _FULL), _interrupts(folder, history, interruption):
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
         if devices.num_processes > 1:
@@ -106,15 +109,26 @@ def fit(
 
 
 def device_of(devices: Devices) -> torch.device:
-    """Return the device that :func:`fit` computes on."""
-    with _quiet():
-        trainer = Trainer(
-            **devices.trainer_options(),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+    """Return the device that :func:`fit` computes on.
+
+    Raises:
+        ConfigError: If the accelerator is unknown or this machine lacks it or as many.
+    """
+    try:
+        with _quiet():
+            trainer = Trainer(
+                **devices.trainer_options(),
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+    except (ValueError, ImportError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split()).removesuffix(".")
+        raise ConfigError(
+            f"cannot train on {devices.devices} devices of {devices.accelerator!r}: "
+            f"{reason}; ask for another accelerator or number of devices"
+        ) from error
     return trainer.strategy.root_device
 
 
@@ -137,17 +151,29 @@ def _make_callbacks(
     return [*callbacks, Checkpoints(folder, history, interruption, config)]
 
 
-def _set_position(loader: DataLoader[Any], state: dict[str, Any]) -> None:
+def _set_position(
+    loader: DataLoader[Any], state: dict[str, Any], num_processes: int
+) -> None:
     """Let the batches begin where a checkpoint was written.
 
     Lightning draws the first order before it tells the sampler the epoch, and does not
     know what part of an epoch a sampler has given.
+
+    Raises:
+        ConfigError: If that is within an epoch, and other processes share it now.
     """
     sampler = cast("BudgetBatchSampler", loader.batch_sampler)
     progress = state["loops"]["fit_loop"]
     epoch = int(progress["epoch_progress"]["current"]["processed"])
     within = int(progress["epoch_progress"]["current"]["ready"]) > epoch
     batches = progress["epoch_loop.batch_progress"]["current"]["processed"]
+    before = int(state.get(PROCESSES, num_processes))
+    if within and before != num_processes:
+        raise ConfigError(
+            f"the run was stopped within epoch {epoch + 1}, whose batches {before} "
+            f"processes share, and is continued with {num_processes}, which share "
+            f"them otherwise; continue it with {before} (--devices, --nodes)"
+        )
     sampler.set_epoch(epoch)
     sampler.skip_once(int(batches) if within else 0)
 

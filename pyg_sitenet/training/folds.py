@@ -16,6 +16,7 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.loading import complete
 from pyg_sitenet.training.run_folder import (
+    FOLD,
     RunFolder,
     is_finished,
     open_run_folder,
@@ -28,7 +29,7 @@ SUMMARY = "summary.json"
 
 def fold_folder(output: str | Path, fold: int) -> RunFolder:
     """Return the run folder of a fold, below that of all."""
-    return RunFolder(Path(output) / f"fold_{fold}")
+    return RunFolder(Path(output) / f"{FOLD}{fold}")
 
 
 def cross_validate(

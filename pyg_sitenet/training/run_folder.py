@@ -19,6 +19,9 @@ from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 _logger = logging.getLogger(__name__)
 
+FOLD = "fold_"
+"""How the folders of the runs of a cross-validation begin; the number follows."""
+
 # What may differ when a run is continued: more epochs, another number of processes.
 _FREE = {
     "training.max_epochs",
@@ -183,11 +186,19 @@ def _unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
     )
 
 
+def _why_no_run(folder: RunFolder) -> str:
+    folds = len(list(folder.path.glob(f"{FOLD}*/config.yaml")))
+    if folds:
+        return (
+            f"holds {folds} folds, not one run; continue them with their number "
+            "(--folds), or one alone in its folder"
+        )
+    return "holds no run to continue; start it without resume"
+
+
 def _check_same_run(folder: RunFolder, config: Config) -> None:
     if not folder.config.is_file():
-        raise SiteNetError(
-            f"{folder.path}: holds no run to continue; start it without resume"
-        )
+        raise SiteNetError(f"{folder.path}: {_why_no_run(folder)}")
     old = _flatten(load_config(folder.config).model_dump(mode="json"))
     new = _flatten(config.model_dump(mode="json"))
     for key in new:

@@ -116,7 +116,8 @@ def train(
         watch: Called after each epoch with its number and errors.
 
     Raises:
-        ConfigError: If settings contradict each other or the data.
+        ConfigError: If settings contradict each other or the data, or if the devices
+            are not there.
         DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
             has a crystal in two.
         SiteNetError: If the output folder cannot be used, the loss is not finite, or
@@ -124,6 +125,7 @@ def train(
     """
     start = time.perf_counter()
     chosen = Devices.choose(devices, nodes, accelerator)
+    device = device_of(chosen)
     config = complete(config)
     check_config(config)
     _check_processes(config, chosen)
@@ -138,7 +140,7 @@ def train(
                 cache=cache, progress=progress, accelerator=accelerator,
             )  # fmt: skip
         model = load_members(folder, config.training.members)
-        outcome = ensemble_outcome(config, folder, model, data, device_of(chosen))
+        outcome = ensemble_outcome(config, folder, model, data, device)
         metrics = finish(folder, model, outcome, start, ledger)
         return RunResult(metrics, folder.path, ledger)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are

@@ -47,7 +47,7 @@ class Calibration(BaseModel):
             unit; 1 for a single model, whose spread is 0.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     scores: dict[str, tuple[float, ...]]
     floors: dict[str, float]
@@ -133,7 +133,8 @@ def calibrate(
 
     Args:
         truth: Known values, ``[N]`` each; crystals without a value (NaN) do not count.
-        predicted: Predictions for the same crystals.
+        predicted: Predictions for the same crystals; one that is not finite counts as
+            infinitely wrong, since leaving it out would make the intervals too small.
         spread: Standard deviation of the members of an ensemble.
         floors: What to add to the spread, from :func:`spread_floor`; needed with it.
     """
@@ -142,7 +143,8 @@ def calibrate(
         floor = 1.0 if floors is None else floors[target]
         sigma = floor + (np.zeros(len(values)) if spread is None else spread[target])
         found = np.abs(values - predicted[target]) / sigma
-        kept = np.sort(found[np.isfinite(found)])
+        found[~np.isfinite(found)] = np.inf
+        kept = np.sort(found[np.isfinite(values)])
         scores[target], used[target] = tuple(kept.tolist()), floor
     return Calibration(scores=scores, floors=used)
 

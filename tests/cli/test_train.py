@@ -161,8 +161,10 @@ def test_resume_of_no_folds_is_one_line(sitenet, tmp_path):
 @pytest.mark.parametrize("words", [[], ["--folds", 2]])
 def test_kind_of_device_reaches_the_training(words, sitenet, crystals, small, tmp_path):
     words = [*words, "--output", tmp_path / "run", "--accelerator", "abacus", *small]
-    with pytest.raises(ValueError, match="'abacus'"):
-        raise sitenet("train", crystals, *words).exception
+    done = sitenet("train", crystals, *words)
+    assert done.exit_code == 1
+    assert "cannot train on 1 devices of 'abacus': You selected an" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [["--devices", 2], ["--nodes", 2]])

@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import AcceleratorRegistry, CPUAccelerator
 
 from pyg_sitenet.config import Config, override
+from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.training import train
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.fit import device_of
@@ -50,13 +51,34 @@ def test_ensemble_trains_and_predicts_on_the_accelerator(
     settings = ["training.members=2", "training.max_epochs=1"]
     two = override(config, settings)
     whole = train(two, tmp_path, cache=cache, accelerator="noting").metrics
-    assert notes == ["chosen", "trains 0", "chosen", "trains 1", "chosen"]
+    members = [["chosen", "chosen", f"trains {k}"] for k in range(2)]
+    assert notes == ["chosen", *members[0], *members[1]]
     # What is left of an ensemble after its end is done again: nothing but a member's.
     notes.clear()
     (tmp_path / "members" / "1" / "metrics.json").write_text('{"targets": {"ba')
     again = train(two, tmp_path, cache=cache, accelerator="noting", resume=True)
-    assert notes == ["chosen", "trains 1", "chosen"]
+    assert notes == ["chosen", *members[1]]
     assert again.metrics["targets"] == whole["targets"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gppu", r"invalid accelerator name.*Available names are: auto, .*cpu"),
+        ("tpu", r"torch_xla"),
+        ("mps", r"not available.*cpu"),
+    ],
+)
+def test_accelerator_that_is_not_there_is_named_before_the_data_are_read(
+    name: str, reason: str, config: Config, tmp_path: Path
+) -> None:
+    if name == "mps" and torch.backends.mps.is_available():
+        pytest.skip("there is an mps device here")
+    no_data = override(config, ["data.source=no_such_folder"])
+    begin = f"cannot train on 1 devices of '{name}': .*"
+    with pytest.raises(ConfigError, match=begin + reason + ".*; ask for another"):
+        train(no_data, tmp_path / "run", accelerator=name)
+    assert not (tmp_path / "run").exists()
 
 
 def test_device_is_that_of_the_accelerator() -> None:

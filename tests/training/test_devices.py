@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from pyg_sitenet.config import (
 )
 from pyg_sitenet.data.encode import encode_structure
 from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.model_file import load_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training import SiteNetModule
@@ -36,6 +38,8 @@ from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.nonfinite import NonFiniteGuard
 
 NAN = float("nan")
+SETTINGS = ("training.max_epochs=2", "data.val_fraction=0.3", "data.max_sites=12")
+TWO = ("--devices", "2")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 # What is known differs between the two batches: their means must not count alike. The
 # third target is a class, by number.
@@ -160,10 +164,57 @@ def test_process_whose_batch_is_fine_does_not_blame_it(tmp_path: Path) -> None:
     assert "the loss became nan in epoch 1 (batch with Cu); lower" in bad
 
 
+def _start(
+    config: Config,
+    folder: Path,
+    cache: Path,
+    *options: str,
+    launcher: tuple[str, ...] = (),
+) -> subprocess.Popen[str]:
+    """Start the command in processes of their own."""
+    file = folder.with_suffix(".yaml")
+    file.write_text(dump_config(config))
+    command = [sys.executable, *launcher, "-m", "pyg_sitenet.cli", "train", "--json"]
+    command += ["--config", str(file), "--output", str(folder), *options]
+    return subprocess.Popen(
+        [*command, "--accelerator", "cpu"],
+        env=os.environ | {"PYG_SITENET_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_stopped_end_as_undisturbed_ones(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    longer = ["training.max_epochs=6", "training.ema_decay=0.8"]
+    never = ["training.checkpoint_steps=1000"]  # but because of the signal
+    config = override(config, [*SETTINGS, *longer, *never])
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    undisturbed = _start(config, whole, cache, *TWO)
+    _, errors = undisturbed.communicate(timeout=300)
+    assert undisturbed.returncode == 0, errors
+    process = _start(config, run, cache, *TWO)
+    while not (run / "checkpoints" / "last.ckpt").is_file() and process.poll() is None:
+        time.sleep(0.001)
+    process.terminate()
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "training was stopped by SIGTERM after" in errors
+    assert "Traceback" not in errors
+    rest = _start(config, run, cache, *TWO, "--resume")
+    _, errors = rest.communicate(timeout=300)
+    assert rest.returncode == 0, errors
+    for name, tensor in load_model(whole)[0].state_dict().items():
+        assert torch.equal(tensor, load_model(run)[0].state_dict()[name]), name
+
+
 @pytest.mark.parametrize(
     ("launcher", "options"),
     [
-        ((), ("--devices", "2")),
+        ((), TWO),
         pytest.param(TORCHRUN, (), marks=pytest.mark.slow),
     ],
     ids=["devices", "torchrun"],
@@ -175,21 +226,11 @@ def test_two_processes_leave_one_run_that_validates_every_crystal(
     cache: Path,
     tmp_path: Path,
 ) -> None:
-    settings = ["training.max_epochs=2", "data.val_fraction=0.3", "data.max_sites=12"]
-    config = override(config, settings)
-    (tmp_path / "config.yaml").write_text(dump_config(config))
-    command = [sys.executable, *launcher, "-m", "pyg_sitenet.cli", "train", "--json"]
-    command += ["--config", str(tmp_path / "config.yaml"), *options]
-    command += ["--accelerator", "cpu", "--output", str(tmp_path / "run")]
-    done = subprocess.run(
-        command,
-        env=os.environ | {"PYG_SITENET_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    config = override(config, SETTINGS)
+    process = _start(config, tmp_path / "run", cache, *options, launcher=launcher)
+    output, errors = process.communicate(timeout=400)
+    assert process.returncode == 0, errors
+    found = json.loads(output)
     assert found.pop("folder") == str(tmp_path / "run")
     assert found == json.loads((tmp_path / "run" / "metrics.json").read_text())
     # The weights that are kept were validated by both; what they score alone agrees.

@@ -10,7 +10,7 @@ import pytest
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training import RunResult
+from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.folds import cross_validate
 
 
@@ -98,6 +98,13 @@ def test_nothing_to_continue_is_refused(
     with pytest.raises(SiteNetError, match="holds no folds to continue; start them"):
         cross_validate(short, tmp_path / "none", 2, resume=True, cache=cache)
     assert not (tmp_path / "none").exists()
+
+
+def test_folds_are_not_continued_as_one_run(
+    own: Path, short: Config, cache: Path
+) -> None:
+    with pytest.raises(SiteNetError, match="holds 2 folds, not one run; continue them"):
+        train(short, own, resume=True, cache=cache)
 
 
 def test_summary_that_cannot_be_written_says_that_the_folds_are_complete(

@@ -24,7 +24,7 @@ import pytest
 import torch
 
 from pyg_sitenet.config import Config, dump_config, override
-from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.training import train
 
@@ -279,6 +279,19 @@ def test_damage_of_all_checkpoints_is_an_error(
     named = r"last\.ckpt: the checkpoint is damaged .*, and no other is whole; delete"
     with pytest.raises(SiteNetError, match=named):
         train(config, tmp_path, resume=True, cache=cache)
+
+
+def test_epoch_is_not_continued_by_another_number_of_processes(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    run = Run(override(config, SETTINGS), cache, tmp_path / "run")
+    run.kill_after(1)
+    state = torch.load(run.last, weights_only=True)
+    assert state["num_processes"] == 1
+    torch.save(state | {"num_processes": 2}, run.last)
+    named = r"within epoch 1, whose batches 2 processes share, .*continue it with 2"
+    with pytest.raises(ConfigError, match=named):
+        train(run.config, run.folder, resume=True, cache=cache)
 
 
 def test_full_disk_is_an_error_that_leaves_the_old_checkpoint(

@@ -49,6 +49,14 @@ def test_crystals_without_a_value_do_not_calibrate():
     assert calibrate({"n": truth}, {"n": np.zeros(3)}).scores["n"] == (1.0, 3.0)
 
 
+def test_prediction_that_is_not_finite_is_infinitely_wrong():
+    predicted = np.array([0.5, np.inf, np.nan])
+    found = calibrate({"n": np.array([1.0, 2.0, np.nan])}, {"n": predicted})
+    assert found.scores["n"] == (0.5, np.inf)
+    assert found.half_width("n", 0.6) == np.inf
+    assert Calibration.model_validate_json(found.model_dump_json()) == found
+
+
 def test_floor_is_half_the_median_spread_and_never_zero():
     assert spread_floor(np.array([0.2, 0.4, 9.0])) == 0.2
     assert spread_floor(np.zeros(3)) == 1.0
