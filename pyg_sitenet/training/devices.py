@@ -10,7 +10,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
 from pyg_sitenet.errors import ConfigError
-from pyg_sitenet.training.checkpoints import AtomicCheckpointIO
+from pyg_sitenet.training.checkpoint_files import AtomicCheckpointIO
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from pyg_sitenet.training.callbacks import (
     SeedEachStep,
     Watch,
 )
-from pyg_sitenet.training.checkpoints import PROCESSES, Checkpoints, last_good
+from pyg_sitenet.training.checkpoint_files import last_good
+from pyg_sitenet.training.checkpoints import PROCESSES, Checkpoints
 from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.interruption import Interruption, TrainingInterruptedError
 from pyg_sitenet.training.module import SiteNetModule

@@ -18,7 +18,7 @@ from pyg_sitenet.config import Config, override
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.model_file import load_model, read_description
 from pyg_sitenet.training import train
-from pyg_sitenet.training.checkpoints import (
+from pyg_sitenet.training.checkpoint_files import (
     last_good,
     load_checkpoint,
     write_checkpoint,

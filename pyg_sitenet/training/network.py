@@ -1,0 +1,91 @@
+"""One network: trained, and asked about every crystal it was kept away from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch_geometric.data import Batch
+
+from pyg_sitenet.config import Config
+from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.training.callbacks import History, Watch
+from pyg_sitenet.training.checkpoints import kept_state
+from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.fine_tuning import start_from
+from pyg_sitenet.training.fit import fit
+from pyg_sitenet.training.module import SiteNetModule
+from pyg_sitenet.training.outcome import Outcome
+from pyg_sitenet.training.run_folder import RunFolder
+
+
+def fit_network(
+    config: Config,
+    data: CrystalDataModule,
+    folder: RunFolder,
+    devices: Devices,
+    *,
+    resume: bool,
+    progress: bool,
+    watch: Watch | None,
+) -> tuple[SiteNetModule, History]:
+    """Train, and return the kept weights: the best, or without validation the last."""
+    torch.manual_seed(config.training.seed)
+    loader = data.train_dataloader()
+    validates = len(data.splits["val"]) > 0
+    module = SiteNetModule(
+        SiteNet(config.model, layout=OutputLayout.of(config)),
+        config.training,
+        config.data.targets,
+        data.part("train").y,
+        math.ceil(len(loader) / config.training.accumulate),
+    )
+    if config.training.initial_model is not None:
+        start_from(module.model, config.training.initial_model)
+    history = fit(
+        module,
+        loader,
+        data.val_dataloader() if validates else None,
+        folder,
+        config.training,
+        resume=resume,
+        progress=progress and devices.rank == 0,
+        devices=devices,
+        watch=watch,
+    )
+    if devices.rank == 0:
+        state, history = kept_state(folder, history)
+        module.load_state_dict(state["state_dict"])
+    module.eval()
+    return module, history
+
+
+def ask_network(
+    config: Config, data: CrystalDataModule, module: SiteNetModule, history: History
+) -> Outcome:
+    """Return the answers for all parts but that of training."""
+    parts = ("val", "calibration", "test")
+    loaders = {part: data.ordered_dataloader(part) for part in parts}
+    return Outcome(
+        config=config,
+        units={**data.dataset.units, **config.data.units},
+        crystals={name: data.part(name) for name in data.splits},
+        predicted={name: _predict(module, part) for name, part in loaders.items()},
+        history=history,
+        num_failed=len(data.dataset.failures),
+        num_parameters=sum(p.numel() for p in module.model.parameters()),
+    )
+
+
+@torch.inference_mode()
+def _predict(module: SiteNetModule, loader: Iterable[Batch]) -> NDArray[np.float64]:
+    """Return the answers for a part in its order, [N, T_out]."""
+    values = [module(batch.to(module.device)).cpu() for batch in loader]
+    none = torch.empty(0, module.model.layout.num_outputs)
+    array: NDArray[np.float64] = torch.cat([none, *values]).double().numpy()
+    return array
