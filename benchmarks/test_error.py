@@ -34,7 +34,9 @@ def main() -> None:
     """Train once per combination and seed, and print the table as it grows."""
     args = parse_arguments()
     base = [f"data.source={args.data}", f"data.targets=[{TARGETS[args.data]}]"]
-    base += [f"training.members={args.members}", *args.set]
+    if args.members is not None:
+        base += [f"training.members={args.members}"]
+    base += args.set
     print(f"{args.config or args.preset}, {' '.join(base)}; {describe_machine()}\n")
     names = [choice.partition("=")[0] for choice in args.vary]
     unit = BUNDLED[args.data].units[TARGETS[args.data]]
@@ -59,7 +61,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", default="dielectric", choices=sorted(TARGETS))
     parser.add_argument("--preset", default="default")
     parser.add_argument("--config", type=Path, help="instead of a preset")
-    parser.add_argument("--members", type=int, default=1, help="of an ensemble")
+    parser.add_argument("--members", type=int, help="of an ensemble")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")

@@ -178,23 +178,9 @@ class SiteNetConv(MessagePassing):
         else:
             if kinds is not None and edge_attr is not None:
                 edge_attr = edge_attr[kinds.of_pair]
-            alpha, new_edge_attr = self.edge_updater(
-                edge_index,
-                attention=self.attention.project(x_src, x_dst),
-                edge=(None, None)
-                if self.edge is None
-                else self.edge.project(x_src, x_dst),
-                edge_attr=edge_attr,
-                edge_multiplicity=edge_multiplicity,
-                copy_weight=edge_weight,  # `edge_weight` would be that of an adjacency
-                size=size,
-            )
-            heads = self.propagate(
-                edge_index,
-                value=self.value.project(x_src, x_dst),
-                edge_attr=edge_attr,
-                alpha=alpha,
-                size=size,
+            counts = (edge_multiplicity, edge_weight)
+            heads, alpha, new_edge_attr = self._plain_pairs(
+                x_src, x_dst, edge_index, edge_attr, *counts, size
             )
             if kinds is not None and kinds.sites is not None and self.update_edges:
                 new_edge_attr = new_edge_attr[kinds.first_pairs()]
@@ -205,6 +191,36 @@ class SiteNetConv(MessagePassing):
         if not return_attention_weights:
             return result
         return result, (edge_index, alpha)
+
+    def _plain_pairs(
+        self,
+        x_src: Tensor,
+        x_dst: Tensor,
+        edge_index: Adj,
+        edge_attr: OptTensor,
+        edge_multiplicity: OptTensor,
+        edge_weight: OptTensor,
+        size: Size,
+    ) -> tuple[Tensor, Tensor, OptTensor]:
+        """Return what :func:`fused_pairs` does, by PyG's message passing."""
+        no_edge = (None, None)
+        alpha, new_edge_attr = self.edge_updater(
+            edge_index,
+            attention=self.attention.project(x_src, x_dst),
+            edge=no_edge if self.edge is None else self.edge.project(x_src, x_dst),
+            edge_attr=edge_attr,
+            edge_multiplicity=edge_multiplicity,
+            copy_weight=edge_weight,  # `edge_weight` would be that of an adjacency
+            size=size,
+        )
+        heads = self.propagate(
+            edge_index,
+            value=self.value.project(x_src, x_dst),
+            edge_attr=edge_attr,
+            alpha=alpha,
+            size=size,
+        )
+        return heads, alpha, new_edge_attr
 
     def edge_update(
         self,
