@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--dense-crystals", type=int, default=320, help="0 takes all")
     parser.add_argument("--max-atoms", type=int, default=PAPER.data.max_atoms)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     whole = CrystalDataset(cache_folder(), max_atoms=options.max_atoms)

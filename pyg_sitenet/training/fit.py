@@ -125,7 +125,7 @@ def device_of(devices: Devices) -> torch.device:
                 enable_model_summary=False,
             )
     except (ValueError, ImportError, MisconfigurationException) as error:
-        reason = " ".join(str(error).split()).removesuffix(".")
+        reason = " ".join(str(error).split()).rstrip(".!")
         raise ConfigError(
             f"cannot train on {devices.devices} devices of {devices.accelerator!r}: "
             f"{reason}; ask for another accelerator or number of devices"
