@@ -85,14 +85,15 @@ def fit(
 
     Raises:
         TrainingInterruptedError: If stopped by Ctrl-C or SIGTERM.
-        ConfigError: If the run was stopped within an epoch of other processes.
+        ConfigError: If the run was begun by another number of processes.
         SiteNetError: If the loss is not finite, or if a checkpoint is damaged or cannot
             be written.
     """
     history, interruption = History(watch), Interruption()
     found = last_good(folder) if resume else None
     if found is not None:
-        _set_position(train_loader, found[1], devices.num_processes)
+        _check_processes(found[1], devices.num_processes)
+        _set_position(train_loader, found[1])
     with _quiet(), writing(folder, _FULL), _interrupts(folder, history, interruption):
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
         if devices.num_processes > 1:
@@ -152,29 +153,32 @@ def _make_callbacks(
     return [*callbacks, Checkpoints(folder, history, interruption, config)]
 
 
-def _set_position(
-    loader: DataLoader[Any], state: dict[str, Any], num_processes: int
-) -> None:
+def _check_processes(state: dict[str, Any], num_processes: int) -> None:
+    """Refuse to share the batches otherwise: epochs would have other steps.
+
+    Raises:
+        ConfigError: If the state is one of another number of processes.
+    """
+    before = int(state.get(PROCESSES, num_processes))
+    if before != num_processes:
+        raise ConfigError(
+            f"the run to continue has {before} processes (devices times nodes), not "
+            f"{num_processes}, with which an epoch has other steps; continue it with "
+            f"{before} (--devices, --nodes)"
+        )
+
+
+def _set_position(loader: DataLoader[Any], state: dict[str, Any]) -> None:
     """Let the batches begin where a checkpoint was written.
 
     Lightning draws the first order before it tells the sampler the epoch, and does not
     know what part of an epoch a sampler has given.
-
-    Raises:
-        ConfigError: If that is within an epoch, and other processes share it now.
     """
     sampler = cast("BudgetBatchSampler", loader.batch_sampler)
     progress = state["loops"]["fit_loop"]
     epoch = int(progress["epoch_progress"]["current"]["processed"])
     within = int(progress["epoch_progress"]["current"]["ready"]) > epoch
     batches = progress["epoch_loop.batch_progress"]["current"]["processed"]
-    before = int(state.get(PROCESSES, num_processes))
-    if within and before != num_processes:
-        raise ConfigError(
-            f"the run was stopped within epoch {epoch + 1}, whose batches {before} "
-            f"processes share, and is continued with {num_processes}, which share "
-            f"them otherwise; continue it with {before} (--devices, --nodes)"
-        )
     sampler.set_epoch(epoch)
     sampler.skip_once(int(batches) if within else 0)
 

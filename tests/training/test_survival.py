@@ -281,15 +281,14 @@ def test_damage_of_all_checkpoints_is_an_error(
         train(config, tmp_path, resume=True, cache=cache)
 
 
-def test_epoch_is_not_continued_by_another_number_of_processes(
-    config: Config, cache: Path, tmp_path: Path
+def test_run_is_not_continued_by_another_number_of_processes(
+    run: Run, stopped: Path, cache: Path
 ) -> None:
-    run = Run(override(config, SETTINGS), cache, tmp_path / "run")
-    run.kill_after(1)
+    shutil.copytree(stopped, run.folder)
     state = torch.load(run.last, weights_only=True)
     assert state["num_processes"] == 1
     torch.save(state | {"num_processes": 2}, run.last)
-    named = r"within epoch 1, whose batches 2 processes share, .*continue it with 2"
+    named = r"has 2 processes .* not 1, with which .* continue it with 2 \(--devices"
     with pytest.raises(ConfigError, match=named):
         train(run.config, run.folder, resume=True, cache=cache)
 
