@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 FOLD = "fold_"
 """How the folders of the runs of a cross-validation begin; the number follows."""
 
-# What may differ when a run is continued: more epochs, another number of processes.
+# What may differ when a run is continued: more epochs, other workers that featurise.
 _FREE = {
     "training.max_epochs",
     "training.checkpoint_minutes",
