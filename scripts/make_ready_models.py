@@ -7,7 +7,7 @@ other half says whether they hold. Neither decided anything before::
     sitenet train --output runs/gap
     python scripts/make_ready_models.py runs/gap band-gap
     sitenet train --config benchmarks/formation_energy.yaml --output runs/energy \
-        --set training.max_epochs=50 --set data.val_fraction=0.1
+        --set training.members=1 --set data.val_fraction=0.1
     python scripts/make_ready_models.py runs/energy formation-energy
 
 So the models that ship were made. The file of the benchmark had those two values then

@@ -114,7 +114,7 @@ def test_test_part_measured_anew_has_the_error_and_coverage_of_the_card(
         (
             "formation-energy",
             load_config(ROOT / "benchmarks" / "formation_energy.yaml"),
-            ["training.max_epochs=50", "data.val_fraction=0.1"],
+            ["training.members=1", "data.val_fraction=0.1"],
         ),
     ],
 )
