@@ -52,6 +52,12 @@ class Calibration(BaseModel):
     scores: dict[str, tuple[float, ...]]
     floors: dict[str, float]
 
+    def bound(self, target: str, level: float) -> float:
+        """Return the score that holds at this level; infinite if none does."""
+        scores = self.scores.get(target, ())
+        rank = conformal_rank(len(scores), level)
+        return scores[rank - 1] if rank <= len(scores) else math.inf
+
     def half_width(self, target: str, level: float, spread: float = 0.0) -> float:
         """Return how far the interval reaches to each side, in the target's unit.
 
@@ -62,7 +68,8 @@ class Calibration(BaseModel):
 
         Raises:
             ConfigError: If the level is not between 0 and 1, if the target has no
-                calibration, or if the calibration crystals are too few for the level.
+                calibration, or if the calibration crystals are too few for the level,
+                or too many of their predictions not finite.
         """
         if not 0 < level < 1:
             raise ConfigError(f"the level must lie between 0 and 1, got {level:g}")
@@ -72,15 +79,20 @@ class Calibration(BaseModel):
                 f"{target}: no intervals were calibrated for it (calibrated: {known}); "
                 "train with data.calibration_fraction=0.1"
             )
-        scores = self.scores[target]
-        rank = conformal_rank(len(scores), level)
-        if rank > len(scores):
+        bound, number = self.bound(target, level), len(self.scores[target])
+        if math.isinf(bound) and number < _least(level):
             raise ConfigError(
                 f"{target}: the level {level:g} needs {_least(level)} calibration "
-                f"crystals, the model has {len(scores)}; ask for a lower level or "
-                "train with a larger data.calibration_fraction"
+                f"crystals, the model has {number}; ask for a lower level or train "
+                "with a larger data.calibration_fraction"
             )
-        return scores[rank - 1] * (spread + self.floors[target])
+        if math.isinf(bound):
+            raise ConfigError(
+                f"{target}: at the level {level:g} the interval is infinite, since "
+                "predictions of calibration crystals were not finite; ask for a lower "
+                "level or train anew"
+            )
+        return bound * (spread + self.floors[target])
 
 
 def calibrate_classes(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.uncertainty.conformal import (
-    Calibration,
-    conformal_rank,
-    prediction_set,
-)
+from pyg_sitenet.uncertainty.conformal import Calibration, prediction_set
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -48,14 +45,13 @@ def measure_coverage(
         intervals in units of the target (their sharpness).
     """
     known = np.isfinite(truth)
-    count = len(calibration.scores.get(target, ()))
     if not known.any():
         return []
     error = np.abs(truth - predicted)[known]
     sigma = np.zeros(len(error)) if spread is None else spread[known]
     found: list[Coverage] = []
     for level in LEVELS:
-        if conformal_rank(count, level) > count:
+        if math.isinf(calibration.bound(target, level)):
             continue
         half = [calibration.half_width(target, level, one) for one in sigma.tolist()]
         found.append(
@@ -83,13 +79,12 @@ def measure_sets(
         probabilities: Of each class, ``[N, K]``.
     """
     known = np.isfinite(truth)
-    count = len(calibration.scores.get(target, ()))
     if not known.any():
         return []
     classes, rows = truth[known].astype(np.int64), np.arange(known.sum())
     found: list[Coverage] = []
     for level in LEVELS:
-        if conformal_rank(count, level) > count:
+        if math.isinf(calibration.bound(target, level)):
             continue
         bound = calibration.half_width(target, level)
         inside = prediction_set(probabilities[known], bound)

@@ -52,13 +52,18 @@ def test_crystals_without_a_value_do_not_calibrate():
 
 
 def test_prediction_that_is_not_finite_is_infinitely_wrong():
-    predicted = np.array([0.5, np.inf, np.nan])
-    found = calibrate({"n": np.array([1.0, 2.0, np.nan])}, {"n": predicted})
-    assert found.scores["n"] == (0.5, np.inf)
-    assert found.half_width("n", 0.6) == np.inf
+    predicted = np.array([*np.zeros(9), np.inf, np.nan])
+    truth = np.array([*np.arange(1.0, 10.0), 2.0, np.nan])
+    found = calibrate({"n": truth}, {"n": predicted})
+    assert found.scores["n"] == (*np.arange(1.0, 10.0), np.inf)
     kept = ModelDescription(config=Config(), targets=("n",), calibration=found)
     read = ModelDescription.model_validate_json(kept.model_dump_json())  # as in a file
     assert read.calibration == found
+    assert found.half_width("n", 0.8) == 9.0
+    with pytest.raises(ConfigError, match=r"0\.9 the interval is infinite, since pred"):
+        found.half_width("n", 0.9)
+    levels = [one["level"] for one in measure_coverage(found, "n", truth, truth)]
+    assert levels == [0.5, 0.6, 0.7, 0.8]
 
 
 def test_floor_is_half_the_median_spread_and_never_zero():
