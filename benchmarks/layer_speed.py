@@ -27,7 +27,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet import SiteNet
-from pyg_sitenet.nn.kernels import load_kernels
+from pyg_sitenet.nn.native.library import load_library
 
 ATOMS = 500
 SITES = 20
@@ -65,7 +65,7 @@ def candidates(model: SiteNet, batch: Batch) -> dict[str, Callable[[], Tensor]]:
             block.fused = fused
         if os.environ.get(SWITCH) != str(int(native)):
             os.environ[SWITCH] = str(int(native))
-            load_kernels.cache_clear()
+            load_library.cache_clear()
         return model.raw_output(batch)
 
     ways = {

@@ -1,55 +1,24 @@
-"""Layers on pairs, worked through in chunks of pairs that stay in the cache.
+"""A hidden layer on pairs in PyTorch's own operations, chunk by chunk.
 
-A layer on pairs is cheap to compute and dear to store: 225 numbers a pair. So a chunk
-of pairs goes through all steps while it is in the cache, and the backward pass computes
-it again, unless it is among the first chunks, which are kept. There is no padding and
-no order that the pairs must have. Where pairs share features, the weight is applied to
-the features of a chunk once, not once a pair.
+For every device, precision and activation. Chunks are small enough to stay in a core's
+cache, and what a backward pass needs is computed once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pyg_sitenet.nn.chunk_activations import Activation
+from pyg_sitenet.nn.hidden_layer import Features, HiddenLayer, Receivers, Terms
 
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_CHUNK = 2**24
-KEPT = 2**23
-"""Numbers that a layer keeps for its backward pass: 32 MB in float32."""
-
-
-class Terms(NamedTuple):
-    """What a layer adds up before its activation: tensors that may have gradients."""
-
-    receiver: Tensor  # [n_dst, C], added by receiver; or a bias [C]
-    sender: Tensor | None  # [n_src, C], added by sender
-    weight: Tensor  # [C, D], applied to the features of a pair
-
-
-class Features(NamedTuple):
-    """Features of pairs, each kind once."""
-
-    rows: Tensor  # [U, D]
-    kind: Tensor | None  # [E] row of each pair, rising by steps of 1 or 0; None: E = U
-
-    def of_pairs(self, pairs: slice) -> Tensor:
-        """Return the features of each pair, ``[K, D]``."""
-        return self.rows[pairs] if self.kind is None else self.rows[self.kind[pairs]]
-
-    @property
-    def num_pairs(self) -> int:
-        """How many pairs there are."""
-        return len(self.rows if self.kind is None else self.kind)
-
-
-Kept = dict[tuple[int, int], tuple[Tensor, Tensor]]
-"""From which to which pair a chunk goes: its z ``[K, C]`` and slope ``[K, C]``."""
 
 
 class Chunk(NamedTuple):
@@ -60,19 +29,8 @@ class Chunk(NamedTuple):
     grad: Tensor  # [K, C] of z, to be filled by the caller
 
 
-class ChunkedLayer:
-    """``z = norm(activation(terms))`` of each pair, chunk by chunk.
-
-    The norm is a layer norm without factor and shift.
-
-    Args:
-        terms: What is added up.
-        features: Features of the pairs.
-        index: Sender and receiver of each pair ``[2, E]``; ``None`` if the terms have
-            no sender.
-        activation: Of the layer.
-        eps: Of the norm; ``None`` leaves it out.
-    """
+class ChunkedLayer(HiddenLayer):
+    """Computes z in chunks that all cores share."""
 
     def __init__(
         self,
@@ -81,127 +39,121 @@ class ChunkedLayer:
         index: Tensor | None,
         activation: Activation,
         eps: float | None,
+        features_grad: Tensor | None = None,
     ) -> None:
-        self.terms, self.features = terms, features.rows
-        self.index = None if index is None else index.unbind()
-        self.activation, self.eps = activation, eps
-        self.width = self.channels = terms.weight.size(0)
-        self.num_pairs = features.num_pairs
+        super().__init__(terms, features, index, activation, eps, features_grad)
         on_cpu = features.rows.device.type == "cpu"
         size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
-        self.rows = max(1, min(self.num_pairs, size // self.width))
-        self.kept: Kept = {}
+        self._rows = max(1, min(self.num_pairs, size // self.width))
         self._weight = terms.weight.t().contiguous()
         self._kind, self._ends = self._count_kinds(features.kind)
 
-    def forward(self, *, keep: bool = False) -> Iterator[tuple[slice, Tensor]]:
-        """Yield z ``[K, C]``; with ``keep``, fill :attr:`kept` for a backward pass."""
-        room = KEPT // (2 * self.rows * self.width) if keep else 0
-        for pairs, (u, z) in self._chunks(num_buffers=2):
-            if len(self.kept) < room:
-                scratch, z, slope = z, torch.empty_like(z), torch.empty_like(z)
-                self._differentiate(pairs, u, z, slope, scratch)
-                self.kept[pairs.start, pairs.stop] = z, slope
+    def logits(self, weight: Tensor) -> Tensor:
+        """Return ``weight @ z`` of each pair, ``[E, H]``."""
+        logits = weight.new_empty(len(weight), self.num_pairs)
+        for pairs, z in self._forward():
+            torch.mm(weight, z.t(), out=logits[:, pairs])
+        return logits.t().contiguous()
+
+    def logits_backward(self, weight: Tensor, grad: Tensor) -> Tensor:
+        """Return the gradient of the weight ``[H, C]`` from that of the logits."""
+        weight_grad = torch.zeros_like(weight)
+        for pairs, z, z_grad in self._backward():
+            torch.mm(grad[pairs], weight, out=z_grad)
+            weight_grad.addmm_(grad[pairs].t(), z)
+        return weight_grad
+
+    def heads(self, alpha: Tensor, receivers: Receivers) -> Tensor:
+        """Return sums ``[n_dst, H, C]`` of ``alpha z``, alpha ``[P, H]``."""
+        sums = alpha.new_zeros(receivers.num_sites, alpha.size(1), self.width)
+        spans = self._spans(receivers.row)
+        for (_, z), (span, row) in zip(self._forward(), spans, strict=True):
+            z_of_pair = (z if row is None else z[row]).unsqueeze(1)
+            sums.index_add_(
+                0, receivers.of_pair[span], alpha[span].unsqueeze(-1) * z_of_pair
+            )
+        return sums
+
+    def heads_backward(
+        self, alpha: Tensor, receivers: Receivers, grad: Tensor
+    ) -> Tensor:
+        """Return the gradient of alpha ``[P, H]`` from that of the sums."""
+        alpha_grad = torch.empty_like(alpha)
+        spans = self._spans(receivers.row)
+        for chunk, (span, row) in zip(self._backward(), spans, strict=True):
+            sums = grad[receivers.of_pair[span]]
+            z = (chunk.z if row is None else chunk.z[row]).unsqueeze(-1)
+            torch.bmm(sums, z, out=alpha_grad[span].unsqueeze(-1))
+            weight = alpha[span].unsqueeze(1)
+            if row is None:
+                torch.bmm(weight, sums, out=chunk.grad.unsqueeze(1))
             else:
-                self._normalise(pairs, u, z)
-            yield pairs, z[:, : self.channels]
+                weighted = torch.bmm(weight, sums).squeeze(1)
+                chunk.grad.zero_().index_add_(0, row, weighted)
+        return alpha_grad
 
-    def backward(self, edge_grad: Tensor | None, *, add: bool) -> Iterator[Chunk]:
-        """Yield z, take back its gradient, and collect :attr:`grads` of the terms.
+    def rows(self, weight: Tensor, shift: Tensor, *, residual: bool) -> Tensor:
+        """Return ``weight z + shift`` of each pair, plus its features if asked."""
+        rows = weight.new_empty(self.num_pairs, self.width)
+        for pairs, z in self._forward():
+            torch.mul(z, weight, out=rows[pairs]).add_(shift)
+            if residual:
+                features, kind = self.features
+                rows[pairs].add_(features[pairs if kind is None else kind[pairs]])
+        return rows
 
-        Args:
-            edge_grad: Where the gradient of the features ``[E, D]`` goes.
-            add: Add it to what is there.
-        """
+    def rows_backward(self, weight: Tensor, grad: Tensor, *, residual: bool) -> Tensor:
+        """Return the gradient of the weight ``[C]`` from that of the rows."""
+        weight_grad = torch.zeros_like(weight)
+        for pairs, z, z_grad in self._backward():
+            weight_grad += torch.mul(grad[pairs], z, out=z_grad).sum(0)
+            torch.mul(grad[pairs], weight, out=z_grad)
+        if residual and self.features_grad is not None:
+            kind = self.features.kind
+            if kind is None:
+                self.features_grad += grad
+            else:
+                self.features_grad.index_add_(0, kind, grad)
+        return weight_grad
+
+    def _forward(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield z ``[K, C]``."""
+        for pairs, (u, z) in self._chunks(num_buffers=2):
+            self._add_up(pairs, u, z)
+            self.activation.forward(u, z)
+            self._norm(z)
+            yield pairs, z
+
+    def _backward(self) -> Iterator[Chunk]:
+        """Yield z, take back its gradient, and collect those of terms and features."""
         receiver, sender, weight = self.terms
         self.grads = Terms(
             torch.zeros_like(receiver),
             None if sender is None else torch.zeros_like(sender),
             torch.zeros_like(weight),
         )
-        if edge_grad is not None and not add and self._kind is not None:
-            edge_grad, add = edge_grad.zero_(), True  # chunks may share a row
         for pairs, (grad, z, slope, scratch) in self._chunks(num_buffers=4):
-            found = self.kept.get((pairs.start, pairs.stop))
-            if found is not None:
-                z, slope = found
-            else:
-                self._differentiate(pairs, grad, z, slope, scratch)
-            yield Chunk(pairs, z[:, : self.channels], grad[:, : self.channels])
+            self._add_up(pairs, grad, z)
+            self.activation.slope(grad, z, slope, scratch)
+            rstd = self._norm(z)
+            if rstd is not None:
+                slope.mul_(rstd)
+            yield Chunk(pairs, z, grad)
             self._pull_back(grad, z, slope, scratch)
             self._add_to_sites(pairs, grad)
             kinds, grad = self._sum_kinds(pairs, grad, scratch)
-            self.grads.weight.addmm_(grad.t(), self.features[kinds])
-            if edge_grad is not None and add:
-                edge_grad[kinds].addmm_(grad, weight)
-            elif edge_grad is not None:
-                torch.mm(grad, weight, out=edge_grad[kinds])
-
-    def zero_sums(self, num_receivers: int, heads: int) -> Tensor:
-        """Return where :meth:`add_heads` adds up, ``[n_dst, H, C]``."""
-        return self.features.new_zeros(num_receivers, heads, self.channels)
-
-    def add_heads(
-        self,
-        z: Tensor,
-        row: Tensor | None,
-        alpha: Tensor,
-        receiver: Tensor,
-        sums: Tensor,
-    ) -> None:
-        """Add the z of a chunk, weighted by attention, to ``sums``.
-
-        Args:
-            z: Of the chunk ``[K, C]``.
-            row: Row of z of each pair ``[P]``; ``None``: each its own.
-            alpha: Attention weights ``[P, H]``.
-            receiver: Receivers ``[P]``.
-            sums: As of :meth:`zero_sums`.
-        """
-        z = (z if row is None else z[row]).unsqueeze(1)
-        sums.index_add_(0, receiver, alpha.unsqueeze(-1) * z)
-
-    def pull_back_heads(
-        self,
-        chunk: Chunk,
-        row: Tensor | None,
-        alpha: Tensor,
-        receiver: Tensor,
-        sums_grad: Tensor,
-        alpha_grad: Tensor,
-    ) -> None:
-        """Fill ``chunk.grad`` and ``alpha_grad`` from the gradient of the sums."""
-        sums = sums_grad[receiver]
-        z = (chunk.z if row is None else chunk.z[row]).unsqueeze(-1)
-        torch.bmm(sums, z, out=alpha_grad.unsqueeze(-1))
-        if row is None:
-            torch.bmm(alpha.unsqueeze(1), sums, out=chunk.grad.unsqueeze(1))
-        else:
-            weighted = torch.bmm(alpha.unsqueeze(1), sums).squeeze(1)
-            chunk.grad.zero_().index_add_(0, row, weighted)
+            self.grads.weight.addmm_(grad.t(), self.features.rows[kinds])
+            if self.features_grad is not None:
+                self.features_grad[kinds].addmm_(grad, weight)
 
     def _chunks(self, num_buffers: int) -> Iterator[tuple[slice, list[Tensor]]]:
-        shape = (num_buffers, self.rows, self.width)
-        buffers = list(self.features.new_empty(shape))
-        for start in range(0, self.num_pairs, self.rows):
-            stop = min(start + self.rows, self.num_pairs)
-            if stop - start < self.rows:
+        shape = (num_buffers, self._rows, self.width)
+        buffers = list(self.features.rows.new_empty(shape))
+        for start in range(0, self.num_pairs, self._rows):
+            stop = min(start + self._rows, self.num_pairs)
+            if stop - start < self._rows:
                 buffers = [buffer[: stop - start] for buffer in buffers]
             yield slice(start, stop), buffers
-
-    def _normalise(self, pairs: slice, u: Tensor, z: Tensor) -> None:
-        self._add_up(pairs, u, z)
-        self.activation.forward(u, z)
-        self._norm(z)
-
-    def _differentiate(
-        self, pairs: slice, u: Tensor, z: Tensor, slope: Tensor, scratch: Tensor
-    ) -> None:
-        self._add_up(pairs, u, z)
-        self.activation.slope(u, z, slope, scratch)
-        rstd = self._norm(z)
-        if rstd is not None:
-            slope.mul_(rstd)
 
     def _count_kinds(
         self, kind: Tensor | None
@@ -209,15 +161,25 @@ class ChunkedLayer:
         """Return the kinds counted from the first of each chunk, and its ends."""
         if kind is None:
             return None, []
-        first = kind[:: self.rows]
-        last = kind[self.rows - 1 :: self.rows].tolist()
+        first = kind[:: self._rows]
+        last = kind[self._rows - 1 :: self._rows].tolist()
         ends = first.tolist(), [*last, *kind[-1:].tolist()]
-        local = kind - first.repeat_interleave(self.rows)[: len(kind)]
+        local = kind - first.repeat_interleave(self._rows)[: len(kind)]
         return local, [(start, stop + 1) for start, stop in zip(*ends, strict=False)]
 
     def _kinds(self, pairs: slice) -> slice:
         """Return the rows of the features of a chunk."""
-        return slice(*self._ends[pairs.start // self.rows]) if self._ends else pairs
+        return slice(*self._ends[pairs.start // self._rows]) if self._ends else pairs
+
+    def _spans(self, copies: Tensor | None) -> list[tuple[slice, Tensor | None]]:
+        """Return, chunk by chunk, the pairs whose rows are in it, and which rows."""
+        starts = range(0, self.num_pairs, self._rows)
+        if copies is None:
+            return [(slice(start, start + self._rows), None) for start in starts]
+        first = torch.tensor([*starts, self.num_pairs], device=copies.device)
+        ends = torch.searchsorted(copies, first).tolist()
+        spans = [slice(*span) for span in pairwise(ends)]
+        return [(s, copies[s] - k) for s, k in zip(spans, starts, strict=True)]
 
     def _sum_kinds(
         self, pairs: slice, grad: Tensor, scratch: Tensor
@@ -227,11 +189,11 @@ class ChunkedLayer:
         if self._kind is None:
             return kinds, grad
         sums = scratch[: kinds.stop - kinds.start].zero_()
-        self._add_rows(grad, self._kind[pairs], sums)
+        sums.index_add_(0, self._kind[pairs], grad)
         return kinds, sums
 
     def _add_up(self, pairs: slice, u: Tensor, scratch: Tensor) -> None:
-        features = self.features[self._kinds(pairs)]
+        features = self.features.rows[self._kinds(pairs)]
         if self._kind is not None:
             product = torch.mm(features, self._weight, out=scratch[: len(features)])
             torch.index_select(product, 0, self._kind[pairs], out=u)
@@ -268,8 +230,5 @@ class ChunkedLayer:
             self.grads.receiver.add_(grad.sum(0))
             return
         sender, receiver = self.index
-        self._add_rows(grad, sender[pairs], self.grads.sender)
-        self._add_rows(grad, receiver[pairs], self.grads.receiver)
-
-    def _add_rows(self, grad: Tensor, index: Tensor, table: Tensor) -> None:
-        table.index_add_(0, index, grad)
+        self.grads.sender.index_add_(0, sender[pairs], grad)
+        self.grads.receiver.index_add_(0, receiver[pairs], grad)

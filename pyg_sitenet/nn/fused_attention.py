@@ -1,8 +1,7 @@
-"""Attention over pairs that stores few hidden vectors of pairs, gradients by hand."""
+"""Attention over pairs that stores no hidden vectors of pairs, gradients by hand."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,15 +12,11 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter
 
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
-from pyg_sitenet.nn.chunked_layer import (
-    ChunkedLayer,
-    Features,
-    Terms,
-)
 from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
+from pyg_sitenet.nn.hidden_form import make_hidden_layer
+from pyg_sitenet.nn.hidden_layer import Features, Receivers, Terms
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
-from pyg_sitenet.nn.native_layer import make_chunked_layer
 
 LANES = 4
 """Partial sums over a receiver's pairs: a long sum in one place loses digits."""
@@ -63,7 +58,7 @@ def fused_attention(
     if edge_multiplicity is not None:
         log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        torch.is_grad_enabled(), *features, index.contiguous(), copies,
+        *features, index.contiguous(), copies,
         edge_index[1].contiguous(), log_multiplicity, eps,
         ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
@@ -91,7 +86,6 @@ class _FusedAttention(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        keep: bool,
         rows: Tensor,
         kind: OptTensor,
         index: Tensor,
@@ -106,8 +100,7 @@ class _FusedAttention(Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
         inputs = (Features(rows, kind), index, activation, eps)
-        attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
-        logits = _logits(attention, weight, keep) + bias
+        logits = make_hidden_layer(Terms(*terms[:3]), *inputs).logits(weight) + bias
         if copies is not None:
             logits = logits[copies]
         if log_multiplicity is not None:
@@ -115,12 +108,13 @@ class _FusedAttention(Function):
         num_receivers = len(terms[0])
         lane = _lanes(receiver)
         alpha = _softmax(logits, receiver, lane, num_receivers)
-        value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        heads = _weighted_sums(value, alpha, copies, lane, num_receivers, keep)
+        value = make_hidden_layer(Terms(*terms[3:]), *inputs)
+        sums = value.heads(alpha, Receivers(lane, copies, num_receivers * LANES))
+        heads = sums.view(num_receivers, LANES, *sums.shape[1:]).sum(1)
         ctx.save_for_backward(
             rows, kind, index, copies, receiver, weight, alpha, heads, *terms
         )
-        ctx.options, ctx.kept = inputs[2:], (attention.kept, value.kept)
+        ctx.options = activation, eps
         return heads, alpha
 
     @staticmethod
@@ -130,38 +124,30 @@ class _FusedAttention(Function):
         heads_grad: OptTensor,
         alpha_grad: OptTensor,
     ) -> tuple[Tensor | None, ...]:
-        rows, kind, index, copies, receiver, *kept = ctx.saved_tensors
-        weight, alpha, heads, *terms = kept
-        inputs = (Features(rows, kind), index, *ctx.options)
-        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
-        value = make_chunked_layer(Terms(*terms[3:]), *inputs)
-        value.kept = ctx.kept[1]
+        rows, kind, index, copies, receiver, weight, alpha, heads, *terms = (
+            ctx.saved_tensors
+        )
+        rows_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
+        inputs = (Features(rows, kind), index, *ctx.options, rows_grad)
+        value = make_hidden_layer(Terms(*terms[3:]), *inputs)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
-        total = _value_backward(value, alpha, copies, receiver, heads_grad, edge_grad)
+        receivers = Receivers(receiver, copies, len(heads))
+        total = value.heads_backward(alpha, receivers, heads_grad)
         mean = (heads_grad * heads).sum(-1)
         if alpha_grad is not None:
             total += alpha_grad
             mean += scatter(alpha * alpha_grad, receiver, dim_size=len(mean))
         logits_grad = total.sub_(mean[receiver]).mul_(alpha)
-        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[6] else None
+        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[5] else None
 
-        attention = make_chunked_layer(Terms(*terms[:3]), *inputs)
-        attention.kept = ctx.kept[0]
+        attention = make_hidden_layer(Terms(*terms[:3]), *inputs)
         if copies is not None:
             logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
-        weight_grad = _attention_backward(attention, weight, logits_grad, edge_grad)
+        weight_grad = attention.logits_backward(weight, logits_grad)
         return (
-            None, edge_grad, None, None, None, None, count_grad, None, None,
+            rows_grad, None, None, None, None, count_grad, None, None,
             weight_grad, logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
-
-
-def _logits(attention: ChunkedLayer, weight: Tensor, keep: bool) -> Tensor:
-    """Return ``weight @ z`` of each pair, ``[E, H]``."""
-    logits = weight.new_empty(len(weight), attention.num_pairs)
-    for pairs, z in attention.forward(keep=keep):
-        torch.mm(weight, z.t(), out=logits[:, pairs])
-    return logits.t().contiguous()
 
 
 def _lanes(receiver: Tensor) -> Tensor:
@@ -179,59 +165,3 @@ def _softmax(
     sums = scatter(alpha, lane, dim_size=num_receivers * LANES)
     sums = sums.view(num_receivers, LANES, -1).sum(1)
     return alpha.div_(sums[receiver])
-
-
-def _weighted_sums(
-    value: ChunkedLayer,
-    alpha: Tensor,
-    copies: OptTensor,
-    lane: Tensor,
-    num_receivers: int,
-    keep: bool,
-) -> Tensor:
-    """Return the sum of ``alpha z`` over each receiver's pairs, ``[n_dst, H, C]``."""
-    sums = value.zero_sums(num_receivers * LANES, alpha.size(1))
-    spans = _spans(value, copies)
-    for (_, z), (span, row) in zip(value.forward(keep=keep), spans, strict=True):
-        value.add_heads(z, row, alpha[span], lane[span], sums)
-    return sums.view(num_receivers, LANES, *sums.shape[1:]).sum(1)
-
-
-def _value_backward(
-    value: ChunkedLayer,
-    alpha: Tensor,
-    copies: OptTensor,
-    receiver: Tensor,
-    heads_grad: Tensor,
-    edge_grad: OptTensor,
-) -> Tensor:
-    """Return the gradient of the attention weights by way of the heads, ``[E, H]``."""
-    sums_grad = value.zero_sums(*heads_grad.shape[:2]).copy_(heads_grad)
-    alpha_grad = torch.empty_like(alpha)
-    chunks = value.backward(edge_grad, add=False)
-    for chunk, (span, row) in zip(chunks, _spans(value, copies), strict=True):
-        weights = alpha[span], receiver[span]
-        value.pull_back_heads(chunk, row, *weights, sums_grad, alpha_grad[span])
-    return alpha_grad
-
-
-def _attention_backward(
-    attention: ChunkedLayer, weight: Tensor, logits_grad: Tensor, edge_grad: OptTensor
-) -> Tensor:
-    """Return the gradient of the weight of the logits, ``[H, C]``."""
-    weight_grad = torch.zeros_like(weight)
-    for pairs, z, z_grad in attention.backward(edge_grad, add=True):
-        torch.mm(logits_grad[pairs], weight, out=z_grad)
-        weight_grad.addmm_(logits_grad[pairs].t(), z)
-    return weight_grad
-
-
-def _spans(layer: ChunkedLayer, copies: OptTensor) -> list[tuple[slice, OptTensor]]:
-    """Return, chunk by chunk, the pairs whose rows are in it, and which rows."""
-    starts = range(0, layer.num_pairs, layer.rows)
-    if copies is None:
-        return [(slice(start, start + layer.rows), None) for start in starts]
-    first = torch.tensor([*starts, layer.num_pairs], device=copies.device)
-    ends = torch.searchsorted(copies, first).tolist()
-    spans = [slice(*span) for span in pairwise(ends)]
-    return [(s, copies[s] - k) for s, k in zip(spans, starts, strict=True)]

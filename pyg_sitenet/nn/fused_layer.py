@@ -10,9 +10,9 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
-from pyg_sitenet.nn.chunked_layer import Features, Terms
+from pyg_sitenet.nn.hidden_form import make_hidden_layer
+from pyg_sitenet.nn.hidden_layer import Features, Terms
 from pyg_sitenet.nn.layers import Layer, PairLayer
-from pyg_sitenet.nn.native_layer import make_chunked_layer
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
 
@@ -85,7 +85,7 @@ def _apply(
 ) -> Tensor:
     weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
     result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
-        torch.is_grad_enabled(), *features, index, *terms, weight, bias, eps,
+        *features, index, *terms, weight, bias, eps,
         ACTIVATIONS[type(activation)], residual,
     )  # fmt: skip
     return result
@@ -95,7 +95,6 @@ class _FusedLayer(Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
-        keep: bool,
         rows: Tensor,
         kind: Tensor | None,
         index: Tensor | None,
@@ -108,35 +107,23 @@ class _FusedLayer(Function):
         activation: Activation,
         residual: bool,
     ) -> Tensor:
-        terms, features = Terms(receiver, sender, weight), Features(rows, kind)
-        layer = make_chunked_layer(terms, features, index, activation, eps)
-        result = rows.new_empty(features.num_pairs, layer.channels)
-        for pairs, z in layer.forward(keep=keep):
-            torch.mul(z, norm_weight, out=result[pairs]).add_(norm_bias)
-            if residual:
-                result[pairs].add_(features.of_pairs(pairs))
-        ctx.save_for_backward(*features, index, *terms, norm_weight)
-        ctx.options, ctx.kept = (activation, eps, residual), layer.kept
-        return result
+        terms = Terms(receiver, sender, weight)
+        layer = make_hidden_layer(terms, Features(rows, kind), index, activation, eps)
+        ctx.save_for_backward(rows, kind, index, *terms, norm_weight)
+        ctx.options = activation, eps, residual
+        return layer.rows(norm_weight, norm_bias, residual=residual)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         rows, kind, index, *terms, norm_weight = ctx.saved_tensors
         activation, eps, residual = ctx.options
-        features = Features(rows, kind)
-        layer = make_chunked_layer(Terms(*terms), features, index, activation, eps)
-        layer.kept = ctx.kept
-        edge_grad = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
-        weight_grad = torch.zeros_like(norm_weight)
-        for pairs, z, z_grad in layer.backward(edge_grad, add=False):
-            weight_grad += torch.mul(grad[pairs], z, out=z_grad).sum(0)
-            torch.mul(grad[pairs], norm_weight, out=z_grad)
-        if edge_grad is not None and residual and kind is not None:
-            edge_grad.index_add_(0, kind, grad)
-        elif edge_grad is not None and residual:
-            edge_grad += grad
+        features_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
+        layer = make_hidden_layer(
+            Terms(*terms), Features(rows, kind), index, activation, eps, features_grad
+        )
+        weight_grad = layer.rows_backward(norm_weight, grad, residual=residual)
         return (
-            None, edge_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
+            features_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
             None, None, None,
         )  # fmt: skip

@@ -10,11 +10,12 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn import chunked_layer, native_layer
+from pyg_sitenet.nn import chunked_layer, hidden_form
 from pyg_sitenet.nn.fused_conv import can_fuse
 from pyg_sitenet.nn.fused_layer import fused_layer
-from pyg_sitenet.nn.kernels import load_kernels
 from pyg_sitenet.nn.layers import Layer
+from pyg_sitenet.nn.native import layer as native_layer
+from pyg_sitenet.nn.native.library import load_library
 from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -27,9 +28,9 @@ CRYSTALS = ["nacl", "silicon", "rutile", "quartz", "vo2_m1", "triclinic"]
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    """Few pairs a chunk and a thread, so that receivers are cut in two; one is kept."""
+    """Few pairs a chunk and a thread, so that receivers are cut in two."""
     monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 64)
-    monkeypatch.setattr(chunked_layer, "KEPT", 128)
+    monkeypatch.setattr(native_layer, "FEWEST_PAIRS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -101,17 +102,6 @@ def test_equals_message_passing(activation, norm, update_edges, residual):
     assert_all_close(actual, expected, 1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_gradients_do_not_depend_on_what_is_kept(dtype, monkeypatch):
-    conv, inputs = make_conv(dtype), (*make_inputs(dtype), None)
-    found = []
-    for kept in (0, 128, 2**20):
-        monkeypatch.setattr(chunked_layer, "KEPT", kept)
-        found.append(outputs_and_gradients(conv, *inputs, fused=True))
-    for nothing, *others in zip(*found, strict=True):
-        assert all(torch.equal(other, nothing) for other in others)
-
-
 def test_threads_may_change_before_the_backward_pass():
     conv, (x, edge_attr), threads = make_conv(), make_inputs(), torch.get_num_threads()
     expected = torch.autograd.grad(conv(x, EDGE_INDEX, edge_attr)[0].sum(), x)[0]
@@ -121,16 +111,6 @@ def test_threads_may_change_before_the_backward_pass():
         torch.testing.assert_close(torch.autograd.grad(out, x)[0], expected)
     finally:
         torch.set_num_threads(threads)
-
-
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_nothing_is_kept_without_gradients(context, monkeypatch):
-    conv, inputs = make_conv(), make_inputs()
-    monkeypatch.delattr(chunked_layer.ChunkedLayer, "_differentiate")
-    with context():
-        conv(inputs[0], EDGE_INDEX, inputs[1])
-    with pytest.raises(AttributeError, match="_differentiate"):
-        conv(inputs[0], EDGE_INDEX, inputs[1])
 
 
 @pytest.mark.parametrize(
@@ -146,10 +126,10 @@ def test_multiplicities_count_as_in_message_passing(multiplicity):
 
 @pytest.fixture(params=[True, False], ids=["compiled", "eager"])
 def compiled(request, monkeypatch):
-    """Float32 with the compiled kernels, if this machine can make them, and without."""
+    """Float32 with the compiled layer, if this machine can make them, and without."""
     if not request.param:
-        monkeypatch.setattr(native_layer, "load_kernels", lambda: None)
-    elif load_kernels() is None:
+        monkeypatch.setattr(hidden_form, "is_native", lambda *_: False)
+    elif load_library() is None:
         pytest.skip("no C compiler")
 
 
@@ -263,26 +243,7 @@ def test_senders_beyond_the_sites_are_refused(shift):
         conv(x, EDGE_INDEX + shift, edge_attr)
 
 
-@pytest.mark.parametrize("numbers", [0, 200_000])
-def test_keeps_few_hidden_vectors_for_the_backward_pass(monkeypatch, numbers):
-    monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 2**13)
-    monkeypatch.setattr(chunked_layer, "KEPT", numbers)
-    conv = SiteNetConv(8, 6, 5, heads=3, update_edges=False)
-    x, edge_attr = torch.randn(4, 8), torch.randn(1000, 5)
-    node = conv(x, torch.randint(4, (2, 1000)), edge_attr).grad_fn
-    nodes, layers = {node}, []
-    while nodes:
-        node = nodes.pop()
-        layers += getattr(node, "kept", ())
-        nodes |= {one for one, _ in node.next_functions if one is not None}
-    assert len(layers) == 2  # logits and values
-    for kept in layers:
-        total = sum(tensor.numel() for pair in kept.values() for tensor in pair)
-        assert total <= numbers
-        assert (total > 0) == (numbers > 0)
-
-
-def test_saves_no_hidden_vectors_beside_those():
+def test_saves_no_hidden_vectors():
     conv = SiteNetConv(8, 6, 5, heads=3).double()
     x, edge_attr = torch.randn(4, 8).double(), torch.randn(1000, 5).double()
     edge_index = torch.randint(4, (2, 1000))

@@ -1,0 +1,1 @@
+"""The hidden layer on pairs in compiled form, where there is a C compiler."""
