@@ -13,8 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_sitenet.nn.chunk_activations import Activation
-from pyg_sitenet.nn.hidden_layer import Features, HiddenLayer, Receivers, Terms
+from pyg_sitenet.nn.hidden_layer import HiddenLayer, Inputs, Receivers, Terms
 
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
@@ -32,21 +31,13 @@ class Chunk(NamedTuple):
 class ChunkedLayer(HiddenLayer):
     """Computes z in chunks that all cores share."""
 
-    def __init__(
-        self,
-        terms: Terms,
-        features: Features,
-        index: Tensor | None,
-        activation: Activation,
-        eps: float | None,
-        features_grad: Tensor | None = None,
-    ) -> None:
-        super().__init__(terms, features, index, activation, eps, features_grad)
-        on_cpu = features.rows.device.type == "cpu"
+    def __init__(self, inputs: Inputs, features_grad: Tensor | None = None) -> None:
+        super().__init__(inputs, features_grad)
+        on_cpu = self.features.rows.device.type == "cpu"
         size = CPU_CHUNK * torch.get_num_threads() if on_cpu else DEVICE_CHUNK
         self._rows = max(1, min(self.num_pairs, size // self.width))
-        self._weight = terms.weight.t().contiguous()
-        self._kind, self._ends = self._count_kinds(features.kind)
+        self._weight = self.terms.weight.t().contiguous()
+        self._kind, self._ends = self._count_kinds(self.features.kind)
 
     def logits(self, weight: Tensor) -> Tensor:
         """Return ``weight @ z`` of each pair, ``[E, H]``."""

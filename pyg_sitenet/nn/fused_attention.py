@@ -14,7 +14,7 @@ from torch_geometric.utils import scatter
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.hidden_form import make_hidden_layer
-from pyg_sitenet.nn.hidden_layer import Features, Receivers, Terms
+from pyg_sitenet.nn.hidden_layer import Features, Inputs, Receivers, Terms
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 
@@ -99,8 +99,9 @@ class _FusedAttention(Function):
         *terms: Tensor,
     ) -> tuple[Tensor, Tensor]:
         ctx.set_materialize_grads(False)
-        inputs = (Features(rows, kind), index, activation, eps)
-        logits = make_hidden_layer(Terms(*terms[:3]), *inputs).logits(weight) + bias
+        shared = (Features(rows, kind), index, activation, eps)
+        attention = make_hidden_layer(Inputs(Terms(*terms[:3]), *shared))
+        logits = attention.logits(weight) + bias
         if copies is not None:
             logits = logits[copies]
         if log_multiplicity is not None:
@@ -108,7 +109,7 @@ class _FusedAttention(Function):
         num_receivers = len(terms[0])
         lane = _lanes(receiver)
         alpha = _softmax(logits, receiver, lane, num_receivers)
-        value = make_hidden_layer(Terms(*terms[3:]), *inputs)
+        value = make_hidden_layer(Inputs(Terms(*terms[3:]), *shared))
         sums = value.heads(alpha, Receivers(lane, copies, num_receivers * LANES))
         heads = sums.view(num_receivers, LANES, *sums.shape[1:]).sum(1)
         ctx.save_for_backward(
@@ -128,8 +129,8 @@ class _FusedAttention(Function):
             ctx.saved_tensors
         )
         rows_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
-        inputs = (Features(rows, kind), index, *ctx.options, rows_grad)
-        value = make_hidden_layer(Terms(*terms[3:]), *inputs)
+        shared = (Features(rows, kind), index, *ctx.options)
+        value = make_hidden_layer(Inputs(Terms(*terms[3:]), *shared), rows_grad)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         receivers = Receivers(receiver, copies, len(heads))
         total = value.heads_backward(alpha, receivers, heads_grad)
@@ -140,7 +141,7 @@ class _FusedAttention(Function):
         logits_grad = total.sub_(mean[receiver]).mul_(alpha)
         count_grad = logits_grad.sum(1) if ctx.needs_input_grad[5] else None
 
-        attention = make_hidden_layer(Terms(*terms[:3]), *inputs)
+        attention = make_hidden_layer(Inputs(Terms(*terms[:3]), *shared), rows_grad)
         if copies is not None:
             logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
         weight_grad = attention.logits_backward(weight, logits_grad)

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.hidden_form import make_hidden_layer
-from pyg_sitenet.nn.hidden_layer import Features, Terms
+from pyg_sitenet.nn.hidden_layer import Features, Inputs, Terms
 from pyg_sitenet.nn.layers import Layer, PairLayer
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
@@ -108,7 +108,8 @@ class _FusedLayer(Function):
         residual: bool,
     ) -> Tensor:
         terms = Terms(receiver, sender, weight)
-        layer = make_hidden_layer(terms, Features(rows, kind), index, activation, eps)
+        inputs = Inputs(terms, Features(rows, kind), index, activation, eps)
+        layer = make_hidden_layer(inputs)
         ctx.save_for_backward(rows, kind, index, *terms, norm_weight)
         ctx.options = activation, eps, residual
         return layer.rows(norm_weight, norm_bias, residual=residual)
@@ -119,9 +120,9 @@ class _FusedLayer(Function):
         rows, kind, index, *terms, norm_weight = ctx.saved_tensors
         activation, eps, residual = ctx.options
         features_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
-        layer = make_hidden_layer(
-            Terms(*terms), Features(rows, kind), index, activation, eps, features_grad
-        )
+        features = Features(rows, kind)
+        inputs = Inputs(Terms(*terms), features, index, activation, eps)
+        layer = make_hidden_layer(inputs, features_grad)
         weight_grad = layer.rows_backward(norm_weight, grad, residual=residual)
         return (
             features_grad, None, None, *layer.grads, weight_grad, grad.sum(0),

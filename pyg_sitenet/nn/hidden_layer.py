@@ -30,6 +30,16 @@ class Features(NamedTuple):
         return len(self.rows if self.kind is None else self.kind)
 
 
+class Inputs(NamedTuple):
+    """What a layer works on."""
+
+    terms: Terms
+    features: Features
+    edge_index: Tensor | None  # [2, E] sender and receiver; None: the terms have no sender
+    activation: Activation
+    eps: float | None  # of the norm; None: there is none
+
+
 class Receivers(NamedTuple):
     """Where the heads of pairs are added up."""
 
@@ -46,30 +56,17 @@ class HiddenLayer(ABC):
     the gradients of the terms; those of the features are added to ``features_grad``.
 
     Args:
-        terms: What is added up.
-        features: Features of the pairs.
-        index: Sender and receiver of each pair ``[2, E]``; ``None`` if the terms have
-            no sender.
-        activation: Of the layer.
-        eps: Of the norm; ``None`` leaves it out.
+        inputs: Of the layer.
         features_grad: Where gradients of the features are added, ``[U, D]``.
     """
 
     grads: Terms
 
-    def __init__(
-        self,
-        terms: Terms,
-        features: Features,
-        index: Tensor | None,
-        activation: Activation,
-        eps: float | None,
-        features_grad: Tensor | None = None,
-    ) -> None:
-        self.terms, self.features, self.features_grad = terms, features, features_grad
+    def __init__(self, inputs: Inputs, features_grad: Tensor | None = None) -> None:
+        self.terms, self.features, index, self.activation, self.eps = inputs
+        self.features_grad = features_grad
         self.index = None if index is None else index.unbind()
-        self.activation, self.eps = activation, eps
-        self.width, self.num_pairs = terms.weight.size(0), features.num_pairs
+        self.width, self.num_pairs = self.terms.weight.size(0), self.features.num_pairs
 
     @abstractmethod
     def logits(self, weight: Tensor) -> Tensor:

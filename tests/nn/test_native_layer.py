@@ -8,7 +8,7 @@ from torch import nn
 
 from pyg_sitenet.nn.chunk_activations import ACTIVATIONS
 from pyg_sitenet.nn.chunked_layer import ChunkedLayer
-from pyg_sitenet.nn.hidden_layer import Features, Receivers, Terms
+from pyg_sitenet.nn.hidden_layer import Features, Inputs, Receivers, Terms
 from pyg_sitenet.nn.native import layer as native_layer
 from pyg_sitenet.nn.native import library
 from pyg_sitenet.nn.native.layer import NativeLayer
@@ -59,8 +59,8 @@ class Case:
 
         features = Features(cast(self.features.rows), self.features.kind)
         self.grad = torch.ones_like(features.rows)  # what is there is added to
-        inputs = (Terms(*map(cast, self.terms)), features, self.index)
-        return form(*inputs, ACTIVATIONS[nn.Mish], 1e-5, self.grad)
+        terms, mish = Terms(*map(cast, self.terms)), ACTIVATIONS[nn.Mish]
+        return form(Inputs(terms, features, self.index, mish, 1e-5), self.grad)
 
     def both(self, run):
         """Return results and gradients of both forms, flat."""

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pyg_sitenet.nn.chunk_activations import ACTIVATIONS, Activation
-from pyg_sitenet.nn.hidden_layer import Features, HiddenLayer, Receivers, Terms
+from pyg_sitenet.nn.chunk_activations import ACTIVATIONS
+from pyg_sitenet.nn.hidden_layer import HiddenLayer, Inputs, Receivers, Terms
 from pyg_sitenet.nn.native.library import PANEL, load_library
 
 FEWEST_PAIRS = 256
@@ -73,18 +73,10 @@ class _Gradients(_Struct):
 class NativeLayer(HiddenLayer):
     """Computes z in tiles that stay in a core's own cache, on all threads."""
 
-    def __init__(
-        self,
-        terms: Terms,
-        features: Features,
-        index: Tensor | None,
-        activation: Activation,
-        eps: float | None,
-        features_grad: Tensor | None = None,
-    ) -> None:
-        super().__init__(terms, features, index, activation, eps, features_grad)
+    def __init__(self, inputs: Inputs, features_grad: Tensor | None = None) -> None:
+        super().__init__(inputs, features_grad)
         self._check_index()
-        receiver, sender, weight = terms
+        receiver, sender, weight = self.terms
         self._filled = Terms(
             _fill_up(receiver), None if sender is None else _fill_up(sender),
             _fill_up(weight.t()),
@@ -93,11 +85,12 @@ class NativeLayer(HiddenLayer):
         weight_t = _fill_up(self._filled.weight.t())
         j, i = (None, None) if self.index is None else self.index
         self._layer = _Layer(
-            features=features.rows.contiguous(), weight=self._filled.weight,
+            features=self.features.rows.contiguous(), weight=self._filled.weight,
             weight_t=weight_t, sender=self._filled.sender,
-            receiver=self._filled.receiver, kind=features.kind, j=j, i=i,
+            receiver=self._filled.receiver, kind=self.features.kind, j=j, i=i,
             pairs=self.num_pairs, depth=depth, filled_depth=weight_t.size(1),
-            width=self.width, stride=self._stride, eps=eps, threads=self._threads(),
+            width=self.width, stride=self._stride, eps=self.eps,
+            threads=self._threads(),
         )  # fmt: skip
 
     def logits(self, weight: Tensor) -> Tensor:
@@ -199,13 +192,14 @@ class NativeLayer(HiddenLayer):
             raise MemoryError("no memory for the sums of a layer: take smaller batches")
 
 
-def is_native(features: Tensor, activation: Activation, eps: float | None) -> bool:
+def is_native(inputs: Inputs) -> bool:
     """Whether there is a compiled form for these inputs on this machine."""
+    rows = inputs.features.rows
     return (
-        features.device.type == "cpu"
-        and features.dtype == torch.float32
-        and activation is ACTIVATIONS[nn.Mish]
-        and eps is not None
+        rows.device.type == "cpu"
+        and rows.dtype == torch.float32
+        and inputs.activation is ACTIVATIONS[nn.Mish]
+        and inputs.eps is not None
         and load_library() is not None
     )
 
@@ -217,7 +211,7 @@ def _rises(index: Tensor, most: int) -> bool:
 
 def _heads_use(alpha: Tensor, to: Receivers, table: Tensor | None = None) -> _Use:
     if to.row is not None and not _rises(to.row, len(alpha)):
-        raise IndexError("`kinds.of_pair` must rise by steps of 0 or 1")
+        raise IndexError("`kinds.of_pair` must rise from pair to pair")
     return _Use(
         purpose=_HEADS, values=alpha.contiguous(), heads=alpha.size(1), table=table,
         row=to.row, i=to.of_pair, count=len(alpha),
