@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
 
     terms: Terms
     features: Features
-    edge_index: Tensor | None  # [2, E] sender and receiver; None: the terms have no sender
+    edge_index: Tensor | None  # [2, E]; None: the terms have no sender
     activation: Activation
     eps: float | None  # of the norm; None: there is none
 
