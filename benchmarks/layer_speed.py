@@ -27,7 +27,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet import SiteNet
-from pyg_sitenet.nn.native.library import load_library
+from pyg_sitenet.nn.fast.native.library import load_library
 
 ATOMS = 500
 SITES = 20

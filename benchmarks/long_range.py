@@ -45,7 +45,7 @@ from torch_geometric.loader import DataLoader
 
 from pyg_sitenet import SiteNet, encode_structure
 from pyg_sitenet.analysis import long_range_coefficient
-from pyg_sitenet.analysis.attribution import pair_gradients
+from pyg_sitenet.analysis.crystal.attribution import pair_gradients
 from pyg_sitenet.config import Config, load_preset, override
 from pyg_sitenet.data import BudgetBatchSampler, split_crystals
 from pyg_sitenet.transforms import MergeEquivalent

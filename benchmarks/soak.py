@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from machine import describe_machine
 
-from pyg_sitenet.data.bundled import BUNDLED
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
 
 MB = 1024  # kB
 _LIKE = {

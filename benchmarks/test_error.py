@@ -24,7 +24,7 @@ from pathlib import Path
 from machine import describe_machine
 
 from pyg_sitenet.config import Config, load_config, load_preset, override
-from pyg_sitenet.data.bundled import BUNDLED
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.training import train
 
 TARGETS = {"dielectric": "band_gap", "formation_energy": "formation_energy"}

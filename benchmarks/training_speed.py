@@ -28,9 +28,9 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from pyg_sitenet import CrystalDataset, SiteNet
+from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import load_preset
 from pyg_sitenet.data import BudgetBatchSampler, split_crystals
-from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.transforms import MergeEquivalent
 
 PAPER = load_preset("paper")

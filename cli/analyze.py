@@ -10,7 +10,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .tables import counted, show_table
+from .terminal import counted, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.analyze import Analysis

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import ConfigFile, Json, Preset, Settings, Workers
-from .settings import choose_settings
-from .tables import as_text, show_table
+from .overrides import choose_settings
+from .terminal import as_text, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
-    from pyg_sitenet.benchmark import FoldResult
+    from pyg_sitenet.matbench import FoldResult
 
 Task = Annotated[
     str, typer.Argument(metavar="TASK", help="A structure task: matbench_phonons, ...")
@@ -53,7 +53,7 @@ def benchmark(
     Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
     """
     numbers = _numbers(folds)
-    from pyg_sitenet.benchmark import run_benchmark
+    from pyg_sitenet.matbench import run_benchmark
 
     given = {"training.seed": seed, "data.workers": workers}
     chosen = choose_settings(preset, config, None, None, settings, given)

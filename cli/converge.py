@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Data, Json, Model
-from .tables import counted, show_table
+from .terminal import counted, show_table
 
 if TYPE_CHECKING:
-    from pyg_sitenet.analysis.converge import ConvergenceReport
+    from pyg_sitenet.analysis.convergence.study import ConvergenceReport
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
@@ -62,9 +62,9 @@ def converge(
 
     Example: sitenet converge runs/gap dielectric --output convergence/gap
     """
-    from pyg_sitenet.analysis.converge import converge as converge_model
-    from pyg_sitenet.analysis.converge import untrained as without_training
-    from pyg_sitenet.analysis.convergence import choose_entries
+    from pyg_sitenet.analysis.convergence.measurement import choose_entries
+    from pyg_sitenet.analysis.convergence.study import converge as converge_model
+    from pyg_sitenet.analysis.convergence.study import untrained as without_training
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
 

@@ -10,7 +10,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .tables import counted
+from .terminal import counted
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE.npz", help="File to write.")
@@ -32,11 +32,11 @@ def embed(
 
     Example: sitenet embed runs/gap my_structures/ --output vectors.npz
     """
-    from pyg_sitenet.analysis.embedding import write_embeddings
-    from pyg_sitenet.analysis.tables import write_failures
+    from pyg_sitenet.analysis.output import write_failures
+    from pyg_sitenet.analysis.vector_file import write_embeddings
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.result_files import failures_file
+    from pyg_sitenet.prediction.file.result_files import failures_file
 
     predictor, source = load_predictor(model), open_source(data)
     entries = counted(source.entries(), "Embedding", source.count)

@@ -9,7 +9,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, OutputFile, Strict, Workers
-from .tables import CLASS_SCORES, counted, show_table
+from .terminal import CLASS_SCORES, counted, show_table
 
 
 def evaluate(
@@ -27,7 +27,7 @@ def evaluate(
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.evaluation import evaluate as evaluate_model
     from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.result_files import check_not_input, failures_file
+    from pyg_sitenet.prediction.file.result_files import check_not_input, failures_file
 
     predictor = load_predictor(model)
     if output is not None:

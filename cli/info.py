@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Json
-from .tables import CLASS_SCORES, as_text, show_table
+from .terminal import CLASS_SCORES, as_text, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.uncertainty import Calibration
@@ -96,10 +96,10 @@ def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
-    from pyg_sitenet.data.primitive import to_primitive
-    from pyg_sitenet.data.sphere import sphere_radius
-    from pyg_sitenet.data.structure import load_structure, reduced_formula
-    from pyg_sitenet.data.supercell import supercell_pairs
+    from pyg_sitenet.data.geometry.primitive import to_primitive
+    from pyg_sitenet.data.geometry.sphere import sphere_radius
+    from pyg_sitenet.data.geometry.supercell import supercell_pairs
+    from pyg_sitenet.data.structure.load import load_structure, reduced_formula
     from pyg_sitenet.errors import StructureError
 
     structure = load_structure(path)

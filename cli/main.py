@@ -11,8 +11,8 @@ from .benchmark import benchmark
 from .converge import converge
 from .convert import convert
 from .embed import embed
-from .errors import reporting_errors
 from .evaluate import evaluate
+from .exit_codes import reporting_errors
 from .info import info
 from .predict import predict
 from .prepare import prepare

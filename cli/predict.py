@@ -22,7 +22,7 @@ from .options import (
     Strict,
     Workers,
 )
-from .tables import counted, show_table
+from .terminal import counted, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.data.sources import Source
     from pyg_sitenet.prediction import Prediction, Predictor
-    from pyg_sitenet.prediction.to_file import Watch
+    from pyg_sitenet.prediction.file.to_file import Watch
 
 Inputs = Annotated[
     list[str],
@@ -85,10 +85,11 @@ def predict(
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
     _check_options(output, resume=resume, overwrite=overwrite)
-    from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor, predict_to_file
-    from pyg_sitenet.prediction.result_files import check_not_input
+    from pyg_sitenet.prediction.file.result_files import check_not_input
+    from pyg_sitenet.prediction.windows_on_cluster import predict_stream
+    from pyg_sitenet.workers.cluster import open_cluster
 
     predictor = load_predictor(
         model,
@@ -102,9 +103,7 @@ def predict(
         check_not_input(output, inputs)
     with open_cluster(ray, workers or 0) as cluster:
         if output is None:
-            found = predictor.predict_records(
-                source.entries(), workers=workers or 0, cluster=cluster
-            )
+            found = predict_stream(predictor, source.entries(), workers or 0, cluster)
             results = list(counted(found, "Predicting", source.count))
             ledger = _show(results, predictor, as_json, statistics)
         else:
@@ -127,7 +126,7 @@ def predict(
 def _end(inputs: list[str], output: Path | None, ledger: Ledger, strict: bool) -> None:
     """Tell the counts, and fail if nothing was predicted."""
     from pyg_sitenet.errors import DataError
-    from pyg_sitenet.prediction.result_files import failures_file
+    from pyg_sitenet.prediction.file.result_files import failures_file
 
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
@@ -159,7 +158,7 @@ def _show(
     """Show what fits on a screen, or print one JSON text."""
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
-    from pyg_sitenet.prediction.rows import file_headings, file_row
+    from pyg_sitenet.prediction.columns import file_headings, file_row
 
     ledger = Ledger()
     for one in results:
@@ -191,7 +190,7 @@ def _statistics_of(predictions: list[Prediction], predictor: Predictor) -> pd.Da
     import pandas as pd
 
     from pyg_sitenet.prediction import frame_statistics
-    from pyg_sitenet.prediction.rows import table_row
+    from pyg_sitenet.prediction.columns import table_row
 
     description, columns = predictor.description, predictor.columns
     rows = [table_row(one, description) for one in predictions]
@@ -202,7 +201,7 @@ def _statistics_of(predictions: list[Prediction], predictor: Predictor) -> pd.Da
 def _write_statistics(output: Path, predictor: Predictor, as_json: bool) -> None:
     """Summarise the file of rows, which holds what an earlier part wrote too."""
     from pyg_sitenet.prediction import frame_statistics
-    from pyg_sitenet.prediction.frames import statistics_file
+    from pyg_sitenet.prediction.trajectory.frames import statistics_file
 
     table = frame_statistics(output, predictor.columns)
     path = statistics_file(output)
@@ -238,8 +237,8 @@ def _as_json(
 
 
 def _say_where(output: Path, ledger: Ledger, as_json: bool, statistics: bool) -> None:
-    from pyg_sitenet.prediction.frames import statistics_file
-    from pyg_sitenet.prediction.result_files import failures_file, run_file
+    from pyg_sitenet.prediction.file.result_files import failures_file, run_file
+    from pyg_sitenet.prediction.trajectory.frames import statistics_file
 
     failed = failures_file(output)
     if as_json:

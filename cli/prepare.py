@@ -20,7 +20,7 @@ from .options import (
     Targets,
     Workers,
 )
-from .settings import choose_settings
+from .overrides import choose_settings
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
@@ -47,9 +47,9 @@ def prepare(
 
     Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
     """
-    from pyg_sitenet.data.cluster import open_cluster
     from pyg_sitenet.data.prepare import prepare as prepare_data
     from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.workers.cluster import open_cluster
 
     numbers = {"data.workers": workers}
     chosen = choose_settings(preset, config, data, target, settings, numbers)

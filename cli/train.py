@@ -20,8 +20,8 @@ from .options import (
     Targets,
     Workers,
 )
-from .settings import choose_settings
-from .tables import CLASS_SCORES, show_table
+from .overrides import choose_settings
+from .terminal import CLASS_SCORES, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import ConfigFile, Data, Json, Preset, Settings, Targets
-from .settings import choose_settings
-from .tables import show_table
+from .overrides import choose_settings
+from .terminal import show_table
 from .train import Seed
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from pyg_sitenet.version import __version__
+
 if TYPE_CHECKING:
     from pyg_sitenet.config import Config, load_config, load_preset
     from pyg_sitenet.data.dataset import CrystalDataset
-    from pyg_sitenet.data.encode import encode_structure
+    from pyg_sitenet.data.graph.encode import encode_structure
     from pyg_sitenet.errors import SiteNetError
     from pyg_sitenet.nn.site_net import SiteNet
     from pyg_sitenet.nn.site_net_conv import SiteNetConv
     from pyg_sitenet.prediction import Predictor, load_predictor
     from pyg_sitenet.training.train import train
     from pyg_sitenet.transforms import MergeEquivalent
-
-__version__ = "0.1.0"
 
 _MODULES = {
     "Config": "config",
@@ -30,7 +30,7 @@ _MODULES = {
     "SiteNet": "nn.site_net",
     "SiteNetConv": "nn.site_net_conv",
     "SiteNetError": "errors",
-    "encode_structure": "data.encode",
+    "encode_structure": "data.graph.encode",
     "load_config": "config",
     "load_predictor": "prediction",
     "load_preset": "config",

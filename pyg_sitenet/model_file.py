@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +73,6 @@ class ModelDescription(BaseModel):
     def classes(self) -> dict[str, tuple[str, ...]]:
         """Labels of each target that is classes, in the order of the outputs."""
         return dict(self.config.data.classes)
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide a result."""
-    science = ("pymatgen", "ase", "numpy")
-    names = ("pyg-sitenet", "torch", "torch-geometric", "lightning", *science)
-    return {"python": platform.python_version()} | {
-        name: version for name in names if (version := _version(name))
-    }
 
 
 def save_model(
@@ -279,10 +268,3 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
     return ModelFileError(
         f"{path}: damaged or truncated, copy or train it again: {error}"
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""

@@ -28,15 +28,15 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.model_file import ModelDescription, load_network, save_model
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training.callbacks import History
-from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.loading import load_data
+from pyg_sitenet.training.loop.callbacks import History
+from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.outcome import Outcome, summarise
-from pyg_sitenet.training.report import describe
+from pyg_sitenet.training.results import describe
 from pyg_sitenet.uncertainty import Calibration, calibrate, measure_coverage
 
 Array = NDArray[np.float64]

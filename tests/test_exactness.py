@@ -19,7 +19,7 @@ from pymatgen.core import Element, Structure
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import load_preset
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.transforms import MergeEquivalent

@@ -6,7 +6,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch
 
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.transforms import MergeEquivalent
 

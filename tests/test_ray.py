@@ -14,18 +14,18 @@ from typer.testing import CliRunner
 
 from pyg_sitenet.cli.main import app
 from pyg_sitenet.config import Config, DataConfig, ModelConfig
-from pyg_sitenet.data.build import Builder
-from pyg_sitenet.data.cluster import Cluster, open_cluster
-from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.prepare import prepare
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source
-from pyg_sitenet.data.store import Store, read_index
+from pyg_sitenet.data.store.reader import Store, read_index
+from pyg_sitenet.data.store.writer import Builder
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Prediction, Predictor, predict_to_file
-from pyg_sitenet.prediction.result_files import failures_file, run_file
+from pyg_sitenet.prediction.file.result_files import failures_file, run_file
+from pyg_sitenet.workers.cluster import Cluster, open_cluster
 
 ray = pytest.importorskip("ray", reason="Ray is an extra and not installed")
 
@@ -43,7 +43,7 @@ def cluster() -> Iterator[Cluster]:
     """Two processes; Ray would give them the machine's idle time alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
-        patch.setattr("pyg_sitenet.data.build.SHARD_SIZE", SIZE)
+        patch.setattr("pyg_sitenet.data.store.writer.SHARD_SIZE", SIZE)
         patch.setattr(Predictor, "window", SIZE)
         with open_cluster("local", 2) as found:
             assert found is not None

@@ -10,8 +10,8 @@ import pytest
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import Config, load_config, load_preset, override
+from pyg_sitenet.data.batches.splits import make_splits
 from pyg_sitenet.data.sources import open_source
-from pyg_sitenet.data.splits import make_splits
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import find_model_file, read_description
 from pyg_sitenet.prediction import load_predictor

@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.analysis import head_long_range, long_range_coefficient
 from pyg_sitenet.config import load_preset
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.published import published_name
 from pyg_sitenet.transforms import MergeEquivalent

@@ -11,8 +11,13 @@ import pandas as pd
 
 from pyg_sitenet.analysis.attention import distance_table, histogram_table
 from pyg_sitenet.analysis.attention_figure import plot_attention
-from pyg_sitenet.analysis.crystal_report import examine_crystals
-from pyg_sitenet.analysis.errors import (
+from pyg_sitenet.analysis.crystal.crystal_tables import examine_crystals
+from pyg_sitenet.analysis.long_range import MEASURES, long_range_fits
+from pyg_sitenet.analysis.long_range_figure import (
+    plot_long_range,
+    plot_long_range_heads,
+)
+from pyg_sitenet.analysis.model_errors import (
     COMPLEXITY,
     SIZE,
     error_column,
@@ -20,15 +25,10 @@ from pyg_sitenet.analysis.errors import (
     errors_by_measure,
     with_errors,
 )
-from pyg_sitenet.analysis.errors_figure import plot_errors, plot_errors_by_element
-from pyg_sitenet.analysis.long_range import MEASURES, long_range_fits
-from pyg_sitenet.analysis.long_range_figure import (
-    plot_long_range,
-    plot_long_range_heads,
-)
+from pyg_sitenet.analysis.model_errors_figure import plot_errors, plot_errors_by_element
+from pyg_sitenet.analysis.output import make_folder, write_failures, write_table
 from pyg_sitenet.analysis.survey import Survey, survey
-from pyg_sitenet.analysis.tables import make_folder, write_failures, write_table
-from pyg_sitenet.data.encoder import Item
+from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.prediction import Predictor, column_name

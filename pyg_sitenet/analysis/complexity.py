@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
-from pyg_sitenet.data.primitive import to_primitive
+from pyg_sitenet.data.geometry.primitive import to_primitive
 from pyg_sitenet.errors import StructureError
 
 SYMPREC = 0.01

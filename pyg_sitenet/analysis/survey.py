@@ -13,13 +13,13 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.attention import AttentionHistogram
-from pyg_sitenet.analysis.encoder import (
+from pyg_sitenet.analysis.complexity_encoder import (
     ComplexityEncoder,
     encode_groups,
     make_batch,
 )
 from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, largest_reach
-from pyg_sitenet.data.encoder import Encoded, Item
+from pyg_sitenet.data.graph.encoder import Encoded, Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError

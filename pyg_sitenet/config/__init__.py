@@ -1,19 +1,19 @@
 """Every setting of a run; YAML files and ``--set`` map onto them."""
 
-from pyg_sitenet.config.files import (
-    PRESETS,
-    dump_config,
-    load_config,
-    load_preset,
-    make_config,
-    override,
-)
 from pyg_sitenet.config.search import search_space
 from pyg_sitenet.config.settings import (
     Config,
     DataConfig,
     ModelConfig,
     TrainingConfig,
+)
+from pyg_sitenet.config.yaml_files import (
+    PRESETS,
+    dump_config,
+    load_config,
+    load_preset,
+    make_config,
+    override,
 )
 
 __all__ = [

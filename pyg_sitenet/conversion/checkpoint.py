@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import pickle
 import re
-import struct
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pyg_sitenet.atomic_write import DAMAGE
 from pyg_sitenet.errors import ModelFileError
-
-DAMAGE = (
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
-"""What reading bytes that are no checkpoint, or half of one, ends with."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Tensor]:

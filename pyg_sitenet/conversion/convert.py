@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pyg_sitenet.conversion.checkpoint import read_checkpoint
-from pyg_sitenet.conversion.settings import (
+from pyg_sitenet.conversion.published_settings import (
     read_published_settings,
     translate_settings,
 )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.config.labels import as_label
-from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.matbench import MATBENCH
-from pyg_sitenet.data.prepared import is_prepared, read_prepared
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.data.readers.targets import is_gap
 from pyg_sitenet.data.sources import Source, open_source
-from pyg_sitenet.data.sources.targets import is_gap
+from pyg_sitenet.data.sources.prepared import is_prepared, read_prepared
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def _check_names(data: DataConfig) -> None:
 
 def _prepared(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     """Return the classes that a folder of encoded crystals was prepared with."""
-    known = read_prepared(Path(data.source).expanduser()).classes
+    known = read_prepared(Path(data.source).expanduser(), open_source).classes
     for name in names:
         if name in data.classes and name not in known:
             raise DataError(

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data, Dataset
 
-from pyg_sitenet.data.encoder import Encoder, Filter, Transform
+from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.prepared import is_prepared, read_prepared
-from pyg_sitenet.data.recipe import Recipe, open_store
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.data.sources.prepared import is_prepared, read_prepared
+from pyg_sitenet.data.store.recipe import Recipe, open_store
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -26,8 +27,8 @@ _logger = logging.getLogger(__name__)
 class CrystalDataset(Dataset):
     """Crystals of a source as graphs, with their targets.
 
-    Each graph is that of :func:`~pyg_sitenet.data.encode.encode_structure` with the
-    targets ``y`` [1, T] (float32, in their own units), ``id`` and ``formula``. Graphs
+    Each graph is that of :func:`~pyg_sitenet.encode_structure` with the targets
+    ``y`` [1, T] (float32, in their own units), ``id`` and ``formula``. Graphs
     are kept in a folder below ``root/processed``, whose name carries a hash of every
     setting, of the source's content and of the code that made them: a change of any
     leads to another folder, never to stale graphs. It is written in parallel, goes on
@@ -118,6 +119,7 @@ class CrystalDataset(Dataset):
             encoder,
             time_limit,
             workers,
+            open_source,
             self.classes,
             group,
         )
@@ -125,7 +127,7 @@ class CrystalDataset(Dataset):
         self.units = {k: v for k, v in opened.units.items() if k in self.targets}
         self._columns: list[int] | None = None
         if isinstance(source, str | Path) and is_prepared(source):
-            prepared = read_prepared(Path(source))
+            prepared = read_prepared(Path(source), open_source)
             self._columns = prepared.columns(self.targets)
             self._store = prepared.store(encoder)
         else:

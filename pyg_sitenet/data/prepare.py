@@ -7,25 +7,25 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from pyg_sitenet.config import DataConfig
-from pyg_sitenet.data.bundled import BUNDLED
-from pyg_sitenet.data.cache import fingerprint
 from pyg_sitenet.data.classes import with_classes
-from pyg_sitenet.data.cluster import Cluster
-from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.prepared import (
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources import Source, open_source
+from pyg_sitenet.data.sources.prepared import (
     MARKER,
     Prepared,
     is_prepared,
     read_prepared,
     settings_of,
 )
-from pyg_sitenet.data.recipe import Recipe, fill_store
-from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources import Source
-from pyg_sitenet.data.store import Store
+from pyg_sitenet.data.store.fingerprint import fingerprint
+from pyg_sitenet.data.store.reader import Store
+from pyg_sitenet.data.store.recipe import Recipe, fill_store
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.transforms import MergeEquivalent
+from pyg_sitenet.workers.cluster import Cluster
 
 
 def prepare(
@@ -47,7 +47,7 @@ def prepare(
         targets: Other targets than those of the settings; none for crystals that are
             only to be predicted.
         progress: Show a progress bar on standard error.
-        cluster: Where to encode (:func:`~pyg_sitenet.data.cluster.open_cluster`), if
+        cluster: Where to encode (:func:`~pyg_sitenet.workers.cluster.open_cluster`), if
             not here; the folder will be the same.
 
     Returns:
@@ -102,6 +102,7 @@ def _recipe(config: DataConfig) -> Recipe:
         encoder,
         config.time_limit,
         config.workers,
+        open_source,
         config.classes,
         config.group,
     )
@@ -119,6 +120,7 @@ def _begin(
     """Mark the folder, or find that it is the one to go on with."""
     prepared = Prepared(
         folder=folder,
+        opener=open_source,
         source=str(recipe.source),
         targets=recipe.targets,
         units={
@@ -133,7 +135,7 @@ def _begin(
         group=recipe.group,
     )
     if is_prepared(folder):
-        _check_same(read_prepared(folder), prepared)
+        _check_same(read_prepared(folder, open_source), prepared)
     elif folder.exists() and any(one.name != "graphs" for one in folder.iterdir()):
         raise DataError(f"{folder}: is not empty; choose another output folder")
     try:

@@ -9,24 +9,24 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyg_sitenet.data.encoder import Item
+from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.evaluation.figures import draw_figures
-from pyg_sitenet.evaluation.scores import Scores
+from pyg_sitenet.evaluation.collected import Scores
+from pyg_sitenet.evaluation.evaluation_figures import draw_figures
 from pyg_sitenet.prediction import (
     Prediction,
     Predictor,
     column_name,
     load_predictor,
 )
-from pyg_sitenet.prediction.csv_file import CsvFile
-from pyg_sitenet.prediction.lock import held
-from pyg_sitenet.prediction.result_files import FAILURE_HEADINGS, failures_file
-from pyg_sitenet.prediction.rows import answer_cells, answer_columns, known_cells
-from pyg_sitenet.prediction.to_file import Watch
+from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
+from pyg_sitenet.prediction.file.csv_file import CsvFile
+from pyg_sitenet.prediction.file.lock import held
+from pyg_sitenet.prediction.file.result_files import FAILURE_HEADINGS, failures_file
+from pyg_sitenet.prediction.file.to_file import Watch
 
 
 @dataclass(frozen=True, slots=True)

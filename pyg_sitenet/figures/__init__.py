@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyg_sitenet.figures.calibration import plot_calibration
-from pyg_sitenet.figures.classes import plot_classes
+from pyg_sitenet.figures.confusion import plot_classes
+from pyg_sitenet.figures.coverage_figure import plot_calibration
 from pyg_sitenet.figures.learning_curve import plot_learning_curve
 from pyg_sitenet.figures.parity import plot_parity
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.elements import property_statistics
-from pyg_sitenet.nn.fused_layer import fused_layer
+from pyg_sitenet.nn.fast.fused_layer import fused_layer
 from pyg_sitenet.nn.layers import Layer
 
 NUM_ELEMENT_ROWS = 200

@@ -10,7 +10,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
 from torch_geometric.utils import softmax
 
-from pyg_sitenet.nn.fused_conv import can_fuse, fused_pairs
+from pyg_sitenet.nn.fast.fused_conv import can_fuse, fused_pairs
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
 from pyg_sitenet.nn.top_k import largest_multiplicities

@@ -1,12 +1,12 @@
 """Predictions: for a script as a table, for any amount of data as a file."""
 
-from pyg_sitenet.prediction.frames import frame_statistics
+from pyg_sitenet.prediction.columns import Prediction, column_name
+from pyg_sitenet.prediction.file.to_file import predict_to_file
 from pyg_sitenet.prediction.intervals import Uncertainty
-from pyg_sitenet.prediction.load import load_predictor
+from pyg_sitenet.prediction.open_model import load_predictor
 from pyg_sitenet.prediction.predictor import Predictor
-from pyg_sitenet.prediction.rows import Prediction, column_name
 from pyg_sitenet.prediction.spread import Spread
-from pyg_sitenet.prediction.to_file import predict_to_file
+from pyg_sitenet.prediction.trajectory.frames import frame_statistics
 
 __all__ = [
     "Prediction",

@@ -14,19 +14,16 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import DataConfig
-from pyg_sitenet.data.cluster import Cluster
-from pyg_sitenet.data.encoder import Encoded, Encoder, Item
-from pyg_sitenet.data.inputs import read_inputs
-from pyg_sitenet.data.parallel import encode_entries, encode_here
+from pyg_sitenet.data.batches.budget import cut
+from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.graph.stream import encode_entries, encode_here
+from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure import StructureLike
+from pyg_sitenet.data.structure.load import StructureLike
 from pyg_sitenet.errors import ConfigError, StructureError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
-from pyg_sitenet.prediction.batches import cut
-from pyg_sitenet.prediction.intervals import Intervals
-from pyg_sitenet.prediction.out_of_domain import OutOfDomain
-from pyg_sitenet.prediction.rows import (
+from pyg_sitenet.prediction.columns import (
     Prediction,
     answer_columns,
     spread_columns,
@@ -34,8 +31,9 @@ from pyg_sitenet.prediction.rows import (
     uncertainty_columns,
     value_columns,
 )
+from pyg_sitenet.prediction.intervals import Intervals
+from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.spread import average
-from pyg_sitenet.prediction.windows_on_cluster import predict_windows
 from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
@@ -55,6 +53,7 @@ class Predictor:
             prediction gets, such as 0.9. (default: no intervals)
 
     Attributes:
+        encoder: Makes the graphs of its inputs.
         window: A batch ends after so many inputs, counted from the first one of a
             stream. Thus their place alone decides what is in a batch, and a stream that
             is continued at such a place gives the same digits as in one piece.
@@ -80,7 +79,7 @@ class Predictor:
         self.description = description
         self._layout = description.layout
         self.data = data = data or description.config.data
-        self._encoder = Encoder(
+        self.encoder = Encoder(
             data.max_atoms,
             data.environment,
             data.primitive_tolerance,
@@ -126,7 +125,7 @@ class Predictor:
 
     def settings(self) -> dict[str, str | int | float]:
         """Return what decides the results beside the model: disorder and level."""
-        chosen: dict[str, str | int | float] = {**self._encoder.disorder_settings}
+        chosen: dict[str, str | int | float] = {**self.encoder.disorder_settings}
         return chosen if self.level is None else chosen | {"level": self.level}
 
     def fingerprint(self) -> str:
@@ -192,7 +191,6 @@ class Predictor:
         records: Iterable[Item],
         *,
         workers: int | None = None,
-        cluster: Cluster | None = None,
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
@@ -203,16 +201,12 @@ class Predictor:
         Args:
             records: The ``entries()`` of a source, or records that were read already.
             workers: See :meth:`predict`.
-            cluster: Where to predict, if not here; it holds more, by its cores.
         """
-        if cluster is not None:
-            yield from predict_windows(cluster, self, self._encoder, records)
-            return
         limit = self.description.config.data.time_limit
         encoded = (
-            encode_here(records, self._encoder, limit)
+            encode_here(records, self.encoder, limit)
             if workers is None
-            else encode_entries(records, self._encoder, workers, limit)
+            else encode_entries(records, self.encoder, workers, limit)
         )
         graphs = (one for one in encoded if one is not None)  # the encoder drops none
         for first in graphs:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import torch
 
-from pyg_sitenet.data.cluster import Cluster
-from pyg_sitenet.data.encoder import Encoder, Item
+from pyg_sitenet.data.graph.encoder import Item
+from pyg_sitenet.data.graph.shipping import ship
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.shipping import ship
-from pyg_sitenet.prediction.rows import Prediction
-
-if TYPE_CHECKING:
-    from pyg_sitenet.prediction.predictor import Predictor
+from pyg_sitenet.prediction.columns import Prediction
+from pyg_sitenet.prediction.predictor import Predictor
+from pyg_sitenet.workers.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,6 @@ class WindowWork:
 def predict_windows(
     cluster: Cluster,
     predictor: Predictor,
-    encoder: Encoder,
     records: Iterable[Item],
 ) -> Iterator[Prediction | Failure]:
     """Predict a stream on a cluster, in its order.
@@ -52,14 +48,26 @@ def predict_windows(
     Args:
         cluster: Where to predict.
         predictor: The model.
-        encoder: What it makes graphs with.
         records: What a source yields.
 
     Raises:
         ClusterError: If the cluster cannot do the work.
     """
-    items = (ship(record, encoder) for record in records)
+    items = (ship(record, predictor.encoder) for record in records)
     windows = iter(lambda: list(islice(items, predictor.window)), [])
     work = WindowWork(predictor, torch.get_num_threads())
     for results in cluster.map(work, windows):
         yield from results
+
+
+def predict_stream(
+    predictor: Predictor,
+    records: Iterable[Item],
+    workers: int,
+    cluster: Cluster | None,
+) -> Generator[Prediction | Failure, None, None]:
+    """Predict a stream here, or on a cluster if there is one."""
+    if cluster is None:
+        yield from predictor.predict_records(records, workers=workers)
+    else:
+        yield from predict_windows(cluster, predictor, records)

@@ -1,7 +1,7 @@
 """One HTML file in which a trained model and its data are looked at."""
 
-from pyg_sitenet.report.content import ReportContent, collect
 from pyg_sitenet.report.page import render, write_report
+from pyg_sitenet.report.sections import ReportContent, collect
 from pyg_sitenet.report.view import CrystalView, Surroundings, view_crystal
 
 __all__ = [

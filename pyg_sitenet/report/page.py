@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from pyg_sitenet.analysis.errors import error_column
 from pyg_sitenet.analysis.long_range import MEASURES
+from pyg_sitenet.analysis.model_errors import error_column
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import column_name
@@ -26,7 +26,7 @@ from pyg_sitenet.report.attention_plots import (
     attention_by_distance,
     attention_histograms,
 )
-from pyg_sitenet.report.content import ReportContent
+from pyg_sitenet.report.sections import ReportContent
 
 WORST, MAX_FAILURES = 25, 200
 """Rows of the tables of worst predictions and of failures at most."""

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pyg_sitenet.analysis.errors import (
+from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, long_range_fits
+from pyg_sitenet.analysis.model_errors import (
     COMPLEXITY,
     SIZE,
     error_column,
     errors_by_element,
     errors_by_measure,
 )
-from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, long_range_fits
 from pyg_sitenet.figures.panels import BLUE, GREY, VERMILION
 
 MAX_POINTS = 5_000

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 from torch_geometric.data import HeteroData
 
-from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.primitive import to_primitive
-from pyg_sitenet.data.structure import reduced_formula
+from pyg_sitenet.data.geometry.primitive import to_primitive
+from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.structure.load import reduced_formula
 from pyg_sitenet.errors import DataError, SiteNetWarning
 from pyg_sitenet.prediction import Predictor
 

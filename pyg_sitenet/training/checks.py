@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.objective import check_targets
+from pyg_sitenet.training.loop.objective import check_targets
 
 
 def check_config(config: Config) -> None:

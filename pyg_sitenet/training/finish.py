@@ -13,9 +13,9 @@ from pyg_sitenet.training.calibration import (
     coverage_on_test,
     draw_calibration,
 )
-from pyg_sitenet.training.ensemble import describe_members
+from pyg_sitenet.training.members import describe_members
 from pyg_sitenet.training.outcome import Outcome, summarise
-from pyg_sitenet.training.report import (
+from pyg_sitenet.training.results import (
     describe,
     draw_figures,
     write_metrics,

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pyg_sitenet.atomic import write_text
+from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.loading import complete
+from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run_folder import (
     FOLD,
     RunFolder,

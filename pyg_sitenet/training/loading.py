@@ -6,14 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.cache_folder import cache_folder
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.classes import with_classes
-from pyg_sitenet.data.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.training.checks import check_data
-from pyg_sitenet.training.devices import Devices
+from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.transforms import MergeEquivalent
 
 _logger = logging.getLogger(__name__)

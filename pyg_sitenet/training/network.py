@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.callbacks import History, Watch
-from pyg_sitenet.training.checkpoints import kept_state
-from pyg_sitenet.training.devices import Devices
 from pyg_sitenet.training.fine_tuning import start_from
-from pyg_sitenet.training.fit import fit
-from pyg_sitenet.training.module import SiteNetModule
+from pyg_sitenet.training.loop.callbacks import History, Watch
+from pyg_sitenet.training.loop.checkpoints import kept_state
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.fit import fit
+from pyg_sitenet.training.loop.module import SiteNetModule
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 

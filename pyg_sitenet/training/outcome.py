@@ -14,7 +14,7 @@ from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.scores import target_scores
 from pyg_sitenet.training.baselines import MAJORITY, fit_baselines
-from pyg_sitenet.training.callbacks import History
+from pyg_sitenet.training.loop.callbacks import History
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyg_sitenet.atomic import write_text
+from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config, dump_config, load_config
 from pyg_sitenet.errors import ConfigError, ModelFileError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME

@@ -12,24 +12,24 @@ from typing import Any
 import torch
 
 from pyg_sitenet.config import Config
-from pyg_sitenet.data.datamodule import CrystalDataModule
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.callbacks import Watch
 from pyg_sitenet.training.checks import check_config
-from pyg_sitenet.training.devices import Devices
-from pyg_sitenet.training.ensemble import (
+from pyg_sitenet.training.finish import finish
+from pyg_sitenet.training.loading import complete, load_data
+from pyg_sitenet.training.loop.callbacks import Watch
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.fit import device_of
+from pyg_sitenet.training.members import (
     ensemble_outcome,
     load_members,
     member_config,
     member_folder,
 )
-from pyg_sitenet.training.environment import note_environment
-from pyg_sitenet.training.finish import finish
-from pyg_sitenet.training.fit import device_of
-from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.network import ask_network, fit_network
-from pyg_sitenet.training.report import write_failures
+from pyg_sitenet.training.provenance import note_environment
+from pyg_sitenet.training.results import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
+from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config, dump_config
-from pyg_sitenet.data.cache_folder import cache_folder
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.loading import complete, load_dataset
-from pyg_sitenet.tuning.figure import plot_search
+from pyg_sitenet.tuning.search_figure import plot_search
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
 _EXPERIMENT = "ray"

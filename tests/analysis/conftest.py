@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import load_preset, override
-from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor

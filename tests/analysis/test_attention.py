@@ -14,7 +14,7 @@ from pyg_sitenet.analysis.attention import (
     distance_table,
     histogram_table,
 )
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.transforms import MergeEquivalent
 
 

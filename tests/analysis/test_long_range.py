@@ -18,7 +18,7 @@ from pyg_sitenet.analysis.long_range_figure import (
     plot_long_range,
     plot_long_range_heads,
 )
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 
 

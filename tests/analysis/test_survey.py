@@ -7,9 +7,9 @@ from pymatgen.core import Lattice, Structure
 from pyg_sitenet.analysis.complexity import structural_complexity
 from pyg_sitenet.analysis.long_range import head_column, head_long_range
 from pyg_sitenet.analysis.survey import survey
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.errors import DataError
 
 FAILURE = Failure("bad.cif", "bad", "read", "no atoms", "repair it")

@@ -13,7 +13,7 @@ import yaml
 
 from pyg_sitenet.config import load_preset
 from pyg_sitenet.conversion import convert_checkpoint
-from pyg_sitenet.conversion.settings import translate_settings
+from pyg_sitenet.conversion.published_settings import translate_settings
 from pyg_sitenet.errors import ConfigError, ModelFileError
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.nn import SiteNet

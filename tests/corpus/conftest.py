@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.encoder import Encoder
+from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError

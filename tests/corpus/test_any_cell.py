@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.structure import check_structure
-from pyg_sitenet.data.structure_dict import structure_from_dict
+from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.structure.dictionary import structure_from_dict
+from pyg_sitenet.data.structure.load import check_structure
 from pyg_sitenet.errors import SiteNetError, SiteNetWarning
 
 # Deuterium is told of, and used.

@@ -10,7 +10,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import AddSelfLoops
 
 from pyg_sitenet.data.dataset import CrystalDataset
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import DataError
 
 
@@ -98,7 +98,7 @@ def test_cache_spares_the_encoding(tmp_path, table, monkeypatch):
     def encode_again(*_args, **_options):
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("pyg_sitenet.data.build.Builder.build", encode_again)
+    monkeypatch.setattr("pyg_sitenet.data.store.writer.Builder.build", encode_again)
     assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
     with pytest.raises(AssertionError, match="encoded again"):
         CrystalDataset(tmp_path, table, ["gap"], force_reload=True)
@@ -294,7 +294,7 @@ def _hang_on_c2(data):
 
 
 def test_crystal_above_the_time_limit_is_a_failure(tmp_path, table, monkeypatch):
-    monkeypatch.setattr("pyg_sitenet.data.pool._TRIES", 1)
+    monkeypatch.setattr("pyg_sitenet.workers.pool._TRIES", 1)
     dataset = CrystalDataset(
         tmp_path, table, ["gap"], time_limit=3, pre_transform=_hang_on_c2
     )

@@ -7,8 +7,8 @@ import torch
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.dataset import CrystalDataset
-from pyg_sitenet.data.encoder import Encoder
-from pyg_sitenet.data.parallel import encode_here
+from pyg_sitenet.data.graph.encoder import Encoder
+from pyg_sitenet.data.graph.stream import encode_here
 from pyg_sitenet.data.prepare import prepare
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source

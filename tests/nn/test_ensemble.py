@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread
 
 SMALL = ModelConfig(heads=2, attention_hidden=(8,), pre_pool=(8,), post_pool=(8,))

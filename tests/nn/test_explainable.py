@@ -12,7 +12,7 @@ from torch_geometric.explain import (
 )
 
 from pyg_sitenet.config import load_preset, override
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import ExplainableSiteNet, SiteNet, SiteNetConv
 from pyg_sitenet.transforms import MergeEquivalent
 

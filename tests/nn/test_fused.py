@@ -10,12 +10,12 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn import chunked_layer, hidden_form
-from pyg_sitenet.nn.fused_conv import can_fuse
-from pyg_sitenet.nn.fused_layer import fused_layer
+from pyg_sitenet.nn.fast import chunked_layer, hidden_form
+from pyg_sitenet.nn.fast.fused_conv import can_fuse
+from pyg_sitenet.nn.fast.fused_layer import fused_layer
+from pyg_sitenet.nn.fast.native import layer as native_layer
+from pyg_sitenet.nn.fast.native.library import load_library
 from pyg_sitenet.nn.layers import Layer
-from pyg_sitenet.nn.native import layer as native_layer
-from pyg_sitenet.nn.native.library import load_library
 from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

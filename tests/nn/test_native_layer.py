@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_sitenet.nn.chunk_activations import ACTIVATIONS
-from pyg_sitenet.nn.chunked_layer import ChunkedLayer
-from pyg_sitenet.nn.hidden_layer import Features, Inputs, Receivers, Terms
-from pyg_sitenet.nn.native import layer as native_layer
-from pyg_sitenet.nn.native import library
-from pyg_sitenet.nn.native.layer import NativeLayer
-from pyg_sitenet.nn.native.library import load_library
+from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
+from pyg_sitenet.nn.fast.chunked_layer import ChunkedLayer
+from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.native import layer as native_layer
+from pyg_sitenet.nn.fast.native import library
+from pyg_sitenet.nn.fast.native.layer import NativeLayer
+from pyg_sitenet.nn.fast.native.library import load_library
 
 SITES, WIDTH, HEADS = 9, 21, 3
 

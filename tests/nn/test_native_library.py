@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from pyg_sitenet.nn.native.library import load_library
+from pyg_sitenet.nn.fast.native.library import load_library
 
 
 @pytest.fixture(autouse=True)

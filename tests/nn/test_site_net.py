@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from torch_geometric.utils import scatter
 
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import ConfigError, ModelFileError
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.published import published_name

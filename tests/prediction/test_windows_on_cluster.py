@@ -3,9 +3,9 @@ import pickle
 import pytest
 import torch
 
-from pyg_sitenet.data.cluster import Cluster
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.prediction import Predictor
+from pyg_sitenet.workers.cluster import Cluster
 
 
 class Elsewhere(Cluster):
@@ -34,7 +34,7 @@ def test_windows_are_predicted_as_they_are_here(
     here = list(small_predictor.predict_records(source.entries(), workers=1))
     cluster = Elsewhere()
     cluster.sizes = []
-    found = list(small_predictor.predict_records(source.entries(), cluster=cluster))
+    found = list(predict_windows(cluster, small_predictor, source.entries()))
     assert found == here
     assert cluster.sizes == [16, 16, 8]
     # Sums are rounded by the number of threads that they are divided among.

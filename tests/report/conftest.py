@@ -12,8 +12,8 @@ from pymatgen.core import Lattice, Structure
 from pyg_sitenet.analysis.analyze import Analysis
 from pyg_sitenet.analysis.survey import survey
 from pyg_sitenet.config import load_preset, override
+from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.entry import Entry
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor

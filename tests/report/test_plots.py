@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from pyg_sitenet.analysis.attention import distance_table, histogram_table
-from pyg_sitenet.analysis.errors import errors_by_measure, with_errors
 from pyg_sitenet.analysis.long_range import MEASURES, head_column, long_range_fits
+from pyg_sitenet.analysis.model_errors import errors_by_measure, with_errors
 from pyg_sitenet.report import plots
 from pyg_sitenet.report.attention_plots import (
     attention_by_distance,

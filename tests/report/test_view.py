@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pyg_sitenet.data.encode import encode_structure
-from pyg_sitenet.data.primitive import to_primitive
+from pyg_sitenet.data.geometry.primitive import to_primitive
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.report import view_crystal
 from pyg_sitenet.report.view import MAX_PAIRS

@@ -14,8 +14,8 @@ from lightning.pytorch.accelerators import AcceleratorRegistry, CPUAccelerator
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.training import train
-from pyg_sitenet.training.devices import Devices
-from pyg_sitenet.training.fit import device_of
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.fit import device_of
 
 
 class NotingAccelerator(CPUAccelerator):

@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import element_properties
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.baselines import (
     NUM_TREES,

@@ -17,7 +17,7 @@ import pytest
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.training import RunResult, train
-from pyg_sitenet.training.report import write_metrics
+from pyg_sitenet.training.results import write_metrics
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,

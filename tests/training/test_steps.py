@@ -13,11 +13,11 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from pyg_sitenet.config import Config, ModelConfig, TrainingConfig, override
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training import SiteNetModule, train
-from pyg_sitenet.training.devices import Devices
-from pyg_sitenet.training.fit import fit
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.fit import fit
 from pyg_sitenet.training.run_folder import RunFolder
 
 WatchSteps = Callable[[Callable[[list[Tensor]], None]], None]

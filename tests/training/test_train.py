@@ -21,7 +21,7 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.model_file import load_model, read_description
 from pyg_sitenet.prediction import load_predictor
 from pyg_sitenet.training import RunResult, train
-from pyg_sitenet.training.fit import TrainingInterruptedError
+from pyg_sitenet.training.loop.fit import TrainingInterruptedError
 
 
 def _weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from pyg_sitenet.data.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.transforms import MergeEquivalent, expand_pairs, expand_sites
 
 

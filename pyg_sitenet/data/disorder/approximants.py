@@ -14,8 +14,8 @@ from pyg_sitenet.data.disorder.orderings import (
     enumerate_orderings,
     sample_orderings,
 )
-from pyg_sitenet.data.occupancy import Specie
-from pyg_sitenet.data.primitive import to_primitive
+from pyg_sitenet.data.geometry.primitive import to_primitive
+from pyg_sitenet.data.structure.occupancy import Specie
 from pyg_sitenet.errors import StructureError
 
 Method = Literal["sample", "enumerate"]

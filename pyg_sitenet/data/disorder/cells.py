@@ -17,8 +17,8 @@ from pyg_sitenet.data.disorder.rounding import (
     round_counts,
 )
 from pyg_sitenet.data.disorder.sublattices import Exclusions, Sublattice
-from pyg_sitenet.data.lattice import Floats, Ints
-from pyg_sitenet.data.supercell import image_translations, make_supercell
+from pyg_sitenet.data.geometry.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.supercell import image_translations, make_supercell
 
 # Excess of an element per disordered site that a supercell should not go beyond.
 MAX_MISFIT = 0.02

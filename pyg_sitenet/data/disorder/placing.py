@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_sitenet.data.disorder.cells import Cell
 from pyg_sitenet.data.disorder.symmetry import Labels
-from pyg_sitenet.data.lattice import Ints
+from pyg_sitenet.data.geometry.lattice import Ints
 
 # Moves per site to part atoms on sites that exclude each other.
 _MOVES = 15

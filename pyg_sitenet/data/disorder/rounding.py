@@ -10,7 +10,7 @@ from itertools import combinations, islice, product
 import numpy as np
 
 from pyg_sitenet.data.disorder.sublattices import Sublattice
-from pyg_sitenet.data.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.lattice import Floats, Ints
 
 # Ways of rounding that are compared at most; more mixtures are rounded one by one.
 _MAX_WAYS = 2_000

@@ -9,10 +9,10 @@ import numpy as np
 from ase.data import covalent_radii
 from pymatgen.core import Composition, Structure
 
-from pyg_sitenet.data.lattice import Floats, Ints
-from pyg_sitenet.data.occupancy import Specie, occupancy
-from pyg_sitenet.data.primitive import site_kinds
-from pyg_sitenet.data.structure_check import MIN_DISTANCE, are_alternatives
+from pyg_sitenet.data.geometry.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.primitive import site_kinds
+from pyg_sitenet.data.structure.check import MIN_DISTANCE, are_alternatives
+from pyg_sitenet.data.structure.occupancy import Specie, occupancy
 
 # Share of the sum of two covalent radii: less than any bond of two atoms that are both
 # there (0.7 of them is 0.92 A for two oxygens, 1.8 A for two lithiums).

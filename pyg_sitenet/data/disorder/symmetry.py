@@ -10,8 +10,8 @@ from pymatgen.core import Structure
 from spglib import get_symmetry
 
 from pyg_sitenet.data.disorder.cells import Cell
-from pyg_sitenet.data.lattice import Floats, Ints
-from pyg_sitenet.data.primitive import site_kinds
+from pyg_sitenet.data.geometry.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.primitive import site_kinds
 
 # Angstrom: how far a symmetry operation may miss a site.
 _SYMMETRY_TOLERANCE = 0.01

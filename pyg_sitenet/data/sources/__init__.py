@@ -1,7 +1,7 @@
-"""Readers: anything that holds crystals, as a stream of records and failures."""
+"""Sources: anything that holds crystals, opened by one function."""
 
-from pyg_sitenet.data.sources.entry import Entry
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.sources.open import open_source
-from pyg_sitenet.data.sources.source import Source
 
 __all__ = ["Entry", "Source", "open_source"]

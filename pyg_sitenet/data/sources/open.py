@@ -7,19 +7,19 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from pyg_sitenet.data.bundled import BUNDLED, BundledData
-from pyg_sitenet.data.matbench import MATBENCH
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.archive import Archive
+from pyg_sitenet.data.readers.files.file_names import is_archive, is_table
+from pyg_sitenet.data.readers.files.multi_frame import is_database, open_frames
+from pyg_sitenet.data.readers.files.places import Folder
+from pyg_sitenet.data.readers.named.bundled import BUNDLED, BundledData
+from pyg_sitenet.data.readers.named.matbench_file import open_task
+from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.tables.open_table import open_place, open_table
+from pyg_sitenet.data.readers.targets import TargetError
+from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources.archive import Archive
-from pyg_sitenet.data.sources.entry import Entry
-from pyg_sitenet.data.sources.file_names import is_archive, is_table
-from pyg_sitenet.data.sources.frames import is_database, open_frames
-from pyg_sitenet.data.sources.matbench_file import open_task
-from pyg_sitenet.data.sources.places import Folder
-from pyg_sitenet.data.sources.source import Source
-from pyg_sitenet.data.sources.tables import open_place, open_table
-from pyg_sitenet.data.sources.targets import TargetError
-from pyg_sitenet.data.sources.wanted import Wanted
 from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
@@ -120,9 +120,9 @@ def _open_one(source: PathLike, wanted: Wanted) -> Source:
 
 def _open_folder(path: Path, wanted: Wanted) -> Source:
     if (path / "prepared.json").is_file():
-        from pyg_sitenet.data.prepared import open_prepared  # it imports torch
+        from pyg_sitenet.data.sources.prepared import open_prepared  # it imports torch
 
-        return open_prepared(path, wanted)
+        return open_prepared(path, wanted, open_source)
     return open_place(Folder(path), wanted)
 
 

@@ -6,7 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.data.disorder import order_structure
 from pyg_sitenet.data.disorder.cells import MAX_MISFIT
-from pyg_sitenet.data.structure_check import check_structure
+from pyg_sitenet.data.structure.check import check_structure
 from pyg_sitenet.errors import StructureError
 
 CRYSTALS = ("mixed_salt", "cu3au", "manganite", "half_charged", "ybco")

@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.data.disorder import order_structure
 from pyg_sitenet.data.disorder.orderings import enumerate_orderings, sample_orderings
-from pyg_sitenet.data.primitive import to_primitive
+from pyg_sitenet.data.geometry.primitive import to_primitive
 
 _CELLS = {
     "fcc": [[0, 1.9, 1.9], [1.9, 0, 1.9], [1.9, 1.9, 0]],

@@ -12,7 +12,7 @@ from pyg_sitenet.data.disorder.symmetry import (
     orbit,
     supercell_shapes,
 )
-from pyg_sitenet.data.primitive import to_primitive
+from pyg_sitenet.data.geometry.primitive import to_primitive
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""How far an environment must reach until predictions settle."""

@@ -1,0 +1,75 @@
+"""Files that are whole at every moment, whatever interrupts their writing."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+DAMAGE = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What reading bytes that are no checkpoint, or half of one, ends with."""
+
+
+@contextmanager
+def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a file beside ``path`` that takes its place when all of it is on the disk.
+
+    If writing fails, ``path`` stays as it was and nothing is left beside it.
+
+    Args:
+        path: The file to write.
+        keep: Where the one before goes. (default: nowhere)
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text: at every moment the file holds the one before or all of this."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def os_reason(error: BaseException) -> str | None:
+    """Return what the system said, be it under errors of a library; None if nothing."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Let a new name itself survive a power cut, where folders can be opened."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Parts of a data set, and its batches by a budget of sites and pairs."""

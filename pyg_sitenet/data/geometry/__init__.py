@@ -1,0 +1,1 @@
+"""Cells, lattices and distances: crystals as geometry, without files or torch."""

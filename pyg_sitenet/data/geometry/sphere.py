@@ -1,0 +1,79 @@
+"""An environment without a box: a sphere in the infinite crystal."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from pyg_sitenet.data.geometry.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.supercell import Pairs
+
+TAPER = 0.25
+"""Share of the radius over which an atom's weight falls from 1 to 0."""
+
+
+def sphere_radius(cell: Floats, num_sites: int, max_atoms: int) -> float:
+    """Return the radius (angstrom) whose sphere holds ``max_atoms`` on average."""
+    volume_per_atom = abs(np.linalg.det(cell)) / num_sites
+    return float((3 * max_atoms * volume_per_atom / (4 * np.pi)) ** (1 / 3))
+
+
+def taper(distance: Floats, radius: float) -> Floats:
+    """Return weights that are 1 inside and fall to 0 at the radius, twice smoothly."""
+    rest = np.clip((1 - distance / radius) / TAPER, 0, 1)
+    return rest**3 * (10 - 15 * rest + 6 * rest**2)
+
+
+def taper_slope(distance: Floats, radius: float) -> Floats:
+    """Return the derivative of :func:`taper` by the distance, per angstrom."""
+    rest = np.clip((1 - distance / radius) / TAPER, 0, 1)
+    return -30 * (rest * (1 - rest)) ** 2 / (TAPER * radius)
+
+
+def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
+    """Pair every unique site with all atoms of the infinite crystal within a sphere.
+
+    Every setting of a cell and every supercell of it gives the same, distances are
+    complete up to the radius, and atoms that cross it do so with weight 0.
+
+    Args:
+        cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom; short
+            vectors (Niggli) keep the search small.
+        frac: Fractional coordinates of the unique sites, shape [num_sites, 3].
+        max_atoms: Atoms that the sphere holds on average, the site itself among them.
+
+    Returns:
+        Pairs sorted by receiver, then by sender, with their ``weight``; the supercell
+        matrix is that of the cell itself.
+    """
+    radius = sphere_radius(cell, len(frac), max_atoms)
+    whole = np.floor(frac)
+    atom, image = _images(cell, frac - whole, radius)
+    sites = KDTree((frac - whole) @ cell)
+    atoms = KDTree((frac[atom] - whole[atom] + image) @ cell)
+    found = sites.sparse_distance_matrix(atoms, radius, output_type="ndarray")
+    found = found[found["v"] < radius]
+    receiver, sender, distance = found["i"], atom[found["j"]], found["v"]
+    image = image[found["j"]] + (whole[receiver] - whole[sender]).astype(np.int64)
+    order = np.lexsort((*image.T[::-1], sender, receiver))
+    receiver, sender, distance = receiver[order], sender[order], distance[order]
+    image = image[order]
+    distance[(sender == receiver) & ~image.any(axis=1)] = 0
+    return Pairs(
+        sender=sender,
+        receiver=receiver,
+        image=image,
+        distance=distance,
+        supercell_matrix=np.eye(3, dtype=np.int64),
+        weight=taper(distance, radius),
+    )
+
+
+def _images(cell: Floats, frac: Floats, radius: float) -> tuple[Ints, Ints]:
+    """Return atom and translation of all images within the radius around the cell."""
+    reach = radius * np.linalg.norm(np.linalg.inv(cell), axis=0)
+    axes = [np.arange(-r, r + 1) for r in np.ceil(reach).astype(int)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    beyond = np.abs(frac + grid[:, None] - 0.5) - 0.5  # [t, n, 3]
+    step, atom = np.nonzero((beyond <= reach + 1e-9).all(axis=-1))
+    return atom, grid[step]

@@ -1,0 +1,184 @@
+"""One crystal as a labelled graph: read, encode, label, filter, transform."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from pymatgen.core import Structure
+from torch_geometric.data import Data
+
+from pyg_sitenet.data.disorder import Approximants, order_structure
+from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.structure.check import refuse_disorder
+from pyg_sitenet.data.structure.load import reduced_formula
+from pyg_sitenet.errors import ConfigError, SiteNetWarning
+
+Transform = Callable[[Data], Data]
+Filter = Callable[[Data], bool]
+
+
+class Ordered(NamedTuple):
+    """How ordered graphs stand for a disordered crystal.
+
+    Args:
+        weights: Of each graph; they add up to 1.
+        misfit: Of the element whose amount differs most, per disordered site.
+    """
+
+    weights: tuple[float, ...]
+    misfit: float
+
+
+class Encoded(NamedTuple):
+    """A graph, and of its crystal what the graph does not hold.
+
+    Args:
+        data: The graph with ``y`` [1, T], ``id`` and ``formula``.
+        id: Name of the crystal.
+        warnings: What a user should know about it although it can be used.
+        origin: Where the crystal came from.
+        targets: Its known values.
+        others: Graphs of further orderings, if the crystal is disordered.
+        ordered: How the orderings stand for it; None if it is ordered.
+    """
+
+    data: Data
+    id: str
+    warnings: tuple[str, ...] = ()
+    origin: str = ""
+    targets: dict[str, float] = {}  # noqa: RUF012 - never changed
+    others: tuple[Data, ...] = ()
+    ordered: Ordered | None = None
+
+    @property
+    def graphs(self) -> tuple[Data, ...]:
+        """All graphs of the crystal: one, or one for each of its orderings."""
+        return (self.data, *self.others)
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A crystal whose graph was made before."""
+
+    id: str
+    origin: str
+    targets: dict[str, float]
+
+    def encoded(self, encoder: Encoder) -> Encoded:
+        """Return the graph, if an encoder would make the same."""
+        ...
+
+
+Item = Entry | Record | Failure | Prepares
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Makes the graph of a crystal, for data sets and for predictions alike.
+
+    Args:
+        max_atoms: Atoms of the environment at most.
+        environment: Kind of environment.
+        primitive_tolerance: Symmetry tolerance in angstrom.
+        pre_filter: Says which graphs to keep.
+        pre_transform: Applied to each graph that is kept.
+        disorder: What to do with disordered crystals: ``"error"`` refuses them, else
+            see :func:`~pyg_sitenet.data.disorder.order_structure`.
+        orderings: Ordered approximants of a disordered crystal at most.
+        disorder_seed: Decides, with the crystal, which are sampled.
+    """
+
+    max_atoms: int = 100
+    environment: str = "supercell"
+    primitive_tolerance: float = 0.1
+    pre_filter: Filter | None = None
+    pre_transform: Transform | None = None
+    disorder: Literal["error", "sample", "enumerate"] = "error"
+    orderings: int = 8
+    disorder_seed: int = 0
+
+    @property
+    def disorder_settings(self) -> dict[str, str | int]:
+        """What decides about disordered crystals: if they are refused, nothing else."""
+        if self.disorder == "error":
+            return {"disorder": "error", "orderings": 1, "disorder_seed": 0}
+        names = ("disorder", "orderings", "disorder_seed")
+        return {name: getattr(self, name) for name in names}
+
+    def __call__(self, item: Item) -> Encoded | Failure | None:
+        """Return the graph, or why there is none; None if it was filtered out.
+
+        Raises:
+            ConfigError: If a setting is wrong, whatever the crystal.
+        """
+        if isinstance(item, Prepares):
+            return item.encoded(self)
+        record = item.read() if isinstance(item, Entry) else item
+        if isinstance(record, Failure):
+            return record
+        try:
+            graphs, ordered, texts = self._encode(record)
+        except ConfigError:
+            raise
+        except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            remedy = "check the cell and the positions"
+            return Failure(record.origin, record.id, "encode", reason, remedy)
+        if self.pre_filter is not None and not self.pre_filter(graphs[0]):
+            return None
+        if self.pre_transform is not None:
+            graphs = [self.pre_transform(graph) for graph in graphs]
+        texts = (*record.warnings, *texts)
+        first, *others = graphs
+        targets = dict(record.targets)
+        return Encoded(
+            first, record.id, texts, record.origin, targets, tuple(others), ordered
+        )
+
+    def _encode(
+        self, record: Record
+    ) -> tuple[list[Data], Ordered | None, tuple[str, ...]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SiteNetWarning)
+            if record.structure.is_ordered:
+                found = Approximants((record.structure,), (1.0,), {})
+                ordered = None
+            else:
+                found = self._order(record)
+                ordered = Ordered(found.weights, found.largest_misfit)
+            graphs = [self._graph(structure) for structure in found.structures]
+        for graph in graphs:
+            graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
+            graph.id = record.id
+            graph.formula = reduced_formula(record.structure)
+            if record.group:
+                graph.group = record.group
+        # Orderings are of one size: what is said of one is said of all.
+        texts = dict.fromkeys((*found.notes, *(str(one.message) for one in caught)))
+        return graphs, ordered, tuple(texts)
+
+    def _order(self, record: Record) -> Approximants:
+        if self.disorder == "error":
+            refuse_disorder(record.structure, record.origin)
+        return order_structure(
+            record.structure,
+            "enumerate" if self.disorder == "enumerate" else "sample",
+            orderings=self.orderings,
+            seed=self.disorder_seed,
+            max_atoms=self.max_atoms,
+            primitive_tolerance=self.primitive_tolerance,
+        )
+
+    def _graph(self, structure: Structure) -> Data:
+        return encode_structure(
+            structure,
+            max_atoms=self.max_atoms,
+            environment=self.environment,
+            primitive_tolerance=self.primitive_tolerance,
+        )

@@ -1,0 +1,171 @@
+"""Reading and encoding crystals on all cores, in the order of the source."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.workers.pool import CHUNK, Lost, Pool, num_cores
+
+Result = Encoded | Failure | None
+# Arrays instead of the graph's tensors, which would be sent as open files.
+Message = tuple[list[dict[str, Any]], Encoded] | Failure | None
+
+_AHEAD = 4 * CHUNK  # items begun for each process before the first one is asked for
+
+
+class _TimeOverError(BaseException):
+    """Not an Exception: libraries catch those."""
+
+
+@dataclass(frozen=True)
+class PackedEncoder:
+    """Encodes an item to what is cheap to send between processes.
+
+    Args:
+        encoder: What makes the graphs.
+    """
+
+    encoder: Encoder
+
+    def __call__(self, item: Item) -> Message:
+        """Return the graph as arrays, or why there is none."""
+        return pack(self.encoder(item))
+
+
+def encode_entries(
+    entries: Iterable[Item],
+    encoder: Encoder,
+    workers: int = 0,
+    time_limit: float | None = None,
+) -> Iterator[Result]:
+    """Encode a stream of any length, each result in the place of its entry.
+
+    The crystals are encoded in other processes, even if it is one: a crystal that takes
+    longer than the limit, or whose process dies twice, becomes a failure, wherever it
+    hangs, and the others go on. Within a process that must not start others (such as
+    one of a loader) they are encoded here, see :func:`encode_here`.
+
+    Args:
+        entries: What to read; also records, read already.
+        encoder: What to do with each.
+        workers: Processes; 0 takes one per core.
+        time_limit: Seconds a crystal may take; None for no limit.
+
+    Raises:
+        DataError: If processes cannot be started.
+        ConfigError: If a setting of the encoder is wrong.
+    """
+    if multiprocessing.current_process().daemon:
+        yield from encode_here(entries, encoder, time_limit)
+        return
+    workers = workers or num_cores()
+    waiting: dict[int, Item] = {}
+    found: dict[int, Message | Lost] = {}
+    upcoming, position = iter(entries), 0
+    with Pool(PackedEncoder(encoder), workers, time_limit) as pool:
+        while True:
+            while len(waiting) < _AHEAD * workers:
+                item = next(upcoming, None)
+                if item is None:
+                    break
+                waiting[pool.submit(item)] = item
+            if not waiting:
+                return
+            found.update(pool.answers())
+            while position in found:
+                yield unpack(found.pop(position), waiting.pop(position))
+                position += 1
+
+
+def encode_here(
+    entries: Iterable[Item], encoder: Encoder, time_limit: float | None = None
+) -> Iterator[Result]:
+    """Encode in this process, for a few crystals that are in memory already.
+
+    The limit is kept by an interval timer, which Python heeds between two of its
+    instructions: code that hangs in a library's compiled function is not interrupted.
+    Timers need the main thread of a system that has them; elsewhere there is no limit.
+    """
+    for item in entries:
+        yield _encode_in_time(item, encoder, time_limit)
+
+
+def pack(result: Result) -> Message:
+    """Return a graph as arrays, which hold no more than their own part of a file."""
+    if not isinstance(result, Encoded):
+        return result
+    values = [_as_arrays(graph) for graph in result.graphs]
+    return values, result._replace(data=Data(), others=())
+
+
+def unpack(message: Message | Lost, item: Item) -> Result:
+    """Return the graph of a message, or the failure if it was lost."""
+    if isinstance(message, Lost):
+        return _fail(message, item)
+    if not isinstance(message, tuple):
+        return message
+    values, encoded = message
+    data, *others = map(_as_graph, values)
+    return encoded._replace(data=data, others=tuple(others))
+
+
+def _as_arrays(graph: Data) -> dict[str, Any]:
+    return {
+        key: value.numpy() if isinstance(value, Tensor) else value
+        for key, value in graph.to_dict().items()
+    }
+
+
+def _as_graph(values: dict[str, Any]) -> Data:
+    tensors = {
+        key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for key, value in values.items()
+    }
+    graph: Data = Data.from_dict(tensors)
+    return graph
+
+
+def _encode_in_time(item: Item, encoder: Encoder, limit: float | None) -> Result:
+    has_timer = hasattr(signal, "setitimer")
+    is_main = threading.current_thread() is threading.main_thread()
+    if limit is None or not has_timer or not is_main:
+        return encoder(item)
+    before = signal.signal(signal.SIGALRM, _stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        result = encoder(item)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return result
+    except _TimeOverError:
+        return _fail(Lost("", limit), item)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise _TimeOverError
+
+
+def _fail(lost: Lost, item: Item) -> Failure:
+    if lost.seconds is None:
+        reason = f"the process that read and encoded it {lost.reason}, twice"
+        remedy = "check the structure, make its cell smaller, or free memory"
+    else:
+        reason = f"not read and encoded within {lost.seconds:g} seconds"
+        remedy = "raise data.time_limit, or make its cell smaller"
+    return Failure(item.origin, item.id, "encode", reason, remedy)

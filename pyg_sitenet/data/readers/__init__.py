@@ -1,0 +1,1 @@
+"""Readers: each kind of place that holds crystals, as records and failures."""

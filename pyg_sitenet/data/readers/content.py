@@ -1,0 +1,102 @@
+"""What a file, a frame or a table's cell holds, as a checked structure."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from pymatgen.core import Structure
+
+from pyg_sitenet.data.structure.dictionary import structure_from_dict
+from pyg_sitenet.data.structure.formats import Piece
+from pyg_sitenet.data.structure.load import check_structure, load_structure
+from pyg_sitenet.errors import SiteNetWarning, StructureError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The content of a structure file that is not on disk.
+
+    Args:
+        content: Bytes of the file.
+        file_name: Name that tells its format, such as ``a.cif`` or ``POSCAR``.
+        path: Of the file that it is a copy of, for messages; by default they name the
+            origin of the crystal.
+    """
+
+    content: bytes
+    file_name: str
+    path: str = ""
+
+
+Content: TypeAlias = Union[Path, Piece, Text, Structure, "Atoms", Mapping[str, Any]]
+
+
+def read_content(content: Content, origin: str) -> Structure:
+    """Turn what a source holds into a checked structure, which may be disordered.
+
+    Args:
+        content: A path, a piece of a file, text, or a structure as an object or a
+            dictionary.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        StructureError: If it is no structure or one that cannot be used.
+    """
+    if isinstance(content, Mapping):
+        structure = structure_from_dict(content, origin)
+        return check_structure(structure, origin, disordered=True)
+    if isinstance(content, Text):
+        return _read_text(content, content.path or origin)
+    if isinstance(content, Path):
+        return load_structure(content, disordered=True)
+    found = content.read() if isinstance(content, Piece) else content
+    if isinstance(found, Structure):
+        return check_structure(found, origin, disordered=True)
+    try:
+        return load_structure(found)
+    except StructureError as error:
+        raise StructureError(f"{origin}: {error}") from error
+
+
+def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
+    """Tell what the text in a table's cell is: a dictionary, a file's text or neither.
+
+    A cell of one line that is no JSON can only be a path: that is for the caller.
+    """
+    text = cell.strip()
+    if text.startswith("{"):
+        try:
+            values = json.loads(text)
+        except ValueError:
+            return Text(cell.encode(), "structure.cif")
+        return values if isinstance(values, dict) else None
+    if "\n" not in text:
+        return None
+    is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
+    return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")
+
+
+def _read_text(text: Text, origin: str) -> Structure:
+    """Read text by way of a file, as every other structure file is read."""
+    with tempfile.TemporaryDirectory(prefix="pyg_sitenet-") as folder:
+        path = Path(folder) / Path(text.file_name).name
+        path.write_bytes(text.content)
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", SiteNetWarning)
+                structure = load_structure(path, disordered=True)
+        except StructureError as error:
+            raise StructureError(str(error).replace(str(path), origin)) from error
+    for warning in caught:
+        message = str(warning.message).replace(str(path), origin)
+        warnings.warn(message, SiteNetWarning, stacklevel=3)
+    return structure

@@ -1,0 +1,1 @@
+"""Folders, archives and files that hold structures."""

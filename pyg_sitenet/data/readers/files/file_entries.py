@@ -1,0 +1,82 @@
+"""The files of a folder or an archive as crystals, those with several as several."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pyg_sitenet.data.readers.content import Content, Text
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.archive import Archive
+from pyg_sitenet.data.readers.files.file_names import (
+    id_of_file,
+    is_archive,
+    is_frame_file,
+    is_structure_file,
+)
+from pyg_sitenet.data.readers.files.multi_frame import frame_entries
+from pyg_sitenet.data.readers.files.places import Folder
+from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.structure.formats import cif_pieces
+from pyg_sitenet.data.structure.text import check_file, text_lines, uncompressed_name
+from pyg_sitenet.errors import DataError, StructureError
+
+
+def file_entries(
+    place: Folder | Archive, files: Sequence[str]
+) -> Iterator[Entry | Failure]:
+    """Yield the crystals of files, in their order.
+
+    Args:
+        place: Where they are.
+        files: Their names there.
+    """
+    times = Counter(map(id_of_file, files))
+    for name in files:
+        id_, origin = id_of_file(name), place.origin(name)
+        id_ = id_ if times[id_] == 1 else name
+        try:
+            if is_archive(name):
+                raise DataError(f"{origin}: an archive within another place")
+            if is_frame_file(name) or not is_structure_file(name):
+                with place.on_disk(name) as path:
+                    yield from frame_entries(path, Wanted(), id_, origin)
+            else:
+                yield from _structures(place.content(name), id_, origin)
+        except StructureError as error:
+            yield Failure(origin, id_, "read", str(error), "repair the file")
+        except DataError as error:
+            remedy = "repair the file, or name an archive as an input of its own"
+            yield Failure(origin, id_, "read", str(error), remedy)
+
+
+def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
+    """Yield the structure of a file, or each data block of a CIF that has several."""
+    pieces = []
+    if _name(content).endswith((".cif", ".mcif")):
+        with suppress(StructureError):  # reading the entry says what is wrong
+            pieces = list(cif_pieces(_lines(content), origin))
+    if len(pieces) < 2:
+        yield Entry(id_, origin, content)
+        return
+    for piece in pieces:
+        yield Entry(f"{id_}@{piece.name}", piece.origin, piece)
+
+
+def _name(content: Content) -> str:
+    if isinstance(content, Text):
+        return content.file_name.lower()
+    return uncompressed_name(content) if isinstance(content, Path) else ""
+
+
+def _lines(content: Content) -> Iterator[str]:
+    if isinstance(content, Path):
+        check_file(content)
+        return text_lines(content)
+    if isinstance(content, Text):
+        return iter(io.StringIO(content.content.decode("utf-8-sig", "replace")))
+    raise TypeError(f"expected a file, got {type(content).__name__}")

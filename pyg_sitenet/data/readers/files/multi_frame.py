@@ -1,0 +1,207 @@
+"""One file with one or many structures: a CIF, a trajectory, an ASE database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ase.db
+import numpy as np
+
+from pyg_sitenet.data.readers.content import Content
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.file_names import id_of_file, is_structure_file
+from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.targets import TargetError, is_label
+from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.structure.formats import Piece, read_pieces
+from pyg_sitenet.data.structure.text import check_file, hash_file, reading
+from pyg_sitenet.errors import DataError, StructureError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from pymatgen.core import Structure
+
+ID_KEYS = ("id", "material_id", "identifier")
+
+# Frames looked at to learn which values they carry.
+_PEEK = 100
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A structure of a file with the numbers and names that it carries."""
+
+    name: str
+    origin: str
+    content: Content
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def open_frames(path: Path, wanted: Wanted) -> Source:
+    """Open a file of structures; targets are values that the frames carry.
+
+    Raises:
+        DataError: If no frame carries a target, or if a file that is asked for
+            targets cannot be read.
+    """
+    numbers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    if wanted.targets or wanted.group or not is_structure_file(path.name):
+        needed = bool(wanted.targets or wanted.group)
+        numbers, labels = _peek_at_values(path, needed=needed)
+    wanted.check(str(path), numbers, labels)
+    return Source(
+        name=str(path),
+        make_entries=lambda: frame_entries(path, wanted),
+        make_digest=lambda: hash_file(path) if path.is_file() else "",
+        available=numbers,
+        labels=labels,
+        make_column=lambda name: (one.values.get(name) for one in _read_frames(path)),
+    )
+
+
+def frame_entries(
+    path: Path, wanted: Wanted, stem: str = "", origin: str = ""
+) -> Iterator[Entry | Failure]:
+    """Yield each structure of a file; the one of a file is named after it.
+
+    Args:
+        path: The file.
+        wanted: What to take of each frame.
+        stem: What ids begin with. (default: the name of the file without its ending)
+        origin: What the file is called in messages. (default: its path)
+    """
+    stem, origin = stem or id_of_file(path.name), origin or str(path)
+    held: Frame | None = None
+    count, problem = 0, None
+    try:
+        for frame in _read_frames(path):
+            if held is not None:
+                yield _entry(held, f"{stem}@{held.name}", wanted)
+            here = frame.origin.replace(str(path), origin)
+            held, count = replace(frame, origin=here), count + 1
+    except StructureError as error:
+        problem = Failure(
+            origin,
+            stem if held is None else f"{stem}@{count}",
+            "read",
+            str(error).replace(str(path), origin),
+            "repair the file; what comes after this is not read",
+        )
+    if held is None and problem is None:
+        reason = f"{origin}: holds no structure"
+        yield Failure(origin, stem, "read", reason, "remove the file")
+    if held is not None:
+        alone = count == 1 and problem is None
+        yield _entry(held, stem if alone else f"{stem}@{held.name}", wanted)
+    if problem is not None:
+        yield problem
+
+
+def is_database(path: Path) -> bool:
+    """Tell whether a file is an ASE database (SQLite or JSON)."""
+    if not path.is_file():  # opening a pipe would wait for its other end
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+            file.seek(max(0, path.stat().st_size - 1024**2))
+            end = file.read()
+    except OSError:
+        return False
+    is_json = path.suffix == ".json" and b'"ids":' in end and b'"nextid":' in end
+    return start == b"SQLite format 3\0" or is_json
+
+
+def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
+    known = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
+    entry = Entry(str(known[0]) if known else default, frame.origin, frame.content)
+    try:
+        values, group = wanted.values(frame.values), wanted.group_of(frame.values)
+    except TargetError as error:
+        return entry.fail(str(error), "give the frame that value or remove it")
+    return replace(entry, targets=values, group=group)
+
+
+def _peek_at_values(
+    path: Path, *, needed: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of numbers and of labels that the first frames carry."""
+    numbers: dict[str, bool] = {}  # by name, whether a frame has a number there
+    try:
+        for frame in islice(_read_frames(path), _PEEK):
+            for name, value in frame.values.items():
+                is_one = not is_label(value)
+                numbers[name] = numbers.get(name, False) or is_one
+    except StructureError as error:
+        if needed and not numbers:
+            raise DataError(str(error)) from error
+    kept = {name: is_one for name, is_one in numbers.items() if name not in ID_KEYS}
+    return (
+        tuple(name for name, is_one in kept.items() if is_one),
+        tuple(name for name, is_one in kept.items() if not is_one),
+    )
+
+
+def _read_frames(path: Path) -> Iterator[Frame]:
+    check_file(path)
+    if is_database(path):
+        yield from _database_rows(path)
+        return
+    for piece in read_pieces(path):
+        if is_structure_file(path.name):
+            yield Frame(piece.name, piece.origin, piece)
+        else:
+            yield _frame(piece)
+
+
+def _frame(piece: Piece) -> Frame:
+    content = piece.read()
+    values = getattr(content, "info", {}) | _results(content)
+    return Frame(piece.name, piece.origin, content, _plain(values))
+
+
+def _database_rows(path: Path) -> Iterator[Frame]:
+    _check_database(path)
+    with reading(str(path)):
+        rows = ase.db.connect(str(path), use_lock_file=False).select()
+    while True:
+        with reading(str(path)):
+            row = next(rows, None)
+        if row is None:
+            return
+        atoms = row.toatoms()
+        values = _plain(_results(atoms) | row.key_value_pairs)
+        yield Frame(str(row.id), f"{path}, row {row.id}", atoms, values)
+
+
+def _check_database(path: Path) -> None:
+    """Refuse what is no database of ASE, which would make it one."""
+    if path.suffix == ".json":
+        return
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    with reading(str(path)), closing(sqlite3.connect(address, uri=True)) as base:
+        query = "select count(*) from sqlite_master where name = 'systems'"
+        (is_known,) = base.execute(query).fetchone()
+    if not is_known:
+        raise StructureError(
+            f"{path}: an SQLite file but no database of ASE; export its structures"
+        )
+
+
+def _results(content: Structure | Atoms) -> dict[str, Any]:
+    """Return what a calculation left on the atoms, such as the energy."""
+    results: dict[str, Any] = getattr(getattr(content, "calc", None), "results", {})
+    return dict(results)
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    kept = (str, int, float, np.number, np.bool_)
+    return {name: value for name, value in values.items() if isinstance(value, kept)}

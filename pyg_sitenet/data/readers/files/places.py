@@ -1,0 +1,150 @@
+"""Places that hold files: a folder, or a folder with archives beside a table."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from pyg_sitenet.data.readers.content import Content
+from pyg_sitenet.data.readers.files.archive import Archive
+from pyg_sitenet.data.readers.files.file_names import index_files, is_archive, visible
+from pyg_sitenet.data.structure.text import hash_file
+from pyg_sitenet.errors import DataError
+
+_logger = logging.getLogger(__name__)
+
+
+class Folder:
+    """A folder of files.
+
+    Args:
+        root: The folder.
+        recursive: Look into the folders below it too.
+
+    Raises:
+        DataError: If it cannot be looked into.
+    """
+
+    def __init__(self, root: Path, *, recursive: bool = True) -> None:
+        self.root = root
+        self.name = str(root)
+        try:
+            paths = list(root.rglob("*") if recursive else root.iterdir())
+        except OSError as error:
+            raise DataError(
+                f"{root}: the folder cannot be read: {error.strerror}"
+            ) from error
+        # Links to nothing and pipes are listed too: reading them says what is wrong.
+        self.files = visible(
+            path.relative_to(root).as_posix() for path in paths if not path.is_dir()
+        )
+        self._index = index_files(self.files)
+
+    def origin(self, name: str) -> str:
+        """Say where a file is, for messages."""
+        return str(self.root / name)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file for reading.
+
+        Raises:
+            DataError: If it is a pipe or the like, which would be waited for.
+        """
+        path = self.root / name
+        if path.exists() and not path.is_file():
+            raise DataError(
+                f"{path}: a pipe, socket or device where a file is expected"
+            )
+        return path.open("rb")
+
+    def content(self, name: str) -> Content:
+        """Return what a structure can be read from."""
+        return self.root / name
+
+    @contextmanager
+    def on_disk(self, name: str) -> Iterator[Path]:
+        """Give the path of a file to what can only read files."""
+        yield self.root / name
+
+    def find(self, key: str) -> list[str]:
+        """Return the files that a path, a name or a name without ending means."""
+        try:
+            if (self.root / key).is_file():
+                return [key]
+        except (OSError, ValueError):  # too long, or characters no path can have
+            return []
+        return self._index.get(key, [])
+
+    def digest(self, names: Sequence[str]) -> str:
+        """Hash names and contents of files; one that cannot be read has none."""
+        digest = hashlib.sha256()
+        for name in names:
+            path = self.root / name
+            content = hash_file(path) if path.is_file() else ""
+            digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+class FolderWithArchives:
+    """A folder whose files may also lie in zip archives beside them.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self.name, self.root = folder.name, folder.root
+        self.files = folder.files
+
+    @cached_property
+    def _archives(self) -> dict[str, Archive]:
+        """Open the archives; one that cannot be used is as if it were not there."""
+        found = {}
+        for name in filter(is_archive, self.files):
+            try:
+                found[name] = Archive(self.root / name)
+            except DataError as error:
+                _logger.warning("not looked into: %s", error)
+        return found
+
+    def origin(self, name: str) -> str:
+        """Say where a file is, for messages."""
+        return self._folder.origin(name)
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file of the folder for reading."""
+        return self._folder.open(name)
+
+    def content(self, name: str) -> Content:
+        """Return what a structure can be read from."""
+        archive, separator, member = name.partition("//")
+        return (
+            self._archives[archive].content(member)
+            if separator
+            else (self._folder.content(name))
+        )
+
+    def find(self, key: str) -> list[str]:
+        """Return the files that a path, a name or a name without ending means."""
+        found = self._folder.find(key)
+        if found:
+            return found
+        return [
+            f"{name}//{member}"
+            for name, archive in self._archives.items()
+            for member in archive.find(key)
+        ]
+
+    def digest(self, names: Sequence[str]) -> str:
+        """Hash names and contents of files, and of archives with such files."""
+        files = sorted({name.partition("//")[0] for name in names})
+        return self._folder.digest(files)
+
+
+Place = Folder | Archive | FolderWithArchives

@@ -1,0 +1,128 @@
+"""Downloads that can be continued, are checked, and never leave half a file."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+from pyg_sitenet.data.structure.text import hash_file
+from pyg_sitenet.errors import DataError
+
+_logger = logging.getLogger(__name__)
+
+_PIECE = 1 << 16
+_SECONDS = 30
+_ATTEMPTS = 4
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL_CONTENT = 206
+
+_CONNECTION_ERRORS = (OSError, http.client.HTTPException)
+
+
+class _ShortError(OSError):
+    """The connection ended before the file did."""
+
+
+def download(url: str, path: Path, sha256: str | None = None) -> Path:
+    """Download a file, or what is missing of it, unless it is there.
+
+    What has arrived is kept in ``<path>.part`` and continued the next time. The file
+    takes its name only when it is complete and its checksum right.
+
+    Args:
+        url: Address (http or https).
+        path: Where to keep the file.
+        sha256: Checksum that it must have, if it is known.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        DataError: If there is no connection, the server refuses, the disk does, or the
+            checksum is another.
+    """
+    if path.is_file():
+        return path
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, part)
+        found = hash_file(part)
+        if sha256 is not None and found != sha256:
+            part.unlink()
+            raise DataError(
+                f"{url}: the downloaded file has the checksum {found[:12]}, expected "
+                f"{sha256[:12]}; it was deleted: try again, or another network"
+            )
+        os.replace(part, path)
+    except _CONNECTION_ERRORS as error:
+        raise DataError(f"{url}: cannot be downloaded: {_reason(error)}") from error
+    return path
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Download into a file, starting where it ends, again where the line breaks."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise DataError(f"{url}: not an address that begins with https://")
+    for attempt in range(1, _ATTEMPTS + 1):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _continue(url, part)
+        except urllib.error.HTTPError as error:
+            if error.code != _RANGE_NOT_SATISFIABLE or not before:
+                raise
+            part.unlink()  # longer than the file is now: begin anew
+        except (_ShortError, TimeoutError, ConnectionError) as error:
+            arrived = part.stat().st_size if part.exists() else 0
+            if attempt == _ATTEMPTS or arrived == before:
+                raise
+            _logger.info("%s: %s; continued", url, error)
+        else:
+            return
+    raise _ShortError("the server does not send the whole file")
+
+
+def _continue(url: str, part: Path) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+        if response.status != _PARTIAL_CONTENT:
+            done = 0  # the server sends all of it
+        length = response.headers.get("Content-Length")
+        total = None if length is None else done + int(length)
+        with part.open("ab" if done else "wb") as file, _progress() as bar:
+            task = bar.add_task(Path(url).name, total=total, completed=done)
+            while piece := response.read(_PIECE):
+                file.write(piece)
+                bar.advance(task, len(piece))
+    if total is not None and part.stat().st_size < total:
+        raise _ShortError(f"the connection ended after {part.stat().st_size} bytes")
+
+
+def _progress() -> Progress:
+    """Show the progress while a person is watching."""
+    return Progress(
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server says {error.code} {error.reason}"
+    inner = getattr(error, "reason", error)
+    return str(getattr(inner, "strerror", None) or inner or type(error).__name__)

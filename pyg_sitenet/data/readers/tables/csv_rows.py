@@ -1,0 +1,111 @@
+"""Rows of CSV tables of any usual delimiter, with or without a header."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pyg_sitenet.data.readers.tables.row import Row
+from pyg_sitenet.data.readers.targets import is_number
+from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.errors import DataError
+
+CGCNN_TABLE = "id_prop.csv"
+
+_FIELD_LIMIT = 16 * 1024**2
+_QUOTED = re.compile('"[^"]*"')
+_HEADER = re.compile(r"^(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]*)[\])]$")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a CSV table.
+
+    Args:
+        columns: Names of the columns, without units.
+        units: Unit of each column that states one.
+        delimiter: What stands between the values.
+        is_line: Whether it is in the file, or made up because there is none.
+    """
+
+    columns: tuple[str, ...]
+    units: dict[str, str]
+    delimiter: str
+    is_line: bool
+
+
+def split_unit(header: str) -> tuple[str, str | None]:
+    """Split ``gap [eV]`` or ``gap (eV)`` into name and unit.
+
+    Example:
+        >>> split_unit("gap [eV]"), split_unit("gap")
+        (('gap', 'eV'), ('gap', None))
+    """
+    match = _HEADER.match(header.strip())
+    if match is None:
+        return header.strip(), None
+    return match["name"], match["unit"].strip()
+
+
+def csv_header(file: TextFile, asked: Sequence[str] = ()) -> Header:
+    """Read the header of a CSV table.
+
+    Args:
+        file: The table.
+        asked: Names of the value columns if the table has no header.
+
+    Raises:
+        DataError: If the table is empty, cannot be read, or names a column twice.
+    """
+    first = next((line for line in file.lines() if line.strip()), "")
+    delimiter = max(",;\t", key=_QUOTED.sub("", first).count)
+    cells = next(_lines(file, delimiter), None)
+    if cells is None:
+        raise DataError(f"{file.name}: the table is empty")
+    is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
+    if is_cgcnn and is_number(cells[-1]):
+        names = ("id", *_unnamed_columns(len(cells) - 1, asked))
+        return Header(names, {}, delimiter, is_line=False)
+    pairs = [split_unit(cell) for cell in cells]
+    columns = tuple(column for column, _ in pairs)
+    double = {column for column in columns if columns.count(column) > 1}
+    if double:
+        raise DataError(f"{file.name}: several columns are named {sorted(double)[0]!r}")
+    units = {column: unit for column, unit in pairs if unit is not None}
+    return Header(columns, units, delimiter, is_line=True)
+
+
+def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
+    """Yield the rows below the header.
+
+    Raises:
+        DataError: If the table cannot be read.
+    """
+    lines = _lines(file, header.delimiter)
+    if header.is_line:
+        next(lines, None)
+    for number, line in enumerate(lines, 1):
+        problem = ""
+        if len(line) > len(header.columns):
+            problem = f"{len(line)} values for {len(header.columns)} columns"
+        yield Row(number, dict(zip(header.columns, line, strict=False)), problem)
+
+
+def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
+    csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
+    try:
+        for line in csv.reader(file.lines(), delimiter=delimiter):
+            if any(line):
+                yield line
+    except csv.Error as error:
+        raise DataError(f"{file.name}: not a CSV table: {error}") from error
+
+
+def _unnamed_columns(count: int, asked: Sequence[str]) -> list[str]:
+    """Name columns without header as they are asked for, if the number agrees."""
+    if len(asked) == count:
+        return list(asked)
+    return ["target", *(f"target_{k}" for k in range(2, count + 1))][:count]

@@ -1,0 +1,185 @@
+"""Folders, archives and tables of crystals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.archive import Archive
+from pyg_sitenet.data.readers.files.file_entries import file_entries
+from pyg_sitenet.data.readers.files.file_names import (
+    id_of_file,
+    is_archive,
+    is_frame_file,
+    is_structure_file,
+    is_table,
+)
+from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
+from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
+from pyg_sitenet.data.readers.tables.row_entries import (
+    Columns,
+    named_files,
+    row_entries,
+)
+from pyg_sitenet.data.readers.tables.table import Table, read_table
+from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.errors import DataError
+
+
+def open_table(path: Path, wanted: Wanted) -> Source:
+    """Open a table; the files that it names are looked for beside it.
+
+    Raises:
+        DataError: If it cannot be read or has no such target.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: a pipe, socket or device where a table is expected")
+    place = FolderWithArchives(Folder(path.parent, recursive=False))
+    return _table_source(str(path), place, path.name, wanted)
+
+
+def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
+    """Open a folder or an archive.
+
+    With targets its one table says which files belong to it. Without targets all
+    structure files are read, or the table if there are no such files. The table of an
+    archive may lie beside it, under its name.
+
+    Raises:
+        DataError: If there is nothing to read, or no single table for targets.
+    """
+    targets, tables = wanted.targets, _tables(place)
+    files = [name for name in place.files if _is_input(name)]
+    beside = _table_beside(place) if not tables and targets else None
+    if beside is not None:
+        return open_table(beside, wanted)
+    if not files and not targets and len(tables) > 1:
+        files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
+    if not files and not tables:
+        raise DataError(
+            f"{place.name}: no structure files (such as .cif or POSCAR) and no table"
+        )
+    if targets or not files:
+        where = FolderWithArchives(place) if isinstance(place, Folder) else place
+        return _table_source(
+            place.name, where, _only_table(place, tables), wanted, files
+        )
+    table = _table_or_none(place, tables)
+    archives = [name for name in place.files if is_archive(name)]
+    return Source(
+        name=place.name,
+        make_entries=lambda: file_entries(place, [*files, *archives]),
+        make_digest=lambda: place.digest(files),
+        units={} if table is None else Columns.of(table).units(table),
+        available=() if table is None else Columns.of(table).targets,
+        count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
+        labels=() if table is None else Columns.of(table).labels,
+    )
+
+
+def _table_source(
+    name: str,
+    place: Place,
+    table_name: str,
+    wanted: Wanted,
+    files: Sequence[str] = (),
+) -> Source:
+    table = _read(place, table_name, wanted.targets)
+    columns = Columns.of(table)
+    numbers = [name for name in wanted.targets if name not in wanted.classes]
+    _check_numbers(table, columns, numbers)
+    wanted.check(table.name, columns.targets, columns.labels)
+
+    def make_entries() -> Iterator[Entry | Failure]:
+        used: set[str] = set()
+        yield from row_entries(table, place, wanted, used)
+        for file in files:
+            if file not in used:
+                yield Failure(
+                    place.origin(file),
+                    id_of_file(file),
+                    "table",
+                    f"no row for this file in {PurePosixPath(table_name).name}",
+                    "add a row or remove the file",
+                )
+
+    def make_digest() -> str:
+        named = named_files(table, place)
+        return place.digest(sorted({table_name, *files, *named}))
+
+    return Source(
+        name,
+        make_entries,
+        make_digest,
+        columns.units(table),
+        columns.targets,
+        count=None if files else table.count,
+        labels=columns.labels,
+        make_column=lambda name: (row.values.get(name) for row in table.rows()),
+    )
+
+
+def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
+    """Say of a target that is there why it is none."""
+    for target in targets:
+        if target in table.columns and target not in columns.targets:
+            values = (str(row.values.get(target, "")) for row in table.rows())
+            example = next(filter(None, values), "nothing")
+            raise DataError(
+                f"{table.name}: the column {target!r} holds no numbers but"
+                f" {example!r:.40}; numbers are written like 1.5, and classes are"
+                f" learnt with data.classes={{{target}: []}}"
+            )
+
+
+def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
+    return read_table(TextFile(place.origin(name), lambda: place.open(name)), targets)
+
+
+def _tables(place: Folder | Archive) -> list[str]:
+    """Return the tables at the top; JSON files count if there are no others."""
+    found = [name for name in place.files if is_table(name)]
+    top = min((name.count("/") for name in place.files), default=0)
+    found = [name for name in found if name.count("/") == top]
+    cgcnn = [name for name in found if PurePosixPath(name).name == CGCNN_TABLE]
+    others = [name for name in found if ".json" not in PurePosixPath(name).suffixes]
+    return cgcnn or others or found
+
+
+def _table_beside(place: Folder | Archive) -> Path | None:
+    """Return the table beside an archive that has its name."""
+    if isinstance(place, Folder):
+        return None
+    beside = place.path.with_suffix(".csv")
+    return beside if beside.is_file() else None
+
+
+def _only_table(place: Folder | Archive, tables: Sequence[str]) -> str:
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise DataError(
+            f"{place.name}: no table with targets; add a CSV file with the columns id "
+            "(or file) and the names of the targets"
+        )
+    raise DataError(
+        f"{place.name}: several tables ({', '.join(tables[:5])}); give the path of one"
+    )
+
+
+def _table_or_none(place: Folder | Archive, tables: Sequence[str]) -> Table | None:
+    """Return the table that could give targets, where it is not needed."""
+    if len(tables) != 1:
+        return None
+    try:
+        return _read(place, tables[0])
+    except DataError:
+        return None
+
+
+def _is_input(name: str) -> bool:
+    return is_structure_file(name) or is_frame_file(name)

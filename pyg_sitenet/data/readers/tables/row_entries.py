@@ -1,0 +1,179 @@
+"""Rows of a table as crystals: which column is what, and where the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from pyg_sitenet.data.readers.content import Content, content_of_cell
+from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.file_names import id_of_file
+from pyg_sitenet.data.readers.files.places import Place
+from pyg_sitenet.data.readers.tables.row import (
+    FILE_COLUMNS,
+    ID_COLUMNS,
+    STRUCTURE_COLUMNS,
+    UNIT_COLUMN,
+    Row,
+)
+from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.targets import TargetError
+from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.errors import DataError
+
+
+class _RowError(Exception):
+    """Why a row is no crystal, and what to do; never leaves this file."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are.
+
+    Args:
+        id: Holds the ids; if there is none, files or row numbers give them.
+        structure: Holds structures, or the paths of their files; if there is none,
+            the ids name the files.
+        unit: Holds the unit of the target.
+        targets: All columns that hold numbers.
+        labels: All that hold text or booleans.
+    """
+
+    id: str | None
+    structure: str | None
+    unit: str | None
+    targets: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, table: Table) -> Columns:
+        """Recognise the columns by their names; without any, the first holds ids."""
+        id_ = table.column_of(ID_COLUMNS)
+        structure = table.column_of((*STRUCTURE_COLUMNS, *FILE_COLUMNS))
+        unit = table.column_of((UNIT_COLUMN,))
+        if id_ is None and structure is None and table.columns:
+            id_ = table.columns[0]
+        others = [c for c in table.columns if c not in (id_, structure, unit)]
+        numbers = tuple(column for column in others if column in table.numbers)
+        labels = tuple(column for column in others if column in table.labels)
+        return cls(id_, structure, unit, numbers, labels)
+
+    def units(self, table: Table) -> dict[str, str]:
+        """Return the units that headers state, or a column of units its first."""
+        units = {
+            name: table.units[name] for name in self.targets if name in table.units
+        }
+        if table.stated_unit is not None and len(self.targets) == 1:
+            units.setdefault(self.targets[0], table.stated_unit)
+        return units
+
+
+def row_entries(
+    table: Table, place: Place, wanted: Wanted, used: set[str]
+) -> Iterator[Entry | Failure]:
+    """Yield the crystal of each row.
+
+    Args:
+        table: The rows.
+        place: Where their files are.
+        wanted: What to take of each row.
+        used: Collects the files that rows name.
+    """
+    columns = Columns.of(table)
+    units = columns.units(table)
+    for row in table.rows():
+        origin = f"{table.name}, row {row.number}"
+        entry = Entry(_id_of_row(table, row, columns), origin, {})
+        try:
+            if row.problem:
+                raise _RowError(row.problem, "correct the row")
+            content = _content(row, columns, place, used)
+            values, group = wanted.values(row.values), wanted.group_of(row.values)
+            _check_unit(row, columns, units)
+        except TargetError as error:
+            yield entry.fail(str(error), "correct the cell or remove the row")
+        except _RowError as error:
+            yield entry.fail(str(error), error.remedy)
+        else:
+            yield Entry(entry.id, origin, content, values, group)
+
+
+def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
+    given = row.values.get(columns.id) if columns.id else None
+    if given is not None and str(given).strip():
+        return str(given).strip()
+    cell = row.values.get(columns.structure) if columns.structure else None
+    if isinstance(cell, str) and cell.strip() and "\n" not in cell and "{" not in cell:
+        return id_of_file(cell.strip())
+    stem = PurePosixPath(table.name.replace("\\", "/")).name.split(".")[0]
+    return stem if table.count == 1 else f"{stem}-{row.number}"
+
+
+def named_files(table: Table, place: Place) -> set[str]:
+    """Return the files that the rows name, without reading them."""
+    columns, used = Columns.of(table), set[str]()
+    for row in table.rows():
+        content = _content_of_row(row, columns)
+        if isinstance(content, str):
+            used.update(place.find(_as_path(content)))
+    return used
+
+
+def _content_of_row(row: Row, columns: Columns) -> Content | str:
+    """Return the structure in a row, or the text that names its file, maybe empty."""
+    cell = row.values.get(columns.structure or columns.id or "")
+    if isinstance(cell, Mapping):
+        return cell
+    text = "" if cell is None else str(cell)
+    content = content_of_cell(text) if columns.structure else None
+    return text.strip() if content is None else content
+
+
+def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Content:
+    content = _content_of_row(row, columns)
+    if not isinstance(content, str):
+        return content
+    if not content:
+        raise _RowError(
+            "names no structure", "fill in the structure, its file or its id"
+        )
+    return _find_file(content, place, used)
+
+
+def _find_file(key: str, place: Place, used: set[str]) -> Content:
+    found = place.find(_as_path(key))
+    used.update(found)
+    if not found:
+        raise _RowError(
+            f"no structure file for {key!r:.80}", "add the file or remove the row"
+        )
+    if len(found) > 1:
+        raise _RowError(
+            f"{key!r} may be any of {', '.join(found[:3])}", "give the file's path"
+        )
+    try:
+        return place.content(found[0])
+    except DataError as error:
+        raise _RowError(str(error), "repair or remove the file") from error
+
+
+def _as_path(key: str) -> str:
+    return key.replace("\\", "/").removeprefix("./")
+
+
+def _check_unit(row: Row, columns: Columns, units: Mapping[str, str]) -> None:
+    if columns.unit is None or len(columns.targets) != 1:
+        return
+    unit: Any = row.values.get(columns.unit)
+    expected = units.get(columns.targets[0])
+    if isinstance(unit, str) and unit != expected:
+        raise _RowError(
+            f"the unit {unit!r} is not {expected!r} as elsewhere", "use one unit"
+        )

@@ -1,0 +1,1 @@
+"""Graphs on disk: written by several processes, checked when read."""

@@ -1,0 +1,90 @@
+"""Files that are named after their content: whole or not there, and checked by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyg_sitenet.atomic_write import sync_folder
+from pyg_sitenet.errors import DataError
+
+_NAME = re.compile(r"(?P<stem>[\w-]+)-(?P<digest>[0-9a-f]{32})\.safetensors")
+
+
+def write_named(folder: Path, stem: str, content: bytes) -> str:
+    """Write a file, all of it or nothing, even if the machine stops meanwhile.
+
+    Processes that write the same content do not disturb each other.
+
+    Returns:
+        Its name: the stem and a hash of the content.
+
+    Raises:
+        DataError: If the folder cannot be written.
+    """
+    name = f"{stem}-{_digest(content)}.safetensors"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not is_whole(folder / name):
+            _write_at_once(folder / name, content)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot write the encoded crystals: {error.strerror}; "
+            "choose a folder you may write to, on a disk with space"
+        ) from error
+    return name
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file is there and holds what its name says."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return has_digest(path.name, content)
+
+
+def has_digest(name: str, content: bytes | memoryview) -> bool:
+    """Tell whether a name was made from this content."""
+    found = _NAME.fullmatch(name)
+    return found is not None and found["digest"] == _digest(content)
+
+
+def find_named(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield stem and name of the files of a folder, sorted by name."""
+    if folder.is_dir():
+        for name in sorted(os.listdir(folder)):
+            found = _NAME.fullmatch(name)
+            if found is not None:
+                yield found["stem"], name
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
+def _digest(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _write_at_once(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            part.replace(path)
+        except OSError:
+            # Another process wrote the same, and tidied up or has it open.
+            if not is_whole(path):
+                raise
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,1 @@
+"""From a file, a text or an object to a checked structure."""

@@ -1,0 +1,162 @@
+"""Structures from files and libraries, checked once at the border."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
+
+import numpy as np
+from pymatgen.core import DummySpecies, IMolecule, Lattice, Species, Structure
+
+from pyg_sitenet.data.structure.check import check_structure
+from pyg_sitenet.data.structure.formats import Piece, read_pieces
+from pyg_sitenet.errors import StructureError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = [
+    "StructureLike",
+    "check_structure",
+    "load_structure",
+    "read_structures",
+    "reduced_formula",
+]
+
+StructureLike: TypeAlias = Union[Structure, "Atoms", str, "os.PathLike[str]"]
+
+
+def load_structure(source: StructureLike, *, disordered: bool = False) -> Structure:
+    """Return the one crystal that an object or a file holds, checked.
+
+    Args:
+        source: pymatgen structure (oxidation states are kept), ASE atoms (periodic,
+            charges ignored), or the path of a CIF, POSCAR or any other file that
+            pymatgen or ASE reads.
+        disordered: Let vacant and shared sites pass.
+
+    Raises:
+        StructureError: If it cannot be read, is no usable crystal
+            (:func:`check_structure`), or if the file holds several.
+    """
+    if isinstance(source, Structure):
+        return check_structure(source, _formula(source), disordered=disordered)
+    if isinstance(source, str | os.PathLike):
+        return _load_file(Path(source), disordered=disordered)
+    if isinstance(source, IMolecule):
+        formula = source.composition.hill_formula
+        raise StructureError(
+            f"{formula}: a molecule without periodicity; give a crystal"
+        )
+    if _is_atoms(source):
+        return _from_atoms(source, source.get_chemical_formula())
+    raise StructureError(
+        "expected a pymatgen Structure, ASE Atoms or the path of a structure file, got"
+        f" {type(source).__name__}"
+    )
+
+
+def reduced_formula(structure: Structure) -> str:
+    """Return the formula of one formula unit, such as ``TiO2``."""
+    with warnings.catch_warnings():
+        # Noble gases have no electronegativity to order a formula by.
+        warnings.simplefilter("ignore", UserWarning)
+        formula: str = structure.composition.reduced_formula
+    return formula
+
+
+def read_structures(path: str | os.PathLike[str]) -> Iterator[tuple[str, Structure]]:
+    """Read all structures of a file, one at a time.
+
+    Args:
+        path: A CIF (each data block that has atoms) or any file that ASE reads, with
+            one or many frames.
+
+    Returns:
+        Iterator over the name of the block, or the number of the frame from 0, and
+        the checked structure. It raises :class:`StructureError` for one that cannot be
+        used and goes on with the next when ``next`` is called again.
+    """
+    return _Structures(read_pieces(Path(path)))
+
+
+class _Structures(Iterator[tuple[str, Structure]]):
+    """An iterator that outlives the errors it raises, unlike a generator."""
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+
+    def __next__(self) -> tuple[str, Structure]:
+        piece = next(self._pieces)
+        return piece.name, _checked(piece)
+
+
+def _load_file(path: Path, *, disordered: bool) -> Structure:
+    pieces = read_pieces(path)
+    first = next(pieces)
+    others = sum(1 for _ in pieces)
+    if others:
+        raise StructureError(
+            f"{path}: holds {others + 1} structures where one is expected; split it, or"
+            " read them one by one with read_structures"
+        )
+    piece = Piece(first.name, str(path), first.read)
+    return _checked(piece, disordered=disordered)
+
+
+def _checked(piece: Piece, *, disordered: bool = False) -> Structure:
+    content = piece.read()
+    if isinstance(content, Structure):
+        return check_structure(content, piece.origin, disordered=disordered)
+    return _from_atoms(content, piece.origin)
+
+
+def _is_atoms(source: object) -> TypeGuard[Atoms]:
+    from ase import Atoms  # a tenth of a second that pymatgen users need not wait
+
+    return isinstance(source, Atoms)
+
+
+def _from_atoms(atoms: Atoms, origin: str) -> Structure:
+    """Turn ASE atoms into a checked structure."""
+    if not all(atoms.pbc):
+        raise StructureError(
+            f"{origin}: a molecule or slab without periodicity (pbc is"
+            f" {' '.join(str(bool(p)) for p in atoms.pbc)}); give a crystal, periodic"
+            " in three directions"
+        )
+    cell, positions = np.array(atoms.cell), np.array(atoms.positions)
+    if not (np.isfinite(cell).all() and np.isfinite(positions).all()):
+        raise StructureError(
+            f"{origin}: cell or coordinates are not finite numbers; correct them"
+        )
+    if np.linalg.matrix_rank(cell) < 3:
+        raise StructureError(
+            f"{origin}: no cell with a volume; set three lattice vectors in angstrom"
+        )
+    frac = positions @ np.linalg.inv(cell)
+    return check_structure(Structure(Lattice(cell), _species(atoms), frac), origin)
+
+
+def _species(atoms: Atoms) -> list[Species | DummySpecies | str]:
+    """Return symbols, with the oxidation states that pymatgen leaves on ASE atoms."""
+    symbols = atoms.get_chemical_symbols()  # X is ASE's and pymatgen's dummy
+    states = atoms.arrays.get("oxi_states", [None] * len(symbols))
+    return [
+        _specie(symbol, state) for symbol, state in zip(symbols, states, strict=True)
+    ]
+
+
+def _specie(symbol: str, state: float | None) -> Species | DummySpecies | str:
+    if symbol == "X":
+        return DummySpecies("X")
+    return symbol if state is None else Species(symbol, float(state))
+
+
+def _formula(structure: Structure) -> str:
+    # Hill's order: pymatgen's own asks every element for its electronegativity and
+    # warns where there is none.
+    return structure.composition.hill_formula or "an empty structure"

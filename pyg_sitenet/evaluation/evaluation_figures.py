@@ -1,0 +1,49 @@
+"""The figures of an evaluation, beside the file of its rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyg_sitenet.evaluation.collected import Scores
+from pyg_sitenet.figures import plot_calibration, plot_classes, plot_parity
+from pyg_sitenet.model_file import ModelDescription
+
+
+def draw_figures(
+    output: Path, scores: Scores, description: ModelDescription
+) -> dict[str, Path]:
+    """Draw what a model's targets allow, and return the files by kind of figure.
+
+    Args:
+        output: The file of the rows; ``rows.csv`` gives ``rows_parity.png``.
+        scores: Known and predicted values.
+        description: Of the model.
+    """
+    drawn = {}
+    layout, units = description.layout, dict(description.units)
+    truth, answers = scores.arrays()
+    numbers = [t for t, one in enumerate(layout.targets) if not one.classes]
+    if numbers:
+        drawn["parity"] = _beside(output, "parity")
+        some = [layout.targets[t] for t in numbers]
+        plot_parity(
+            drawn["parity"],
+            truth[:, numbers],
+            answers[:, [one.start for one in some]],
+            units,
+            [one.name for one in some],
+            kind="crystals",
+        )
+    if description.classes:
+        drawn["classes"] = _beside(output, "classes")
+        plot_classes(drawn["classes"], truth, answers, layout)
+    if description.calibration is not None:
+        drawn["calibration"] = _beside(output, "calibration")
+        units |= dict.fromkeys(description.classes, "classes")
+        coverage = scores.coverage(description.calibration)
+        plot_calibration(drawn["calibration"], coverage, scores.num_known(), units)
+    return drawn
+
+
+def _beside(output: Path, kind: str) -> Path:
+    return output.with_name(f"{output.stem}_{kind}.png")

@@ -1,0 +1,130 @@
+"""A layer on pairs that stores its result alone, with gradients by hand."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
+from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
+from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms
+from pyg_sitenet.nn.layers import Layer, PairLayer
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+
+
+def fused_pair_layer(
+    layer: PairLayer,
+    x_src: Tensor,
+    x_dst: Tensor,
+    edge_index: Tensor,
+    features: Features,
+    *,
+    residual: bool,
+) -> Tensor:
+    """Return the result of each pair ``[E, C]``, plus its features if asked."""
+    return _apply(pair_terms(layer, x_src, x_dst), features, edge_index.contiguous(),
+                  layer.norm, layer.activation, residual)  # fmt: skip
+
+
+def fused_layer(layer: Layer, features: Tensor) -> Tensor:
+    """Return the layer's result on each row of ``features``, ``[E, C]``."""
+    if not (is_fusible(features, layer) and len(layer) == 3):
+        result: Tensor = layer(features)
+        return result
+    linear, (_, activation, norm) = cast(nn.Linear, layer[0]), layer
+    return _apply(Terms(linear.bias, None, linear.weight), Features(features, None),
+                  None, norm, activation, residual=False)  # fmt: skip
+
+
+def is_fusible(features: Tensor, module: nn.Module) -> bool:
+    """Whether gradients by hand may replace the module's own steps.
+
+    Not in half precision, under autocast, on meta tensors or with batch norm, and not
+    where someone looks inside: hooks, ``torch.compile``.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and features.dtype in (torch.float32, torch.float64)
+        and not features.is_meta
+        and not torch.is_autocast_enabled(features.device.type)
+        and not any(_is_special(part) for part in module.modules())
+    )
+
+
+def _is_special(part: nn.Module) -> bool:
+    return isinstance(part, nn.BatchNorm1d) or any(getattr(part, h) for h in _HOOKS)
+
+
+def pair_terms(layer: PairLayer, x_src: Tensor, x_dst: Tensor) -> Terms:
+    """Return what the layer adds up for each pair."""
+    sender, receiver = layer.project(x_src, x_dst)
+    return Terms(receiver, sender, layer.linear.weight.split(layer.sizes, dim=1)[2])
+
+
+def norm_parameters(
+    norm: nn.Module, like: Tensor
+) -> tuple[Tensor, Tensor, float | None]:
+    """Return factor, shift and epsilon of a layer norm, or of none at all."""
+    if isinstance(norm, nn.LayerNorm | nn.GroupNorm):
+        return norm.weight, norm.bias, norm.eps
+    return torch.ones_like(like), torch.zeros_like(like), None
+
+
+def _apply(
+    terms: Terms,
+    features: Features,
+    index: Tensor | None,
+    norm: nn.Module,
+    activation: nn.Module,
+    residual: bool,
+) -> Tensor:
+    weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
+    result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
+        *features, index, *terms, weight, bias, eps,
+        ACTIVATIONS[type(activation)], residual,
+    )  # fmt: skip
+    return result
+
+
+class _FusedLayer(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        rows: Tensor,
+        kind: Tensor | None,
+        index: Tensor | None,
+        receiver: Tensor,
+        sender: Tensor | None,
+        weight: Tensor,
+        norm_weight: Tensor,
+        norm_bias: Tensor,
+        eps: float | None,
+        activation: Activation,
+        residual: bool,
+    ) -> Tensor:
+        terms = Terms(receiver, sender, weight)
+        inputs = Inputs(terms, Features(rows, kind), index, activation, eps)
+        layer = make_hidden_layer(inputs)
+        ctx.save_for_backward(rows, kind, index, *terms, norm_weight)
+        ctx.options = activation, eps, residual
+        return layer.rows(norm_weight, norm_bias, residual=residual)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        rows, kind, index, *terms, norm_weight = ctx.saved_tensors
+        activation, eps, residual = ctx.options
+        features_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
+        features = Features(rows, kind)
+        inputs = Inputs(Terms(*terms), features, index, activation, eps)
+        layer = make_hidden_layer(inputs, features_grad)
+        weight_grad = layer.rows_backward(norm_weight, grad, residual=residual)
+        return (
+            features_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
+            None, None, None,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Predictions of any amount of data as a file that can be resumed."""

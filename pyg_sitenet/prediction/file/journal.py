@@ -1,0 +1,116 @@
+"""The record beside a file of predictions: of what, with what, and how far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pyg_sitenet.atomic_write import write_text
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction.file.csv_file import FileState
+
+FORMAT_VERSION = 1
+
+
+class Run(BaseModel):
+    """What decides the rows of a prediction: a run is continued with the same alone.
+
+    Attributes:
+        version: Of pyg_sitenet.
+        model: Hash of the model.
+        columns: Headings of the output.
+        inputs: Names of the inputs, as they were given.
+        content: Hash of what the inputs hold.
+        settings: Whatever else was chosen for this run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str
+    model: str
+    columns: tuple[str, ...]
+    inputs: str
+    content: str
+    settings: dict[str, Any] = {}
+
+
+class Journal(BaseModel):
+    """How far a prediction has come; both files are on the disk up to there.
+
+    Attributes:
+        format_version: Of this record.
+        run: What is predicted with what.
+        is_complete: Whether all is done.
+        num_inputs: Inputs done, the failed ones included.
+        output: How far the file of predictions has grown.
+        failures: How far the file of failures has grown.
+        ledger: The counts up to there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    run: Run
+    is_complete: bool
+    num_inputs: int
+    output: FileState
+    failures: FileState
+    ledger: dict[str, Any]
+
+
+def read_journal(path: Path) -> Journal | None:
+    """Read the record of a run; None if there is none.
+
+    Raises:
+        DataError: If the file is something else, or cannot be read.
+    """
+    try:
+        return Journal.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise DataError(
+            f"{path}: not the record of a prediction, or that of another version of "
+            "pyg_sitenet; move it away or choose another output (--output)"
+        ) from error
+
+
+def write_journal(path: Path, journal: Journal) -> None:
+    """Write the record of a run, all of it or nothing.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    try:
+        write_text(path, journal.model_dump_json(indent=1) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}; free space or "
+            "choose another output (--output)"
+        ) from error
+
+
+def check_same_run(path: Path, known: Run, run: Run) -> None:
+    """Check that a run continues the one that is recorded.
+
+    Raises:
+        DataError: If it does not; names what differs.
+    """
+    differences = {
+        "model": "with another model",
+        "version": f"with version {known.version} of pyg_sitenet",
+        "columns": f"with the columns {', '.join(known.columns)}",
+        "inputs": f"with other inputs, {known.inputs}",
+        "settings": f"with other settings, {known.settings}",
+        "content": "before its inputs changed",
+    }
+    for name, how in differences.items():
+        if getattr(known, name) != getattr(run, name):
+            raise DataError(
+                f"{path}: cannot be continued, it was begun {how}; choose another "
+                "output (--output) or start again with overwrite (--overwrite)"
+            )

@@ -1,0 +1,159 @@
+"""The files of one prediction: rows, failures, and the record of how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple, fields
+from hashlib import sha256
+from pathlib import Path
+
+from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction.columns import Prediction
+from pyg_sitenet.prediction.file.csv_file import CsvFile, FileState
+from pyg_sitenet.prediction.file.journal import (
+    Journal,
+    Run,
+    check_same_run,
+    read_journal,
+    write_journal,
+)
+from pyg_sitenet.prediction.file.lock import held
+
+FAILURE_HEADINGS = tuple(field.name for field in fields(Failure))
+_NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
+
+
+def failures_file(output: Path) -> Path:
+    """Return where the failures go that belong to a file of rows."""
+    return output.with_name(f"{output.stem}_failures.csv")
+
+
+def run_file(output: Path) -> Path:
+    """Return where the record goes of the run that writes a file of rows."""
+    return output.with_name(f"{output.stem}_run.json")
+
+
+def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
+    """Check that the file to write, or the one beside it, is not one to read.
+
+    Raises:
+        DataError: If it is.
+    """
+    written = [one.resolve() for one in (output, failures_file(output))]
+    for name in inputs:
+        if Path(name).resolve() in written:
+            raise DataError(
+                f"{name}: is an input and would be overwritten; choose another output "
+                "(--output)"
+            )
+
+
+class ResultFiles:
+    """Writes rows and failures so that a run can go on after a stop at any moment.
+
+    Args:
+        output: File of the rows.
+        headings: Its columns.
+        run: What is predicted with what.
+        resume: Go on where an earlier run with the same ``run`` was safe on the disk.
+        overwrite: Start again although there is an unfinished run.
+
+    Attributes:
+        ledger: The counts, of earlier runs too.
+        is_complete: Whether nothing is left to do.
+
+    Raises:
+        DataError: As :func:`~pyg_sitenet.prediction.predict_to_file` says.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        headings: Sequence[str],
+        run: Run,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self._output, self._run = output, run
+        self.ledger, self.is_complete = Ledger(), False
+        with ExitStack() as stack:
+            stack.enter_context(held(output))
+            known = self._find_start(resume, overwrite)
+            if known is None:
+                # First: from here on what the files hold belongs to this run.
+                self._write(_NOTHING, _NOTHING)
+            else:
+                self.ledger = Ledger.from_counts(known.ledger)
+                self.is_complete = known.is_complete
+            rows, failures = (known.output, known.failures) if known else (None, None)
+            self._rows = CsvFile(output, headings, rows)
+            stack.enter_context(self._rows)
+            self._failures = CsvFile(failures_file(output), FAILURE_HEADINGS, failures)
+            stack.enter_context(self._failures)
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> ResultFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, prediction: Prediction, row: Sequence[object]) -> None:
+        """Append a row and count its crystal."""
+        self._rows.add(row)
+        self.ledger.add(prediction)
+
+    def add_failure(self, failure: Failure) -> None:
+        """Append a failure and count it."""
+        self._failures.add(astuple(failure))
+        self.ledger.add(failure)
+
+    def commit(self, *, is_complete: bool = False) -> None:
+        """Record that everything up to here is on the disk.
+
+        Raises:
+            DataError: If the disk is full; what was recorded before still holds.
+        """
+        self.is_complete = is_complete
+        self._write(self._rows.sync(), self._failures.sync())
+
+    def _write(self, output: FileState, failures: FileState) -> None:
+        journal = Journal(
+            run=self._run,
+            is_complete=self.is_complete,
+            num_inputs=self.ledger.read,
+            output=output,
+            failures=failures,
+            ledger=self.ledger.counts(),
+        )
+        write_journal(run_file(self._output), journal)
+
+    def _find_start(self, resume: bool, overwrite: bool) -> Journal | None:
+        """Return the state to go on from; None to start at the beginning."""
+        path = run_file(self._output)
+        known = read_journal(path)
+        if resume:
+            return self._to_go_on_from(known)
+        if known and known.num_inputs and not known.is_complete and not overwrite:
+            raise DataError(
+                f"{self._output}: holds a prediction that was stopped after "
+                f"{known.num_inputs} inputs; go on with resume (--resume), or start "
+                "again with overwrite (--overwrite)"
+            )
+        return None
+
+    def _to_go_on_from(self, known: Journal | None) -> Journal | None:
+        if known is None and self._output.exists():
+            raise DataError(
+                f"{self._output}: cannot be continued without "
+                f"{run_file(self._output).name}, the record of its run; choose another "
+                "output (--output) or start again without resume (--resume)"
+            )
+        if known is None:
+            return None
+        check_same_run(self._output, known.run, self._run)
+        return known if known.num_inputs or known.is_complete else None

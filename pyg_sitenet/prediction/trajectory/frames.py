@@ -1,0 +1,111 @@
+"""Statistics over the frames of a trajectory."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction.trajectory.blocking import Series
+
+HEADINGS = (
+    "trajectory",
+    "formula",
+    "target",
+    "frames",
+    "mean",
+    "standard error",
+    "std",
+    "min",
+    "max",
+    "independent",
+)
+
+# "run@12" is frame 12 of run; structures in memory are numbered.
+_FRAME = re.compile(r"(?:(?P<trajectory>.*)@)?\d+", re.DOTALL)
+
+
+def statistics_file(output: Path) -> Path:
+    """Return where the statistics go that belong to a file of predictions."""
+    return output.with_name(f"{output.stem}_statistics.csv")
+
+
+def frame_statistics(
+    predictions: pd.DataFrame | str | Path, columns: Sequence[str]
+) -> pd.DataFrame:
+    """Summarise the predictions for the frames of trajectories.
+
+    Frames are those with one name before the ``@`` of their id, as files with many
+    structures give it (``run@0``, ``run@1``), or structures that were given in memory,
+    and of one formula. They are taken in their order, which counts: neighbours in time
+    are alike, and the standard error allows for that
+    (:class:`~pyg_sitenet.prediction.trajectory.blocking.Series`).
+
+    Args:
+        predictions: What ``Predictor.predict`` returned, or the CSV file that
+            ``sitenet predict`` has written, which may be of any length.
+        columns: Headings of the values: ``predictor.columns``.
+
+    Returns:
+        A row for each trajectory and target: number of ``frames``, ``mean`` and its
+        ``standard error``, ``std``, ``min``, ``max``, all in units of the target, and
+        how many ``independent`` frames would give that error. What has one frame only
+        is left out.
+
+    Raises:
+        DataError: If the file cannot be read or has no such column.
+    """
+    found: dict[tuple[str, str], list[Series]] = {}
+    for row in _rows(predictions, columns):
+        frame = _FRAME.fullmatch(str(row["id"]))
+        values = [float(str(row[name])) for name in columns]
+        if frame is None or not all(map(math.isfinite, values)):
+            continue
+        key = frame["trajectory"] or "", str(row["formula"])
+        series = found.setdefault(key, [Series() for _ in columns])
+        for one, value in zip(series, values, strict=True):
+            one.add(value)
+    rows = [
+        (*key, name, one.count, one.mean, one.standard_error, one.std, one.min, one.max,
+         one.independent)
+        for key, series in found.items()
+        for name, one in zip(columns, series, strict=True)
+        if one.count > 1
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(HEADINGS))
+
+
+def _rows(
+    predictions: pd.DataFrame | str | Path, columns: Sequence[str]
+) -> Iterator[Mapping[str, object]]:
+    if isinstance(predictions, pd.DataFrame):
+        origin = "the table"
+        known: Iterable[str] = predictions.columns
+        _check(origin, known, columns)
+        for row in predictions.to_dict("records"):
+            yield {str(name): value for name, value in row.items()}
+        return
+    try:
+        with Path(predictions).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            _check(str(predictions), reader.fieldnames or (), columns)
+            yield from reader
+    except OSError as error:
+        raise DataError(
+            f"{predictions}: cannot be read: {error.strerror}; give the CSV file of "
+            "predictions"
+        ) from error
+
+
+def _check(origin: str, known: Iterable[str], columns: Sequence[str]) -> None:
+    for name in ("id", "formula", *columns):
+        if name not in known:
+            raise DataError(
+                f"{origin}: no column {name!r} (available: {', '.join(known)}); give "
+                "predictions of this model"
+            )

@@ -1,0 +1,1 @@
+"""The training loop: module, schedule, checkpoints and what interrupts it."""

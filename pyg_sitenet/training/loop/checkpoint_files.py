@@ -1,0 +1,129 @@
+"""Files of training states: written at once, checked when read, the last good found."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from pyg_sitenet.atomic_write import DAMAGE, os_reason, replacing
+from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.training.run_folder import RunFolder
+
+_logger = logging.getLogger(__name__)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint all or nothing, and reads it without unpickling objects.
+
+    The storage option ``keep`` names the file that the one before is kept as.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: dict[str, Any] | None = None,
+    ) -> None:
+        """Write to a file beside it, wait for the disk, then rename."""
+        keep = (storage_options or {}).get("keep")
+        write_checkpoint(Path(path), checkpoint, keep=keep)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any = "cpu",  # noqa: ANN401 - what torch.load takes
+        weights_only: bool | None = True,
+    ) -> dict[str, Any]:
+        """Read tensors and plain values alone."""
+        del weights_only
+        return load_checkpoint(Path(path), map_location)
+
+
+def write_checkpoint(
+    path: Path, state: dict[str, Any], *, keep: Path | None = None
+) -> None:
+    """Write a checkpoint so that there is a whole one at every moment.
+
+    Args:
+        path: Where it goes.
+        state: Tensors and plain values.
+        keep: Where the one before goes.
+
+    Raises:
+        SiteNetError: If it cannot be written, as on a full disk; the old one stays.
+    """
+    try:
+        with replacing(path, keep=keep) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:  # torch hides some errors of the disk
+        kept = "; the one before is kept" if path.exists() else ""
+        raise SiteNetError(
+            f"{path}: the checkpoint cannot be written: "
+            f"{os_reason(error) or _line(error)}{kept}: free some space and continue "
+            "with resume (--resume)"
+        ) from error
+
+
+def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  # noqa: ANN401
+    """Read a training checkpoint; only tensors and plain values, nothing unpickled.
+
+    Raises:
+        SiteNetError: If the file is damaged or holds anything else.
+    """
+    try:
+        _check_sums(path)
+        state: dict[str, Any] = torch.load(
+            path, map_location=map_location, weights_only=True
+        )
+    except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
+        raise SiteNetError(
+            f"{path}: the checkpoint is damaged ({_line(error)})"
+        ) from error
+    return state
+
+
+def last_good(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
+    """Return the newest checkpoint that is whole; None if there is none at all.
+
+    Raises:
+        SiteNetError: If there are some and each is damaged.
+    """
+    problem: SiteNetError | None = None
+    for path in (folder.last, folder.previous):
+        if not path.is_file():
+            continue
+        try:
+            state = load_checkpoint(path)
+        except SiteNetError as error:
+            problem = problem or error
+            continue
+        if problem is not None:
+            _logger.warning("%s; going on from %s", problem, path)
+        return path, state
+    if problem is not None:
+        raise SiteNetError(
+            f"{problem}, and no other is whole; delete the folder {folder.checkpoints} "
+            "and continue with resume (--resume) to train from the start"
+        ) from problem
+    return None
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the content with the sums it was written with, which torch does not."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+        folders = [one.filename for one in archive.infolist() if one.external_attr & 16]
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+    if folders:  # of which torch reads nothing, and gives whatever was in the memory
+        raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

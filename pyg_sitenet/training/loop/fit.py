@@ -1,0 +1,251 @@
+"""Runs Lightning: quietly, repeatably, and so that it can be stopped and resumed."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from pyg_sitenet.config import TrainingConfig
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.training.loop.callbacks import (
+    EarlyStop,
+    EpochProgress,
+    History,
+    LimitElements,
+    SeedEachStep,
+    Watch,
+)
+from pyg_sitenet.training.loop.checkpoint_files import last_good
+from pyg_sitenet.training.loop.checkpoints import PROCESSES, Checkpoints
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.interruption import (
+    Interruption,
+    TrainingInterruptedError,
+)
+from pyg_sitenet.training.loop.module import SiteNetModule
+from pyg_sitenet.training.loop.nonfinite import NonFiniteGuard
+from pyg_sitenet.training.run_folder import RunFolder, writing
+
+if TYPE_CHECKING:
+    from pyg_sitenet.data.batches.sampler import BudgetBatchSampler
+
+__all__ = ["TrainingInterruptedError", "fit"]
+
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "float32": "32-true",
+    "bfloat16": "bf16-mixed",
+    "float16": "16-mixed",
+}
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # what writing TensorBoard's events may meet
+
+# Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
+# processes), runs can be small or without validation, a resumed run has checkpoints on
+# purpose, the sampler goes on within an epoch, and a process may have nothing to
+# validate. That of LeafSpec is between Lightning and torch.
+_ADVICE = (
+    r".*does not have many workers.*",
+    r".*smaller than the logging interval.*",
+    r"Checkpoint directory .* exists and is not empty.*",
+    r".*have no `val_dataloader`.*",
+    r".*LeafSpec.* is deprecated.*",
+    r".*your dataloader is not resumable.*",
+    r".*`broadcast_buffers` is deprecated.*",
+    r".*across ranks is zero, but local rank has zero.*",
+)
+
+
+def fit(
+    module: SiteNetModule,
+    train_loader: DataLoader[Any],
+    val_loader: DataLoader[Any] | None,
+    folder: RunFolder,
+    config: TrainingConfig,
+    *,
+    resume: bool,
+    progress: bool,
+    devices: Devices,
+    watch: Watch | None = None,
+) -> History:
+    """Train until ``max_epochs``, from the last checkpoint if there is one to resume.
+
+    Returns:
+        The errors of every epoch.
+
+    Raises:
+        TrainingInterruptedError: If stopped by Ctrl-C or SIGTERM.
+        ConfigError: If the run was begun by another number of processes.
+        SiteNetError: If the loss is not finite, or if a checkpoint is damaged or cannot
+            be written.
+    """
+    history, interruption = History(watch), Interruption()
+    found = last_good(folder) if resume else None
+    if found is not None:
+        _check_processes(found[1], devices.num_processes)
+        _set_position(train_loader, found[1])
+    with _quiet(), writing(folder, _FULL), _interrupts(folder, history, interruption):
+        callbacks = _make_callbacks(history, interruption, folder, config, progress)
+        if devices.num_processes > 1:
+            callbacks.append(LimitElements())
+        trainer = _make_trainer(folder.path, config, callbacks, devices)
+        with _repeatable(trainer.strategy.root_device):
+            trainer.fit(
+                module,
+                train_loader,
+                val_loader,
+                ckpt_path=None if found is None else found[0],
+            )
+    module.to(trainer.strategy.root_device)
+    return history
+
+
+def device_of(devices: Devices) -> torch.device:
+    """Return the device that :func:`fit` computes on.
+
+    Raises:
+        ConfigError: If the accelerator is unknown or this machine lacks it or as many.
+    """
+    try:
+        with _quiet():
+            trainer = Trainer(
+                **devices.trainer_options(),
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+    except (ValueError, ImportError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split()).rstrip(".!")
+        raise ConfigError(
+            f"cannot train on {devices.devices} devices of {devices.accelerator!r}: "
+            f"{reason}; ask for another accelerator or number of devices"
+        ) from error
+    return trainer.strategy.root_device
+
+
+def _make_callbacks(
+    history: History,
+    interruption: Interruption,
+    folder: RunFolder,
+    config: TrainingConfig,
+    progress: bool,
+) -> list[Callback]:
+    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
+    callbacks += [NonFiniteGuard(config), interruption]
+    if config.early_stopping is not None:
+        callbacks.append(EarlyStop(history, config.early_stopping))
+    if progress:
+        callbacks.append(EpochProgress())
+    if config.ema_decay > 0:
+        decay = get_ema_multi_avg_fn(config.ema_decay)
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))
+    return [*callbacks, Checkpoints(folder, history, interruption, config)]
+
+
+def _check_processes(state: dict[str, Any], num_processes: int) -> None:
+    """Refuse to share the batches otherwise: epochs would have other steps.
+
+    Raises:
+        ConfigError: If the state is one of another number of processes.
+    """
+    before = int(state.get(PROCESSES, num_processes))
+    if before != num_processes:
+        raise ConfigError(
+            f"the run to continue has {before} processes (devices times nodes), not "
+            f"{num_processes}, with which an epoch has other steps; continue it with "
+            f"{before} (--devices, --nodes)"
+        )
+
+
+def _set_position(loader: DataLoader[Any], state: dict[str, Any]) -> None:
+    """Let the batches begin where a checkpoint was written.
+
+    Lightning draws the first order before it tells the sampler the epoch, and does not
+    know what part of an epoch a sampler has given.
+    """
+    sampler = cast("BudgetBatchSampler", loader.batch_sampler)
+    progress = state["loops"]["fit_loop"]
+    epoch = int(progress["epoch_progress"]["current"]["processed"])
+    within = int(progress["epoch_progress"]["current"]["ready"]) > epoch
+    batches = progress["epoch_loop.batch_progress"]["current"]["processed"]
+    sampler.set_epoch(epoch)
+    sampler.skip_once(int(batches) if within else 0)
+
+
+def _make_trainer(
+    folder: Path, config: TrainingConfig, callbacks: list[Callback], devices: Devices
+) -> Trainer:
+    return Trainer(
+        **devices.trainer_options(),
+        precision=_PRECISION[config.precision],
+        max_epochs=config.max_epochs,
+        gradient_clip_val=config.gradient_clip,
+        accumulate_grad_batches=config.accumulate,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        default_root_dir=folder,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # ours shares the batches out itself
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back Lightning's greetings and the advice that does not apply."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _ADVICE:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Let sums run in a fixed order on the CPU; other devices have no such kernels."""
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    if device.type == "cpu":
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warns)
+
+
+@contextmanager
+def _interrupts(
+    folder: RunFolder, history: History, interruption: Interruption
+) -> Iterator[None]:
+    """Turn Lightning's exits after a signal into an error that says what is kept."""
+    try:
+        yield
+    except SystemExit as stop:
+        is_signal = isinstance(stop, SIGTERMException)
+        if not is_signal and not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        done = len(history.epochs)
+        raise interruption.error(folder, done, 0, folder.last) from None

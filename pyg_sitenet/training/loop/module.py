@@ -1,0 +1,146 @@
+"""The optimisation of a SiteNet as a Lightning module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch_geometric.data import Batch
+
+from pyg_sitenet.config import TrainingConfig
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.training.loop.meter import MONITOR, Meter
+from pyg_sitenet.training.loop.nonfinite import poison
+from pyg_sitenet.training.loop.objective import (
+    Objective,
+    Sums,
+    balanced_weights,
+    target_statistics,
+)
+from pyg_sitenet.training.loop.schedule import learning_rate_factor
+
+__all__ = ["MONITOR", "SiteNetModule"]
+
+
+class SiteNetModule(LightningModule):
+    """Trains a :class:`~pyg_sitenet.nn.SiteNet` on one or more targets.
+
+    The statistics of the targets come from the training part alone. With
+    ``standardize_target`` the model learns (y - mean) / spread and its outputs are
+    scaled back, so that predictions and errors are in target units either way; with a
+    ``target_transform`` both are of the logarithm. Values that are NaN (not known)
+    count nowhere. AdamW decays every parameter, as the published training does.
+
+    The loss is the mean over the known values of a batch. Where several processes train
+    it is that of their batches together: each divides its sum by the number of all.
+
+    ``meters`` sum the errors of an epoch, weighted by crystals and not by batches.
+
+    Args:
+        model: The network; its target scaling is set here.
+        config: Loss, optimiser and schedule.
+        targets: Name of each column of ``y``.
+        train_y: Targets of the training part, to fit the statistics on.
+        steps_per_epoch: Optimiser steps in an epoch, for the schedule.
+
+    Shapes:
+        - **train_y:** :math:`(N, T)`
+    """
+
+    # A process may have no batch of a small validation part.
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(
+        self,
+        model: SiteNet,
+        config: TrainingConfig,
+        targets: Sequence[str],
+        train_y: Tensor,
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.targets = tuple(targets)
+        self.steps_per_epoch = max(1, steps_per_epoch)
+        statistics = target_statistics(train_y, model.layout)
+        if config.standardize_target:
+            model.set_target_scaling(statistics.mean, statistics.spread)
+        self.objective = Objective(
+            config,
+            model.layout,
+            statistics.spread,
+            balanced_weights(train_y, model.layout)
+            if config.class_weights == "balanced"
+            else None,
+        )
+        self.meters = {
+            stage: Meter(stage, model.layout, targets, statistics.unit_spread.tolist())
+            for stage in ("train", "val")
+        }
+        self.last_loss = 0.0
+        if config.freeze_encoder:
+            for weight in _encoder(model):
+                weight.requires_grad_(False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the predictions in target units, [num_graphs, T_out]."""
+        values: Tensor = self.model(batch)
+        return values
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Return the loss of a batch."""
+        sums = self.objective(self.model.learned(batch), batch.y)
+        loss = poison(sums.loss * self._share(sums))
+        self.last_loss = loss.item()
+        if torch.isfinite(loss):
+            self.meters["train"].add(sums)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Add the errors of a batch."""
+        self.meters["val"].add(self.objective(self.model.learned(batch), batch.y))
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return AdamW and the learning rate as a function of the optimiser step."""
+        config, per_epoch = self.config, self.steps_per_epoch
+        optimizer = torch.optim.AdamW(
+            [weight for weight in self.parameters() if weight.requires_grad],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            eps=config.eps,
+            amsgrad=config.amsgrad,
+            # One call for all weights; mixed precision scales gradients in between.
+            fused=config.precision == "float32",
+        )
+        scheduler = LambdaLR(
+            optimizer, lambda step: learning_rate_factor(config, step, per_epoch)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def _share(self, sums: Sums) -> Tensor:
+        """Return the factor from a sum to the share of this process in the mean."""
+        known = sums.known.sum()
+        if self._num_processes == 1:
+            return 1 / known.clamp(min=1)
+        # Gradients are averaged over the processes, as if each had as many values.
+        total = self.trainer.strategy.reduce(known.clone(), reduce_op="sum")
+        return self._num_processes / torch.as_tensor(total).clamp(min=1)
+
+    @property
+    def _num_processes(self) -> int:
+        return self._trainer.world_size if self._trainer is not None else 1
+
+
+def _encoder(model: SiteNet) -> Iterator[nn.Parameter]:
+    """Yield the weights up to the pooling."""
+    for name, weight in model.named_parameters():
+        if not name.startswith(("readout.post_pool", "readout.linear")):
+            yield weight

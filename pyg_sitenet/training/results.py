@@ -1,0 +1,194 @@
+"""What a run leaves for people: metrics, predictions, failures, figures."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pyg_sitenet.atomic_write import write_text
+from pyg_sitenet.data.records import Failure
+from pyg_sitenet.domain import measure_domain
+from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
+from pyg_sitenet.model_file import ModelDescription, library_versions
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
+from pyg_sitenet.prediction import column_name
+from pyg_sitenet.training.loop.meter import MONITOR
+from pyg_sitenet.training.outcome import Outcome, baseline_errors
+from pyg_sitenet.training.run_folder import RunFolder, writing
+from pyg_sitenet.uncertainty import Calibration
+
+Array = NDArray[np.float64]
+
+
+def describe(
+    outcome: Outcome,
+    metrics: Mapping[str, Any],
+    calibration: Calibration | None = None,
+) -> ModelDescription:
+    """Return what the model file says about the model."""
+    targets, y = outcome.targets, outcome.truth("train")
+    elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
+    return ModelDescription(
+        config=outcome.config,
+        targets=targets,
+        units={name: outcome.units[name] for name in targets if name in outcome.units},
+        elements=tuple(sorted(elements)),
+        target_ranges=_ranges(outcome.layout, y),
+        domain=measure_domain(outcome.crystals["train"]),
+        versions=library_versions(),
+        metrics=dict(metrics),
+        members=outcome.config.training.members,
+        calibration=calibration,
+    )
+
+
+def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest known value of each number that has one."""
+    known = {
+        one.name: y[~np.isnan(y[:, t]), t]
+        for t, one in enumerate(layout.targets)
+        if not one.classes
+    }
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in known.items()
+        if len(values)
+    }
+
+
+def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
+    """Write ``failures.csv``; without failures it has its header alone."""
+    names = [field.name for field in fields(Failure)]
+    with (
+        writing(folder),
+        folder.failures.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(asdict(failure) for failure in failures)
+
+
+def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
+    """Write ``predictions.csv``: id, formula, known and predicted values."""
+    crystals, truth = outcome.crystals["test"], outcome.truth("test")
+    names = [(data.id, data.formula) for data in crystals]
+    table: dict[str, Any] = {
+        "id": [id_ for id_, _ in names],
+        "formula": [formula for _, formula in names],
+    }
+    for t, one in enumerate(outcome.layout.targets):
+        name, answers = column_name(one.name, outcome.units), outcome.predicted["test"]
+        table[name] = truth[:, t]
+        if one.classes:
+            table[name] = labels_of(truth[:, t], one)
+            rows = answers[:, one.columns].tolist()
+            table[f"predicted {name}"] = [one.label(row) for row in rows]
+        for k, output in enumerate(one.outputs, one.start):
+            heading = column_name(output, outcome.units)
+            table[f"predicted {heading}"] = answers[:, k]
+            if outcome.spread is not None:
+                table[f"spread {heading}"] = outcome.spread["test"][:, k]
+    with writing(folder):
+        pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
+
+
+def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``metrics.json``, which says by being there that the run is finished.
+
+    Numbers that are not finite become null, which ``notes`` then tell.
+
+    Raises:
+        SiteNetError: If it cannot be written.
+    """
+    lost: dict[str, None] = {}  # in order, each once
+    finite = {key: _finite(value, key, lost) for key, value in metrics.items()}
+    finite["notes"] = [*metrics["notes"], *_kept_note(finite)]
+    if lost:
+        finite["notes"].append(f"null where it was not finite: {', '.join(lost)}")
+    text = json.dumps(finite, indent=2, allow_nan=False)
+    with writing(folder):
+        write_text(folder.metrics, text + "\n")
+    return finite
+
+
+def _finite(value: Any, name: str, lost: dict[str, None]) -> Any:  # noqa: ANN401 - JSON
+    """Replace numbers that are not finite by ``None`` and collect their names."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v, f"{name} {k}", lost) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one, name, lost) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        lost[name] = None
+        return None
+    return value
+
+
+def _kept_note(metrics: Mapping[str, Any]) -> list[str]:
+    """Say why the weights are not those of the lowest validation error, if so."""
+    scores = {
+        one["epoch"]: one[MONITOR] for one in metrics["history"] if MONITOR in one
+    }
+    known = {epoch: value for epoch, value in scores.items() if value is not None}
+    kept = metrics["best_epoch"]
+    if scores and not known:
+        return [
+            "no validation error was finite: the weights are those of the last epoch"
+        ]
+    if known and kept is not None and known.get(kept) != min(known.values()):
+        best = min(known, key=lambda epoch: known[epoch])
+        return [
+            "the weights are those of the last epoch: those of epoch "
+            f"{best:g}, which had the lowest validation error, were lost with best.ckpt"
+        ]
+    return []
+
+
+def draw_figures(
+    folder: RunFolder, outcome: Outcome, metrics: Mapping[str, Any]
+) -> None:
+    """Draw the learning curve, parity of numbers, and how classes are told apart."""
+    baselines = {
+        target: baseline_errors(one) for target, one in metrics["targets"].items()
+    }
+    if outcome.config.training.class_weights != "none":  # another measure
+        baselines |= {name: {} for name in outcome.config.data.classes}
+    with writing(folder):
+        plot_learning_curve(
+            folder.figures / "learning_curve.png",
+            outcome.history.epochs,
+            outcome.units,
+            outcome.targets,
+            best_epoch=outcome.history.best_epoch,
+            baselines=baselines,
+        )
+        _draw_answers(folder, outcome)
+
+
+def _draw_answers(folder: RunFolder, outcome: Outcome) -> None:
+    truth, answers = outcome.truth("test"), outcome.predicted["test"]
+    layout = outcome.layout
+    numbers = [t for t, one in enumerate(layout.targets) if not one.classes]
+    if numbers:
+        found = answers[:, [layout.targets[t].start for t in numbers]]
+        has_place = np.isfinite(found)  # in the figure
+        plot_parity(
+            folder.figures / "parity.png",
+            np.where(has_place, truth[:, numbers], np.nan),
+            found,
+            outcome.units,
+            [outcome.targets[t] for t in numbers],
+        )
+    plot_classes(folder.figures / "classes.png", truth, answers, layout)
+
+
+def labels_of(truth: Array, target: TargetOutputs) -> list[str]:
+    """Return the labels of classes given by number, empty where unknown."""
+    return ["" if math.isnan(one) else target.classes[int(one)] for one in truth]

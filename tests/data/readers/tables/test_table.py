@@ -1,0 +1,137 @@
+import gzip
+import io
+import json
+
+import pytest
+
+from pyg_sitenet.data.readers.tables.csv_rows import split_unit
+from pyg_sitenet.data.readers.tables.table import read_table
+from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.errors import DataError
+
+
+def _read(name, content, headers=()):
+    return read_table(TextFile(name, lambda: io.BytesIO(content)), headers)
+
+
+def _values(table):
+    return [dict(row.values) for row in table.rows()]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("gap [eV]", ("gap", "eV")),
+        ("gap (eV)", ("gap", "eV")),
+        ("e above hull [eV/atom]", ("e above hull", "eV/atom")),
+        ("gap", ("gap", None)),
+        ("n []", ("n", "")),
+        ("[eV]", ("[eV]", None)),
+    ],
+)
+def test_units_are_split_from_headers(header, expected):
+    assert split_unit(header) == expected
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_of_any_usual_delimiter_is_read(delimiter):
+    text = "id,gap [eV],note\na,1,x\n\nb,2,\n".replace(",", delimiter)
+    table = _read("t.csv", text.encode())
+    assert table.columns == ["id", "gap", "note"]
+    assert table.units == {"gap": "eV"}
+    assert _values(table)[1] == {"id": "b", "gap": "2", "note": ""}
+
+
+def test_other_delimiters_within_quotes_do_not_count():
+    text = 'id,"a; b;; c;;",gap\n"x, y","1; 2",3\n'
+    (row,) = _read("t.csv", text.encode()).rows()
+    assert row.values == {"id": "x, y", "a; b;; c;;": "1; 2", "gap": "3"}
+
+
+def test_byte_order_mark_of_excel_is_no_part_of_the_header():
+    assert _read("t.csv", b"\xef\xbb\xbfid,gap\na,1\n").columns == ["id", "gap"]
+
+
+def test_csv_cell_may_hold_a_whole_file():
+    long = "x" * 200_000
+    table = _read("t.csv", f'id,cif\na,"{long}\n{long}"\n'.encode())
+    assert len(next(table.rows()).values["cif"]) == 400_001
+
+
+def test_row_with_too_many_values_is_one_problem():
+    table = _read("t.csv", b"id,gap\na,1,5\nb,2\n")
+    assert [row.problem for row in table.rows()] == ["3 values for 2 columns", ""]
+
+
+def test_cgcnn_table_has_no_header():
+    table = _read("folder/id_prop.csv", b"a,1\nb,2\n", ["gap"])
+    assert _values(table) == [{"id": "a", "gap": "1"}, {"id": "b", "gap": "2"}]
+    assert _read("id_prop.csv", b"a,1,2\n").columns == ["id", "target", "target_2"]
+
+
+def test_cgcnn_table_may_have_a_header():
+    table = _read("id_prop.csv", b"id,gap\na,1\n")
+    assert _values(table) == [{"id": "a", "gap": "1"}]
+
+
+def test_broken_line_of_json_lines_is_one_problem():
+    table = _read("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": \n\n3\n')
+    assert [bool(row.problem) for row in table.rows()] == [False, True, True]
+    assert "not JSON" in list(table.rows())[1].problem
+    assert table.columns == ["id", "gap"]
+
+
+ROWS = [{"id": "a", "structure": "a.cif", "gap": 1}, {"id": "b", "structure": "b.cif"}]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        ROWS,
+        {
+            "index": ["a", "b"],
+            "columns": ["structure", "gap"],
+            "data": [["a.cif", 1], ["b.cif", None]],
+        },
+        {
+            "structure": {"a": "a.cif", "b": "b.cif"},
+            "gap": {"a": 1},
+        },
+        {"a": {"structure": "a.cif", "gap": 1}, "b": {"structure": "b.cif"}},
+    ],
+    ids=["records", "split", "columns", "index"],
+)
+def test_json_of_pandas_gives_the_same_rows(document):
+    table = _read("t.json", json.dumps(document).encode())
+    shown = [
+        (row.values["id"], row.values["structure"], row.values.get("gap"))
+        for row in table.rows()
+    ]
+    assert shown == [("a", "a.cif", 1), ("b", "b.cif", None)]
+
+
+def test_compressed_table_is_read():
+    table = _read("t.jsonl.gz", gzip.compress(b'{"id": "a"}\n'))
+    assert _values(table) == [{"id": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "t.csv: the table is empty"),
+        ("t.csv", "id,größe\n".encode("latin-1"), "not UTF-8 text .* save it as UTF-8"),
+        ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
+        ("t.json", b"[", "t.json: not JSON"),
+        ("t.json", b"3", "expected a list of rows"),
+        ("t.json", b"[" * 100_000, "t.json: not JSON"),
+        ("t.csv.gz", b"id,gap\n", "damaged gzip file"),
+        (
+            "t.csv.gz",
+            gzip.compress(b"id,gap\n" * 99, mtime=0)[:-9],
+            "damaged gzip file",
+        ),
+    ],
+)
+def test_unreadable_table_says_why(name, content, message):
+    with pytest.raises(DataError, match=message):
+        _read(name, content)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ase.build import bulk, molecule
+from ase.calculators.emt import EMT
+from pymatgen.core.structure import Structure
+
+from pyg_sitenet.data.readers.objects import read_inputs
+from pyg_sitenet.data.records import Failure, Record
+
+
+def test_one_structure_is_not_taken_for_its_sites() -> None:
+    for one in (bulk("Si"), Structure.from_ase_atoms(bulk("Si"))):
+        (entry,) = read_inputs(one)
+        record = entry.read()
+        assert isinstance(record, Record)
+        assert len(record.structure) == 2
+
+
+def test_ids_are_paths_or_positions(tmp_path: Path) -> None:
+    path = tmp_path / "si.cif"
+    Structure.from_ase_atoms(bulk("Si")).to(filename=str(path))
+    entries = list(read_inputs([bulk("Cu"), path, str(path)]))
+    assert [one.id for one in entries] == ["0", str(path), str(path)]
+    assert [one.origin for one in entries] == ["structure 0", str(path), str(path)]
+    assert all(isinstance(one.read(), Record) for one in entries)
+
+
+def test_inputs_are_taken_one_at_a_time() -> None:
+    endless = iter(lambda: bulk("Si"), None)
+    entries = read_inputs(endless)
+    assert [next(entries).id for _ in range(3)] == ["0", "1", "2"]
+
+
+def test_atoms_may_be_moved_afterwards_and_lose_their_calculator() -> None:
+    atoms = bulk("Cu")
+    atoms.calc = EMT()
+    (entry,) = read_inputs([atoms])
+    atoms.set_cell(2 * atoms.cell)
+    record = entry.read()
+    assert isinstance(record, Record)
+    assert record.structure.volume == pytest.approx(bulk("Cu").get_volume())
+    assert entry.content.calc is None  # type: ignore[union-attr]
+
+
+def test_unusable_input_is_a_failure_when_it_is_read() -> None:
+    failure = next(read_inputs([molecule("H2O"), bulk("Si")])).read()
+    assert isinstance(failure, Failure)
+    assert (failure.id, failure.stage) == ("0", "read")
+    assert "period" in failure.reason
+
+
+def test_other_things_are_named() -> None:
+    with pytest.raises(TypeError, match=r"`structures` must be a path, .* got float"):
+        read_inputs(1.5)  # type: ignore[arg-type]
+    (entry,) = read_inputs([1.5])  # type: ignore[list-item]
+    failure = entry.read()
+    assert isinstance(failure, Failure)
+    assert "expected a pymatgen Structure" in failure.reason

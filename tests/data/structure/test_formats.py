@@ -1,0 +1,182 @@
+"""Files of every kind, whole and broken."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import logging
+
+import pytest
+from ase.build import bulk
+from ase.data import atomic_numbers
+from ase.io import write
+
+from pyg_sitenet.data.structure.load import load_structure
+from pyg_sitenet.errors import StructureError
+
+POSCAR = """\
+rock salt
+1.0
+4 0 0
+0 4 0
+0 0 4
+Na Cl
+1 1
+direct
+0 0 0
+0.5 0.5 0.5
+"""
+
+# Coordinates that the reader rounds to thirds, with a warning.
+MAGNESIUM = """\
+data_Mg
+_cell_length_a 3.2094
+_cell_length_b 3.2094
+_cell_length_c 5.2105
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 120
+_symmetry_space_group_name_H-M 'P 63/m m c'
+loop_
+_atom_site_label
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+Mg1 0.3333 0.6667 0.25
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("POSCAR", POSCAR),
+        ("CONTCAR", POSCAR),
+        ("x.vasp", POSCAR),
+        ("POSCAR.gz", POSCAR),
+        ("x.cif", "cif"),
+        ("X.CIF", "cif"),
+        ("x.cif.gz", "cif"),
+        ("x.cif.bz2", "cif"),
+        ("x.json", "json"),
+        ("x.xsf", "xsf"),
+        ("x.cssr", "cssr"),
+    ],
+)
+def test_formats_are_recognised(tmp_path, cscl, name, text):
+    if text in ("cif", "json", "xsf", "cssr"):
+        text = cscl.to(fmt=text)
+    content = text.encode()
+    if name.endswith(".gz"):
+        content = gzip.compress(content)
+    elif name.endswith(".bz2"):
+        content = bz2.compress(content)
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert len(load_structure(path)) == 2
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "a.traj", "a.xsf", "a.gen", "a@b.extxyz"])
+def test_what_ase_writes_is_read(tmp_path, name):
+    path = tmp_path / name
+    atoms = bulk("NaCl", "rocksalt", 5.64)
+    write(path, atoms)
+    assert load_structure(path).volume == pytest.approx(5.64**3 / 4)
+
+
+RES = """\
+TITL x
+CELL 1.0 4 4 4 90 90 90
+LATT -1
+SFAC Na Cl
+Na 1 0.0 0.0 0.0 1.0
+Cl 2 0.5 0.5 0.5 1.0
+END
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("END\n", "", "a.res: truncated, it has no END"),
+        ("LATT -1", "LATT 1", "a.res: has symmetry, which is not read"),
+        ("LATT -1", "LATT -1\nSYMM -X, Y, -Z", "a.res: has symmetry"),
+    ],
+)
+def test_res_files_that_would_lose_atoms_are_refused(tmp_path, old, new, message):
+    path = tmp_path / "a.res"
+    path.write_text(RES)
+    assert len(load_structure(path)) == 2
+    path.write_text(RES.replace(old, new))
+    with pytest.raises(StructureError, match=message):
+        load_structure(path)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
+    path = tmp_path / "a.cssr"
+    lines = cscl.to(fmt="cssr").splitlines()
+    path.write_text("\n".join(lines[:-lost]))
+    with pytest.raises(StructureError, match=r"a.cssr: lists \d atoms but says '"):
+        load_structure(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.cif", b"", "a.cif: the file is empty"),
+        ("a.cif", b" \n\n", "a.cif: the file is empty"),
+        ("a.cif", b"data_x\n_name 'caf\xe9'\n", "a.cif: not UTF-8 text .line 2."),
+        ("a.cif", b"data_x\n_cell_length_a 4\n", "a.cif: a CIF with no structure"),
+        ("a.cif", b"<html>404</html>", "a.cif: a CIF with no structure"),
+        ("a.cif.gz", b"not compressed", "cannot be read, it is damaged"),
+        ("POSCAR", POSCAR[:-20].encode(), "POSCAR: cannot be read, .* truncated"),
+        ("POSCAR", POSCAR.replace("Na Cl\n", "").encode(), "names no elements"),
+        ("POSCAR", POSCAR.replace("Na", "Xx").encode(), "'Xx.*' is not a chemical el"),
+        ("POSCAR", POSCAR.replace("0 4 0", "0 0 0").encode(), "no volume"),
+        ("POSCAR", POSCAR.replace("0.5 0.5", "nan 0.5").encode(), "not finite"),
+        ("POSCAR", POSCAR.replace("1 1", "-1 1").encode(), "cannot be read, it is da"),
+        ("POSCAR", POSCAR.replace("0.5 0.5", "1e300 0.5").encode(), "can be meant"),
+        ("POSCAR", POSCAR.replace("0 4 0", "0 1e9 0").encode(), "longer than 100000 A"),
+        ("a.xyz", b"1\n\nQq 0 0 0\n", "unknown name 'Qq'"),
+        ("a.xyz", b"2\n\nH 0 0 0\nH 0 0 0.74\n", "molecule or slab without period"),
+        ("a.xyz", b"3\n\nH 0 0 0\nH 0 0 0.74\n", "cannot be read, it is damaged"),
+        ("a.txt", b"nothing of the kind", "of another format"),
+        ("a.json", b"[1, 2]", "not the JSON of one structure"),
+        ("a.json", b"{", "cannot be read"),
+        ("a.traj", bytes(range(64)), "cannot be read"),
+    ],
+)
+def test_broken_files_are_named_with_the_cause(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(StructureError, match=message) as caught:
+        load_structure(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_deuterium_in_a_frame_counts_as_hydrogen(tmp_path):
+    path = tmp_path / "a.extxyz"
+    head = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3\n'
+    path.write_text(head + "Li 0 0 0\nD 2 2 2\n")
+    assert load_structure(path).composition.hill_formula == "H Li"
+    assert "D" not in atomic_numbers
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(StructureError, match=r"none.cif: no such file"):
+        load_structure(tmp_path / "none.cif")
+
+
+def test_a_folder_is_no_structure_file(tmp_path):
+    with pytest.raises(StructureError, match="a folder where a structure file"):
+        load_structure(str(tmp_path))
+
+
+def test_warnings_of_other_libraries_are_logged_not_shown(tmp_path, caplog):
+    # Warnings are errors in this suite: a leak would fail here.
+    path = tmp_path / "x.cif"
+    path.write_text(MAGNESIUM)
+    with caplog.at_level(logging.INFO, logger="pyg_sitenet"):
+        assert len(load_structure(path)) == 2
+    assert any("x.cif: " in record.message for record in caplog.records)

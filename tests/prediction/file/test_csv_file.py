@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction.file.csv_file import CsvFile, FileState
+
+
+def _write(path: Path) -> FileState:
+    with CsvFile(path, ["id", "value"]) as file:
+        file.add(["a", 1.0])
+        return file.sync()
+
+
+def test_rows_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.csv"
+    with CsvFile(path, ["id", "value"]) as file:
+        file.add(["a", 1.23456789])
+        assert path.read_bytes() == b"id,value\na,1.234568\n"
+
+
+def test_names_with_commas_lines_and_odd_bytes_are_kept_apart(tmp_path: Path) -> None:
+    with CsvFile(tmp_path / "rows.csv", ["id", "value"]) as file:
+        file.add(['a,"b"\nc', 1])
+        file.add(["Fe₂O₃", None])
+        file.add(["caf\udce9", 3])  # a file name that is no UTF-8
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as text:
+        rows = list(csv.reader(text))[1:]
+    assert rows == [['a,"b"\nc', "1"], ["Fe₂O₃", ""], ["caf\\udce9", "3"]]
+
+
+@pytest.mark.parametrize("torn", [b"", b"b,2.0\nc,", b"b"])
+def test_what_comes_after_the_known_part_is_cut_off(
+    tmp_path: Path, torn: bytes
+) -> None:
+    path = tmp_path / "rows.csv"
+    known = _write(path)
+    with path.open("ab") as file:
+        file.write(torn)
+    with CsvFile(path, ["id", "value"], known) as again:
+        again.add(["b", 2.5])
+        state = again.sync()
+    assert path.read_bytes() == b"id,value\na,1\nb,2.5\n"
+    assert state.num_bytes == len(path.read_bytes())
+
+
+@pytest.mark.parametrize("content", [b"", b"id,value\n", b"id,value\nb,1\n"])
+def test_changed_file_is_not_continued(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "rows.csv"
+    known = _write(path)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"rows.csv: has been changed since"):
+        CsvFile(path, ["id", "value"], known)
+    assert path.read_bytes() == content
+
+
+def test_missing_file_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    known = _write(path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"rows.csv: cannot be written: No such file"):
+        CsvFile(path, ["id", "value"], known)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_full_disk_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").symlink_to("/dev/full")
+    with pytest.raises(DataError, match=r"rows.csv: cannot be written: No space"):
+        CsvFile(tmp_path / "rows.csv", ["id"])
