@@ -14,9 +14,10 @@ from pyg_sitenet.conversion.published_settings import (
     translate_settings,
 )
 from pyg_sitenet.errors import ModelFileError
-from pyg_sitenet.model_file import ModelDescription, library_versions, save_model
+from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.published import published_name
+from pyg_sitenet.version import library_versions
 
 
 @dataclass(frozen=True, slots=True)

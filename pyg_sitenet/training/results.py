@@ -17,13 +17,14 @@ from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
-from pyg_sitenet.model_file import ModelDescription, library_versions
+from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.training.loop.meter import MONITOR
 from pyg_sitenet.training.outcome import Outcome, baseline_errors
 from pyg_sitenet.training.run_folder import RunFolder, writing
 from pyg_sitenet.uncertainty import Calibration
+from pyg_sitenet.version import library_versions
 
 Array = NDArray[np.float64]
 

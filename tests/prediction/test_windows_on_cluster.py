@@ -5,6 +5,7 @@ import torch
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.prediction import Predictor
+from pyg_sitenet.prediction.windows_on_cluster import predict_windows
 from pyg_sitenet.workers.cluster import Cluster
 
 
