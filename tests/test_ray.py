@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.store.reader import Store, read_index
 from pyg_sitenet.data.store.writer import Builder
-from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.errors import ClusterError, ConfigError
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Prediction, Predictor, predict_to_file
@@ -45,9 +46,9 @@ def cluster() -> Iterator[Cluster]:
         patch.setenv("RAY_worker_niceness", "0")
         patch.setattr("pyg_sitenet.data.store.writer.SHARD_SIZE", SIZE)
         patch.setattr(Predictor, "window", SIZE)
-        with open_cluster("local", 2) as found:
-            assert found is not None
-            yield found
+        with open_cluster("local", 2) as cluster:
+            assert cluster is not None
+            yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def _kill_worker(raylet: int) -> bool:
             status = (path / "status").read_text()
         except OSError:  # it has just ended
             continue
-        if name.startswith(b"ray::MapBatches") and f"PPid:\t{raylet}\n" in status:
+        if name.startswith(b"ray::pyg_sitenet") and f"PPid:\t{raylet}\n" in status:
             os.kill(int(path.name), signal.SIGKILL)
             return True
     return False
@@ -138,8 +139,43 @@ def test_answers_come_in_order_and_few_blocks_are_held():
 
     answers = Cluster(1).map(sum, blocks())
     assert list(itertools.islice(answers, 20)) == list(range(1, 21))
-    assert len(begun) <= 40
+    assert len(begun) <= 30
     answers.close()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_slow_block_keeps_its_place_while_others_are_computed(tmp_path: Path):
+    def work(block: list[int]) -> int:
+        (number,) = block
+        (tmp_path / str(number)).touch()
+        while number == 0 and len(list(tmp_path.iterdir())) < 5:
+            time.sleep(0.02)
+        return number
+
+    assert list(Cluster(2).map(work, ([number] for number in range(6)))) == [*range(6)]
+
+
+def test_block_that_kills_every_process_is_an_error(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("pyg_sitenet.workers.cluster._RETRIES", 1)
+
+    def die(block: list[int]) -> None:
+        os._exit(len(block))
+
+    with pytest.raises(ClusterError, match=r"lost its processes again .* without it"):
+        list(cluster.map(die, [[1]]))
+
+
+def test_abandoned_blocks_are_cancelled(cluster: Cluster):
+    def work(block: list[int]) -> None:
+        if block != [0]:
+            time.sleep(600)
+
+    answers = cluster.map(work, ([number] for number in range(20)))
+    next(answers)
+    answers.close()
+    assert list(cluster.map(len, [[1, 2]])) == [2]  # a core is free again
 
 
 def test_error_of_the_work_is_raised_here(cluster: Cluster, config: DataConfig):
@@ -233,7 +269,7 @@ def test_crystal_that_kills_its_process_costs_itself_alone(
     index = read_index(tmp_path / "there")
     assert index is not None
     store = Store(tmp_path / "there", index, repair=lambda _: "")
-    (reason,) = [one.reason for one in store.failures() if one.id == "c09"]
+    (reason,) = [row.reason for row in store.failures() if row.id == "c09"]
     assert "was ended by SIGKILL, perhaps for lack of memory, twice" in reason
 
 

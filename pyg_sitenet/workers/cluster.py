@@ -1,4 +1,4 @@
-"""A Ray cluster: blocks go out by Ray Data, and answers come back in their order."""
+"""A Ray cluster: blocks go out as tasks, and answers come back in their order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import os
 import pickle
 import socket
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
 from typing import Any, TypeVar
 
 from pyg_sitenet.errors import ClusterError
@@ -22,10 +20,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _PATIENCE = 10.0  # seconds until a cluster must answer
-# A dataset is so many blocks per core: enough to outlast what it costs to begin one.
-_BLOCKS = 8
-_AHEAD = 2  # datasets under way: the second is at work while the first ends
-_TRIES = 3  # of a dataset; Ray itself repeats a block three times before
+_RETRIES = 11  # of a block whose process or machine died
+_QUEUED = 2  # blocks per core sent to Ray, so that a core that is done has the next one
+# Blocks per core, with those that wait for a slow one before them: what memory holds.
+_HELD = 8
 
 
 class Cluster:
@@ -56,148 +54,108 @@ class Cluster:
             Exception: What the function raised.
         """
         import ray
-        from ray import cloudpickle  # also takes what a script or notebook defines
 
-        task = _make_task(ray.put(cloudpickle.dumps(function)), versions())
-        upcoming = (pickle.dumps(list(block)) for block in blocks)
-        laps: deque[_Lap] = deque()
-        threads = ThreadPoolExecutor(_AHEAD)
+        submit = _make_submit(ray, function)
+        upcoming = map(submit, blocks)
+        answers: deque[Any] = deque()  # in the order of the blocks
+        running: list[Any] = []
         try:
             while True:
-                while len(laps) < _AHEAD:
-                    some = list(islice(upcoming, _BLOCKS * self._num_workers()))
-                    if not some:
+                max_running, max_held = self._limits(ray)
+                while len(running) < max_running and len(answers) < max_held:
+                    answer = next(upcoming, None)
+                    if answer is None:
                         break
-                    laps.append(_Lap(task, some, self._workers or None, threads))
-                if not laps:
+                    answers.append(answer)
+                    running.append(answer)
+                if not answers:
                     return
-                yield from map(open_answer, laps.popleft().answers())
+                if answers[0] in running:
+                    _, running = ray.wait(running, num_returns=1)
+                else:
+                    yield _receive(ray, answers.popleft())
         finally:
-            threads.shutdown(wait=False)
-            _abandon(laps)
+            _cancel(ray, running)
 
-    def _num_workers(self) -> int:
-        import ray
+    def _limits(self, ray: Any) -> tuple[int, int]:  # noqa: ANN401
+        """Return how many blocks may run, and how many may be held."""
+        if self._workers:
+            return self._workers, _HELD * self._workers
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        return _QUEUED * cores, _HELD * cores
 
-        return self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
+def _make_submit(
+    ray: Any,  # noqa: ANN401
+    function: Callable[[list[T]], R],
+) -> Callable[[Sequence[T]], Any]:
+    """Return what sends a block to the cluster and returns a reference to its answer.
 
-class _Lap:
-    """Some blocks as a dataset of Ray, begun at once.
-
-    The blocks are kept until they are answered, should Ray lose the dataset.
+    Function and blocks are sent as bytes, which Ray's processes open only after they
+    have compared their versions with ours.
     """
+    from ray import cloudpickle  # also takes what a script or notebook defines
 
-    def __init__(
-        self,
-        task: Callable[[dict[str, Any]], dict[str, Any]],
-        blocks: list[bytes],
-        workers: int | None,
-        threads: ThreadPoolExecutor,
-    ) -> None:
-        self._task = task
-        self._blocks = deque(blocks)
-        self._workers = workers
-        self._threads = threads
-        self._begin()
-
-    def answers(self) -> Iterator[bytes]:
-        """Wait for the answers, in the order of the blocks."""
-        from ray.exceptions import RayError
-
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                for row in chain([self._first.result()], self._rows):
-                    self._blocks.popleft()
-                    yield _check_row(row)
-                return
-            except RayError as error:
-                if not tries_left:
-                    raise ClusterError(
-                        "the cluster lost its processes again and again: "
-                        f"{' '.join(str(error).split())[:300]}; look into its logs, or "
-                        "go on without it"
-                    ) from error
-                self._begin()
-
-    def abandon(self) -> Future[dict[str, Any]]:
-        """Let Ray end the dataset as soon as its first row is there; that is returned.
-
-        Before, the iterator is at work in another thread and cannot be closed.
-        """
-        self._first.add_done_callback(lambda _: self._rows.close())
-        return self._first
-
-    def _begin(self) -> None:
-        """Let Ray begin in the background: it does so when a row is asked for."""
-        self._rows = _rows(self._task, self._blocks, self._workers)
-        self._first: Future[dict[str, Any]] = self._threads.submit(next, self._rows)
-
-
-def _abandon(laps: Iterable[_Lap]) -> None:
-    """End datasets that nobody waits for, while there is a cluster that can.
-
-    Ray's threads go on asking when it is shut down, and it then starts a new cluster.
-    """
-    wait([lap.abandon() for lap in laps], timeout=_PATIENCE)
-
-
-def _rows(
-    task: Callable[[dict[str, Any]], dict[str, Any]],
-    blocks: Iterable[bytes],
-    workers: int | None,
-) -> Generator[Any, None, None]:
-    """Yield the rows that a dataset of these blocks is mapped to."""
-    import ray
-
-    rows = [{"block": block} for block in blocks]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        task,
-        batch_size=None,
-        concurrency=min(workers, len(rows)) if workers else None,
-        num_cpus=1,
+    task = ray.remote(_make_task(versions())).options(
+        name="pyg_sitenet", num_cpus=1, max_retries=_RETRIES
     )
-    context = dataset.context
-    context.execution_options.preserve_order = True
-    # Else half of the cores are kept for steps that these datasets do not have.
-    context.op_resource_reservation_enabled = False
-    context.print_on_execution_start = False
-    context.enable_progress_bars = False
-    yield from dataset.iter_rows()
+    content = ray.put(cloudpickle.dumps(function))
+    return lambda block: task.remote(content, pickle.dumps(list(block)))
 
 
 def _make_task(
-    place: Any,  # noqa: ANN401 - a reference of Ray
-    wanted: dict[str, str],
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what Ray sends to its processes, which may not have this package."""
+    expected: dict[str, str],
+) -> Callable[[bytes, bytes], tuple[str, str, bytes]]:
+    """Return what Ray's processes run, which may not have this package.
 
-    def answer(batch: dict[str, Any]) -> dict[str, Any]:
+    It returns the machine's name, why the package cannot be imported, and the answer.
+    """
+
+    def task(function: bytes, block: bytes) -> tuple[str, str, bytes]:
         import socket
 
-        import ray
-
-        host, blocks = socket.gethostname(), [bytes(one) for one in batch["block"]]
+        host = socket.gethostname()
         try:
             from pyg_sitenet.workers.cluster_worker import answer_block
         except ImportError as error:
-            found, problem = [b""] * len(blocks), str(error)
-        else:
-            found = [answer_block(ray.get, place, one, wanted, host) for one in blocks]
-            problem = ""
-        count = len(blocks)
-        return {"answer": found, "host": [host] * count, "problem": [problem] * count}
+            return host, str(error), b""
+        return host, "", answer_block(function, block, expected, host)
 
-    return answer
+    return task
 
 
-def _check_row(row: dict[str, Any]) -> bytes:
-    if row["problem"]:
+def _receive(ray: Any, reference: Any) -> Any:  # noqa: ANN401
+    from ray.exceptions import RayError
+
+    try:
+        return _open(*ray.get(reference))
+    except RayError as error:
         raise ClusterError(
-            f"the cluster's machine {row['host']} cannot import pyg_sitenet: "
-            f"{row['problem']}; install it there in the same version as here"
+            "the cluster lost its processes again and again: "
+            f"{' '.join(str(error).split())[:300]}; look into its logs, or go on "
+            "without it"
+        ) from error
+
+
+def _open(host: str, problem: str, answer: bytes) -> Any:  # noqa: ANN401
+    if problem:
+        raise ClusterError(
+            f"the cluster's machine {host} cannot import pyg_sitenet: {problem}; "
+            "install it there in the same version as here"
         )
-    return bytes(row["answer"])
+    return open_answer(answer)
+
+
+def _cancel(ray: Any, running: Iterable[Any]) -> None:  # noqa: ANN401
+    """Cancel tasks that nobody waits for, with their processes.
+
+    Without force Ray raises KeyboardInterrupt in the process, which may be at another
+    task by then; a process that is killed costs that task a retry alone. Nothing is
+    done after a shutdown, when any call of Ray would start a new cluster.
+    """
+    if ray.is_initialized():
+        for reference in running:
+            ray.cancel(reference, force=True)
 
 
 @contextmanager
@@ -222,7 +180,8 @@ def open_cluster(address: str | None, workers: int = 0) -> Iterator[Cluster | No
         return
     _connect(ray, address, workers)
     try:
-        yield Cluster(workers)
+        # A local cluster has no more cores than workers.
+        yield Cluster(0 if address == "local" else workers)
     finally:
         ray.shutdown()
 
@@ -230,7 +189,6 @@ def open_cluster(address: str | None, workers: int = 0) -> Iterator[Cluster | No
 def _import_ray() -> Any:  # noqa: ANN401
     try:
         import ray
-        import ray.data
     except ImportError as error:
         raise ClusterError(
             f"work on a cluster needs Ray, which cannot be imported ({error}); "
@@ -244,10 +202,9 @@ def _connect(ray: Any, address: str, workers: int) -> None:  # noqa: ANN401
     if address == "local":
         options |= {"num_cpus": workers or num_cores(), "include_dashboard": False}
     else:
-        asked = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
-        if asked != "auto":
-            _check_address(asked)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+        named = os.environ.get("RAY_ADDRESS", address) if address == "auto" else address
+        if named != "auto":
+            _check_address(named)
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:

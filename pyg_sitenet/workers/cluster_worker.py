@@ -1,4 +1,4 @@
-"""What the processes of a cluster do: check that they fit, then answer blocks."""
+"""What the processes of a cluster do: compare versions, then compute blocks."""
 
 from __future__ import annotations
 
@@ -14,26 +14,21 @@ from pyg_sitenet.workers.pool_worker import answer
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of all that decides about results, and a hash of our code."""
+    """Return the versions of all libraries that affect results, and of our code."""
     libraries = library_versions()
     return libraries | {"pyg-sitenet": f"{__version__} (code {code_hash()[:8]})"}
 
 
 def answer_block(
-    get_function: Callable[[Any], bytes],
-    place: Any,  # noqa: ANN401 - a reference of the cluster
-    block: bytes,
-    wanted: Mapping[str, str],
-    host: str,
+    function: bytes, block: bytes, expected: Mapping[str, str], host: str
 ) -> bytes:
-    """Compute a function of a block, in a process that may have computed it before.
+    """Compute a function of a block, after a check that versions are equal.
 
     Args:
-        get_function: Fetches the pickled function from its place.
-        place: Where it is.
-        block: The pickled block. Like the function it comes from the process that
+        function: The pickled function. Like the block it comes from the process that
             asks, never from a file.
-        wanted: The versions that process has.
+        block: The pickled block.
+        expected: The versions that process has.
         host: Name of this machine, for messages.
 
     Returns:
@@ -41,23 +36,24 @@ def answer_block(
     """
 
     def compute(content: bytes) -> Any:  # noqa: ANN401
-        _check(wanted, host)
-        return _function(get_function, place)(pickle.loads(content))
+        _check_versions(expected, host)
+        return _load(function)(pickle.loads(content))
 
     return answer(compute, block)
 
 
 @lru_cache(maxsize=1)
-def _function(get_function: Callable[[Any], bytes], place: Any) -> Callable[[Any], Any]:  # noqa: ANN401
-    function: Callable[[Any], Any] = pickle.loads(get_function(place))
-    return function
+def _load(function: bytes) -> Callable[[Any], Any]:
+    """Unpickle a function, once for all blocks that a process computes."""
+    loaded: Callable[[Any], Any] = pickle.loads(function)
+    return loaded
 
 
-def _check(wanted: Mapping[str, str], host: str) -> None:
-    found = versions()
-    for name, version in wanted.items():
-        if found[name] != version:
+def _check_versions(expected: Mapping[str, str], host: str) -> None:
+    own = versions()
+    for name, version in expected.items():
+        if own[name] != version:
             raise ClusterError(
-                f"the cluster's machine {host} has {name} {found[name]}, this one "
+                f"the cluster's machine {host} has {name} {own[name]}, this one "
                 f"{version}; install the same version on all"
             )
