@@ -10,9 +10,9 @@ from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.classes import with_classes
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
+from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.data.sources.prepared import (
     MARKER,
     Prepared,
@@ -97,7 +97,7 @@ def _recipe(config: DataConfig) -> Recipe:
         disorder_seed=config.disorder_seed,
     )
     return Recipe(
-        _absolute(config.source),
+        absolute_source(config.source),  # to repair damage from any folder
         config.targets,
         encoder,
         config.time_limit,
@@ -106,12 +106,6 @@ def _recipe(config: DataConfig) -> Recipe:
         config.classes,
         config.group,
     )
-
-
-def _absolute(source: str) -> str:
-    """Let damage be repaired from any folder."""
-    path = Path(source).expanduser()
-    return str(path.resolve()) if source not in BUNDLED and path.exists() else source
 
 
 def _begin(

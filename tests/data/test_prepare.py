@@ -190,6 +190,20 @@ def test_folder_may_be_moved(tmp_path, folder):
     assert len(_dataset(tmp_path, tmp_path / "elsewhere")) == 5
 
 
+def test_path_of_a_matbench_file_is_kept_absolute(tmp_path, monkeypatch):
+    # The official count of crystals, without structures: each is a failure.
+    file = tmp_path / "jdft2d.jsonl"
+    file.write_text('{"structure": "", "target": 1.0}\n' * 636)
+    monkeypatch.chdir(tmp_path)
+    config = DataConfig(
+        source="matbench_jdft2d:jdft2d.jsonl", targets=("exfoliation_en",)
+    )
+    with pytest.raises(DataError, match="none of 636 inputs can be used"):
+        prepare(config, tmp_path / "out")
+    source = json.loads((tmp_path / "out" / "prepared.json").read_text())["source"]
+    assert source == f"matbench_jdft2d:{file}"
+
+
 def test_nothing_usable_is_an_error(config, table, tmp_path):
     table.write_text(table.read_text().replace("Cs", "Xx"))
     with pytest.raises(DataError, match=r"none of 6 inputs can be used, see .*fail"):
