@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 
 import numpy as np
 import pytest
+import spglib
 from pymatgen.core import Lattice, Species, Structure
 
 from pyg_sitenet.data.geometry.primitive import to_primitive
 from pyg_sitenet.data.geometry.supercell import supercell_pairs
+from pyg_sitenet.data.sources import open_source
 
 CRYSTALS = [
     "nacl",
@@ -197,3 +200,20 @@ def test_primitive_cell_of_a_primitive_cell_is_itself(quartz):
 
 def test_large_ideal_supercells_reduce(silicon):
     assert len(to_primitive(silicon * (3, 3, 3))) == 2
+
+
+def _spglib_sites(structure, tolerance):
+    """Return how many sites the primitive cell of spglib has."""
+    numbers = [site.specie.Z for site in structure]
+    cell = structure.lattice.matrix, structure.frac_coords, numbers
+    return len(spglib.find_primitive(cell, symprec=tolerance)[2])
+
+
+@pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")
+@pytest.mark.parametrize("name", ["dielectric", "formation_energy"])
+def test_primitive_cells_have_as_many_sites_as_those_of_spglib(name):
+    structures = [record.structure for record in islice(open_source(name), 50)]
+    # A supercell of each, so that there is something to reduce.
+    for structure in [s * m for s in structures for m in ((1, 1, 1), (2, 1, 1))]:
+        ours = len(to_primitive(structure, 0.1))
+        assert ours == _spglib_sites(structure, 0.1), structure.formula
