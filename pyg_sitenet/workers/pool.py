@@ -209,13 +209,26 @@ class Pool(Generic[T, R]):
         ours, theirs = context.Pipe()
         arguments = (theirs, self._function, self._time_limit, os.getpid())
         process = context.Process(target=serve, args=arguments, daemon=True)
-        with warnings.catch_warnings():
-            # Forking a process with threads is warned about: ours compute on one
-            # thread, and one that is stuck in its start is killed and replaced.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
-        theirs.close()
+        try:
+            _start_quietly(process)
+        except OSError as error:
+            ours.close()
+            raise DataError(
+                f"process {len(self._workers) + 1} of {self._num_workers} to encode "
+                f"crystals cannot be started: {error.strerror}; use fewer "
+                "(data.workers), or end other processes"
+            ) from error
+        finally:
+            theirs.close()
         return _Worker(process, ours)
+
+
+def _start_quietly(process: BaseProcess) -> None:
+    with warnings.catch_warnings():
+        # Forking a process with threads is warned about: ours compute on one
+        # thread, and one that is stuck in its start is killed and replaced.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
 
 
 def _end(worker: _Worker) -> None:

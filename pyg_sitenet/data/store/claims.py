@@ -21,10 +21,9 @@ class Claims:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = path.open("a+b")
 
     def __enter__(self) -> Claims:
-        self._file = self._path.open("a+b")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -117,22 +117,26 @@ class Builder:
         Raises:
             DataError: If the folder cannot be written, or processes cannot be started.
         """
+        with self._open_claims() as claims:
+            self._find()
+            while left := self._pass(claims):
+                self._wait_for(left, claims)
+        names = (self._names[number] for number in sorted(self._names))
+        write_index(self._folder, (Shard(self._folder / name) for name in names))
+        remove_unfinished(self._folder)
+        (self._folder / _CLAIMS).unlink(missing_ok=True)
+
+    def _open_claims(self) -> Claims:
+        # Only this is wrapped: what fails while crystals are read and encoded has
+        # another remedy than another folder.
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            claims = Claims(self._folder / _CLAIMS)
-            with claims:
-                self._find()
-                while left := self._pass(claims):
-                    self._wait_for(left, claims)
+            return Claims(self._folder / _CLAIMS)
         except OSError as error:
             raise DataError(
                 f"{self._folder}: cannot write the encoded crystals: {error.strerror}; "
                 "choose a folder you may write to"
             ) from error
-        names = (self._names[number] for number in sorted(self._names))
-        write_index(self._folder, (Shard(self._folder / name) for name in names))
-        remove_unfinished(self._folder)
-        (self._folder / _CLAIMS).unlink(missing_ok=True)
 
     def rebuild(self, number: int) -> str:
         """Write one shard and return the name of its file."""

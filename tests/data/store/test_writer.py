@@ -189,6 +189,34 @@ def test_full_disk_is_named(tmp_path, monkeypatch):
         _builder(tmp_path / "set").build()
 
 
+def test_failed_fork_is_not_blamed_on_the_folder(tmp_path, monkeypatch):
+    def fail():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("os.fork", fail)
+    message = (
+        r"^process 1 of 2 to encode crystals cannot be started: Resource temporarily "
+        r"unavailable; use fewer \(data.workers\), or end other processes$"
+    )
+    with pytest.raises(DataError, match=message):
+        _builder(tmp_path / "set").build()
+
+
+def test_error_of_the_source_is_not_blamed_on_the_folder(tmp_path):
+    def entries():
+        yield from itertools.islice(_entries(), 3)
+        raise FileNotFoundError(2, "No such file or directory", "crystals.zip")
+
+    with pytest.raises(FileNotFoundError, match=r"crystals\.zip"):
+        Builder(tmp_path / "set", entries, Encoder(max_atoms=4), workers=1).build()
+
+
+def test_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"set: cannot write .*; choose a folder you"):
+        _builder(tmp_path / "file" / "set").build()
+
+
 def _read_all(folder):
     store = Store(folder, read_index(folder), repair=lambda _: "")
     for position in range(len(store)):
