@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 PACKAGE = Path(__file__).parent
 """Folder of the installed package."""
 
-GRAPH_LIBRARIES = ("ase", "numpy", "pymatgen", "spglib")
+GRAPH_LIBRARIES = ("ase", "numpy", "pymatgen", "scipy", "spglib")
 """Libraries that decide which graph a crystal becomes."""
 
 _RESULT_LIBRARIES = (*GRAPH_LIBRARIES, "torch", "torch-geometric", "lightning")
@@ -35,15 +35,27 @@ def code_hash(*folders: str) -> str:
     """Return a hash of the package's code, or of some of its folders.
 
     Args:
-        folders: Paths below the package, such as ``"data/graph"``; none for all of it.
+        folders: Folders and files below the package, such as ``"data/graph"``; none
+            for all of it.
+
+    Raises:
+        ValueError: If one of them holds no code.
     """
     digest = hashlib.sha256()
-    roots = [PACKAGE / folder for folder in folders] or [PACKAGE]
-    for path in sorted(path for root in roots for path in root.rglob("*.*")):
-        if path.suffix in _CODE:
-            name = path.relative_to(PACKAGE).as_posix()
-            digest.update(name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(path for name in folders or [""] for path in _code_below(name)):
+        name = path.relative_to(PACKAGE).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def _code_below(folder: str) -> list[Path]:
+    root = PACKAGE / folder
+    paths = [root] if root.is_file() else root.rglob("*.*")
+    code = [path for path in paths if path.suffix in _CODE]
+    if not code:
+        # A folder that was renamed would otherwise drop out of the hash in silence.
+        raise ValueError(f"expected code in the package's {folder!r}, found none")
+    return code
 
 
 def _version(name: str) -> str:

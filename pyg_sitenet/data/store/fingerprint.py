@@ -13,8 +13,12 @@ from pyg_sitenet.version import GRAPH_LIBRARIES, code_hash, library_versions
 
 FORMAT_VERSION = 2
 
-# What makes a graph of a crystal: nothing else may make a kept graph stale.
+# What makes a graph of a crystal. Readers, stores and workers are left out: a change
+# there must not make stored graphs stale. Readers that come to understand a file
+# otherwise change FORMAT_VERSION.
 _CODE = (
+    "data/elements.csv",
+    "data/elements.py",
     "data/geometry",
     "data/structure",
     "data/disorder",
@@ -33,9 +37,15 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(f"format {FORMAT_VERSION}\n".encode())
     for name, value in sorted(settings.items()):
         digest.update(f"{name}={value!r}\n".encode())
-    digest.update(code_hash(*_CODE).encode())
-    digest.update(repr(library_versions(GRAPH_LIBRARIES)).encode())
+    digest.update(repr(graph_versions()).encode())
     return digest.hexdigest()[:16]
+
+
+def graph_versions() -> dict[str, str]:
+    """Return what decides about graphs beside settings: our code and libraries."""
+    libraries = library_versions(GRAPH_LIBRARIES)
+    libraries.pop("python")  # its own arithmetic is the same in every version
+    return {"code": code_hash(*_CODE)[:16]} | libraries
 
 
 def describe(function: Callable[..., Any] | None) -> str:
