@@ -78,7 +78,7 @@ WRONG = {
     "truncated in the second line": (EXTXYZ[:20], "damaged, truncated"),
     "not UTF-8": (text("gap", "g\xe4p").encode("latin-1"), "damaged|not UTF-8"),
     "UTF-16": (EXTXYZ.encode("utf-16"), "damaged|not UTF-8|NUL"),
-    "NULs": (b"\0" * 300, "damaged"),
+    "NULs": (b"\0" * 300, "NUL in line 1"),
     "molecule": ("2\n\nH 0 0 0\nF 0 0 0.92\n", "molecule or slab without"),
     "slab": (text("T T T", "T T F"), "molecule or slab without .*True True False"),
     "no cell": (text(LATTICE, ""), "molecule or slab|no cell|damaged"),

@@ -78,7 +78,7 @@ WRONG = {
     "empty": ("", "the file is empty"),
     "blanks": ("\n\n\n\n\n\n\n\n\n", "the file is empty"),
     "truncated in the cell": ("CsCl\n1.0\n4 0 0\n", "damaged, truncated"),
-    "truncated in the atoms": (POSCAR[:-14], "damaged, truncated"),
+    "truncated in the atoms": (POSCAR[:-14], "damaged or truncated"),
     "not UTF-8": (POSCAR.encode().replace(b"CsCl", b"C\xe4s"), "not UTF-8"),
     "UTF-16": (POSCAR.encode("utf-16-le"), "NUL in line 1"),
     "no elements": (POSCAR.replace("Cs Cl\n", ""), "names no elements"),

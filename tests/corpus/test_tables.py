@@ -224,7 +224,7 @@ def test_unreadable_table_is_one_reason(judge, case):
 
 def test_gzip_that_unpacks_to_far_too_much_is_refused(judge, monkeypatch):
     monkeypatch.setattr(
-        "pyg_sitenet.data.readers.text_stream._UNSUSPICIOUS_BYTES", 1_000_000
+        "pyg_sitenet.data.structure.compression.UNSUSPICIOUS_BYTES", 1_000_000
     )
     content = gzip.compress(b"id,gap\n" + (b"x" * 9999 + b"\n") * 3000)
     judge("t.csv.gz", content, "unpacks to more than", ("gap",))

@@ -10,8 +10,8 @@ from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Prepares
 from pyg_sitenet.data.graph.stream import Message, pack, unpack
 from pyg_sitenet.data.readers.content import Content, Text
 from pyg_sitenet.data.readers.entry import Entry
-from pyg_sitenet.data.structure.formats import Piece
-from pyg_sitenet.data.structure.text import check_file
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import TextFile, check_file
 from pyg_sitenet.errors import StructureError
 
 
@@ -69,5 +69,5 @@ def _path_of(content: Content) -> Path | None:
     """Return the file that is still to be read, if there is one."""
     if isinstance(content, Piece):
         first = content.read.args[:1] if isinstance(content.read, partial) else ()
-        return first[0] if first and isinstance(first[0], Path) else None
+        return first[0].path if first and isinstance(first[0], TextFile) else None
     return content if isinstance(content, Path) else None

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from pymatgen.core import Structure
 
+from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
-from pyg_sitenet.data.structure.formats import Piece
-from pyg_sitenet.data.structure.load import check_structure, load_structure
-from pyg_sitenet.errors import SiteNetWarning, StructureError
+from pyg_sitenet.data.structure.load import (
+    check_structure,
+    load_file,
+    load_structure,
+)
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import TextFile
+from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -51,18 +55,27 @@ def read_content(content: Content, origin: str) -> Structure:
     Raises:
         StructureError: If it is no structure or one that cannot be used.
     """
+    if isinstance(content, Path):
+        return load_structure(content, disordered=True)
+    if isinstance(content, Text):
+        name = PurePosixPath(content.file_name).name
+        file = TextFile.of(content.content, name, content.path or origin)
+        return load_file(file, disordered=True)
+    with reading(origin):
+        return _checked(content, origin)
+
+
+def _checked(
+    content: Piece | Structure | Atoms | Mapping[str, Any], origin: str
+) -> Structure:
     if isinstance(content, Mapping):
         structure = structure_from_dict(content, origin)
         return check_structure(structure, origin, disordered=True)
-    if isinstance(content, Text):
-        return _read_text(content, content.path or origin)
-    if isinstance(content, Path):
-        return load_structure(content, disordered=True)
-    found = content.read() if isinstance(content, Piece) else content
-    if isinstance(found, Structure):
-        return check_structure(found, origin, disordered=True)
+    held = content.read() if isinstance(content, Piece) else content
+    if isinstance(held, Structure):
+        return check_structure(held, origin, disordered=True)
     try:
-        return load_structure(found)
+        return load_structure(held, disordered=True)
     except StructureError as error:
         raise StructureError(f"{origin}: {error}") from error
 
@@ -83,20 +96,3 @@ def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
         return None
     is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
     return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")
-
-
-def _read_text(text: Text, origin: str) -> Structure:
-    """Read text by way of a file, as every other structure file is read."""
-    with tempfile.TemporaryDirectory(prefix="pyg_sitenet-") as folder:
-        path = Path(folder) / Path(text.file_name).name
-        path.write_bytes(text.content)
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", SiteNetWarning)
-                structure = load_structure(path, disordered=True)
-        except StructureError as error:
-            raise StructureError(str(error).replace(str(path), origin)) from error
-    for warning in caught:
-        message = str(warning.message).replace(str(path), origin)
-        warnings.warn(message, SiteNetWarning, stacklevel=3)
-    return structure

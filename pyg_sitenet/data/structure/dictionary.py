@@ -24,6 +24,9 @@ _BAD_VALUES = (
 )
 
 
+_ALL = (True, True, True)
+
+
 def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     """Build a structure from pymatgen's dictionary or from lattice and coordinates.
 
@@ -31,9 +34,10 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     dictionary name; nothing but lattice, species and positions is read here.
 
     Args:
-        values: ``{"lattice": {"matrix": ...}, "sites": [...]}`` or
+        values: ``{"lattice": {"matrix": ...}, "sites": [...]}``,
             ``{"lattice": 3x3, "species": [...], "frac_coords": [...]}`` (lattice
-            vectors in rows, angstrom).
+            vectors in rows, angstrom), or JARVIS' ``{"lattice_mat", "elements",
+            "coords", "cartesian"}``.
         origin: Where it comes from, for messages.
 
     Raises:
@@ -42,30 +46,40 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     if is_optimade(values):
         return structure_from_optimade(values, origin)
     try:
-        if "sites" in values:
-            sites = values["sites"]
-            species = [_composition(site["species"]) for site in sites]
-            coordinates = [site["abc"] for site in sites]
-            lattice = Lattice(values["lattice"]["matrix"])
-        else:
-            species, coordinates = values["species"], values["frac_coords"]
-            lattice = Lattice(values["lattice"])
+        lattice, species, coordinates = _parts(values)
         # Older pymatgen takes coordinates of any length.
-        frac = np.reshape(np.asarray(coordinates, dtype=float), (len(species), 3))
-        return Structure(lattice, species, frac)
+        places = np.reshape(np.asarray(coordinates, dtype=float), (len(species), 3))
+        is_cartesian = bool(values.get("cartesian")) and "lattice_mat" in values
+        return Structure(lattice, species, places, coords_are_cartesian=is_cartesian)
     except _BAD_VALUES as error:
-        detail = f"no {error}" if isinstance(error, KeyError) else str(error)
+        detail = f"no {error}" if isinstance(error, KeyError) else str(error)[:200]
         raise StructureError(
             f"{origin}: not the dictionary of a structure ({detail}); expected "
             "pymatgen's, or lattice, species and frac_coords"
         ) from error
 
 
+def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:
+    """Return lattice, species and coordinates of a structure."""
+    if "lattice_mat" in values:
+        return Lattice(values["lattice_mat"]), values["elements"], values["coords"]
+    given = values["lattice"]
+    is_described = isinstance(given, Mapping)
+    first, second, third = given.get("pbc", _ALL) if is_described else _ALL
+    matrix = given["matrix"] if is_described else given
+    lattice = Lattice(matrix, pbc=(bool(first), bool(second), bool(third)))
+    if "sites" not in values:
+        return lattice, values["species"], values["frac_coords"]
+    sites = values["sites"]
+    species = [_composition(site["species"]) for site in sites]
+    return lattice, species, [site["abc"] for site in sites]
+
+
 def _composition(species: list[dict[str, Any]]) -> dict[str | Species, float]:
-    shares: dict[str | Species, float] = {
-        Species(one["element"], one["oxidation_state"])
-        if one.get("oxidation_state") is not None
-        else one["element"]: one["occu"]
-        for one in species
-    }
+    """Return the shares of a site, those of one element in several states added up."""
+    shares: dict[str | Species, float] = {}
+    for share in species:
+        state = share.get("oxidation_state")
+        name = share["element"] if state is None else Species(share["element"], state)
+        shares[name] = shares.get(name, 0.0) + float(share["occu"])
     return scale_occupancies(shares)

@@ -1,64 +1,68 @@
-"""Structure files, read through pymatgen and ASE piece by piece and unchecked."""
+"""The formats that are read, and those that are refused by name."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from posixpath import basename, splitext
+from typing import TYPE_CHECKING
 
-from ase.data import atomic_numbers
-from ase.io import iread
-from ase.io.formats import UnknownFileTypeError
 from pymatgen.core import Structure
-from pymatgen.io.vasp import Poscar
 
+from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.cif import read_cif_block, split_cif
+from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
-from pyg_sitenet.data.structure.text import (
-    check_file,
-    read_text,
-    reading,
-    text_lines,
-    uncompressed_name,
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.plain_data import json_values, yaml_values
+from pyg_sitenet.data.structure.programs.aims import read_aims
+from pyg_sitenet.data.structure.programs.castep import read_cell
+from pyg_sitenet.data.structure.programs.database import (
+    is_json_database,
+    read_database,
+    read_json_database,
 )
+from pyg_sitenet.data.structure.programs.espresso import read_pw_input, read_pw_output
+from pyg_sitenet.data.structure.programs.extended_xyz import read_extended_xyz
+from pyg_sitenet.data.structure.programs.lammps import read_dump
+from pyg_sitenet.data.structure.programs.trajectory import read_trajectory
+from pyg_sitenet.data.structure.programs.vasp import read_poscar, read_xdatcar
+from pyg_sitenet.data.structure.programs.xsf import read_xsf
+from pyg_sitenet.data.structure.refused import refusal
+from pyg_sitenet.data.structure.text import TextFile, bounded, check_file
 from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-
-_END_OF_RES = re.compile(r"^END\s*$", re.MULTILINE | re.IGNORECASE)
-_SYMMETRY_OF_RES = re.compile(r"^(SYMM|LATT +(?!-1\b))", re.MULTILINE | re.IGNORECASE)
+Pieces = Callable[[TextFile], Iterator[Piece]]
 
 
-class Piece(NamedTuple):
-    """One structure of a file: its name there, its origin, and how to read it."""
+@dataclass(frozen=True)
+class FileFormat:
+    """A format that is read.
 
-    name: str
-    origin: str
-    read: Callable[[], Structure | Atoms]
-
-
-def read_pieces(path: Path) -> Iterator[Piece]:
-    """Yield what a file holds without checking it; never nothing.
-
-    Raises:
-        StructureError: If the file is missing, empty, damaged or of no known format.
+    Args:
+        title: Its name.
+        pieces: Reads the structures of a file.
+        endings: Of the names of its files, in lower case.
+        names: What the names of its files begin with, in lower case.
+        is_multiple: Whether a file may hold several structures with values of their
+            own, as trajectories do.
+        in_folders: Whether such files are looked for in folders.
+        is_binary: Whether it cannot be compressed.
     """
-    check_file(path)
-    stem = uncompressed_name(path)
-    if stem.endswith((".cif", ".mcif")):
-        yield from cif_pieces(text_lines(path), str(path))
-    elif stem.startswith(("poscar", "contcar")) or stem.endswith((".vasp", ".poscar")):
-        yield Piece("0", str(path), partial(_read_poscar, path))
-    else:
-        _check_whole(path, stem)
-        yield from _frames(path)
+
+    title: str
+    pieces: Pieces
+    endings: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    is_multiple: bool = False
+    in_folders: bool = True
+    is_binary: bool = False
 
 
 def cif_pieces(lines: Iterable[str], origin: str) -> Iterator[Piece]:
@@ -67,7 +71,7 @@ def cif_pieces(lines: Iterable[str], origin: str) -> Iterator[Piece]:
     Raises:
         StructureError: If there is none.
     """
-    blocks = split_cif(lines)
+    blocks = split_cif(bounded(lines, origin, "data_"))
     first = next(blocks, None)
     if first is None:
         raise StructureError(
@@ -76,114 +80,163 @@ def cif_pieces(lines: Iterable[str], origin: str) -> Iterator[Piece]:
         )
     second = next(blocks, None)
     if second is None:
-        yield Piece(first[0], origin, partial(_read_block, first[1], origin))
+        yield Piece(first[0], origin, partial(read_cif_block, first[1], origin))
         return
     for name, text in chain((first, second), blocks):
         where = f"{origin}, block {name}"
-        yield Piece(name, where, partial(_read_block, text, where))
+        yield Piece(name, where, partial(read_cif_block, text, where))
 
 
-def _read_block(text: str, origin: str) -> Structure:
-    with reading(origin):
-        return read_cif_block(text, origin)
+def _of_cif(file: TextFile) -> Iterator[Piece]:
+    return cif_pieces(file.lines(None), file.name)
 
 
-def _read_poscar(path: Path) -> Structure:
-    text = read_text(path)
-    _check_counts(text, str(path))
-    with reading(str(path)) as texts:
-        structure = Poscar.from_str(text, read_velocities=False).structure
-    if any("cannot be determined" in message for message in texts):
+def _of_text(read: Callable[[str, str], Structure | Atoms]) -> Pieces:
+    """Read one structure from the text of a file."""
+
+    def pieces(file: TextFile) -> Iterator[Piece]:
+        yield Piece("0", file.name, partial(_read_text, file, read))
+
+    return pieces
+
+
+def _read_text(
+    file: TextFile, read: Callable[[str, str], Structure | Atoms]
+) -> Structure | Atoms:
+    return read(file.text(), file.name)
+
+
+def _of_lines(read: Callable[[Iterable[str], str], Iterator[Piece]]) -> Pieces:
+    """Read many structures from the lines of a file."""
+    return lambda file: read(file.lines(None), file.name)
+
+
+def _of_json(file: TextFile) -> Iterator[Piece]:
+    values = json_values(file.text(), file.name)
+    if is_json_database(values):
+        yield from read_json_database(file)
+    else:
+        structure = partial(structure_from_dict, values, file.name)
+        yield Piece("0", file.name, structure)
+
+
+def _of_yaml(text: str, origin: str) -> Structure:
+    return structure_from_dict(yaml_values(text, origin), origin)
+
+
+def _of_output(file: TextFile) -> Iterator[Piece]:
+    return read_pw_output(file.text(), file.name)
+
+
+# A format is here only if it states a whole periodic crystal, with elements and units.
+FORMATS = (
+    FileFormat("CIF", _of_cif, (".cif", ".mcif")),
+    FileFormat(
+        "POSCAR",
+        _of_text(read_poscar),
+        (".vasp", ".poscar", ".contcar"),
+        ("poscar", "contcar"),
+    ),
+    FileFormat(
+        "XDATCAR",
+        _of_lines(read_xdatcar),
+        (".xdatcar",),
+        ("xdatcar",),
+        is_multiple=True,
+    ),
+    FileFormat(
+        "extended XYZ",
+        _of_lines(read_extended_xyz),
+        (".extxyz", ".xyz"),
+        is_multiple=True,
+    ),
+    FileFormat(
+        "ASE trajectory",
+        read_trajectory,
+        (".traj",),
+        is_multiple=True,
+        is_binary=True,
+    ),
+    FileFormat(
+        "ASE database", read_database, (".db",), is_multiple=True, is_binary=True
+    ),
+    FileFormat("JSON dictionary", _of_json, (".json",), in_folders=False),
+    FileFormat("JSON dictionary", _of_json, (".mson",)),
+    FileFormat(
+        "YAML dictionary", _of_text(_of_yaml), (".yaml", ".yml"), in_folders=False
+    ),
+    FileFormat("CASTEP", _of_text(read_cell), (".cell",)),
+    FileFormat("XSF", _of_lines(read_xsf), (".xsf",)),
+    FileFormat("FHI-aims", _of_text(read_aims), (), ("geometry.in",)),
+    FileFormat("Quantum ESPRESSO input", _of_text(read_pw_input), (".pwi",)),
+    FileFormat("Quantum ESPRESSO output", _of_output, (".pwo",), is_multiple=True),
+    FileFormat(
+        "LAMMPS dump",
+        _of_lines(read_dump),
+        (".lammpstrj", ".lammpsdump"),
+        is_multiple=True,
+    ),
+)
+
+_BY_ENDING = {ending: entry for entry in FORMATS for ending in entry.endings}
+ENDINGS = frozenset(
+    ending for entry in FORMATS if entry.in_folders for ending in entry.endings
+)
+_BY_NAME = {name: entry for entry in FORMATS for name in entry.names}
+
+
+def format_of(file_name: str) -> FileFormat | None:
+    """Return the format that the name of a file tells, under any compression."""
+    name = basename(uncompressed(file_name)).lower()
+    ending = splitext(name)[1]
+    if ending in _BY_ENDING:
+        return _BY_ENDING[ending]
+    begins = (entry for start, entry in _BY_NAME.items() if name.startswith(start))
+    return next(begins, None)
+
+
+def read_pieces(source: Path | TextFile) -> Iterator[Piece]:
+    """Yield what a file holds without checking it; never nothing.
+
+    Args:
+        source: Where the file is, or its content.
+
+    Raises:
+        StructureError: If the file is missing, empty, damaged or of no format that is
+            read.
+    """
+    if isinstance(source, Path):
+        check_file(source)
+        source = TextFile.at(source)
+    file_name = source.file_name or source.name
+    entry = format_of(file_name)
+    if entry is None:
+        raise refusal(source.name, file_name, [kind.title for kind in FORMATS])
+    if entry.is_binary and uncompressed(file_name) != file_name:
         raise StructureError(
-            f"{path}: names no elements; write their symbols on the line above the"
-            " numbers of atoms"
+            f"{source.name}: a compressed {entry.title} is not read; unpack it"
         )
-    return structure
+    return _Guarded(entry.pieces(source), source.name)
 
 
-def _check_counts(text: str, origin: str) -> None:
-    """Refuse more atoms than lines before the reader makes room for them all."""
-    lines = text.splitlines()
-    for line in lines[5:7]:
-        words = line.split()
-        if words and all(word.isdecimal() for word in words):
-            total = sum(int(word[:18]) for word in words)
-            if total > len(lines):
-                raise StructureError(
-                    f"{origin}: damaged or truncated: says {total} atoms but has"
-                    f" {len(lines)} lines; export it again"
-                )
-            return
+class _Guarded(Iterator[Piece]):
+    """Pieces whose readers raise nothing but errors that name the crystal."""
 
+    def __init__(self, pieces: Iterator[Piece], origin: str) -> None:
+        self._pieces, self._origin = pieces, origin
+        self._count = 0
 
-def _check_whole(path: Path, stem: str) -> None:
-    """Refuse what the readers of two formats take for a whole structure."""
-    reason = ""
-    if stem.endswith(".res"):
-        text = read_text(path)
-        if _SYMMETRY_OF_RES.search(text):
-            reason = "has symmetry, which is not read from this format; export a CIF"
-        elif not _END_OF_RES.search(text):
-            reason = "truncated, it has no END; export it again"
-    elif stem.endswith(".cssr"):
-        _, _, count, _, *atoms = [*read_text(path).splitlines(), *[""] * 4]
-        num_atoms = sum(bool(line.strip()) for line in atoms)
-        if count.split()[:1] != [str(num_atoms)]:
-            reason = f"lists {num_atoms} atoms but says {count!r}; export it again"
-    if reason:
-        raise StructureError(f"{path}: {reason}")
-
-
-def _frames(path: Path) -> Iterator[Piece]:
-    """Yield every frame that ASE reads, or the structure that only pymatgen reads."""
-    origin = str(path)
-    frames = iread(origin, index=":", do_not_split_by_at_sign=True)
-    number = 0
-    while True:
-        with reading(origin if number == 0 else f"{origin}, frame {number}"):
-            try:
-                with _isotopes_known():
-                    atoms = next(frames)
-            except StopIteration:
-                break
-            except UnknownFileTypeError:
-                atoms = None
-        if atoms is None:
-            yield Piece("0", origin, partial(_read_with_pymatgen, path))
-            return
-        yield Piece(str(number), f"{origin}, frame {number}", partial(_same, atoms))
-        number += 1
-    if number == 0:
-        raise StructureError(f"{path}: holds no structure")
-
-
-@contextmanager
-def _isotopes_known() -> Iterator[None]:
-    """Let ASE, which knows no symbols of isotopes, read deuterium as hydrogen."""
-    added = {"D": 1, "T": 1}.items() - atomic_numbers.items()
-    atomic_numbers.update(added)
-    try:
-        yield
-    finally:
-        for symbol, _ in added:
-            del atomic_numbers[symbol]
-
-
-def _same(atoms: Atoms) -> Atoms:
-    return atoms
-
-
-def _read_with_pymatgen(path: Path) -> Structure:
-    if path.suffix.lower() == ".json":
-        return _read_dictionary(path)
-    with reading(str(path)):
-        return Structure.from_file(path)
-
-
-def _read_dictionary(path: Path) -> Structure:
-    """Read pymatgen's JSON without importing the classes that it names."""
-    with reading(str(path)):
-        values = json.loads(read_text(path))
-    if not isinstance(values, dict):
-        raise StructureError(f"{path}: not the JSON of one structure")
-    return structure_from_dict(values, str(path))
+    def __next__(self) -> Piece:
+        try:
+            with reading(self._origin):
+                piece = next(self._pieces, None)
+        except StructureError:
+            self._count = -1
+            raise
+        if piece is not None:
+            self._count += 1
+            return piece
+        if self._count == 0:
+            self._count = -1
+            raise StructureError(f"{self._origin}: holds no structure")
+        raise StopIteration

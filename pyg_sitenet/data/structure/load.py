@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 import numpy as np
 from pymatgen.core import DummySpecies, IMolecule, Lattice, Species, Structure
 
+from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
+from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.check import check_structure
-from pyg_sitenet.data.structure.formats import Piece, read_pieces
+from pyg_sitenet.data.structure.formats import read_pieces
+from pyg_sitenet.data.structure.occupancy import scale_occupancies
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
@@ -34,8 +39,7 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
 
     Args:
         source: pymatgen structure (oxidation states are kept), ASE atoms (periodic,
-            charges ignored), or the path of a CIF, POSCAR or any other file that
-            pymatgen or ASE reads.
+            charges ignored), or the path of a file of a format that is read.
         disordered: Let vacant and shared sites pass.
 
     Raises:
@@ -45,14 +49,15 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
     if isinstance(source, Structure):
         return check_structure(source, _formula(source), disordered=disordered)
     if isinstance(source, str | os.PathLike):
-        return _load_file(Path(source), disordered=disordered)
+        return load_file(Path(source), disordered=disordered)
     if isinstance(source, IMolecule):
         formula = source.composition.hill_formula
         raise StructureError(
             f"{formula}: a molecule without periodicity; give a crystal"
         )
     if _is_atoms(source):
-        return _from_atoms(source, source.get_chemical_formula())
+        formula = source.get_chemical_formula()
+        return _from_atoms(source, formula, disordered=disordered)
     raise StructureError(
         "expected a pymatgen Structure, ASE Atoms or the path of a structure file, got"
         f" {type(source).__name__}"
@@ -72,8 +77,8 @@ def read_structures(path: str | os.PathLike[str]) -> Iterator[tuple[str, Structu
     """Read all structures of a file, one at a time.
 
     Args:
-        path: A CIF (each data block that has atoms) or any file that ASE reads, with
-            one or many frames.
+        path: A CIF (each data block that has atoms) or any other file of a format
+            that is read, with one or many frames.
 
     Returns:
         Iterator over the name of the block, or the number of the frame from 0, and
@@ -94,24 +99,31 @@ class _Structures(Iterator[tuple[str, Structure]]):
         return piece.name, _checked(piece)
 
 
-def _load_file(path: Path, *, disordered: bool) -> Structure:
-    pieces = read_pieces(path)
+def load_file(file: Path | TextFile, *, disordered: bool = False) -> Structure:
+    """Return the one crystal of a file, which need not be on disk, checked.
+
+    Raises:
+        StructureError: If there is none, or several.
+    """
+    name = file.name if isinstance(file, TextFile) else str(file)
+    pieces = read_pieces(file)
     first = next(pieces)
     others = sum(1 for _ in pieces)
     if others:
         raise StructureError(
-            f"{path}: holds {others + 1} structures where one is expected; split it, or"
+            f"{name}: holds {others + 1} structures where one is expected; split it, or"
             " read them one by one with read_structures"
         )
-    piece = Piece(first.name, str(path), first.read)
+    piece = Piece(first.name, name, first.read)
     return _checked(piece, disordered=disordered)
 
 
 def _checked(piece: Piece, *, disordered: bool = False) -> Structure:
-    content = piece.read()
-    if isinstance(content, Structure):
-        return check_structure(content, piece.origin, disordered=disordered)
-    return _from_atoms(content, piece.origin)
+    with reading(piece.origin):
+        content = piece.read()
+        if isinstance(content, Structure):
+            return check_structure(content, piece.origin, disordered=disordered)
+        return _from_atoms(content, piece.origin, disordered=disordered)
 
 
 def _is_atoms(source: object) -> TypeGuard[Atoms]:
@@ -120,7 +132,7 @@ def _is_atoms(source: object) -> TypeGuard[Atoms]:
     return isinstance(source, Atoms)
 
 
-def _from_atoms(atoms: Atoms, origin: str) -> Structure:
+def _from_atoms(atoms: Atoms, origin: str, *, disordered: bool) -> Structure:
     """Turn ASE atoms into a checked structure."""
     if not all(atoms.pbc):
         raise StructureError(
@@ -138,11 +150,35 @@ def _from_atoms(atoms: Atoms, origin: str) -> Structure:
             f"{origin}: no cell with a volume; set three lattice vectors in angstrom"
         )
     frac = positions @ np.linalg.inv(cell)
-    return check_structure(Structure(Lattice(cell), _species(atoms), frac), origin)
+    species = _shares(atoms, origin) or _species(atoms, origin)
+    structure = Structure(Lattice(cell), species, frac)
+    return check_structure(structure, origin, disordered=disordered)
 
 
-def _species(atoms: Atoms) -> list[Species | DummySpecies | str]:
+def _shares(atoms: Atoms, origin: str) -> list[dict[str, float]]:
+    """Return the elements of each site that ASE's reader of CIFs leaves beside it."""
+    shares = atoms.info.get("occupancy")
+    if not isinstance(shares, dict):
+        return []
+    kinds = atoms.arrays.get("spacegroup_kinds", range(len(atoms)))
+    try:
+        given = {str(kind): share for kind, share in shares.items()}
+        return [scale_occupancies(given[str(kind)]) for kind in kinds]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StructureError(
+            f"{origin}: its occupancies do not fit its atoms ({type(error).__name__});"
+            " remove info['occupancy'], or give the file that it was read from"
+        ) from error
+
+
+def _species(atoms: Atoms, origin: str) -> list[Species | DummySpecies | str]:
     """Return symbols, with the oxidation states that pymatgen leaves on ASE atoms."""
+    odd = [number for number in atoms.numbers if not 0 <= number <= MAX_ATOMIC_NUMBER]
+    if odd:
+        raise StructureError(
+            f"{origin}: {odd[0]} is not the atomic number of a chemical element;"
+            " replace ghost and unknown atoms by real ones"
+        )
     symbols = atoms.get_chemical_symbols()  # X is ASE's and pymatgen's dummy
     states = atoms.arrays.get("oxi_states", [None] * len(symbols))
     return [

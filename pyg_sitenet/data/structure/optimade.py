@@ -47,11 +47,12 @@ def structure_from_optimade(values: Mapping[str, Any], origin: str) -> Structure
         positions = np.asarray(values["cartesian_site_positions"], dtype=float)
         if positions.shape != (len(names), 3):
             raise ValueError(f"{len(names)} sites but positions {positions.shape}")
-        sites = [species.get(name) or _composition([name], [1.0]) for name in names]
+        sites = [_site(name, species) for name in names]
+        is_full = [bool(site) for site in sites]  # the others are vacancies
         return Structure(
             Lattice(values["lattice_vectors"]),
-            sites,
-            positions,
+            [site for site in sites if site],
+            positions[is_full],
             coords_are_cartesian=True,
         )
     except StructureError:
@@ -99,16 +100,23 @@ def _check_features(values: Mapping[str, Any], origin: str) -> None:
 def _species(
     listed: Sequence[Mapping[str, Any]] | None, origin: str
 ) -> dict[str, dict[Any, float]]:
-    found = {}
-    for one in listed or ():
-        symbols, shares = one["chemical_symbols"], one["concentration"]
+    species = {}
+    for entry in listed or ():
+        symbols, shares = entry["chemical_symbols"], entry["concentration"]
         if len(symbols) != len(shares):
             raise ValueError(f"{len(shares)} concentrations for {len(symbols)} symbols")
-        if one.get("attached"):
-            message = f"{origin}: atoms attached to {one['name']} have no position"
+        if entry.get("attached"):
+            message = f"{origin}: atoms attached to {entry['name']} have no position"
             warnings.warn(f"{message}: left out", SiteNetWarning, stacklevel=5)
-        found[one["name"]] = _composition(symbols, shares)
-    return found
+        species[entry["name"]] = _composition(symbols, shares)
+    return species
+
+
+def _site(name: str, species: Mapping[str, dict[Any, float]]) -> dict[Any, float]:
+    """Return the elements of a site; nothing if it is vacant."""
+    if name in species:
+        return species[name]
+    return _composition([name], [1.0])
 
 
 def _composition(symbols: Sequence[str], shares: Sequence[float]) -> dict[Any, float]:

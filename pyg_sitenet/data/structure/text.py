@@ -1,90 +1,187 @@
-"""Files before their format: text, compression, and what reading them may raise."""
+"""Text of files of any size, in lines, in pieces or, if it is short, as a whole."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import codecs
 import hashlib
 import io
-import logging
-import lzma
-import sqlite3
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from ase.io import ParseError
-from ase.io.formats import UnknownFileTypeError
-from pymatgen.core.structure import StructureError as PymatgenStructureError
+from pyg_sitenet.data.structure.compression import READ_ERRORS, Unpacked, unpacked
+from pyg_sitenet.errors import DataError, SiteNetError, StructureError
 
-from pyg_sitenet.errors import SiteNetWarning, StructureError
+# A line or value of a table holds one crystal: 10,000 sites take a few MB.
+MAX_VALUE_BYTES = 64 * 1024**2
 
-_log = logging.getLogger(__name__)
+# One structure is held as a whole: 100,000 atoms take 10 MB in the longest format.
+MAX_TEXT_BYTES = 32 * 1024**2
+MAX_TEXT_LINES = 2_000_000
 
-# What the readers of pymatgen and ASE are known to raise on damaged files.
-_READER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    ParseError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    UnknownFileTypeError,
-    UserWarning,
-    ValueError,
-    ImportError,
-    PymatgenStructureError,
-    lzma.LZMAError,
-    sqlite3.Error,
-    struct.error,
-    zlib.error,
-)
-_OPEN: dict[str, Any] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
+_PIECE = 1 << 20
 
 
-@contextmanager
-def reading(origin: str) -> Iterator[list[str]]:
-    """Turn what third-party readers raise into an error that names the file.
+@dataclass(frozen=True)
+class TextFile:
+    """A UTF-8 file that can be read from its start any number of times.
 
-    Yields:
-        A list that fills with their warnings, which are logged and not shown.
+    Args:
+        name: What it is called in messages, such as its path.
+        open_bytes: Opens it.
+        file_name: Its ending says whether it is compressed. (default: ``name``)
+        error: Raised if it cannot be read.
+        path: Where it is, if it is on disk.
     """
-    texts: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+
+    name: str
+    open_bytes: Callable[[], BinaryIO]
+    file_name: str = ""
+    error: type[SiteNetError] = DataError
+    path: Path | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> TextFile:
+        """Return the structure file that is at a path."""
+        return cls(str(path), partial(_open, path), path.name, StructureError, path)
+
+    @classmethod
+    def of(cls, content: bytes, file_name: str, name: str) -> TextFile:
+        """Return a structure file that is not on disk."""
+        return cls(name, partial(io.BytesIO, content), file_name, StructureError)
+
+    def lines(self, newline: str | None = "") -> Iterator[str]:
+        r"""Yield the lines with their ends, which may be those of any system.
+
+        Args:
+            newline: None turns every end into ``"\n"``.
+
+        Raises:
+            SiteNetError: If the file cannot be read, is not UTF-8 or has a line that
+                no crystal needs (``error`` tells the class).
+        """
+        with self._opened() as file:
+            number = 1
+            while block := file.read(_PIECE):
+                if not block.endswith(b"\n"):
+                    rest = file.readline(MAX_VALUE_BYTES + 1)
+                    self._check_line(rest, number + block.count(b"\n"))
+                    block += rest
+                yield from io.StringIO(self._decode(block, number), newline)
+                number += block.count(b"\n")
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text in pieces of about a million letters.
+
+        Raises:
+            SiteNetError: If the file cannot be read or is not UTF-8.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        with self._opened() as file:
+            done = 0
+            while piece := file.read(_PIECE):
+                try:
+                    yield decoder.decode(piece)
+                except UnicodeDecodeError as error:
+                    where = f"near byte {done + error.start + 1}"
+                    raise self._not_utf8(where) from error
+                done += len(piece)
+            try:
+                yield decoder.decode(b"", final=True)
+            except UnicodeDecodeError as error:
+                raise self._not_utf8("at its end") from error
+
+    def text(self, limit: int = MAX_TEXT_BYTES) -> str:
+        r"""Return the whole text, ends of lines as ``"\n"``.
+
+        Raises:
+            SiteNetError: If the file cannot be read, is not UTF-8, holds nothing or
+                more than one structure can need.
+        """
+        with self._opened() as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise too_long(self.name, self.error)
+        text = self._decode(content, 1).replace("\r\n", "\n").replace("\r", "\n")
+        if text.count("\n") > MAX_TEXT_LINES:
+            raise too_long(self.name, self.error)
+        if not text.strip():
+            raise self.error(f"{self.name}: the file is empty; export it again")
+        return text
+
+    def _check_line(self, rest: bytes, number: int) -> None:
+        if len(rest) > MAX_VALUE_BYTES:
+            raise self.error(
+                f"{self.name}: line {number} is longer than {MAX_VALUE_BYTES} bytes; "
+                "write one crystal a line"
+            )
+
+    def _decode(self, block: bytes, number: int) -> str:
+        """Decode lines, the first of which has this number."""
+        if b"\0" in block:
+            number += block.count(b"\n", 0, block.index(b"\0"))
+            raise self._not_utf8(f"NUL in line {number}")
         try:
-            yield texts
-        except StructureError:
-            raise
-        except _READER_ERRORS as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if isinstance(error, KeyError):
-                reason = f"unknown name {reason}"
-            raise StructureError(
-                f"{origin}: cannot be read, it is damaged, truncated or of another"
-                f" format ({reason[:200]}); export it again"
-            ) from error
-        finally:
-            ours = [w for w in caught if issubclass(w.category, SiteNetWarning)]
-            theirs = [w for w in caught if w not in ours]
-            texts.extend(" ".join(str(w.message).split()) for w in theirs)
-    for text in texts:
-        _log.info("%s: %s", origin, text)
-    for warning in ours:
-        warnings.warn(warning.message, stacklevel=3)
+            return block.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            number += block.count(b"\n", 0, error.start)
+            raise self._not_utf8(f"line {number}") from error
+
+    def _not_utf8(self, where: str) -> SiteNetError:
+        return self.error(f"{self.name}: not UTF-8 text ({where}); save it as UTF-8")
+
+    @contextmanager
+    def _opened(self) -> Iterator[Unpacked]:
+        """Open the file, unpacked if it is compressed; name it in every error."""
+        file_name = self.file_name or self.name
+        try:
+            with (
+                self.open_bytes() as packed,
+                unpacked(packed, file_name, self.name, self.error) as file,
+            ):
+                yield file
+        except READ_ERRORS as error:
+            raise self.error(f"{self.name}: cannot be read: {error}") from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def too_long(name: str, error: type[SiteNetError]) -> SiteNetError:
+    """Return what is said of a structure that takes more text than one can need."""
+    return error(
+        f"{name}: more text than one structure can need ({MAX_TEXT_BYTES} bytes or "
+        f"{MAX_TEXT_LINES} lines); split it"
+    )
+
+
+def bounded(lines: Iterable[str], name: str, begins: str) -> Iterator[str]:
+    """Pass lines on, but no more of one structure than can be held.
+
+    Args:
+        lines: Lines of a file.
+        name: What it is called in messages.
+        begins: What the first line of a structure begins with, in lower case.
+
+    Raises:
+        StructureError: If one structure has more than it can need, or all are blank.
+    """
+    length = count = 0
+    is_blank = True
+    for line in lines:
+        if line[:20].lstrip().lower().startswith(begins):
+            length = count = 0
+        length, count = length + len(line), count + 1
+        if length > MAX_TEXT_BYTES or count > MAX_TEXT_LINES:
+            raise too_long(name, StructureError)
+        is_blank = is_blank and not line.strip()
+        yield line
+    if is_blank:
+        raise StructureError(f"{name}: the file is empty; export it again")
 
 
 def check_file(path: Path) -> None:
@@ -105,14 +202,6 @@ def check_file(path: Path) -> None:
         raise StructureError(f"{path}: the file is empty; export it again")
 
 
-def uncompressed_name(path: Path) -> str:
-    """Return the name of a file in lower case without endings of compression."""
-    name = path.name.lower()
-    for ending in _OPEN:
-        name = name.removesuffix(ending)
-    return name
-
-
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file of any size."""
     digest = hashlib.sha256()
@@ -120,47 +209,3 @@ def hash_file(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def text_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file, which may be compressed and of any size.
-
-    Raises:
-        StructureError: If it cannot be read, is not UTF-8 or holds nothing.
-    """
-    number, is_empty = 0, True
-    open_file = _OPEN.get(path.suffix.lower(), open)
-    try:
-        with open_file(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if "\0" in text:
-                    raise StructureError(
-                        f"{path}: damaged or no text (NUL in line {number}); export it"
-                        " again as UTF-8"
-                    )
-                is_empty = is_empty and not text.strip()
-                if "\r" in text:  # ends of lines of other systems
-                    yield from io.StringIO(text, newline=None)
-                else:
-                    yield text
-    except UnicodeDecodeError as error:
-        raise StructureError(
-            f"{path}: not UTF-8 text (line {number}); save it as UTF-8"
-        ) from error
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise StructureError(
-            f"{path}: cannot be read, it is damaged or truncated ({error}); export it"
-            " again"
-        ) from error
-    if is_empty:
-        raise StructureError(f"{path}: the file is empty; export it again")
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file, which may be compressed.
-
-    Raises:
-        StructureError: If it cannot be read, is not UTF-8 or holds nothing.
-    """
-    return "".join(text_lines(path))

@@ -11,7 +11,7 @@ from pyg_sitenet.data.graph.stream import encode_here
 from pyg_sitenet.data.prepare import prepare
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Entry, open_source
-from pyg_sitenet.data.structure.formats import Piece
+from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.transforms import MergeEquivalent
 

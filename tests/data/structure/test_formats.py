@@ -59,11 +59,10 @@ Mg1 0.3333 0.6667 0.25
         ("x.cif.bz2", "cif"),
         ("x.json", "json"),
         ("x.xsf", "xsf"),
-        ("x.cssr", "cssr"),
     ],
 )
 def test_formats_are_recognised(tmp_path, cscl, name, text):
-    if text in ("cif", "json", "xsf", "cssr"):
+    if text in ("cif", "json", "xsf"):
         text = cscl.to(fmt=text)
     content = text.encode()
     if name.endswith(".gz"):
@@ -75,49 +74,12 @@ def test_formats_are_recognised(tmp_path, cscl, name, text):
     assert len(load_structure(path)) == 2
 
 
-@pytest.mark.parametrize("name", ["a.extxyz", "a.traj", "a.xsf", "a.gen", "a@b.extxyz"])
+@pytest.mark.parametrize("name", ["a.extxyz", "a.traj", "a.xsf", "a@b.extxyz"])
 def test_what_ase_writes_is_read(tmp_path, name):
     path = tmp_path / name
     atoms = bulk("NaCl", "rocksalt", 5.64)
     write(path, atoms)
     assert load_structure(path).volume == pytest.approx(5.64**3 / 4)
-
-
-RES = """\
-TITL x
-CELL 1.0 4 4 4 90 90 90
-LATT -1
-SFAC Na Cl
-Na 1 0.0 0.0 0.0 1.0
-Cl 2 0.5 0.5 0.5 1.0
-END
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("END\n", "", "a.res: truncated, it has no END"),
-        ("LATT -1", "LATT 1", "a.res: has symmetry, which is not read"),
-        ("LATT -1", "LATT -1\nSYMM -X, Y, -Z", "a.res: has symmetry"),
-    ],
-)
-def test_res_files_that_would_lose_atoms_are_refused(tmp_path, old, new, message):
-    path = tmp_path / "a.res"
-    path.write_text(RES)
-    assert len(load_structure(path)) == 2
-    path.write_text(RES.replace(old, new))
-    with pytest.raises(StructureError, match=message):
-        load_structure(path)
-
-
-@pytest.mark.parametrize("lost", [1, 2, 4])
-def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
-    path = tmp_path / "a.cssr"
-    lines = cscl.to(fmt="cssr").splitlines()
-    path.write_text("\n".join(lines[:-lost]))
-    with pytest.raises(StructureError, match=r"a.cssr: lists \d atoms but says '"):
-        load_structure(path)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +90,20 @@ def test_cssr_files_that_were_cut_are_refused(tmp_path, cscl, lost):
         ("a.cif", b"data_x\n_name 'caf\xe9'\n", "a.cif: not UTF-8 text .line 2."),
         ("a.cif", b"data_x\n_cell_length_a 4\n", "a.cif: a CIF with no structure"),
         ("a.cif", b"<html>404</html>", "a.cif: a CIF with no structure"),
-        ("a.cif.gz", b"not compressed", "cannot be read, it is damaged"),
-        ("POSCAR", POSCAR[:-20].encode(), "POSCAR: cannot be read, .* truncated"),
+        ("a.cif.gz", b"not compressed", "damaged gzip file"),
+        ("POSCAR", POSCAR[:-20].encode(), "POSCAR: damaged or truncated: says 2 atoms"),
         ("POSCAR", POSCAR.replace("Na Cl\n", "").encode(), "names no elements"),
         ("POSCAR", POSCAR.replace("Na", "Xx").encode(), "'Xx.*' is not a chemical el"),
         ("POSCAR", POSCAR.replace("0 4 0", "0 0 0").encode(), "no volume"),
         ("POSCAR", POSCAR.replace("0.5 0.5", "nan 0.5").encode(), "not finite"),
-        ("POSCAR", POSCAR.replace("1 1", "-1 1").encode(), "cannot be read, it is da"),
+        ("POSCAR", POSCAR.replace("1 1", "-1 1").encode(), "expected numbers of at"),
         ("POSCAR", POSCAR.replace("0.5 0.5", "1e300 0.5").encode(), "can be meant"),
         ("POSCAR", POSCAR.replace("0 4 0", "0 1e9 0").encode(), "longer than 100000 A"),
         ("a.xyz", b"1\n\nQq 0 0 0\n", "unknown name 'Qq'"),
         ("a.xyz", b"2\n\nH 0 0 0\nH 0 0 0.74\n", "molecule or slab without period"),
         ("a.xyz", b"3\n\nH 0 0 0\nH 0 0 0.74\n", "cannot be read, it is damaged"),
-        ("a.txt", b"nothing of the kind", "of another format"),
-        ("a.json", b"[1, 2]", "not the JSON of one structure"),
+        ("a.txt", b"nothing of the kind", "its name tells no format"),
+        ("a.json", b"[1, 2]", "not the JSON or YAML of one"),
         ("a.json", b"{", "cannot be read"),
         ("a.traj", bytes(range(64)), "cannot be read"),
     ],

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from pyg_sitenet.data.readers.content import Content, Text
 from pyg_sitenet.data.readers.files.file_names import index_files, visible
-from pyg_sitenet.data.readers.text_stream import READ_ERRORS
+from pyg_sitenet.data.structure.compression import READ_ERRORS
 from pyg_sitenet.data.structure.text import check_file, hash_file
 from pyg_sitenet.errors import DataError, StructureError
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.content import Content, Text
 from pyg_sitenet.data.readers.entry import Entry
@@ -21,8 +20,10 @@ from pyg_sitenet.data.readers.files.multi_frame import frame_entries
 from pyg_sitenet.data.readers.files.places import Folder
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure.formats import cif_pieces
-from pyg_sitenet.data.structure.text import check_file, text_lines, uncompressed_name
+from pyg_sitenet.data.structure.compression import uncompressed
+from pyg_sitenet.data.structure.formats import read_pieces
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError, StructureError
 
 
@@ -56,10 +57,10 @@ def file_entries(
 
 def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
     """Yield the structure of a file, or each data block of a CIF that has several."""
-    pieces = []
-    if _name(content).endswith((".cif", ".mcif")):
+    pieces: list[Piece] = []
+    if isinstance(content, Path | Text) and _is_cif(content):
         with suppress(StructureError):  # reading the entry says what is wrong
-            pieces = list(cif_pieces(_lines(content), origin))
+            pieces = list(read_pieces(_file(content, origin)))
     if len(pieces) < 2:
         yield Entry(id_, origin, content)
         return
@@ -67,16 +68,12 @@ def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
         yield Entry(f"{id_}@{piece.name}", piece.origin, piece)
 
 
-def _name(content: Content) -> str:
-    if isinstance(content, Text):
-        return content.file_name.lower()
-    return uncompressed_name(content) if isinstance(content, Path) else ""
+def _is_cif(content: Path | Text) -> bool:
+    name = content.file_name if isinstance(content, Text) else content.name
+    return uncompressed(name).lower().endswith((".cif", ".mcif"))
 
 
-def _lines(content: Content) -> Iterator[str]:
+def _file(content: Path | Text, origin: str) -> Path | TextFile:
     if isinstance(content, Path):
-        check_file(content)
-        return text_lines(content)
-    if isinstance(content, Text):
-        return iter(io.StringIO(content.content.decode("utf-8-sig", "replace")))
-    raise TypeError(f"expected a file, got {type(content).__name__}")
+        return content
+    return TextFile.of(content.content, PurePosixPath(content.file_name).name, origin)

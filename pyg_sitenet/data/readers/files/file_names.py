@@ -6,38 +6,40 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from posixpath import basename, splitext
 
-STRUCTURE_SUFFIXES = frozenset(
-    {".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".xsf", ".res", ".cssr"}
+from pyg_sitenet.data.structure.compression import uncompressed
+from pyg_sitenet.data.structure.formats import ENDINGS, FileFormat, format_of
+from pyg_sitenet.data.structure.refused import (
+    REFUSED_IN_FOLDERS,
+    REFUSED_NAMES_IN_FOLDERS,
 )
-FRAME_SUFFIXES = frozenset(
-    {".extxyz", ".xyz", ".traj", ".db", ".pdb", ".gen", ".xsd", ".cell", ".pwi"}
-    | {".pwo", ".xtd", ".struct", ".cube"}
-)
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
-COMPRESSION_SUFFIXES = (".gz", ".bz2", ".xz")
 
-# Names without a telling ending that programs give to their structures.
-_STRUCTURE_NAMES = ("POSCAR", "CONTCAR")
-_FRAME_NAMES = ("XDATCAR", "OUTCAR", "VASPRUN.XML", "GEOMETRY.IN")
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
+_REFUSED_SUFFIXES = tuple(REFUSED_IN_FOLDERS)
 
 
 def is_structure_file(name: str) -> bool:
     """Tell by its name whether a file holds one structure (also compressed)."""
-    name = basename(_uncompressed(name))
-    return _suffix(name) in STRUCTURE_SUFFIXES or name.upper().startswith(
-        _STRUCTURE_NAMES
-    )
+    entry = _format_in_folders(name)
+    return entry is not None and not entry.is_multiple
 
 
 def is_frame_file(name: str) -> bool:
-    """Tell by its name whether a file may hold many structures."""
-    name = basename(_uncompressed(name))
-    return _suffix(name) in FRAME_SUFFIXES or name.upper().startswith(_FRAME_NAMES)
+    """Tell by its name whether a file may hold many structures.
+
+    Files of formats that are refused are among them: each is a failure that says why.
+    """
+    entry = _format_in_folders(name)
+    if entry is not None:
+        return entry.is_multiple
+    plain = basename(uncompressed(name)).lower()
+    return plain.endswith(_REFUSED_SUFFIXES) or plain.startswith(
+        REFUSED_NAMES_IN_FOLDERS
+    )
 
 
 def is_table(name: str) -> bool:
-    """Tell by its name whether a file is a table (also compressed with gzip)."""
-    return _suffix(name.lower().removesuffix(".gz")) in TABLE_SUFFIXES
+    """Tell by its name whether a file is a table (also compressed)."""
+    return _suffix(uncompressed(name)) in TABLE_SUFFIXES
 
 
 def is_archive(name: str) -> bool:
@@ -47,9 +49,9 @@ def is_archive(name: str) -> bool:
 
 def id_of_file(name: str) -> str:
     """Name the crystal of a file: its path without the ending of a structure file."""
-    stem, suffix = splitext(_uncompressed(name))
-    known = suffix.lower() in STRUCTURE_SUFFIXES or suffix.lower() in FRAME_SUFFIXES
-    return stem if known else name
+    stem, suffix = splitext(uncompressed(name))
+    is_told = suffix.lower() in ENDINGS or suffix.lower() in REFUSED_IN_FOLDERS
+    return stem if is_told else name
 
 
 def visible(names: Iterable[str]) -> list[str]:
@@ -76,6 +78,6 @@ def _suffix(name: str) -> str:
     return splitext(name)[1].lower()
 
 
-def _uncompressed(name: str) -> str:
-    stem, suffix = splitext(name)
-    return stem if suffix.lower() in COMPRESSION_SUFFIXES else name
+def _format_in_folders(name: str) -> FileFormat | None:
+    entry = None if is_table(name) else format_of(name)
+    return entry if entry is not None and entry.in_folders else None

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ase.db
 import numpy as np
 
 from pyg_sitenet.data.readers.content import Content
@@ -20,8 +17,10 @@ from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.targets import TargetError, is_label
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure.formats import Piece, read_pieces
-from pyg_sitenet.data.structure.text import check_file, hash_file, reading
+from pyg_sitenet.data.structure.border import reading
+from pyg_sitenet.data.structure.formats import read_pieces
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import hash_file
 from pyg_sitenet.errors import DataError, StructureError
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class Frame:
     origin: str
     content: Content
     values: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
 
 
 def open_frames(path: Path, wanted: Wanted) -> Source:
@@ -121,8 +121,10 @@ def is_database(path: Path) -> bool:
 
 
 def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
-    known = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
-    entry = Entry(str(known[0]) if known else default, frame.origin, frame.content)
+    given = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
+    entry = Entry(str(given[0]) if given else default, frame.origin, frame.content)
+    if frame.problem:
+        return entry.fail(frame.problem, "repair or remove this structure", "read")
     try:
         values, group = wanted.values(frame.values), wanted.group_of(frame.values)
     except TargetError as error:
@@ -134,15 +136,18 @@ def _peek_at_values(
     path: Path, *, needed: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of numbers and of labels that the first frames carry."""
+    problem = ""
     numbers: dict[str, bool] = {}  # by name, whether a frame has a number there
     try:
         for frame in islice(_read_frames(path), _PEEK):
+            problem = problem or frame.problem
             for name, value in frame.values.items():
                 is_one = not is_label(value)
                 numbers[name] = numbers.get(name, False) or is_one
     except StructureError as error:
-        if needed and not numbers:
-            raise DataError(str(error)) from error
+        problem = problem or str(error)
+    if problem and needed and not numbers:
+        raise DataError(problem)
     kept = {name: is_one for name, is_one in numbers.items() if name not in ID_KEYS}
     return (
         tuple(name for name, is_one in kept.items() if is_one),
@@ -151,10 +156,6 @@ def _peek_at_values(
 
 
 def _read_frames(path: Path) -> Iterator[Frame]:
-    check_file(path)
-    if is_database(path):
-        yield from _database_rows(path)
-        return
     for piece in read_pieces(path):
         if is_structure_file(path.name):
             yield Frame(piece.name, piece.origin, piece)
@@ -163,37 +164,14 @@ def _read_frames(path: Path) -> Iterator[Frame]:
 
 
 def _frame(piece: Piece) -> Frame:
-    content = piece.read()
-    values = getattr(content, "info", {}) | _results(content)
-    return Frame(piece.name, piece.origin, content, _plain(values))
-
-
-def _database_rows(path: Path) -> Iterator[Frame]:
-    _check_database(path)
-    with reading(str(path)):
-        rows = ase.db.connect(str(path), use_lock_file=False).select()
-    while True:
-        with reading(str(path)):
-            row = next(rows, None)
-        if row is None:
-            return
-        atoms = row.toatoms()
-        values = _plain(_results(atoms) | row.key_value_pairs)
-        yield Frame(str(row.id), f"{path}, row {row.id}", atoms, values)
-
-
-def _check_database(path: Path) -> None:
-    """Refuse what is no database of ASE, which would make it one."""
-    if path.suffix == ".json":
-        return
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    with reading(str(path)), closing(sqlite3.connect(address, uri=True)) as base:
-        query = "select count(*) from sqlite_master where name = 'systems'"
-        (is_known,) = base.execute(query).fetchone()
-    if not is_known:
-        raise StructureError(
-            f"{path}: an SQLite file but no database of ASE; export its structures"
-        )
+    """Read a frame with its values; one that cannot be read says so as an entry."""
+    try:
+        with reading(piece.origin):
+            content = piece.read()
+            values = getattr(content, "info", {}) | _results(content)
+            return Frame(piece.name, piece.origin, content, _plain(values))
+    except StructureError as error:
+        return Frame(piece.name, piece.origin, piece, problem=str(error))
 
 
 def _results(content: Structure | Atoms) -> dict[str, Any]:
@@ -203,5 +181,5 @@ def _results(content: Structure | Atoms) -> dict[str, Any]:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    kept = (str, int, float, np.number, np.bool_)
-    return {name: value for name, value in values.items() if isinstance(value, kept)}
+    plain = (str, int, float, np.number, np.bool_)
+    return {name: value for name, value in values.items() if isinstance(value, plain)}

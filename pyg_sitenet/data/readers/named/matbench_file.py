@@ -14,10 +14,9 @@ from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.row import Row
 from pyg_sitenet.data.readers.tables.row_entries import row_entries
 from pyg_sitenet.data.readers.tables.table import Table, read_table
-from pyg_sitenet.data.readers.text_stream import TextFile
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure.text import hash_file
+from pyg_sitenet.data.structure.text import TextFile, hash_file
 from pyg_sitenet.errors import DataError
 
 # What the target may be called in a file that is not the official one.

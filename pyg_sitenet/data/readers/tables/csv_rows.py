@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.tables.row import Row
 from pyg_sitenet.data.readers.targets import is_number
-from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
 CGCNN_TABLE = "id_prop.csv"

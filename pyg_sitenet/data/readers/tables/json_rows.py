@@ -15,8 +15,8 @@ from pyg_sitenet.data.readers.tables.row import (
     Row,
     Units,
 )
-from pyg_sitenet.data.readers.text_stream import TextFile
 from pyg_sitenet.data.structure.optimade import is_optimade
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
 # What a structure is made of, apart from the values that an entry has beside it.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pyg_sitenet.data.readers.text_stream import MAX_VALUE_BYTES
+from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES
 
 _decoder = json.JSONDecoder()
 _SPACE = " \t\r\n"

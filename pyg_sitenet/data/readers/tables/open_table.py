@@ -24,9 +24,9 @@ from pyg_sitenet.data.readers.tables.row_entries import (
     row_entries,
 )
 from pyg_sitenet.data.readers.tables.table import Table, read_table
-from pyg_sitenet.data.readers.text_stream import TextFile
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
 

@@ -12,7 +12,7 @@ from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.row import UNIT_COLUMN, Row, Units
 from pyg_sitenet.data.readers.targets import is_label, is_number
-from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.data.structure.text import TextFile
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from pyg_sitenet.data.readers.tables.csv_rows import split_unit
 from pyg_sitenet.data.readers.tables.table import read_table
-from pyg_sitenet.data.readers.text_stream import TextFile
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
 

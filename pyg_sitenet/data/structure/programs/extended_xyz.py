@@ -1,0 +1,84 @@
+"""Extended XYZ: frames that state their cell, read by ASE one by one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+
+from ase import Atoms
+from ase.data import atomic_numbers
+from ase.io.extxyz import read_xyz
+
+from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.text import MAX_TEXT_BYTES, too_long
+from pyg_sitenet.errors import StructureError
+
+
+def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
+    """Yield the frames of a file.
+
+    Raises:
+        StructureError: If a frame is cut off, after those before it.
+    """
+    rest = iter(lines)
+    number, line = 0, next(rest, None)
+    while line is not None:
+        if not line.strip():
+            line = next(rest, None)
+            continue
+        where = f"{origin}, frame {number}"
+        frame = [line, *_taken(rest, _count(line, where) + 1, where)]
+        line = next(rest, None)
+        while line is not None and line.lstrip().startswith("VEC"):
+            frame.append(line)  # a lattice vector, as ADF writes them
+            line = next(rest, None)
+        yield Piece(str(number), where, partial(_frame, "".join(frame), where))
+        number += 1
+
+
+def _count(line: str, origin: str) -> int:
+    word = line.strip()
+    if not word.isdecimal() or len(word) > 9:
+        raise StructureError(
+            f"{origin}: damaged, truncated or no xyz: expected a number of atoms, got"
+            f" {word[:40]!r}; export it again"
+        )
+    return int(word)
+
+
+def _taken(lines: Iterator[str], count: int, origin: str) -> list[str]:
+    taken, length = [], 0
+    for line in islice(lines, count):
+        taken.append(line)
+        length += len(line)
+        if length > MAX_TEXT_BYTES:
+            raise too_long(origin, StructureError)
+    if len(taken) < count:
+        raise StructureError(
+            f"{origin}: cannot be read, it is damaged, truncated: {len(taken) - 1} of"
+            f" {count - 1} atoms; export it again"
+        )
+    return taken
+
+
+def _frame(text: str, origin: str) -> Atoms:
+    with _isotopes_known():
+        (atoms,) = read_xyz(io.StringIO(text), slice(None))
+    if not isinstance(atoms, Atoms):
+        raise StructureError(f"{origin}: holds no atoms")
+    return atoms
+
+
+@contextmanager
+def _isotopes_known() -> Iterator[None]:
+    """Let ASE, which knows no symbols of isotopes, read deuterium as hydrogen."""
+    added = {"D": 1, "T": 1}.items() - atomic_numbers.items()
+    atomic_numbers.update(added)
+    try:
+        yield
+    finally:
+        for symbol, _ in added:
+            del atomic_numbers[symbol]

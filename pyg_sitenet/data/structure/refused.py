@@ -1,0 +1,86 @@
+"""Formats that are refused by name: they leave open what the crystal is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from posixpath import basename, splitext
+
+from pyg_sitenet.data.structure.compression import uncompressed
+from pyg_sitenet.errors import StructureError
+
+_PICKLE = "can run any program when it is read"
+_SYMMETRY = "its symmetry is not read"
+_PACKED = "is compressed or packed in a way that is not read; unpack it"
+
+# Why each is not read, by its ending or by what its name begins with.
+REFUSED = {
+    ".res": "its symmetry, occupancies and lattice are not read",
+    ".ins": "its symmetry, occupancies and lattice are not read",
+    ".cssr": _SYMMETRY,
+    ".pdb": f"{_SYMMETRY}, and its names of atoms are those of molecules",
+    ".ent": f"{_SYMMETRY}, and its names of atoms are those of molecules",
+    ".gro": "it names atoms, not elements",
+    ".xsd": _SYMMETRY,
+    ".xtd": _SYMMETRY,
+    ".car": _SYMMETRY,
+    ".arc": _SYMMETRY,
+    ".gen": "it may be a cluster or a helix",
+    ".struct": _SYMMETRY,
+    ".cube": "its atoms may be a molecule in a box",
+    ".lmp": "its types name no elements",
+    ".cfg": "its lengths may be in any unit",
+    ".xv": "its lengths are in other units",
+    ".fdf": "it may refer to other files",
+    ".abi": "it may refer to other files",
+    ".in": "it may be the input of any program",
+    ".out": "it may be the output of any program",
+    ".log": "it may be the output of any program",
+    ".xml": "it is the record of a calculation",
+    ".mol": "it is a molecule",
+    ".mol2": "it is a molecule",
+    ".sdf": "it is a molecule",
+    ".pkl": _PICKLE,
+    ".pickle": _PICKLE,
+    ".pckl": _PICKLE,
+    ".pt": _PICKLE,
+    ".pth": _PICKLE,
+    ".joblib": _PICKLE,
+}
+_REFUSED_NAMES = {
+    "outcar": "it is the record of a calculation",
+    "vasprun.xml": "it is the record of a calculation",
+}
+_PACKED_ENDINGS = (".zst", ".z", ".lzma", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz")
+
+# Looked for in folders too, so that no crystal is passed over in silence.
+REFUSED_IN_FOLDERS = frozenset(
+    {".res", ".cssr", ".pdb", ".gro", ".xsd", ".xtd", ".gen", ".struct", ".cube"}
+)
+REFUSED_NAMES_IN_FOLDERS = tuple(_REFUSED_NAMES)
+
+
+def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureError:
+    """Return why a file is not read, and what to do.
+
+    Args:
+        origin: What messages begin with.
+        file_name: The name of the file, which tells its format.
+        titles: Names of the formats that are read.
+    """
+    name = basename(uncompressed(file_name)).lower()
+    ending = splitext(name)[1]
+    if ending in _PACKED_ENDINGS:
+        return StructureError(f"{origin}: {_PACKED}")
+    begins = (text for start, text in _REFUSED_NAMES.items() if name.startswith(start))
+    reason = next(begins, None) or REFUSED.get(ending)
+    if reason:
+        kind = ending if ending in REFUSED else name
+        return StructureError(
+            f"{origin}: {kind[:40]} is not a format that is read: {reason}; convert it"
+            " to CIF"
+        )
+    return StructureError(
+        f"{origin}: its name tells no format that is read"
+        f" ({', '.join(dict.fromkeys(titles))}); convert it to CIF, or give it the"
+        " ending of its format"
+    )
