@@ -24,7 +24,7 @@ from pyg_sitenet.prediction import (
 )
 from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
 from pyg_sitenet.prediction.file.csv_file import CsvFile
-from pyg_sitenet.prediction.file.lock import held
+from pyg_sitenet.prediction.file.lock import locked
 from pyg_sitenet.prediction.file.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.file.to_file import Watch
 
@@ -114,7 +114,7 @@ def _written(
     ]
     headings = ["id", "formula", *columns, *known]
     with ExitStack() as stack:
-        stack.enter_context(held(path))
+        stack.enter_context(locked(path))
         rows = stack.enter_context(CsvFile(path, headings))
         failures = stack.enter_context(CsvFile(failures_file(path), FAILURE_HEADINGS))
         for one in results:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rich
 import torch
 
 from pyg_sitenet.config import Config, load_config, override
@@ -256,11 +257,15 @@ def test_training_is_silent(
 def test_progress_is_shown_on_standard_error(
     config: Config, cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    console = rich.get_console()
     short = override(config, ["training.max_epochs=1"])
     train(short, tmp_path, progress=True, cache=cache)
     captured = capfd.readouterr()
     assert captured.out == ""
-    assert "1/1 epochs" in captured.err
+    assert "Epoch 0/0" in captured.err
+    assert "val/mae/band_gap:" in captured.err
+    assert rich.get_console() is console
+    assert not console.stderr
 
 
 def test_training_leaves_global_state_alone(

@@ -20,7 +20,7 @@ from pyg_sitenet.prediction.file.journal import (
     read_journal,
     write_journal,
 )
-from pyg_sitenet.prediction.file.lock import held
+from pyg_sitenet.prediction.file.lock import locked
 
 FAILURE_HEADINGS = tuple(field.name for field in fields(Failure))
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
@@ -81,7 +81,7 @@ class ResultFiles:
         self._output, self._run = output, run
         self.ledger, self.is_complete = Ledger(), False
         with ExitStack() as stack:
-            stack.enter_context(held(output))
+            stack.enter_context(locked(output))
             known = self._find_start(resume, overwrite)
             if known is None:
                 # First: from here on what the files hold belongs to this run.

@@ -1,4 +1,4 @@
-"""What happens beside the steps: record, early end, progress, seeds."""
+"""Lightning callbacks: history of the errors, early stopping, seeds, element norms."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 from torch_geometric.data import Batch
 
@@ -24,7 +17,7 @@ from pyg_sitenet.training.loop.meter import MONITOR, Meter
 if TYPE_CHECKING:
     from pyg_sitenet.training.loop.module import SiteNetModule
 
-_SHOWN = {"mae": "MAE", "accuracy": "accuracy"}
+_SHOWN = ("/mae/", "/accuracy/")  # on the progress bar
 
 Watch = Callable[[Mapping[str, float]], None]
 
@@ -49,11 +42,14 @@ class History(Callback):
     @property
     def best_epoch(self) -> int | None:
         """The epoch with the lowest validation error; ``None`` without validation."""
-        scored = [one for one in self.epochs if MONITOR in one]
-        scored = [one for one in scored if math.isfinite(one[MONITOR])]
+        scored = [
+            epoch
+            for epoch in self.epochs
+            if MONITOR in epoch and math.isfinite(epoch[MONITOR])
+        ]
         if not scored:
             return None
-        return int(min(scored, key=lambda one: one[MONITOR])["epoch"])
+        return int(min(scored, key=lambda epoch: epoch[MONITOR])["epoch"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on with the sums of an epoch that was left in the middle."""
@@ -92,36 +88,29 @@ class History(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"epochs": [dict(one) for one in self.epochs]}
+        return {"epochs": [dict(epoch) for epoch in self.epochs]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.epochs = [dict(one) for one in state_dict["epochs"]]
+        self.epochs = [dict(epoch) for epoch in state_dict["epochs"]]
 
 
-class EarlyStop(Callback):
-    """Ends the training when the validation has not got better for some epochs.
+class EarlyStop(EarlyStopping):
+    """Ends the training when the validation has not improved for some epochs.
 
-    Its state is the history alone, so that a run resumed after its end stays ended.
+    Lightning's own would train one more epoch when a run is resumed after its end.
 
     Args:
-        history: The errors so far; recorded before this is asked.
         patience: Epochs to wait.
     """
 
-    def __init__(self, history: History, patience: int) -> None:
-        self.history = history
-        self.patience = patience
+    def __init__(self, patience: int) -> None:
+        super().__init__(MONITOR, patience=patience, strict=False, check_finite=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End a resumed run that had ended."""
-        self.on_train_epoch_end(trainer, pl_module)
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the run if it is time."""
         del pl_module
-        best = self.history.best_epoch or 0
-        if len(self.history.epochs) - best >= self.patience:
+        if self.wait_count >= self.patience:
             trainer.should_stop = True
 
 
@@ -146,19 +135,19 @@ class SeedEachStep(Callback):
         torch.manual_seed(self.seed * 1_000_003 + index)
 
 
-class LimitElements(Callback):
-    """Keeps the weights of several processes equal where one changes them in passing.
+class SyncElementNorms(Callback):
+    """Applies ``max_norm`` to all rows of the element table on every process.
 
-    A row of the element table is limited to its norm when a batch uses it, which other
-    processes, with other batches, would not see: here all rows are, in all of them.
+    A lookup renormalises only the rows that its batch uses, so that the tables of
+    processes with different batches would diverge.
     """
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
     ) -> None:
-        """Limit all rows before the batch uses some."""
+        """Renormalise all rows before the batch uses some."""
         del trainer, batch, batch_idx
-        self._limit(pl_module)
+        self._renormalise(pl_module)
 
     def on_validation_batch_start(
         self,
@@ -168,69 +157,14 @@ class LimitElements(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Limit all rows before the batch uses some."""
+        """Renormalise all rows before the batch uses some."""
         del trainer, batch, batch_idx, dataloader_idx
-        self._limit(pl_module)
+        self._renormalise(pl_module)
 
     @torch.no_grad()
-    def _limit(self, pl_module: LightningModule) -> None:
+    def _renormalise(self, pl_module: LightningModule) -> None:
         table = cast("SiteNetModule", pl_module).model.site_embedding.elements
         table(torch.arange(table.num_embeddings, device=table.weight.device))
-
-
-class EpochProgress(Callback):
-    """A progress bar over the epochs, on standard error."""
-
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar."""
-        del pl_module
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[errors]}"),
-            console=Console(stderr=True),
-        )
-        self._bar.add_task(
-            "", total=trainer.max_epochs, completed=trainer.current_epoch, errors=""
-        )
-        self._bar.start()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Move the bar on and show the errors of the epoch."""
-        del pl_module
-        if self._bar is None:
-            return
-        stage = "val" if MONITOR in trainer.callback_metrics else "train"
-        errors = ", ".join(
-            f"{stage} {_SHOWN[name.split('/')[1]]} {name.split('/', 2)[2]} {value:.3g}"
-            for name, value in trainer.callback_metrics.items()
-            if name.startswith(f"{stage}/") and name.split("/")[1] in _SHOWN
-        )
-        self._bar.update(
-            self._bar.task_ids[0], completed=trainer.current_epoch + 1, errors=errors
-        )
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the bar as it is."""
-        del trainer, pl_module
-        self._stop()
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Give the terminal back."""
-        del trainer, pl_module, exception
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 def _meters(pl_module: LightningModule) -> Mapping[str, Meter]:
@@ -241,7 +175,10 @@ def _take(trainer: Trainer, pl_module: LightningModule, stage: str) -> dict[str,
     """Return and log the errors of a stage, the same in all processes."""
     meter = _meters(pl_module)[stage]
     values = meter.take(lambda sums: _sum_over_processes(trainer, sums))
-    pl_module.log_dict(values, sync_dist=trainer.world_size > 1)
+    for name, value in values.items():
+        is_shown = any(kind in name for kind in _SHOWN)
+        sync = trainer.world_size > 1
+        pl_module.log(name, value, prog_bar=is_shown, sync_dist=sync)
     return values
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -23,15 +21,15 @@ from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.training.loop.callbacks import (
     EarlyStop,
-    EpochProgress,
     History,
-    LimitElements,
     SeedEachStep,
+    SyncElementNorms,
     Watch,
 )
 from pyg_sitenet.training.loop.checkpoint_files import last_good
 from pyg_sitenet.training.loop.checkpoints import PROCESSES, Checkpoints
 from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.global_state import console_kept, quiet, repeatable
 from pyg_sitenet.training.loop.interruption import (
     Interruption,
     TrainingInterruptedError,
@@ -52,21 +50,6 @@ _PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # what writing TensorBoard's events may meet
-
-# Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
-# processes), runs can be small or without validation, a resumed run has checkpoints on
-# purpose, the sampler goes on within an epoch, and a process may have nothing to
-# validate. That of LeafSpec is between Lightning and torch.
-_ADVICE = (
-    r".*does not have many workers.*",
-    r".*smaller than the logging interval.*",
-    r"Checkpoint directory .* exists and is not empty.*",
-    r".*have no `val_dataloader`.*",
-    r".*LeafSpec.* is deprecated.*",
-    r".*your dataloader is not resumable.*",
-    r".*`broadcast_buffers` is deprecated.*",
-    r".*across ranks is zero, but local rank has zero.*",
-)
 
 
 def fit(
@@ -97,12 +80,17 @@ def fit(
     if found is not None:
         _check_processes(found[1], devices.num_processes)
         _set_position(train_loader, found[1])
-    with _quiet(), writing(folder, _FULL), _interrupts(folder, history, interruption):
+    with (
+        quiet(),
+        console_kept(),
+        writing(folder, _FULL),
+        _interrupts(folder, history, interruption),
+    ):
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
         if devices.num_processes > 1:
-            callbacks.append(LimitElements())
+            callbacks.append(SyncElementNorms())
         trainer = _make_trainer(folder.path, config, callbacks, devices)
-        with _repeatable(trainer.strategy.root_device):
+        with repeatable(trainer.strategy.root_device):
             trainer.fit(
                 module,
                 train_loader,
@@ -120,7 +108,7 @@ def device_of(devices: Devices) -> torch.device:
         ConfigError: If the accelerator is unknown or this machine lacks it or as many.
     """
     try:
-        with _quiet():
+        with quiet():
             trainer = Trainer(
                 **devices.trainer_options(),
                 logger=False,
@@ -147,9 +135,11 @@ def _make_callbacks(
     callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
     callbacks += [NonFiniteGuard(config), interruption]
     if config.early_stopping is not None:
-        callbacks.append(EarlyStop(history, config.early_stopping))
+        callbacks.append(EarlyStop(config.early_stopping))
     if progress:
-        callbacks.append(EpochProgress())
+        callbacks.append(
+            RichProgressBar(refresh_rate=10, console_kwargs={"stderr": True})
+        )
     if config.ema_decay > 0:
         decay = get_ema_multi_avg_fn(config.ema_decay)
         callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))
@@ -200,40 +190,10 @@ def _make_trainer(
         default_root_dir=folder,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        enable_progress_bar=False,
+        enable_progress_bar=any(isinstance(x, ProgressBar) for x in callbacks),
         enable_model_summary=False,
         use_distributed_sampler=False,  # ours shares the batches out itself
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back Lightning's greetings and the advice that does not apply."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in _ADVICE:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _repeatable(device: torch.device) -> Iterator[None]:
-    """Let sums run in a fixed order on the CPU; other devices have no such kernels."""
-    before = torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    if device.type == "cpu":
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=only_warns)
 
 
 @contextmanager
