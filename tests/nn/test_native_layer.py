@@ -9,8 +9,8 @@ from torch import nn
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
 from pyg_sitenet.nn.fast.chunked_layer import ChunkedLayer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.native import compiler
 from pyg_sitenet.nn.fast.native import layer as native_layer
-from pyg_sitenet.nn.fast.native import library
 from pyg_sitenet.nn.fast.native.layer import NativeLayer
 from pyg_sitenet.nn.fast.native.library import load_library
 
@@ -191,13 +191,13 @@ def test_features_need_no_gradient():
 @pytest.mark.usefixtures("_threads")
 def test_compilers_without_openmp_serve(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_OPTIONAL_FLAGS", ((),))
+    monkeypatch.setattr(compiler, "_OPTIONAL_FLAGS", ((),))
     case, weight, grad = Case(500), torch.randn(HEADS, WIDTH), torch.randn(500, HEADS)
     load_library.cache_clear()
     try:
         both = case.both(lambda la, t: [la.logits_backward(weight.to(t), grad.to(t))])
         assert_equal(both)
-        assert list((tmp_path / "pyg_sitenet").iterdir())
+        assert list((tmp_path / "pyg_sitenet" / "native").glob("layer-*.so"))
     finally:
         load_library.cache_clear()
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
 from pyg_sitenet.nn.fast.hidden_layer import HiddenLayer, Inputs, Receivers, Terms
-from pyg_sitenet.nn.fast.native.library import PANEL, load_library
+from pyg_sitenet.nn.fast.native.compiler import PANEL
+from pyg_sitenet.nn.fast.native.library import load_library
 
 FEWEST_PAIRS = 256
 """Of a thread: fewer are done before it has started."""
@@ -160,6 +161,9 @@ class NativeLayer(HiddenLayer):
         if kind is not None and not _rises(kind, 1):
             raise IndexError("`kinds.of_pair` must rise by steps of 0 or 1")
 
+    def _function(self) -> Any:  # noqa: ANN401 - of ctypes
+        return load_library().sitenet_run  # type: ignore[union-attr]
+
     def _threads(self) -> int:
         return max(1, min(torch.get_num_threads(), self.num_pairs // FEWEST_PAIRS))
 
@@ -182,8 +186,7 @@ class NativeLayer(HiddenLayer):
 
     def _run(self, use: _Use, grads: _Gradients | None = None, sums: int = 0) -> None:
         receiver, sender, _ = self._filled
-        run = load_library().sitenet_run  # type: ignore[union-attr]
-        failed = run(
+        failed = self._function()(
             byref(self._layer), byref(use), None if grads is None else byref(grads),
             0 if sender is None else len(sender),
             1 if receiver.dim() == 1 else len(receiver), sums,
