@@ -42,7 +42,9 @@ def choose_settings(
     else:
         start = load_preset(preset or "default") if file is None else load_config(file)
     asked = _data_settings(data, list(targets or []))
-    asked += [f"{key}={one}" for key, one in numbers.items() if one is not None]
+    asked += [
+        f"{key}={number}" for key, number in numbers.items() if number is not None
+    ]
     if model is None:
         return override(override(start, asked), settings or [])
     from pyg_sitenet.training.fine_tuning import for_other_data
@@ -64,10 +66,10 @@ def _data_settings(data: str | None, targets: list[str]) -> list[str]:
     settings = []
     if data is not None:
         settings.append(f"data.source={json.dumps(data)}")
-        found = open_source(data) if not targets else None
-        available = [] if found is None else list(found.available)
-        if found is not None and not available:
-            available = list(found.labels)
+        source = open_source(data) if not targets else None
+        available = [] if source is None else list(source.available)
+        if source is not None and not available:
+            available = list(source.labels)
         if len(available) == 1:
             targets = available
     if targets:

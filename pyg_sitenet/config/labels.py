@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_INTEGER = re.compile(r"([+-]?\d+)\.?0*")
+# More digits are no number of a class, and Python refuses to read 4,301.
+_INTEGER = re.compile(r"([+-]?\d{1,100})(\.0*)?")
 _BOOLEANS = ("true", "false")
 
 

@@ -68,11 +68,11 @@ def search_space(settings: type[BaseModel], prefix: str = "") -> dict[str, Searc
         >>> str(search_space(Config)["model.heads"])
         '1 to 8'
     """
-    found: dict[str, Searched] = {}
+    space: dict[str, Searched] = {}
     for name, field in settings.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= search_space(kind, f"{prefix}{name}.")
-        ranges = [one for one in field.metadata if isinstance(one, Searched)]
-        found |= {f"{prefix}{name}": one for one in ranges}
-    return found
+            space |= search_space(kind, f"{prefix}{name}.")
+        ranges = [part for part in field.metadata if isinstance(part, Searched)]
+        space |= {f"{prefix}{name}": searched for searched in ranges}
+    return space

@@ -2,131 +2,113 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field, model_validator
 
-from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.config.search import (
     Choices,
     IntRange,
     LayersRange,
     LogRange,
-    Searched,
+)
+from pyg_sitenet.config.section import Section
+from pyg_sitenet.config.setting_types import (
+    GROUP,
+    MAX_SEED,
+    MAX_WIDTH,
+    Atoms,
+    Count,
+    CountOrZero,
+    Fraction,
+    Labels,
+    Minutes,
+    Modules,
+    Name,
+    Seconds,
+    Seed,
+    Split,
+    Text,
+    Width,
+    Widths,
 )
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Width = Annotated[int, Field(ge=1)]
-Widths = tuple[Width, ...]
-Label = Annotated[str, BeforeValidator(as_label)]
 Norm = Literal["layer", "batch", "none"]
 Pooling = Literal["mean", "max", "attention"]
-_GROUP = "group:"
 
 
-def _check_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
-    if len(labels) == 1:
-        raise ValueError("a target of classes needs two of them or more")
-    double = {label for label in labels if labels.count(label) > 1}
-    if double:
-        raise ValueError(f"the class {min(double)!r} is there twice")
-    return labels
-
-
-def _check_split(split: str) -> str:
-    if split in ("random", "composition"):
-        return split
-    if split.startswith(_GROUP) and split.removeprefix(_GROUP).strip():
-        return _GROUP + split.removeprefix(_GROUP).strip()
-    raise ValueError("expected random, composition or group:COLUMN")
-
-
-Labels = Annotated[tuple[Label, ...], AfterValidator(_check_labels)]
-Split = Annotated[str, AfterValidator(_check_split)]
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401
-        """Let the description of a searched field end with its range."""
-        super().__pydantic_init_subclass__(**kwargs)
-        for field in cls.model_fields.values():
-            for one in field.metadata:
-                if isinstance(one, Searched):
-                    text = f"{field.description or ''} Searched: {one}."
-                    field.description = text.strip()
-        cls.model_rebuild(force=True)
-
-
-class DataConfig(_Settings):
+class DataConfig(Section):
     """Which crystals, which targets, and how a crystal becomes a graph."""
 
-    source: str = Field("dielectric", description="What the crystals are read from.")
-    targets: tuple[str, ...] = Field(("band_gap",), min_length=1)
-    units: dict[str, str] = Field({}, description="Units the data do not state.")
-    classes: dict[str, Labels] = Field(
+    source: Text = Field("dielectric", description="What the crystals are read from.")
+    targets: tuple[Name, ...] = Field(("band_gap",), min_length=1, max_length=1000)
+    units: dict[Name, Name] = Field({}, description="Units the data do not state.")
+    classes: dict[Name, Labels] = Field(
         {},
         description="Targets that are classes, with their labels in order; with none "
         "those of the data. Text and booleans always are.",
     )
-    max_atoms: int = Field(500, ge=1, description="Atoms each site attends to.")
+    max_atoms: Atoms = Field(500, description="Atoms each site attends to.")
     environment: Literal["supercell", "sphere"] = "supercell"
     merge: bool = Field(
         True, description="Keep one of equal sites and pairs: same result, for less."
     )
     primitive_tolerance: float = Field(
-        0.1, gt=0, description="Angstrom; at 0.5 real distortions vanish."
+        0.1, gt=0, le=10, description="Angstrom; at 0.5 real distortions vanish."
     )
     test_fraction: Fraction = Field(0.2, description="Never seen in training.")
     val_fraction: Fraction = Field(0.1, description="Share of the training part.")
     calibration_fraction: Fraction = Field(
         0.0, description="Share of the training part kept apart to calibrate intervals."
     )
-    split_seed: int = Field(0, ge=0)
+    split_seed: Seed = 0
     split: Split = Field(
         "random",
         description="composition keeps polymorphs in one part, group:COLUMN what has "
         "the same value in a column of the data.",
     )
-    folds: int | None = Field(None, ge=2, description="Parts of a cross-validation.")
-    fold: int = Field(0, ge=0, description="Which of them is the test part.")
-    max_sites: int = Field(1200, ge=1, description="Unique sites in a batch.")
-    max_pairs: int = Field(
-        600_000, ge=1, description="Pairs in a batch: bounds the memory of a step."
+    folds: int | None = Field(
+        None, ge=2, le=10**6, description="Parts of a cross-validation."
+    )
+    fold: CountOrZero = Field(0, description="Which of them is the test part.")
+    max_sites: Count = Field(1200, description="Unique sites in a batch.")
+    max_pairs: Count = Field(
+        600_000, description="Pairs in a batch: bounds the memory of a step."
     )
     disorder: Literal["error", "sample", "enumerate"] = Field(
         "error", description="What to do with partly occupied sites."
     )
     orderings: int = Field(
-        8, ge=1, description="Ordered approximants of a disordered crystal at most."
+        8,
+        ge=1,
+        le=10_000,
+        description="Ordered approximants of a disordered crystal at most.",
     )
-    disorder_seed: int = Field(0, ge=0, description="Decides the sampled orderings.")
-    time_limit: float = Field(
-        60.0, gt=0, description="Seconds a crystal may take to become a graph."
+    disorder_seed: Seed = Field(0, description="Decides the sampled orderings.")
+    time_limit: Seconds = Field(
+        60.0, description="Seconds a crystal may take to become a graph."
     )
-    workers: int = Field(0, ge=0, description="Processes; 0 takes one per core.")
+    workers: int = Field(
+        0, ge=0, le=4096, description="Processes; 0 takes one per core."
+    )
 
     @property
     def group(self) -> str:
         """The column whose values the split keeps together; empty for none."""
-        return self.split[len(_GROUP) :] if self.split.startswith(_GROUP) else ""
+        return self.split[len(GROUP) :] if self.split.startswith(GROUP) else ""
 
 
-class ModelConfig(_Settings):
+class ModelConfig(Section):
     """Sizes and options of :class:`~pyg_sitenet.nn.SiteNet`.
 
     What is searched, and in which range, is that of the paper's Table 1.
     """
 
-    heads: Annotated[int, IntRange(1, 8)] = Field(
-        3, ge=1, description="Attention heads."
-    )
-    site_channels_per_head: Annotated[int, IntRange(4, 32)] = Field(30, ge=1)
-    edge_channels_per_head: Annotated[int, IntRange(4, 32)] = Field(16, ge=1)
-    blocks: Annotated[int, IntRange(1, 3)] = Field(
-        2, ge=1, description="Attention blocks."
+    heads: Annotated[Modules, IntRange(1, 8)] = Field(3, description="Attention heads.")
+    site_channels_per_head: Annotated[Width, IntRange(4, 32)] = 30
+    edge_channels_per_head: Annotated[Width, IntRange(4, 32)] = 16
+    blocks: Annotated[Modules, IntRange(1, 3)] = Field(
+        2, description="Attention blocks."
     )
     attention_hidden: Annotated[
         Widths, LayersRange(IntRange(0, 3), IntRange(32, 256))
@@ -137,15 +119,18 @@ class ModelConfig(_Settings):
     post_pool: Annotated[Widths, LayersRange(IntRange(1, 4), IntRange(32, 256))] = (
         Field((200, 200, 200), description="Layers of the crystal after pooling.")
     )
-    embedding_channels: Annotated[int, IntRange(1, 128)] = Field(
-        92, ge=1, description="Learned numbers per element."
+    embedding_channels: Annotated[Width, IntRange(1, 128)] = Field(
+        92, description="Learned numbers per element."
     )
     embedding_max_norm: float | None = Field(1.0, gt=0)
     standardize_features: bool = Field(
         False, description="Scale element properties to mean 0, spread 1."
     )
     radial_basis: int = Field(
-        0, ge=0, description="Radial functions of the distance beside the two features."
+        0,
+        ge=0,
+        le=2**16,
+        description="Radial functions of the distance beside the two features.",
     )
     radial_max: float = Field(10.0, gt=0, description="Angstrom; the last function.")
     residual: bool = Field(False, description="Add each block's input to its output.")
@@ -162,8 +147,8 @@ class ModelConfig(_Settings):
         description="Angstrom over which attention falls to 1/e before it has learnt "
         "otherwise: so many atoms are easier to learn from.",
     )
-    top_k: int | None = Field(
-        None, ge=1, description="Keep the k largest logits of each site and head."
+    top_k: Count | None = Field(
+        None, description="Keep the k largest logits of each site and head."
     )
     norm: Annotated[Norm, Choices(get_args(Norm))] = "layer"
     pooling: Annotated[Pooling, Choices(get_args(Pooling))] = "mean"
@@ -173,13 +158,23 @@ class ModelConfig(_Settings):
         description="clamp is max(y, 0) with the gradient of y: band gaps.",
     )
 
+    @model_validator(mode="after")
+    def _check_widths(self) -> ModelConfig:
+        """Refuse sites and pairs of more channels than a layer may have."""
+        channels = max(self.site_channels_per_head, self.edge_channels_per_head)
+        if self.heads * channels > MAX_WIDTH:
+            raise ValueError(
+                f"heads times channels per head must be at most {MAX_WIDTH:,}"
+            )
+        return self
 
-class TrainingConfig(_Settings):
+
+class TrainingConfig(Section):
     """How the weights are found."""
 
-    max_epochs: int = Field(100, ge=1)
-    members: int = Field(
-        1, ge=1, description="Networks of an ensemble, each with a seed of its own."
+    max_epochs: Count = 100
+    members: Modules = Field(
+        1, description="Networks of an ensemble, each with a seed of its own."
     )
     learning_rate: Annotated[float, LogRange(5e-5, 1e-2)] = Field(
         8.126e-4, gt=0, description="The highest one."
@@ -188,14 +183,16 @@ class TrainingConfig(_Settings):
     eps: float = Field(1e-7, gt=0)
     amsgrad: bool = True
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
-    warmup_epochs: int = Field(0, ge=0, description="Not with one_cycle, which rises.")
+    warmup_epochs: CountOrZero = Field(
+        0, description="Not with one_cycle, which rises."
+    )
     gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
-    accumulate: int = Field(1, ge=1, description="Batches that make one step.")
+    accumulate: Count = Field(1, description="Batches that make one step.")
     ema_decay: Fraction = Field(
         0.0, description="Average weights over about 1 / (1 - decay) steps; 0 does not."
     )
-    early_stopping: int | None = Field(
-        None, ge=1, description="Stop after so many epochs without a better validation."
+    early_stopping: Count | None = Field(
+        None, description="Stop after so many epochs without a better validation."
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="The shorter ones are mixed with float32 (GPUs)."
@@ -210,10 +207,10 @@ class TrainingConfig(_Settings):
     standardize_target: bool = Field(
         False, description="Train on (y - mean) / spread of the training targets."
     )
-    target_transform: dict[str, Literal["log", "log10", "log1p"]] = Field(
+    target_transform: dict[Name, Literal["log", "log10", "log1p"]] = Field(
         {}, description="Learn the logarithm of a target; errors stay in its unit."
     )
-    initial_model: str | None = Field(
+    initial_model: Text | None = Field(
         None, description="Model file or run folder to start from (fine-tuning)."
     )
     freeze_encoder: bool = Field(
@@ -222,17 +219,24 @@ class TrainingConfig(_Settings):
     on_nonfinite: Literal["error", "skip"] = Field(
         "error", description="What a loss or gradient that is not finite does."
     )
-    nonfinite_limit: int = Field(10, ge=0, description="Steps a run may skip.")
-    checkpoint_minutes: float = Field(
-        10.0, gt=0, description="Work that a crash within an epoch may cost."
+    nonfinite_limit: CountOrZero = Field(10, description="Steps a run may skip.")
+    checkpoint_minutes: Minutes = Field(
+        10.0, description="Work that a crash within an epoch may cost."
     )
-    checkpoint_steps: int | None = Field(
-        None, ge=1, description="The same in steps, whichever comes first."
+    checkpoint_steps: Count | None = Field(
+        None, description="The same in steps, whichever comes first."
     )
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> TrainingConfig:
+        """Refuse seeds of members that are no seeds: (seed + 1) members of them."""
+        if (self.seed + 1) * self.members > MAX_SEED:
+            raise ValueError(f"seed times members must be at most {MAX_SEED:,}")
+        return self
 
 
-class Config(_Settings):
+class Config(Section):
     """A whole run: re-running it repeats the run."""
 
     data: DataConfig = DataConfig()

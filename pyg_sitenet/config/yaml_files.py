@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from pyg_sitenet.brief import brief, brief_line
+from pyg_sitenet.config.plain_yaml import parse_yaml, read_yaml
 from pyg_sitenet.config.settings import Config
 from pyg_sitenet.errors import ConfigError
 
@@ -27,7 +29,7 @@ def load_preset(name: str) -> Config:
         ConfigError: If there is no preset of that name.
     """
     if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}{_nearest(name, PRESETS)}")
+        raise ConfigError(f"unknown preset {brief(name)}{_nearest(name, PRESETS)}")
     text = resources.files("pyg_sitenet.presets").joinpath(f"{name}.yaml").read_text()
     return make_config(yaml.safe_load(text), origin=f"preset {name}")
 
@@ -40,14 +42,11 @@ def load_config(path: str | Path) -> Config:
     Raises:
         ConfigError: If the file is missing, not YAML, or holds an unknown key.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {_line(error)}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected data:, model: and training: sections")
     preset = values.pop("preset", None)
-    base = load_preset(str(preset)).model_dump() if preset is not None else {}
+    base = {} if preset is None else load_preset(preset).model_dump()
     return make_config(_merge(base, values), origin=str(path))
 
 
@@ -68,12 +67,9 @@ def override(config: Config, settings: Sequence[str]) -> Config:
         if not (equals and dot):
             raise ConfigError(
                 "--set expects section.key=value such as model.heads=4, "
-                f"got {setting!r}"
+                f"got {brief(setting)}"
             )
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {setting}: {_line(error)}") from error
+        value = parse_yaml(text, f"--set {brief_line(setting)}")
         values = _merge(values, {section: {name: value}})
     return make_config(values, origin="--set")
 
@@ -96,8 +92,9 @@ def _explain(error: ValidationError) -> str:
     *parents, key = [str(part) for part in problem["loc"]] or [""]
     name = ".".join([*parents, key])
     if problem["type"] != "extra_forbidden":
-        return f"{name}: {problem['msg']}, got {problem['input']!r}"
-    return f"unknown key {name!r}{_nearest(key, _keys_of(parents))}"
+        reason = brief_line(problem["msg"])
+        return f"{brief_line(name)}: {reason}, got {brief(problem['input'])}"
+    return f"unknown key {brief(name)}{_nearest(key, _keys_of(parents))}"
 
 
 def _keys_of(parents: Sequence[str]) -> list[str]:
@@ -107,9 +104,9 @@ def _keys_of(parents: Sequence[str]) -> list[str]:
     return list(type(settings).model_fields)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0)
-    return f", did you mean {close[0]!r}? (known: {', '.join(known)})"
+def _nearest(name: object, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(str(name)[:100], choices, n=1, cutoff=0)
+    return f", did you mean {close[0]!r}? (known: {', '.join(choices)})"
 
 
 def _merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +117,3 @@ def _merge(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
             value = _merge(old, value)
         merged[key] = value
     return merged
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

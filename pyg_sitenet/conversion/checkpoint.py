@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pyg_sitenet.atomic_write import DAMAGE
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ModelFileError
 
 
@@ -39,7 +40,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         ) from error
     except DAMAGE as error:
         raise ModelFileError(
-            f"{path}: not a PyTorch checkpoint, or damaged: {_line(error)}"
+            f"{path}: not a PyTorch checkpoint, or damaged: {brief_line(error)}"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     tensors = {
@@ -56,11 +57,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
 
 def _refusal(error: pickle.UnpicklingError) -> str:
     """Take from torch's page of advice the line that says what it did not accept."""
-    found = re.search(
+    sentence = re.search(
         r"(?i)\bunsupported .+?(?=\. Please|\.?$)", str(error), re.MULTILINE
     )
-    return found[0] if found else _line(error)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    return brief_line(sentence[0] if sentence else error)

@@ -90,4 +90,4 @@ def _unused_tensors(state: Mapping[str, Tensor], model: SiteNet) -> list[str]:
     # The published last block has an interaction network whose output goes nowhere.
     last = f"encoder.Attention_Blocks.{model.config.blocks - 1}."
     dead = f"{last}ije_to_Interaction_Features."
-    return sorted(set(state) - used - {one for one in state if one.startswith(dead)})
+    return sorted(set(state) - used - {name for name in state if name.startswith(dead)})

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pyg_sitenet.brief import brief
 from pyg_sitenet.config import Config, load_preset, make_config
+from pyg_sitenet.config.plain_yaml import read_yaml
 from pyg_sitenet.errors import ConfigError
 
 
@@ -36,7 +36,10 @@ _MODEL: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "activation_function": ("activation", _same),
     "set_norm": ("norm", _same),
     "sym_func": ("pooling", _same),
-    "last_af_func": ("output", lambda name: _OUTPUTS.get(name, name)),
+    "last_af_func": (
+        "output",
+        lambda name: _OUTPUTS.get(name, name) if isinstance(name, str) else name,
+    ),
     "distance_cutoff": ("distance_cutoff", _positive_or_none),
     "k_softmax": ("top_k", _positive_or_none),
 }
@@ -57,13 +60,9 @@ def read_published_settings(path: str | Path) -> dict[str, Any]:
     """Read the YAML file of a published model.
 
     Raises:
-        ConfigError: If it is missing, no YAML or no mapping.
+        ConfigError: If it is missing, no YAML, too large or no mapping.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: cannot be read as YAML: {reason}") from error
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path}: expected the settings of a published Site-Net, such as "
@@ -111,27 +110,28 @@ def _training(published: Mapping[str, Any]) -> dict[str, Any]:
     optimizer = published.get("Optimizer") or {}
     options = optimizer.get("Kwargs") or {} if isinstance(optimizer, dict) else {}
     names = ("weight_decay", "eps", "amsgrad")
-    found = {name: options[name] for name in names if name in options}
+    settings = {name: options[name] for name in names if name in options}
     if "Learning_Rate" in published:
-        found["learning_rate"] = published["Learning_Rate"]
-    return found
+        settings["learning_rate"] = published["Learning_Rate"]
+    return settings
 
 
 def _check_inputs(published: Mapping[str, Any], origin: str) -> None:
     """Refuse networks that see other features than ours."""
     expected = dict(_FIXED)
     expected["lin_norm"] = published["set_norm"]
-    found = {key: published.get(key, value) for key, value in expected.items()}
+    given = {key: published.get(key, value) for key, value in expected.items()}
     if "Site_Features" in published:
         expected["Site_Features"] = _SITE_PROPERTIES
-        found["Site_Features"] = _site_properties(published["Site_Features"])
+        given["Site_Features"] = _site_properties(published["Site_Features"])
     if "Interaction_Features" in published:
         expected["Interaction_Features"] = _PAIR_FEATURES
-        found["Interaction_Features"] = _names(published["Interaction_Features"])
+        given["Interaction_Features"] = _names(published["Interaction_Features"])
     for key, value in expected.items():
-        if found[key] != value:
+        if given[key] != value:
             raise ConfigError(
-                f"{origin}: {key} must be {value!r} to be converted, got {found[key]!r}"
+                f"{origin}: {key} must be {brief(value)} to be converted, got "
+                f"{brief(given[key])}"
             )
 
 
@@ -142,9 +142,9 @@ def _names(features: Any) -> list[Any]:  # noqa: ANN401
 
 def _site_properties(features: Any) -> list[Any]:  # noqa: ANN401
     rows = features if isinstance(features, list) else [features]
-    found: list[Any] = []
+    names: list[Any] = []
     for row in rows:
         options = row.get("Featurizer_KArgs") if isinstance(row, dict) else None
         properties = options.get("properties") if isinstance(options, dict) else None
-        found.extend(properties if isinstance(properties, list) else [row])
-    return found
+        names.extend(properties if isinstance(properties, list) else [row])
+    return names
