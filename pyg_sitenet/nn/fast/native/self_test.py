@@ -51,9 +51,9 @@ def main(path: str) -> str | None:
     torch.set_num_threads(2)
     for name, inputs in _cases():
         for part, (actual, expected) in enumerate(_both(inputs)):
-            error = float((actual - expected).abs().max())
-            if not error <= TOLERANCE * max(1.0, float(expected.abs().max())):
-                return f"{name}, result {part}: off by {error:g}"
+            difference = float((actual - expected).abs().max())
+            if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+                return f"{name}, result {part}: off by {difference:g}"
     return None
 
 
@@ -98,17 +98,21 @@ def _results(
         layer.heads(of_pairs, receivers),
         layer.rows(*affine, residual=True),
     ]
-    for backward in (
-        lambda: layer.logits_backward(weight, of_pairs),
-        lambda: layer.heads_backward(of_pairs, receivers, of_sites),
-        lambda: layer.rows_backward(affine[0], rows, residual=True),
-    ):
-        results += [backward(), *(x for x in layer.grads if x is not None)]
+    results += [layer.logits_backward(weight, of_pairs), *_grads(layer)]
+    results += [layer.heads_backward(of_pairs, receivers, of_sites), *_grads(layer)]
+    results += [layer.rows_backward(affine[0], rows, residual=True), *_grads(layer)]
     return [*results, gradient]
 
 
+def _grads(layer: HiddenLayer) -> list[Tensor]:
+    return [grad for grad in layer.grads if grad is not None]
+
+
 def _double(inputs: Inputs) -> Inputs:
-    terms = Terms(*(x if x is None else x.double() for x in inputs.terms))
+    receiver, sender, weight = inputs.terms
+    terms = Terms(
+        receiver.double(), None if sender is None else sender.double(), weight.double()
+    )
     features = Features(inputs.features.rows.double(), inputs.features.kind)
     return inputs._replace(terms=terms, features=features)
 
