@@ -1,3 +1,4 @@
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -27,14 +28,14 @@ def folder(model, tmp_path):
     return model.save_pretrained(tmp_path / "saved")
 
 
-def _assert_equal(one, other):
-    assert one.config == other.config
+def _assert_equal(model, other):
+    assert model.config == other.config
     for name, tensor in other.state_dict().items():
-        assert tensor.equal(one.state_dict()[name]), name
+        assert tensor.equal(model.state_dict()[name]), name
 
 
 def test_loading_gives_back_what_was_saved(model, folder):
-    assert sorted(one.name for one in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.iterdir()) == [
         "config.json",
         "model.safetensors",
     ]
@@ -50,7 +51,9 @@ def test_config_is_readable(folder):
 
 
 def test_what_the_outputs_mean_is_kept(tmp_path):
-    layout = OutputLayout.make(["gap", "n"], transforms={"n": "log"})
+    layout = OutputLayout.make(
+        ["gap", "n", "metal"], {"metal": ("no", "yes")}, {"n": "log"}
+    )
     model = SiteNet(SMALL, layout=layout)
     model.save_pretrained(tmp_path)
     assert SiteNet.from_pretrained(tmp_path).layout == layout
@@ -83,9 +86,27 @@ def test_unwritable_folder_is_named(model, tmp_path):
         model.save_pretrained(tmp_path / "file")
 
 
+def test_no_pickle_is_read_in_place_of_the_weights(model, folder):
+    (folder / "model.safetensors").unlink()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(ModelFileError, match=r"saved: cannot be read.*model\.safe"):
+        SiteNet.from_pretrained(folder)
+
+
+def test_functions_of_the_hub_take_what_they_are_given():
+    hub = pytest.importorskip("huggingface_hub", reason="an extra")
+    signature = inspect.signature
+    signature(hub.HfApi).bind(token=None)
+    signature(hub.HfApi.create_repo).bind(None, "a/b", private=True, exist_ok=True)
+    signature(hub.HfApi.upload_folder).bind(
+        None, repo_id="a/b", folder_path=".", commit_message="First"
+    )
+    signature(hub.snapshot_download).bind("a/b", allow_patterns=[], revision="v1")
+
+
 def test_without_the_hub_package_the_remedy_is_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(SiteNetError, match="pip install huggingface_hub"):
+    with pytest.raises(SiteNetError, match=r"pip install .pyg-sitenet\[hub\]"):
         model.push_to_hub("me/gap")
     with pytest.raises(SiteNetError, match=r"me/gap: no such folder.*pip install"):
         SiteNet.from_pretrained("me/gap")
