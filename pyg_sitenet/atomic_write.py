@@ -35,7 +35,8 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
         path: The file to write.
         keep: Where the one before goes. (default: nowhere)
     """
-    part = path.with_name(f".{path.name}.part")
+    # Processes that write one file at the same time have a part each; the last wins.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             yield file

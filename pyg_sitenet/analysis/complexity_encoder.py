@@ -10,14 +10,13 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.analysis.complexity import structural_complexity
 from pyg_sitenet.config import DataConfig
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Prepares
+from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.check import refuse_disorder
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.prediction import Predictor
-from pyg_sitenet.transforms import MergeEquivalent
 
 # Names, and known values, of which one crystal has more than another.
 _NOT_IN_BATCHES = ["y", "id", "formula", "complexity"]
@@ -63,7 +62,7 @@ def read_crystal(item: Item) -> Record | Failure:
     if isinstance(record, Failure):
         return record
     try:
-        if isinstance(record, Prepares):
+        if isinstance(record, Preencoded):
             raise StructureError(_NO_STRUCTURE)
         refuse_disorder(record.structure, record.origin)
     except StructureError as error:
@@ -90,15 +89,7 @@ def encode_groups(
         keep_origin: Let merged graphs say where their sites and pairs came from.
     """
     data = predictor.data
-    encoder = kind(
-        data.max_atoms,
-        data.environment,
-        data.primitive_tolerance,
-        pre_transform=MergeEquivalent(keep_origin=keep_origin) if data.merge else None,
-        disorder=data.disorder,
-        orderings=data.orderings,
-        disorder_seed=data.disorder_seed,
-    )
+    encoder = kind.from_config(data, keep_origin=keep_origin)
     if workers is None:
         results = encode_here(entries, encoder, data.time_limit)
     else:

@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.complexity_encoder import encode_groups, make_batch
-from pyg_sitenet.data.graph.encoder import Encoded, Item, Prepares
+from pyg_sitenet.data.graph.encoder import Encoded, Item, Preencoded
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
@@ -186,7 +186,7 @@ def _of_every_site(data: Data, values: torch.Tensor) -> torch.Tensor:
 
 
 def _with_sites(item: Item) -> Item:
-    if not isinstance(item, Prepares):
+    if not isinstance(item, Preencoded):
         return item
     reason = "prepared graphs do not say which sites were merged"
     remedy = "embed the source it was prepared from"

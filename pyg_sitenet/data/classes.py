@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.config.labels import as_label
@@ -13,7 +12,7 @@ from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
 from pyg_sitenet.data.readers.targets import is_gap
 from pyg_sitenet.data.sources import Source, open_source
-from pyg_sitenet.data.sources.prepared import is_prepared, read_prepared
+from pyg_sitenet.data.store.folder import is_prepared, read_prepared
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -66,14 +65,14 @@ def _check_names(data: DataConfig) -> None:
 
 def _prepared(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     """Return the classes that a folder of encoded crystals was prepared with."""
-    known = read_prepared(Path(data.source).expanduser(), open_source).classes
+    known = read_prepared(data.source, open_source).recipe.classes
     for name in names:
         if name in data.classes and name not in known:
             raise DataError(
                 f"{data.source}: {name!r} was prepared as numbers; prepare the crystals"
                 f" again with data.classes={{{name}: []}}"
             )
-    return {name: known[name] for name in names if name in known}
+    return {name: tuple(known[name]) for name in names if name in known}
 
 
 def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data, Dataset
 
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source
-from pyg_sitenet.data.sources.prepared import is_prepared, read_prepared
-from pyg_sitenet.data.store.recipe import Recipe, open_store
+from pyg_sitenet.data.store.folder import is_prepared, open_cached, read_prepared
+from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -99,43 +100,57 @@ class CrystalDataset(Dataset):
         progress: bool = False,
     ) -> None:
         self.targets = tuple(targets)
+        self.classes = {k: tuple(labels) for k, labels in (classes or {}).items()}
         encoder = Encoder(
-            max_atoms,
-            environment,
-            primitive_tolerance,
-            pre_filter,
-            pre_transform,
-            disorder,
-            orderings,
-            disorder_seed,
-        )
+            max_atoms, environment, primitive_tolerance, pre_filter, pre_transform,
+            disorder, orderings, disorder_seed,
+        )  # fmt: skip
         super().__init__(
             str(root), transform, pre_transform, pre_filter, False, force_reload
         )
-        self.classes = {name: tuple(of) for name, of in (classes or {}).items()}
         recipe = Recipe(
-            source,
-            self.targets,
-            encoder,
-            time_limit,
-            workers,
-            open_source,
-            self.classes,
-            group,
+            source, self.targets, encoder, open_source, time_limit, workers,
+            self.classes, group,
+        )  # fmt: skip
+        self._open(recipe, anew=force_reload, progress=progress)
+
+    @classmethod
+    def from_config(
+        cls, root: str | Path, config: DataConfig, *, progress: bool = False
+    ) -> Self:
+        """Return the data set that the settings of a run ask for.
+
+        Args:
+            root: Folder to keep the encoded crystals in.
+            config: Source, targets and how crystals become graphs.
+            progress: Show a progress bar on the terminal.
+        """
+        return cls(
+            root,
+            config.source,
+            config.targets,
+            classes=config.classes,
+            group=config.group,
+            time_limit=config.time_limit,
+            workers=config.workers,
+            progress=progress,
+            **vars(Encoder.from_config(config)),  # each is an argument of its name
         )
-        opened = recipe.open()
-        self.units = {k: v for k, v in opened.units.items() if k in self.targets}
+
+    def _open(self, recipe: Recipe, *, anew: bool, progress: bool) -> None:
+        source = recipe.open()
+        self.units = {k: v for k, v in source.units.items() if k in self.targets}
         self._columns: list[int] | None = None
-        if isinstance(source, str | Path) and is_prepared(source):
-            prepared = read_prepared(Path(source), open_source)
-            self._columns = prepared.columns(self.targets)
-            self._store = prepared.store(encoder)
+        if isinstance(recipe.source, str | Path) and is_prepared(recipe.source):
+            folder = read_prepared(recipe.source, open_source)
+            self._columns = folder.columns(self.targets)
+            self._store = folder.store(recipe.encoder)
         else:
-            folder = Path(self.processed_dir)
-            self._store = open_store(
-                folder, recipe, opened, anew=force_reload, progress=progress
+            cache = Path(self.processed_dir)
+            self._store = open_cached(
+                cache, recipe, source, anew=anew, progress=progress
             )
-        self._report(opened.name)
+        self._report(source.name)
 
     def len(self) -> int:
         """Return the number of crystals in the whole data set."""
@@ -150,9 +165,9 @@ class CrystalDataset(Dataset):
 
     @property
     def processed_file_names(self) -> list[str]:
-        """The files that the graphs are kept in, below ``root/processed``."""
-        folder = self._store.folder.name
-        return [f"{folder}/{name}" for name in self._store.index.names]
+        """Paths of the files that hold the graphs."""
+        folder = self._store.folder.absolute()
+        return [str(folder / name) for name in self._store.index.names]
 
     @property
     def num_sites(self) -> list[int]:
@@ -192,11 +207,10 @@ class CrystalDataset(Dataset):
         return self._store.index.ledger
 
     def _chosen(self, values: NDArray[Any]) -> list[int]:
-        if self._indices is None:
-            found: list[int] = values.tolist()
-        else:
-            found = values[np.asarray(self._indices, np.int64)].tolist()
-        return found
+        if self._indices is not None:
+            values = values[np.asarray(self._indices, np.int64)]
+        chosen: list[int] = values.tolist()
+        return chosen
 
     def _report(self, name: str) -> None:
         ledger = self.ledger()

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import astuple, fields, replace
 from pathlib import Path
+from typing import Any
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.classes import with_classes
-from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.sources.open import absolute_source
-from pyg_sitenet.data.sources.prepared import (
+from pyg_sitenet.data.store.folder import (
     MARKER,
-    Prepared,
+    PreparedFolder,
     is_prepared,
     read_prepared,
-    settings_of,
 )
-from pyg_sitenet.data.store.fingerprint import fingerprint
 from pyg_sitenet.data.store.reader import Store
-from pyg_sitenet.data.store.recipe import Recipe, fill_store
+from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.transforms import MergeEquivalent
 from pyg_sitenet.workers.cluster import Cluster
 
 
@@ -35,7 +33,7 @@ def prepare(
     targets: tuple[str, ...] | None = None,
     progress: bool = False,
     cluster: Cluster | None = None,
-) -> tuple[Prepared, Ledger]:
+) -> tuple[PreparedFolder, Ledger]:
     """Encode all crystals of a source into a folder that can be used as data.
 
     Done again with the same settings it goes on where it was interrupted. The folder
@@ -51,7 +49,7 @@ def prepare(
             not here; the folder will be the same.
 
     Returns:
-        What is known of the folder, and what became of the inputs.
+        The folder, and what became of the inputs.
 
     Raises:
         DataError: If the source cannot be opened or has no such target, if no crystal
@@ -60,97 +58,45 @@ def prepare(
     """
     if is_prepared(config.source):
         raise DataError(f"{config.source}: is prepared already; use it as it is")
+    # Absolute, to repair damage from any folder.
+    change: dict[str, Any] = {"source": absolute_source(config.source)}
     if targets is not None:
-        config = config.model_copy(update={"targets": targets, "classes": {}})
-    config = with_classes(config)
-    recipe = _recipe(config)
+        change |= {"targets": targets, "classes": {}}
+    config = with_classes(config.model_copy(update=change))
+    recipe = Recipe.from_config(config, open_source)
     source = recipe.open()
-    prepared = _begin(Path(output), recipe, source, config)
-    store = fill_store(
-        prepared.graphs,
-        recipe,
-        source,
-        prepared.key,
-        progress=progress,
-        cluster=cluster,
-    )
+    folder = _begin(Path(output), recipe, source, {**source.units, **config.units})
+    store = folder.fill(source, progress=progress, cluster=cluster)
     ledger = store.index.ledger
-    _write_failures(prepared.failures, store)
-    prepared = replace(prepared, complete=True, counts=ledger.counts())
-    prepared.write()
+    _write_failures(folder.failures, store)
+    folder = replace(folder, counts=ledger.counts())
+    folder.write()
     if not ledger.used:
         raise DataError(
             f"{source.name}: none of {ledger.read} inputs can be used, see "
-            f"{prepared.failures}"
+            f"{folder.failures}"
         )
-    return prepared, ledger
-
-
-def _recipe(config: DataConfig) -> Recipe:
-    encoder = Encoder(
-        config.max_atoms,
-        config.environment,
-        config.primitive_tolerance,
-        pre_transform=MergeEquivalent() if config.merge else None,
-        disorder=config.disorder,
-        orderings=config.orderings,
-        disorder_seed=config.disorder_seed,
-    )
-    return Recipe(
-        absolute_source(config.source),  # to repair damage from any folder
-        config.targets,
-        encoder,
-        config.time_limit,
-        config.workers,
-        open_source,
-        config.classes,
-        config.group,
-    )
+    return folder, ledger
 
 
 def _begin(
-    folder: Path, recipe: Recipe, source: Source, config: DataConfig
-) -> Prepared:
+    path: Path, recipe: Recipe, source: Source, units: Mapping[str, str]
+) -> PreparedFolder:
     """Mark the folder, or find that it is the one to go on with."""
-    prepared = Prepared(
-        folder=folder,
-        opener=open_source,
-        source=str(recipe.source),
-        targets=recipe.targets,
-        units={
-            name: unit
-            for name, unit in {**source.units, **config.units}.items()
-            if name in recipe.targets
-        },
-        settings=settings_of(recipe.encoder) | {"data.time_limit": config.time_limit},
-        key=fingerprint(recipe.settings(source)),
-        code=fingerprint({}),
-        classes={name: tuple(of) for name, of in recipe.classes.items()},
-        group=recipe.group,
-    )
-    if is_prepared(folder):
-        _check_same(read_prepared(folder, open_source), prepared)
-    elif folder.exists() and any(one.name != "graphs" for one in folder.iterdir()):
-        raise DataError(f"{folder}: is not empty; choose another output folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        prepared.write()
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the output folder cannot be written: "
-            f"{error.strerror or error}; choose another"
-        ) from error
-    return prepared
+    known = {name: unit for name, unit in units.items() if name in recipe.targets}
+    folder = PreparedFolder(path, recipe, known, recipe.key(source))
+    if is_prepared(path):
+        _check_same(read_prepared(path, open_source), folder)
+    elif path.exists() and any(path.iterdir()):
+        raise DataError(f"{path}: is not empty; choose another output folder")
+    folder.write()
+    return folder
 
 
-def _check_same(old: Prepared, new: Prepared) -> None:
+def _check_same(old: PreparedFolder, new: PreparedFolder) -> None:
     if old.key == new.key:
         return
-    names = ("source", "targets", "classes", "group")
-    before, after = (
-        one.settings | {name: getattr(one, name) for name in names}
-        for one in (old, new)
-    )
+    before, after = map(_flat_description, (old, new))
     changed = [
         f"{name} = {before.get(name)!r}, not {value!r}"
         for name, value in after.items()
@@ -158,13 +104,19 @@ def _check_same(old: Prepared, new: Prepared) -> None:
     ]
     why = ", ".join(changed) or "crystals of another content, or by another version"
     raise DataError(
-        f"{old.folder / MARKER}: the folder was prepared with {why}; choose another "
+        f"{old.path / MARKER}: the folder was prepared with {why}; choose another "
         "output folder, or delete this one"
     )
+
+
+def _flat_description(folder: PreparedFolder) -> dict[str, Any]:
+    values = folder.recipe.description()
+    settings = values.pop("settings")
+    return {f"data.{name}": value for name, value in {**settings, **values}.items()}
 
 
 def _write_failures(path: Path, store: Store) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([one.name for one in fields(Failure)])
+        writer.writerow([field.name for field in fields(Failure)])
         writer.writerows(map(astuple, store.failures()))

@@ -34,7 +34,6 @@ from pyg_sitenet.prediction.columns import (
 from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.spread import average
-from pyg_sitenet.transforms import MergeEquivalent
 
 # Known values, of which one record has more than another, and names.
 _UNUSED = ["y", "id", "formula", "group"]
@@ -79,15 +78,7 @@ class Predictor:
         self.description = description
         self._layout = description.layout
         self.data = data = data or description.config.data
-        self.encoder = Encoder(
-            data.max_atoms,
-            data.environment,
-            data.primitive_tolerance,
-            pre_transform=MergeEquivalent() if data.merge else None,
-            disorder=data.disorder,
-            orderings=data.orderings,
-            disorder_seed=data.disorder_seed,
-        )
+        self.encoder = Encoder.from_config(data)
         self._out_of_domain = OutOfDomain(description)
         self._intervals = Intervals(description, level)
 

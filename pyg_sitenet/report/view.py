@@ -15,7 +15,7 @@ from pymatgen.core import Structure
 from torch_geometric.data import HeteroData
 
 from pyg_sitenet.data.geometry.primitive import to_primitive
-from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.structure.load import reduced_formula
 from pyg_sitenet.errors import DataError, SiteNetWarning
 from pyg_sitenet.prediction import Predictor
@@ -100,14 +100,7 @@ def view_crystal(
     dtype = next(predictor.network.parameters()).dtype
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SiteNetWarning)  # the table of crystals has it
-        graph = encode_structure(
-            structure,
-            max_atoms=data.max_atoms,
-            environment=data.environment,
-            primitive_tolerance=data.primitive_tolerance,
-            unfold=True,
-            dtype=dtype,
-        )
+        graph = Encoder.from_config(data).graph(structure, unfold=True, dtype=dtype)
     pairs = graph["atom", "interacts", "site"].num_edges
     if pairs > MAX_PAIRS:
         raise DataError(

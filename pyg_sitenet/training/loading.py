@@ -14,7 +14,6 @@ from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.training.checks import check_data
 from pyg_sitenet.training.loop.devices import Devices
-from pyg_sitenet.transforms import MergeEquivalent
 
 _logger = logging.getLogger(__name__)
 
@@ -55,32 +54,12 @@ def load_data(
 
 
 def load_dataset(config: Config, cache: Path, *, progress: bool) -> CrystalDataset:
-    """Read and featurise the data of a run, or find them in the cache."""
+    """Encode the crystals of a run, or find them in the cache."""
     data = config.data
-    return CrystalDataset(
-        cache,
-        data.source,
-        data.targets,
-        classes=data.classes,
-        group=data.group,
-        max_atoms=data.max_atoms,
-        environment=data.environment,
-        primitive_tolerance=data.primitive_tolerance,
-        disorder=data.disorder,
-        orderings=data.orderings,
-        disorder_seed=data.disorder_seed,
-        time_limit=data.time_limit,
-        workers=data.workers,
-        pre_transform=_merging(config),
-        progress=progress,
-    )
-
-
-def _merging(config: Config) -> MergeEquivalent | None:
-    if config.data.merge and config.model.norm == "batch":
+    if data.merge and config.model.norm == "batch":
         _logger.warning(
             "equal sites and pairs are not merged: batch normalisation counts each of "
             "them while training (data.merge=false silences this)"
         )
-        return None
-    return MergeEquivalent() if config.data.merge else None
+        data = data.model_copy(update={"merge": False})
+    return CrystalDataset.from_config(cache, data, progress=progress)

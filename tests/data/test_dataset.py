@@ -9,9 +9,11 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import AddSelfLoops
 
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.graph.encode import encode_structure
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def test_function_that_cannot_be_described_is_applied_anew(tmp_path, table):
 
 def _shards(root):
     (folder,) = (root / "processed").iterdir()
-    return sorted(folder.glob("0*.safetensors"))
+    return sorted(folder.glob("graphs/0*.safetensors"))
 
 
 def _truncate(path):
@@ -171,7 +173,7 @@ def test_damaged_shard_is_made_anew_when_it_is_read(tmp_path, table, damage):
 
 def test_damaged_index_is_made_anew(tmp_path, table):
     CrystalDataset(tmp_path, table, ["gap"])
-    (index,) = (tmp_path / "processed").glob("*/index-*")
+    (index,) = (tmp_path / "processed").glob("*/graphs/index-*")
     _flip_a_bit(index)
     assert len(CrystalDataset(tmp_path, table, ["gap"])) == 4
 
@@ -200,8 +202,9 @@ def test_nothing_is_pickled(tmp_path, table):
     CrystalDataset(tmp_path, table, ["gap"], pre_transform=AddSelfLoops("edge_attr"))
     (folder,) = _files(tmp_path)
     assert folder.startswith("table-jsonl-")
-    files = [path.name for path in (tmp_path / "processed" / folder).iterdir()]
-    assert {name.split(".")[-1] for name in files} == {"safetensors"}
+    paths = (tmp_path / "processed" / folder).rglob("*")
+    suffixes = {path.suffix for path in paths if path.is_file()}
+    assert suffixes == {".json", ".safetensors"}
 
 
 def test_sizes_are_those_of_the_graphs(tmp_path, table):
@@ -352,3 +355,75 @@ def test_graphs_of_other_orderings_are_not_taken(tmp_path):
     ):
         CrystalDataset(tmp_path, table, ["gap"], max_atoms=8, **settings)
     assert len(_files(tmp_path)) == 4
+
+
+def test_settings_of_a_run_are_those_of_the_arguments(tmp_path, table):
+    config = DataConfig(
+        source=str(table),
+        targets=("gap",),
+        max_atoms=20,
+        environment="sphere",
+        primitive_tolerance=0.05,
+        merge=False,
+        disorder="enumerate",
+        orderings=3,
+        disorder_seed=5,
+        time_limit=30.0,
+        workers=1,
+    )
+    CrystalDataset.from_config(tmp_path, config)
+    CrystalDataset(
+        tmp_path,
+        str(table),
+        ("gap",),
+        max_atoms=20,
+        environment="sphere",
+        primitive_tolerance=0.05,
+        disorder="enumerate",
+        orderings=3,
+        disorder_seed=5,
+        time_limit=30.0,
+    )
+    assert len(_files(tmp_path)) == 1
+
+
+def test_files_of_the_graphs_are_named(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, ["gap"])
+    assert all(Path(path).is_file() for path in dataset.processed_paths)
+    assert len(dataset.processed_paths) == 1
+    (folder,) = _files(tmp_path)
+    prepared = CrystalDataset(
+        tmp_path / "other", tmp_path / "processed" / folder, ["gap"]
+    )
+    assert all(
+        Path(path).samefile(*dataset.processed_paths)
+        for path in prepared.processed_paths
+    )
+
+
+def test_cached_crystals_are_a_source_of_their_own(tmp_path, table):
+    cached = CrystalDataset(tmp_path, table, ["gap", "n"])
+    (folder,) = _files(tmp_path)
+    table.unlink()
+    dataset = CrystalDataset(tmp_path, tmp_path / "processed" / folder, ["n"])
+    assert [data.id for data in dataset] == [data.id for data in cached]
+    assert torch.equal(dataset.y, cached.y[:, 1:])
+    assert dataset.failures == cached.failures
+
+
+def test_cached_crystals_of_own_functions_are_no_source(tmp_path, table):
+    transform = AddSelfLoops("edge_attr")
+    CrystalDataset(tmp_path, table, ["gap"], pre_transform=transform)
+    (folder,) = _files(tmp_path)
+    with pytest.raises(ConfigError, match=r"`pre_filter` of your own"):
+        open_source(tmp_path / "processed" / folder, ["gap"])
+
+
+def test_settings_are_written_beside_the_graphs(tmp_path, table):
+    CrystalDataset(tmp_path, table, ["gap"], max_atoms=30)
+    (folder,) = _files(tmp_path)
+    path = tmp_path / "processed" / folder / "prepared.json"
+    values = json.loads(path.read_text())
+    assert values["source"] == str(table)
+    assert values["settings"]["max_atoms"] == 30
+    assert values["key"] == folder.rpartition("-")[2]

@@ -94,15 +94,24 @@ def test_target_that_was_not_prepared_is_named(tmp_path, folder):
 
 def test_other_code_is_refused(tmp_path, folder):
     marker = folder / "prepared.json"
-    values = json.loads(marker.read_text()) | {"code": "older"}
+    values = json.loads(marker.read_text())
+    values["versions"]["code"] = "older"
     marker.write_text(json.dumps(values))
     with pytest.raises(DataError, match="prepared by another version of pyg_sitenet"):
         _dataset(tmp_path, folder)
 
 
-def test_incomplete_folder_is_refused(tmp_path, folder):
+def test_other_library_is_refused_and_named(tmp_path, folder):
     marker = folder / "prepared.json"
-    marker.write_text(marker.read_text().replace('complete": true', 'complete": false'))
+    values = json.loads(marker.read_text())
+    values["versions"]["spglib"] = "1.0"
+    marker.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=r"with spglib 1\.0, \d.* is installed; prep"):
+        _dataset(tmp_path, folder)
+
+
+def test_incomplete_folder_is_refused(tmp_path, folder):
+    next((folder / "graphs").glob("index-*")).unlink()
     with pytest.raises(DataError, match=r"not prepared completely; run `sitenet prep"):
         _dataset(tmp_path, folder)
 
@@ -144,7 +153,7 @@ def test_preparing_again_writes_nothing_new(config, folder):
     ("change", "message"),
     [
         ({"max_atoms": 9}, "data.max_atoms = 20, not 9"),
-        ({"targets": ("n",)}, "targets"),
+        ({"targets": ("n",)}, r"data.targets = \['n', 'gap'\], not \['n'\]"),
     ],
 )
 def test_folder_of_other_settings_is_not_written_to(config, folder, change, message):

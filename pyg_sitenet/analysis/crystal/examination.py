@@ -20,7 +20,7 @@ from pyg_sitenet.analysis.crystal.attribution import (
 )
 from pyg_sitenet.data.geometry.primitive import to_primitive
 from pyg_sitenet.data.geometry.sphere import sphere_radius, taper, taper_slope
-from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.structure.load import (
     StructureLike,
     load_structure,
@@ -106,13 +106,7 @@ def examine_crystal(
 def _encode(predictor: Predictor, crystal: Structure) -> tuple[Data, Tensor]:
     """Return the graph, and the translation of each pair's atom ``[E, 3]``."""
     config = predictor.description.config.data
-    unfolded = encode_structure(
-        crystal,
-        max_atoms=config.max_atoms,
-        environment=config.environment,
-        primitive_tolerance=config.primitive_tolerance,
-        unfold=True,
-    )
+    unfolded = Encoder.from_config(config).graph(crystal, unfold=True)
     unfolded = cast("HeteroData", unfolded)
     atom = unfolded["atom", "interacts", "site"].edge_index[0]
     graph = fold(unfolded)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
 
 import torch
 from pymatgen.core import Structure
-from torch_geometric.data import Data
+from torch_geometric.data import Data, HeteroData
 
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.disorder import Approximants, order_structure
+from pyg_sitenet.data.graph.description import describe
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.check import refuse_disorder
 from pyg_sitenet.data.structure.load import reduced_formula
 from pyg_sitenet.errors import ConfigError, SiteNetWarning
+from pyg_sitenet.transforms import MergeEquivalent
 
 Transform = Callable[[Data], Data]
 Filter = Callable[[Data], bool]
@@ -63,7 +66,7 @@ class Encoded(NamedTuple):
 
 
 @runtime_checkable
-class Prepares(Protocol):
+class Preencoded(Protocol):
     """A crystal whose graph was made before."""
 
     id: str
@@ -75,7 +78,7 @@ class Prepares(Protocol):
         ...
 
 
-Item = Entry | Record | Failure | Prepares
+Item = Entry | Record | Failure | Preencoded
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,60 @@ class Encoder:
     orderings: int = 8
     disorder_seed: int = 0
 
+    @classmethod
+    def from_config(cls, config: DataConfig, *, keep_origin: bool = False) -> Self:
+        """Return the encoder that the settings of a run ask for.
+
+        This is the one place where settings become graphs.
+
+        Args:
+            config: The settings.
+            keep_origin: Let merged graphs say where their sites and pairs came from.
+        """
+        merging = MergeEquivalent(keep_origin=keep_origin) if config.merge else None
+        return cls(
+            config.max_atoms,
+            config.environment,
+            config.primitive_tolerance,
+            pre_transform=merging,
+            disorder=config.disorder,
+            orderings=config.orderings,
+            disorder_seed=config.disorder_seed,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the encoder that has these :meth:`settings`.
+
+        Raises:
+            ConfigError: If it has functions of the user.
+        """
+        names = [name for name in settings if name in DataConfig.model_fields]
+        functions = isinstance(settings["merge"], str), settings["pre_filter"]
+        if any(functions):
+            raise ConfigError(
+                "the crystals were encoded with a `pre_transform` or `pre_filter` of "
+                "your own, which cannot be made from its description; take the source "
+                "they were encoded from"
+            )
+        return cls.from_config(DataConfig(**{name: settings[name] for name in names}))
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides about the graphs, by the names of ``DataConfig``.
+
+        Functions of the user appear by their description.
+        """
+        merging = describe(self.pre_transform) == describe(MergeEquivalent())
+        known = merging or self.pre_transform is None
+        return {
+            "max_atoms": self.max_atoms,
+            "environment": self.environment,
+            "primitive_tolerance": self.primitive_tolerance,
+            "merge": merging if known else describe(self.pre_transform),
+            "pre_filter": self.pre_filter and describe(self.pre_filter),
+            **self.disorder_settings,
+        }
+
     @property
     def disorder_settings(self) -> dict[str, str | int]:
         """What decides about disordered crystals: if they are refused, nothing else."""
@@ -117,7 +174,7 @@ class Encoder:
         Raises:
             ConfigError: If a setting is wrong, whatever the crystal.
         """
-        if isinstance(item, Prepares):
+        if isinstance(item, Preencoded):
             return item.encoded(self)
         record = item.read() if isinstance(item, Entry) else item
         if isinstance(record, Failure):
@@ -141,26 +198,54 @@ class Encoder:
             first, record.id, texts, record.origin, targets, tuple(others), ordered
         )
 
+    def graph(
+        self,
+        structure: Structure,
+        *,
+        unfold: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Data | HeteroData:
+        """Return the bare graph of an ordered crystal, without filter and transform.
+
+        Args:
+            structure: The crystal.
+            unfold: See :func:`~pyg_sitenet.encode_structure`.
+            dtype: Of all real tensors.
+
+        Raises:
+            StructureError: If it cannot be encoded.
+        """
+        return encode_structure(
+            structure,
+            max_atoms=self.max_atoms,
+            environment=self.environment,
+            primitive_tolerance=self.primitive_tolerance,
+            unfold=unfold,
+            dtype=dtype,
+        )
+
     def _encode(
         self, record: Record
     ) -> tuple[list[Data], Ordered | None, tuple[str, ...]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SiteNetWarning)
             if record.structure.is_ordered:
-                found = Approximants((record.structure,), (1.0,), {})
+                orderings = Approximants((record.structure,), (1.0,), {})
                 ordered = None
             else:
-                found = self._order(record)
-                ordered = Ordered(found.weights, found.largest_misfit)
-            graphs = [self._graph(structure) for structure in found.structures]
+                orderings = self._order(record)
+                ordered = Ordered(orderings.weights, orderings.largest_misfit)
+            structures = orderings.structures
+            graphs = [cast("Data", self.graph(structure)) for structure in structures]
         for graph in graphs:
             graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
             graph.id = record.id
             graph.formula = reduced_formula(record.structure)
             if record.group:
                 graph.group = record.group
-        # Orderings are of one size: what is said of one is said of all.
-        texts = dict.fromkeys((*found.notes, *(str(one.message) for one in caught)))
+        # Orderings are of one size: each gives the same warnings.
+        messages = (str(warning.message) for warning in caught)
+        texts = dict.fromkeys((*orderings.notes, *messages))
         return graphs, ordered, tuple(texts)
 
     def _order(self, record: Record) -> Approximants:
@@ -172,13 +257,5 @@ class Encoder:
             orderings=self.orderings,
             seed=self.disorder_seed,
             max_atoms=self.max_atoms,
-            primitive_tolerance=self.primitive_tolerance,
-        )
-
-    def _graph(self, structure: Structure) -> Data:
-        return encode_structure(
-            structure,
-            max_atoms=self.max_atoms,
-            environment=self.environment,
             primitive_tolerance=self.primitive_tolerance,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Prepares
+from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import Message, pack, unpack
 from pyg_sitenet.data.readers.content import Content, Text
 from pyg_sitenet.data.readers.entry import Entry
@@ -51,7 +51,7 @@ def ship(item: Item, encoder: Encoder) -> Item:
     Raises:
         ConfigError: If a graph was made with other settings than the encoder's.
     """
-    if isinstance(item, Prepares):
+    if isinstance(item, Preencoded):
         message = pack(item.encoded(encoder))
         return ShippedGraph(message, item.id, item.origin, item.targets)
     path = _path_of(item.content) if isinstance(item, Entry) else None

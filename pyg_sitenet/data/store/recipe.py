@@ -1,23 +1,23 @@
-"""How a data set on disk is made: what from, with which settings, and made again."""
+"""Source and settings of a stored data set, and how to rebuild it from them."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.readers.source import Source
-from pyg_sitenet.data.store.fingerprint import describe, fingerprint, is_telling
-from pyg_sitenet.data.store.reader import Repair, Store, read_index
-from pyg_sitenet.data.store.writer import Advance, Builder
+from pyg_sitenet.data.store.fingerprint import fingerprint
+from pyg_sitenet.data.store.reader import Repair
+from pyg_sitenet.data.store.writer import Builder
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.workers.cluster import Cluster
 
@@ -31,23 +31,75 @@ class Recipe:
     Args:
         source: Anything that ``opener`` opens.
         targets: Names of the targets.
-        encoder: What makes the graphs.
+        encoder: Makes the graphs.
+        opener: Opens the source (:func:`~pyg_sitenet.data.sources.open_source`, which
+            the store, being below it, is handed).
         time_limit: Seconds a crystal may take; None for no limit.
         workers: Processes; 0 takes one per core.
         classes: Labels of the targets that are classes.
-        opener: Opens the source (:func:`~pyg_sitenet.data.sources.open_source`, which
-            the store, being below it, is handed).
         group: Column that tells which crystals belong together; empty for none.
     """
 
     source: str | Path | Sequence[str | Path]
     targets: tuple[str, ...]
     encoder: Encoder
-    time_limit: float | None
-    workers: int
     opener: Opener
+    time_limit: float | None = 60.0
+    workers: int = 0
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     group: str = ""
+
+    @classmethod
+    def from_config(cls, config: DataConfig, opener: Opener) -> Recipe:
+        """Return the recipe that the settings of a run ask for."""
+        return cls(
+            config.source,
+            config.targets,
+            Encoder.from_config(config),
+            opener,
+            config.time_limit,
+            config.workers,
+            config.classes,
+            config.group,
+        )
+
+    @classmethod
+    def from_description(cls, values: Mapping[str, Any], opener: Opener) -> Recipe:
+        """Return the recipe that was described so.
+
+        Raises:
+            ConfigError: If the graphs were made with functions of the user.
+        """
+        return cls(
+            values["source"],
+            tuple(values["targets"]),
+            Encoder.from_settings(values["settings"]),
+            opener,
+            values["time_limit"],
+            classes={name: tuple(labels) for name, labels in values["classes"].items()},
+            group=values["group"],
+        )
+
+    def description(self) -> dict[str, Any]:
+        """Return source, targets and all settings that the graphs depend on."""
+        source: str | list[str]
+        if isinstance(self.source, str | Path):
+            source = str(self.source)
+        else:
+            source = [str(part) for part in self.source]
+        return {
+            "source": source,
+            "targets": list(self.targets),
+            "classes": {name: list(labels) for name, labels in self.classes.items()},
+            "group": self.group,
+            "time_limit": self.time_limit,
+            "settings": self.encoder.settings(),
+        }
+
+    def key(self, source: Source) -> str:
+        """Return a hash of content, settings, code and libraries."""
+        # The content counts, not where it lies.
+        return fingerprint(self.description() | {"source": source.digest()})
 
     def open(self) -> Source:
         """Open the source."""
@@ -55,129 +107,66 @@ class Recipe:
             self.source, self.targets, classes=self.classes, group=self.group
         )
 
-    def settings(self, source: Source) -> dict[str, str]:
-        """Return all that the graphs depend on."""
-        encoder = self.encoder
-        return {
-            "source": source.digest(),
-            "targets": repr(self.targets),
-            "classes": repr({k: tuple(v) for k, v in self.classes.items()}),
-            "group": self.group,
-            "max_atoms": repr(encoder.max_atoms),
-            "environment": encoder.environment,
-            "primitive_tolerance": repr(encoder.primitive_tolerance),
-            "disorder": repr(encoder.disorder_settings),
-            "time_limit": repr(self.time_limit),
-            "pre_filter": describe(encoder.pre_filter),
-            "pre_transform": describe(encoder.pre_transform),
-        }
-
-    def builder(
+    def build(
         self,
         folder: Path,
         source: Source,
-        advance: Advance = lambda _: None,
+        *,
+        progress: bool = False,
         cluster: Cluster | None = None,
-    ) -> Builder:
-        """Return what writes the shards."""
+    ) -> None:
+        """Write the shards that are missing in a folder, then the index.
+
+        Args:
+            folder: Where the shards are, or go.
+            source: The source, opened.
+            progress: Show a progress bar on the terminal.
+            cluster: Where to encode, if not here.
+
+        Raises:
+            DataError: If the folder cannot be written.
+            ClusterError: If the cluster cannot do the work.
+        """
+        with _progress_bar(source, shown=progress) as advance:
+            self._builder(folder, source, advance=advance, cluster=cluster).build()
+
+    def repair_of(self, folder: Path, key: str) -> Repair:
+        """Return a function that rebuilds a damaged shard of a folder.
+
+        Args:
+            folder: Where the shards are.
+            key: What :meth:`key` was when they were written.
+        """
+        return partial(self._rebuild, folder, key)
+
+    def _rebuild(self, folder: Path, key: str, number: int) -> str:
+        """Rebuild a damaged shard from a source that has not changed since."""
+        damage = (
+            f"{folder}: part {number} of the encoded crystals is damaged or missing"
+        )
+        try:
+            source = self.open()
+        except DataError as error:
+            raise DataError(
+                f"{damage}, and cannot be made again: {error}; bring the source back, "
+                "or delete this folder"
+            ) from error
+        if self.key(source) != key:
+            raise DataError(
+                f"{damage}, and cannot be made again: {source.name} has changed since; "
+                "delete this folder, or open the data set anew"
+            )
+        return self._builder(folder, source).rebuild(number)
+
+    def _builder(self, folder: Path, source: Source, **options: Any) -> Builder:  # noqa: ANN401
         return Builder(
             folder,
             source.entries,
             self.encoder,
             workers=self.workers,
             time_limit=self.time_limit,
-            advance=advance,
-            cluster=cluster,
+            **options,
         )
-
-
-def open_store(
-    parent: Path,
-    recipe: Recipe,
-    source: Source,
-    *,
-    anew: bool = False,
-    progress: bool = False,
-) -> Store:
-    """Open the folder of a data set below ``parent``, after writing what is missing.
-
-    Args:
-        parent: Folder of folders, one for each hash of settings.
-        recipe: How the graphs are made.
-        source: Its source, opened.
-        anew: Write all of it again.
-        progress: Show a progress bar on the terminal.
-
-    Raises:
-        DataError: If the folder cannot be written.
-    """
-    settings = recipe.settings(source)
-    key = fingerprint(settings)
-    folder = parent / f"{_slug(source.name)}-{key}"
-    # Functions without a description may have changed since.
-    if anew or not all(map(is_telling, settings.values())):
-        shutil.rmtree(folder, ignore_errors=True)
-    return fill_store(folder, recipe, source, key, progress=progress)
-
-
-def fill_store(
-    folder: Path,
-    recipe: Recipe,
-    source: Source,
-    key: str,
-    *,
-    progress: bool = False,
-    cluster: Cluster | None = None,
-) -> Store:
-    """Open a folder of shards, after writing what is missing.
-
-    Args:
-        folder: Where the shards are, or go.
-        recipe: How the graphs are made.
-        source: Its source, opened.
-        key: Hash of content, settings and code.
-        progress: Show a progress bar on the terminal.
-        cluster: Where to encode, if not here.
-
-    Raises:
-        DataError: If the folder cannot be written.
-        ClusterError: If the cluster cannot do the work.
-    """
-    index = read_index(folder)
-    if index is None:
-        with _progress_bar(source, shown=progress) as advance:
-            recipe.builder(folder, source, advance, cluster).build()
-        index = read_index(folder)
-    if index is None:
-        raise DataError(f"{folder}: the index that was just written cannot be read")
-    return Store(folder, index, make_repair(recipe, folder, key))
-
-
-def make_repair(recipe: Recipe, folder: Path, key: str) -> Repair:
-    """Return what makes a damaged shard of a folder anew."""
-    return partial(_repair, recipe, folder, key)
-
-
-def _repair(recipe: Recipe, folder: Path, key: str, number: int) -> str:
-    """Make a damaged shard anew, from a source that is still the same."""
-    damaged = f"{folder}: part {number} of the encoded crystals is damaged or missing"
-    try:
-        source = recipe.open()
-    except DataError as error:
-        raise DataError(
-            f"{damaged}, and cannot be made again: {error}; bring the source back, or "
-            "delete this folder"
-        ) from error
-    if fingerprint(recipe.settings(source)) != key:
-        raise DataError(
-            f"{damaged}, and cannot be made again: {source.name} has changed since; "
-            "delete this folder, or open the data set anew"
-        )
-    return recipe.builder(folder, source).rebuild(number)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).name).strip("-")[:40] or "crystals"
 
 
 @contextmanager

@@ -1,0 +1,44 @@
+"""Descriptions of functions that tell two with different arguments apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
+
+
+def describe(function: Callable[..., Any] | None) -> str:
+    """Describe a transform by its class and all of its attributes.
+
+    Most transforms have a ``repr`` without their arguments, which two of them with
+    different arguments would share.
+    """
+    return _describe(function)
+
+
+def is_telling(description: str) -> bool:
+    """Tell whether a description means the same in another process.
+
+    One with an address does not: there another function may lie.
+    """
+    return _ADDRESS.search(description) is None
+
+
+def _describe(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_describe, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {_describe(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Tensor):
+        return f"tensor({value.tolist()})"
+    attributes = getattr(value, "__dict__", None)
+    if callable(value) and attributes and not isinstance(value, type):
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__}({_describe(attributes)})"
+    if callable(value) and not isinstance(value, type):
+        return f"{type(value).__module__}.{value!r}"
+    return repr(value)
