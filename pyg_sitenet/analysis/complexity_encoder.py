@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Batch
 
 from pyg_sitenet.analysis.complexity import structural_complexity
-from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.batches.budget import cut, size_of
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.entry import Entry
@@ -52,8 +52,8 @@ def _complexity(item: Item) -> tuple[float, float, float]:
     if not isinstance(item, Record):
         raise StructureError(_NO_STRUCTURE)
     refuse_disorder(item.structure, item.origin)
-    found = structural_complexity(item.structure)
-    return found.combinatorial, found.coordinational, found.configurational
+    bits = structural_complexity(item.structure)
+    return bits.combinatorial, bits.coordinational, bits.configurational
 
 
 def read_crystal(item: Item) -> Record | Failure:
@@ -94,30 +94,12 @@ def encode_groups(
         results = encode_here(entries, encoder, data.time_limit)
     else:
         results = encode_entries(entries, encoder, workers, data.time_limit)
-    return _in_groups(results, data)
+    graphs = (result for result in results if result is not None)
+    return cut(graphs, size_of, data.max_sites, data.max_pairs)
 
 
 def make_batch(usable: Sequence[Encoded], predictor: Predictor) -> Batch:
     """Join graphs for the model, without what belongs to single crystals."""
-    graphs = [one.data for one in usable]
+    graphs = [encoded.data for encoded in usable]
     batch = Batch.from_data_list(graphs, exclude_keys=_NOT_IN_BATCHES)
     return batch.to(predictor.device)
-
-
-def _in_groups(
-    results: Iterable[Encoded | Failure | None], config: DataConfig
-) -> Iterator[list[Encoded | Failure]]:
-    """Keep each group within the budgets of a batch, unless it is a single graph."""
-    waiting: list[Encoded | Failure] = []
-    sites = pairs = 0
-    for result in results:
-        if result is None:
-            continue
-        if isinstance(result, Encoded):
-            num_sites, num_pairs = len(result.data.z), result.data.num_edges
-            sites, pairs = sites + num_sites, pairs + num_pairs
-            if sites > config.max_sites or pairs > config.max_pairs:
-                yield waiting
-                waiting, sites, pairs = [], num_sites, num_pairs
-        waiting.append(result)
-    yield waiting

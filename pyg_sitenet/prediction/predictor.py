@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -14,7 +13,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import DataConfig
-from pyg_sitenet.data.batches.budget import cut
+from pyg_sitenet.data.batches.budget import cut, size_of
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.objects import read_inputs
@@ -31,9 +30,7 @@ from pyg_sitenet.prediction.columns import (
     uncertainty_columns,
     value_columns,
 )
-from pyg_sitenet.prediction.intervals import Intervals
-from pyg_sitenet.prediction.out_of_domain import OutOfDomain
-from pyg_sitenet.prediction.spread import average
+from pyg_sitenet.prediction.result_builder import ResultBuilder
 
 # Known values, of which one record has more than another, and names.
 _UNUSED = ["y", "id", "formula", "group"]
@@ -76,11 +73,9 @@ class Predictor:
         for network in networks_of(model):
             network.site_embedding.settle()
         self.description = description
-        self._layout = description.layout
         self.data = data = data or description.config.data
         self.encoder = Encoder.from_config(data)
-        self._out_of_domain = OutOfDomain(description)
-        self._intervals = Intervals(description, level)
+        self._results = ResultBuilder(description, level)
 
     @property
     def network(self) -> SiteNet:
@@ -112,7 +107,7 @@ class Predictor:
     @property
     def level(self) -> float | None:
         """Share of crystals whose true value is to lie in the intervals, if any."""
-        return self._intervals.level
+        return self._results.level
 
     def settings(self) -> dict[str, str | int | float]:
         """Return what decides the results beside the model: disorder and level."""
@@ -199,7 +194,8 @@ class Predictor:
             if workers is None
             else encode_entries(records, self.encoder, workers, limit)
         )
-        graphs = (one for one in encoded if one is not None)  # the encoder drops none
+        # Without a filter the encoder drops none.
+        graphs = (result for result in encoded if result is not None)
         for first in graphs:
             for batch in self._batches(chain([first], islice(graphs, self.window - 1))):
                 yield from self._predict_batch(batch)
@@ -208,28 +204,30 @@ class Predictor:
         self, window: Iterable[Encoded | Failure]
     ) -> Iterator[list[Encoded | Failure]]:
         """Cut a window so that each part stays within the budget of sites and pairs."""
-        return cut(window, self.data.max_sites, self.data.max_pairs)
+        return cut(window, size_of, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
     ) -> Iterator[Prediction | Failure]:
         graphs = [
-            graph for one in batch if isinstance(one, Encoded) for graph in one.graphs
+            graph
+            for crystal in batch
+            if isinstance(crystal, Encoded)
+            for graph in crystal.graphs
         ]
         # More than one part only if the orderings of a single crystal fill it.
-        parts = cut(graphs, self.data.max_sites, self.data.max_pairs)
-        values = (row for part in parts for row in self._forward(part))
-        for one in batch:
-            if isinstance(one, Failure):
-                yield one
+        parts = cut(graphs, size_of, self.data.max_sites, self.data.max_pairs)
+        rows = (row for part in parts for row in self._forward(part))
+        for crystal in batch:
+            if isinstance(crystal, Failure):
+                yield crystal
             else:
-                yield self._result(one, list(islice(values, len(one.graphs))))
+                answers = list(islice(rows, len(crystal.graphs)))
+                yield self._results.result(crystal, answers)
 
     @torch.inference_mode()
     def _forward(self, graphs: list[Data]) -> list[tuple[list[float], list[float]]]:
         """Return values and, of an ensemble, their spread for each graph."""
-        if not graphs:
-            return []
         batch = Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
         values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
         none: list[list[float]] = [[] for _ in graphs]
@@ -241,52 +239,8 @@ class Predictor:
             )
         )
 
-    def _result(
-        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
-    ) -> Prediction | Failure:
-        rows = [values for values, _ in found]
-        if not all(math.isfinite(value) for row in rows for value in row):
-            reason = "the prediction is not a finite number"
-            remedy = "check the structure, or train the model again"
-            return Failure(one.origin, one.id, "predict", reason, remedy)
-        spread, names = None, self._layout.outputs
-        if one.ordered is None:
-            values = dict(zip(names, rows[0], strict=True))
-        else:
-            values, spread = average(names, rows, one.ordered)
-        texts = dict.fromkeys(one.warnings)
-        for graph in one.graphs:
-            texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
-        texts |= dict.fromkeys(self._out_of_domain.of_values(values))
-        return Prediction(
-            one.id,
-            one.data.formula,
-            values,
-            one.targets,
-            one.origin,
-            tuple(texts),
-            spread,
-            self._intervals.of(values, self._members_std(one, found)),
-            {
-                target.name: target.label([values[name] for name in target.outputs])
-                for target in self._layout.targets
-                if target.classes
-            },
-        )
-
-    def _members_std(
-        self, one: Encoded, found: Sequence[tuple[list[float], list[float]]]
-    ) -> dict[str, float]:
-        rows = [spread for _, spread in found]
-        if not rows[0]:
-            return {}
-        if one.ordered is None:
-            return dict(zip(self._layout.outputs, rows[0], strict=True))
-        # The mean over orderings: never less than the spread of the members' means.
-        return average(self._layout.outputs, rows, one.ordered)[0]
-
 
 def _explain(failure: Failure) -> str:
-    known = failure.reason.startswith(failure.origin)
-    where = "" if known else f"{failure.origin}: "
+    is_told = failure.reason.startswith(failure.origin)
+    where = "" if is_told else f"{failure.origin}: "
     return f"{where}{failure.reason}; {failure.remedy}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from pyg_sitenet.data.batches.budget import cut
 from pyg_sitenet.errors import DataError
 
 _TRIALS = 4
@@ -61,16 +63,7 @@ class BudgetBatchSampler(Sampler[list[int]]):
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
-        if len(num_sites) != len(num_pairs):
-            raise ValueError(
-                "`num_sites` and `num_pairs` must have one entry per crystal each, "
-                f"got {len(num_sites)} and {len(num_pairs)}"
-            )
-        if max_sites < 1 or max_pairs < 1:
-            raise ValueError(
-                "`max_sites` and `max_pairs` must be at least 1, "
-                f"got {max_sites} and {max_pairs}"
-            )
+        _check_budget(num_sites, num_pairs, max_sites, max_pairs)
         if not 0 <= rank < num_replicas:
             raise ValueError(
                 f"`rank` must be from 0 to {num_replicas - 1} (below `num_replicas`), "
@@ -88,13 +81,13 @@ class BudgetBatchSampler(Sampler[list[int]]):
         # so that the fuller of the two decides and integers keep it exact.
         self._limit = max_sites * max_pairs
         sizes = np.array([num_sites, num_pairs], dtype=np.int64)
-        if sizes.min(initial=1) < 1:
-            raise ValueError("every crystal must have at least 1 site and 1 pair")
         self._load = sizes * np.array([[max_pairs], [max_sites]])
         if shuffle:
-            self._num_batches, self._known_good = self._find_num_batches()
+            self._num_batches, self._packing_that_fits = self._find_num_batches()
         else:
-            self._in_order = self._pack_in_order()
+            places, pairs_of = range(len(num_sites)), sizes.T.tolist()
+            batches = cut(places, pairs_of.__getitem__, max_sites, max_pairs)
+            self._in_order = list(batches)
             self._num_batches = len(self._in_order)
 
     @property
@@ -127,7 +120,9 @@ class BudgetBatchSampler(Sampler[list[int]]):
             if batches is not None:
                 return batches
         # A set so tight that luck is needed: in another order, but a packing that fits.
-        return [self._known_good[k] for k in random.permutation(self._num_batches)]
+        return [
+            self._packing_that_fits[k] for k in random.permutation(self._num_batches)
+        ]
 
     def _find_num_batches(self) -> tuple[int, list[list[int]]]:
         """Find the fewest batches that random orders fill without overflowing."""
@@ -138,9 +133,9 @@ class BudgetBatchSampler(Sampler[list[int]]):
         while True:
             count = self._multiple(count)
             trials = [self._pack(random, count) for _ in range(_TRIALS)]
-            found = [batches for batches in trials if batches is not None]
-            if len(found) == _TRIALS:
-                return count, found[0]
+            fitting_trials = [batches for batches in trials if batches is not None]
+            if len(fitting_trials) == _TRIALS:
+                return count, fitting_trials[0]
             grown = count + max(1, count // 50)
             count = max(count + 1, min(grown, self._load.shape[1]))
 
@@ -183,17 +178,23 @@ class BudgetBatchSampler(Sampler[list[int]]):
         )
         return order
 
-    def _pack_in_order(self) -> list[list[int]]:
-        batches: list[list[int]] = []
-        total = np.zeros(2, dtype=np.int64)
-        for i, load in enumerate(self._load.T):
-            total = total + load
-            if not batches or total.max() > self._limit:
-                batches.append([])
-                total = load
-            batches[-1].append(i)
-        return batches
-
     def _fits_a_batch(self) -> NDArray[np.bool_]:
         fits: NDArray[np.bool_] = self._load.max(axis=0) <= self._limit
         return fits
+
+
+def _check_budget(
+    num_sites: Sequence[int], num_pairs: Sequence[int], max_sites: int, max_pairs: int
+) -> None:
+    if len(num_sites) != len(num_pairs):
+        raise ValueError(
+            "`num_sites` and `num_pairs` must have one entry per crystal each, "
+            f"got {len(num_sites)} and {len(num_pairs)}"
+        )
+    if max_sites < 1 or max_pairs < 1:
+        raise ValueError(
+            "`max_sites` and `max_pairs` must be at least 1, "
+            f"got {max_sites} and {max_pairs}"
+        )
+    if min(chain(num_sites, num_pairs), default=1) < 1:
+        raise ValueError("every crystal must have at least 1 site and 1 pair")
