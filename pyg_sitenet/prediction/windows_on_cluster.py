@@ -9,7 +9,7 @@ from itertools import islice
 import torch
 
 from pyg_sitenet.data.graph.encoder import Item
-from pyg_sitenet.data.graph.shipping import ship
+from pyg_sitenet.data.graph.shipping import inline_files
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.predictor import Predictor
@@ -53,7 +53,7 @@ def predict_windows(
     Raises:
         ClusterError: If the cluster cannot do the work.
     """
-    items = (ship(record, predictor.encoder) for record in records)
+    items = (inline_files(record, predictor.encoder) for record in records)
     windows = iter(lambda: list(islice(items, predictor.window)), [])
     work = WindowWork(predictor, torch.get_num_threads())
     for results in cluster.map(work, windows):

@@ -1,4 +1,7 @@
-"""Crystals made ready for machines that do not see the files of this one."""
+"""Making entries self-contained, so that a machine without their files can encode them.
+
+A file is replaced by its content, a graph on disk by its arrays.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +37,13 @@ class ShippedGraph:
     def encoded(self, encoder: Encoder) -> Encoded:
         """Return the graph; that the encoder would make the same was checked."""
         del encoder
-        found = unpack(self.message, self)
-        if not isinstance(found, Encoded):
-            raise TypeError(f"expected a graph, got {type(found).__name__}")
-        return found
+        crystal = unpack(self.message, self)
+        if not isinstance(crystal, Encoded):
+            raise TypeError(f"expected a graph, got {type(crystal).__name__}")
+        return crystal
 
 
-def ship(item: Item, encoder: Encoder) -> Item:
+def inline_files(item: Item, encoder: Encoder) -> Item:
     """Return an item that can be encoded without any file of this machine.
 
     Args:

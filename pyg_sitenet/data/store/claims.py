@@ -1,4 +1,4 @@
-"""Which process works at what, so that two on one folder share the work."""
+"""File locks by which processes divide the shards of one folder."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ class Claims:
         """Claim a number; False if another process has it."""
         if sys.platform == "win32":
             return True
+        # A lock on the byte at this place of the file. POSIX gives it back when the
+        # process ends, even by SIGKILL, and forked workers do not inherit it (which
+        # they would with flock, and hold it after their parent's death).
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number)
         except (BlockingIOError, PermissionError):
             return False
-        except OSError:
+        except OSError:  # no locks on this disk
             return True
         return True
 

@@ -1,4 +1,4 @@
-"""Files that are named after their content: whole or not there, and checked by name."""
+"""Content-addressed files: the name holds the SHA-256, so damage shows on opening."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyg_sitenet.errors import DataError
 _NAME = re.compile(r"(?P<stem>[\w-]+)-(?P<digest>[0-9a-f]{32})\.safetensors")
 
 
-def write_named(folder: Path, stem: str, content: bytes) -> str:
+def write_content_addressed(folder: Path, stem: str, content: bytes) -> str:
     """Write a file, all of it or nothing, even if the machine stops meanwhile.
 
     Processes that write the same content do not disturb each other.
@@ -49,17 +49,17 @@ def is_whole(path: Path) -> bool:
 
 def has_digest(name: str, content: bytes | memoryview) -> bool:
     """Tell whether a name was made from this content."""
-    found = _NAME.fullmatch(name)
-    return found is not None and found["digest"] == _digest(content)
+    match = _NAME.fullmatch(name)
+    return match is not None and match["digest"] == _digest(content)
 
 
-def find_named(folder: Path) -> Iterator[tuple[str, str]]:
+def list_content_addressed(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield stem and name of the files of a folder, sorted by name."""
     if folder.is_dir():
         for name in sorted(os.listdir(folder)):
-            found = _NAME.fullmatch(name)
-            if found is not None:
-                yield found["stem"], name
+            match = _NAME.fullmatch(name)
+            if match is not None:
+                yield match["stem"], name
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -73,6 +73,8 @@ def _digest(content: bytes | memoryview) -> str:
 
 
 def _write_at_once(path: Path, content: bytes) -> None:
+    # Not through atomic_write: there the last of several writers wins, here the first
+    # does, since all write the same and a reader may have the file mapped.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -18,7 +18,11 @@ from torch_geometric.data import Data
 
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.store.named_file import find_named, has_digest, write_named
+from pyg_sitenet.data.store.named_file import (
+    has_digest,
+    list_content_addressed,
+    write_content_addressed,
+)
 from pyg_sitenet.data.store.shard import DamagedShardError, Shard
 
 # A data set below this stays in memory once it was read; of a larger one so much does.
@@ -31,7 +35,7 @@ Repair = Callable[[int], str]
 
 
 class Index(NamedTuple):
-    """What is known of all shards without looking at them.
+    """Names and sizes of all shards, known without opening them.
 
     Args:
         names: Files of the shards, in order.
@@ -75,26 +79,26 @@ def write_index(folder: Path, shards: Iterator[Shard]) -> None:
         "num_bytes": np.array([num_bytes]),
     }
     header = {"pyg_sitenet": json.dumps({"names": names, "ledger": ledger.counts()})}
-    write_named(folder, _INDEX, save(arrays, header))
+    write_content_addressed(folder, _INDEX, save(arrays, header))
 
 
 def read_index(folder: Path) -> Index | None:
     """Return the index of a complete data set, else None."""
-    for stem, name in find_named(folder):
+    for stem, name in list_content_addressed(folder):
         if stem != _INDEX:
             continue
         content = (folder / name).read_bytes()
         if has_digest(name, content):
             size = int.from_bytes(content[:8], "little")
             header = json.loads(content[8 : 8 + size])["__metadata__"]["pyg_sitenet"]
-            known, arrays = json.loads(header), load(content)
+            plain, arrays = json.loads(header), load(content)
             return Index(
-                known["names"],
+                plain["names"],
                 arrays["starts"],
                 arrays["num_sites"],
                 arrays["num_pairs"],
                 int(arrays["num_bytes"][0]),
-                Ledger.from_counts(known["ledger"]),
+                Ledger.from_counts(plain["ledger"]),
             )
     return None
 
@@ -103,8 +107,8 @@ def _count(shard: Shard, ledger: Ledger) -> None:
     ledger.add_used(shard.notes["num_crystals"], list(shard.notes["warnings"].values()))
     for values in shard.notes["failures"]:
         ledger.add_failure(Failure(**values))
-    known = shard.notes["num_crystals"] + len(shard.notes["failures"])
-    ledger.filtered += shard.notes["num_entries"] - known
+    told = shard.notes["num_crystals"] + len(shard.notes["failures"])
+    ledger.filtered += shard.notes["num_entries"] - told
 
 
 class Store:
@@ -190,7 +194,7 @@ class Store:
 
     def joined(self, key: str) -> Tensor:
         """Return an attribute of all graphs, joined along its first dimension."""
-        return torch.cat([one.column(key) for one in self.shards() if len(one)])
+        return torch.cat([shard.column(key) for shard in self.shards() if len(shard)])
 
     def ids(self) -> list[str]:
         """Return the id of the crystal of each graph."""

@@ -1,4 +1,4 @@
-"""Some crystals of a data set in one file: graphs joined, failures and warnings."""
+"""A shard: some crystals of a data set in one file, with failures and warnings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import save
@@ -18,7 +18,7 @@ from torch_geometric.data.separate import separate
 
 from pyg_sitenet.data.graph.encoder import Encoded
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.store.named_file import has_digest, write_named
+from pyg_sitenet.data.store.named_file import has_digest, write_content_addressed
 from pyg_sitenet.errors import DataError
 
 SHARD_SIZE = 64  # entries of the source, used or not
@@ -37,6 +37,14 @@ _DTYPES = {
     "F32": torch.float32,
     "F64": torch.float64,
 }
+
+
+class Written(NamedTuple):
+    """A shard that is on the disk: its number, its entries and its file."""
+
+    number: int
+    num_entries: int
+    name: str
 
 
 class DamagedShardError(DataError):
@@ -61,7 +69,7 @@ def write_shard_bytes(folder: Path, number: int, content: bytes) -> str:
     Raises:
         DataError: If the folder cannot be written.
     """
-    return write_named(folder, f"{number:06d}", content)
+    return write_content_addressed(folder, f"{number:06d}", content)
 
 
 def shard_bytes(results: Sequence[Encoded | Failure | None]) -> bytes:
@@ -70,19 +78,20 @@ def shard_bytes(results: Sequence[Encoded | Failure | None]) -> bytes:
     Raises:
         DataError: If a graph holds what is neither a tensor nor text or a number.
     """
-    encoded = [one for one in results if isinstance(one, Encoded)]
+    crystals = [result for result in results if isinstance(result, Encoded)]
+    failures = [result for result in results if isinstance(result, Failure)]
     # Each ordering of a disordered crystal is a graph.
-    graphs = [(one, graph) for one in encoded for graph in one.graphs]
+    graphs = [(crystal, graph) for crystal in crystals for graph in crystal.graphs]
     tensors, plain = _join([graph for _, graph in graphs])
     notes = {
         "num_entries": len(results),
-        "num_crystals": len(encoded),
-        "ids": [one.id for one, _ in graphs],
-        "origins": [one.origin for one, _ in graphs],
-        "targets": [list(one.targets.values()) for one, _ in graphs],
-        "ordered": {one.id: one.ordered for one in encoded if one.ordered},
-        "warnings": {one.id: list(one.warnings) for one in encoded if one.warnings},
-        "failures": [asdict(one) for one in results if isinstance(one, Failure)],
+        "num_crystals": len(crystals),
+        "ids": [crystal.id for crystal, _ in graphs],
+        "origins": [crystal.origin for crystal, _ in graphs],
+        "targets": [list(crystal.targets.values()) for crystal, _ in graphs],
+        "ordered": {c.id: c.ordered for c in crystals if c.ordered},
+        "warnings": {c.id: list(c.warnings) for c in crystals if c.warnings},
+        "failures": [asdict(failure) for failure in failures],
     }
     # One key: the order of several would differ from file to file.
     header = {_HEADER: json.dumps({"plain": plain, "notes": notes}, sort_keys=True)}
@@ -121,8 +130,8 @@ class Shard:
 
     def graph(self, index: int) -> Data:
         """Return a graph whose tensors lie in the mapped file."""
-        found: Data = separate(Data, self._data, index, self._slices, decrement=False)
-        return found
+        graph: Data = separate(Data, self._data, index, self._slices, decrement=False)
+        return graph
 
     def column(self, key: str) -> Any:  # noqa: ANN401 - tensor or list
         """Return an attribute of all graphs, joined."""
@@ -184,7 +193,7 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
 
 def _kind(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, list):
-        value = next((one for one in value if not _is_plain(one)), value)
+        value = next((part for part in value if not _is_plain(part)), value)
     return type(value).__name__
 
 

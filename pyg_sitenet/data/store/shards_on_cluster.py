@@ -6,21 +6,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from pyg_sitenet.data.graph.encoder import Encoder, Item
-from pyg_sitenet.data.graph.shipping import ship
+from pyg_sitenet.data.graph.shipping import inline_files
 from pyg_sitenet.data.graph.stream import encode_entries
-from pyg_sitenet.data.store.shard import shard_bytes, write_shard_bytes
+from pyg_sitenet.data.store.shard import Written, shard_bytes, write_shard_bytes
 from pyg_sitenet.workers.cluster import Cluster
 
 
 @dataclass(frozen=True)
 class ShardWork:
-    """What a cluster is to do: encode the crystals of a shard.
+    """Encodes the crystals of a shard to the bytes of its file, on a cluster.
 
     Args:
-        encoder: What makes the graphs.
+        encoder: Makes the graphs.
         time_limit: Seconds a crystal may take; None for no limit.
     """
 
@@ -34,15 +33,7 @@ class ShardWork:
         return shard_bytes(list(results))
 
 
-class Written(NamedTuple):
-    """A shard that is on the disk: its number, its entries and its file."""
-
-    number: int
-    num_entries: int
-    name: str
-
-
-def write_shards(
+def write_shards_on_cluster(
     cluster: Cluster,
     folder: Path,
     work: ShardWork,
@@ -65,7 +56,7 @@ def write_shards(
     def shards() -> Iterator[list[Item]]:
         for number, items in missing:
             begun.append((number, len(items)))
-            yield [ship(item, work.encoder) for item in items]
+            yield [inline_files(item, work.encoder) for item in items]
 
     for content in cluster.map(work, shards()):
         number, num_entries = begun.popleft()

@@ -6,7 +6,7 @@ import pytest
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder
-from pyg_sitenet.data.graph.shipping import ship
+from pyg_sitenet.data.graph.shipping import inline_files
 from pyg_sitenet.data.graph.stream import encode_here
 from pyg_sitenet.data.prepare import prepare
 from pyg_sitenet.data.records import Failure
@@ -24,7 +24,7 @@ def _results(items, encoder=ENCODER):
 
 def _shipped(items, encoder=ENCODER):
     """Send items to where no file of this machine is."""
-    return pickle.loads(pickle.dumps([ship(item, encoder) for item in items]))
+    return pickle.loads(pickle.dumps([inline_files(item, encoder) for item in items]))
 
 
 def _described(results):
@@ -76,7 +76,7 @@ def test_piece_of_a_file_is_copied_with_its_file(folder):
     (entry,) = open_source(folder / "POSCAR").entries()
     assert isinstance(entry.content, Piece)
     assert isinstance(entry.content.read, functools.partial)
-    shipped = ship(entry, ENCODER)
+    shipped = inline_files(entry, ENCODER)
     assert isinstance(shipped, Entry)
     assert shipped.content.content == (folder / "POSCAR").read_bytes()
 

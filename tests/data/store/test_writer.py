@@ -10,7 +10,7 @@ import torch
 
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.sources import open_source
-from pyg_sitenet.data.store import writer
+from pyg_sitenet.data.store import shards_in_pool
 from pyg_sitenet.data.store.claims import Claims
 from pyg_sitenet.data.store.reader import Store, read_index
 from pyg_sitenet.data.store.shard import Shard
@@ -67,7 +67,7 @@ def _build(folder):
 def test_shards_hold_the_entries_in_order(whole):
     names = read_index(whole).names
     shards = [Shard(whole / name) for name in names]
-    assert [one.notes["num_entries"] for one in shards] == [SIZE] * 3 + [10]
+    assert [shard.notes["num_entries"] for shard in shards] == [SIZE] * 3 + [10]
     ids = [id_ for shard in shards for id_ in shard.notes["ids"]]
     assert ids == [entry.id for entry in _entries()]
     assert not [path for path in whole.iterdir() if path.name.startswith(".")]
@@ -162,8 +162,8 @@ def test_writing_outlives_a_time_limit_that_is_too_short(tmp_path, monkeypatch):
         time.sleep(1.0)
         return written(folder, number, results)
 
-    written = writer.write_shard
-    monkeypatch.setattr("pyg_sitenet.data.store.writer.write_shard", slow)
+    written = shards_in_pool.write_shard
+    monkeypatch.setattr("pyg_sitenet.data.store.shards_in_pool.write_shard", slow)
     monkeypatch.setattr("pyg_sitenet.workers.pool._TRIES", 1)
     _builder(tmp_path, time_limit=0.5).build()
     assert len(read_index(tmp_path).names) == 4
