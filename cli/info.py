@@ -83,14 +83,13 @@ def _intervals(calibration: Calibration | None) -> str:
 def _errors(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the test errors of each target, beside those of the baselines."""
     errors = {}
-    for name, found in metrics.get("targets", {}).items():
+    for name, target in metrics.get("targets", {}).items():
         kinds = {"mae": "MAE"}
-        if "classes" in found:
+        if "classes" in target:
             kinds = {key: CLASS_SCORES[key] for key in ("accuracy", "roc_auc")}
         for key, word in kinds.items():
-            scores = {"Site-Net": found["test"][key]}
-            others = found["baselines"].items()
-            scores |= {kind: one["test"][key] for kind, one in others}
+            parts = {"Site-Net": target} | target.get("baselines", {})
+            scores = {who: part.get("test", {}).get(key) for who, part in parts.items()}
             errors[f"test {word} of {name}"] = scores
     return errors
 

@@ -2,77 +2,44 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
+from torch import Tensor
 
-from pyg_sitenet.config import Config
-from pyg_sitenet.domain import Domain
+from pyg_sitenet.atomic_write import replacing
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ModelFileError
+from pyg_sitenet.model_header import (
+    FORMAT_VERSION,
+    ModelDescription,
+    parse_description,
+)
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.nn.weight_file import (
+    check_weights,
+    count_tensors,
+    load_weights,
+    meta_weights,
+)
 from pyg_sitenet.ready_models import READY_MODELS
-from pyg_sitenet.uncertainty import Calibration
 
-FORMAT_VERSION = 3  # 2 added ensembles and calibrated intervals, 3 classes
 MODEL_FILE_NAME = "model.safetensors"
 _HEADER_KEY = "pyg_sitenet"
 
-
-class ModelDescription(BaseModel):
-    """What a model was trained on and with: the JSON in the header of its file.
-
-    Attributes:
-        format_version: Version of the file format; a newer one is refused.
-        config: The complete configuration of the run.
-        targets: Names of the predicted properties, in the order of the outputs.
-        units: Unit of each target; a target without a unit may be absent.
-        elements: Atomic numbers that occur in the training part.
-        target_ranges: Smallest and largest training value of each target.
-        domain: What the crystals of the training part are like; None in files that
-            were written before it was recorded.
-        versions: Versions of the libraries that wrote the file.
-        metrics: The metrics of the run (see ``metrics.json``).
-        members: Networks in the file; their tensors are ``members.0.…`` and so on.
-        calibration: What gives intervals; ``None`` if none was kept for it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: int = FORMAT_VERSION
-    config: Config
-    targets: tuple[str, ...]
-    units: dict[str, str] = {}
-    elements: tuple[int, ...] = ()
-    target_ranges: dict[str, tuple[float, float]] = {}
-    domain: Domain | None = None
-    versions: dict[str, str] = {}
-    metrics: dict[str, Any] = {}
-    members: int = Field(1, ge=1)
-    calibration: Calibration | None = None
-
-    @property
-    def layout(self) -> OutputLayout:
-        """What the outputs of the model are."""
-        transforms = self.config.training.target_transform
-        return OutputLayout.make(self.targets, self.classes, transforms)
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of the outputs: of numbers the target, of classes each probability."""
-        return self.layout.outputs
-
-    @property
-    def classes(self) -> dict[str, tuple[str, ...]]:
-        """Labels of each target that is classes, in the order of the outputs."""
-        return dict(self.config.data.classes)
+__all__ = [
+    "FORMAT_VERSION",
+    "MODEL_FILE_NAME",
+    "ModelDescription",
+    "find_model_file",
+    "load_model",
+    "load_network",
+    "read_description",
+    "save_model",
+]
 
 
 def save_model(
@@ -84,7 +51,7 @@ def save_model(
 ) -> None:
     """Write a model and its description to one safetensors file.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when all of it is on the disk.
 
     Args:
         path: The file.
@@ -104,13 +71,11 @@ def save_model(
     if half:
         weights = dict(model.named_parameters())
         tensors |= {name: tensors[name].half() for name in weights}
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    header = {_HEADER_KEY: description.model_dump_json()}
     try:
-        header = {_HEADER_KEY: description.model_dump_json()}
-        save_file(tensors, part, metadata=header)
-        part.replace(path)
+        with replacing(path) as file:
+            file.write(save(tensors, metadata=header))
     except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise ModelFileError(f"{path}: cannot be written: {error}") from error
 
 
@@ -175,17 +140,15 @@ def load_model(
     path = find_model_file(path)
     description = read_description(path)
     try:
+        _check_sizes(path, description)
         model = _build(description)
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        model.load_state_dict(tensors, strict=True)
+        model.load_state_dict(load_weights(path), strict=True)
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
+    except (RuntimeError, ValueError) as error:
         raise ModelFileError(
-            f"{path}: the weights do not fit the model its header describes:"
-            f" {reason[:200]}"
+            f"{path}: the weights do not fit the model its header describes: "
+            f"{brief_line(error)}"
         ) from error
     return model.eval(), description
 
@@ -205,18 +168,52 @@ def load_network(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     )
 
 
+def _check_sizes(path: Path, description: ModelDescription) -> None:
+    """Compare the weights of a file with its description before either is used.
+
+    Raises:
+        ValueError: If they do not fit each other.
+    """
+    number, members = count_tensors(path), description.members
+    if members * description.config.model.blocks > number:
+        raise ValueError(
+            f"{members} networks of {description.config.model.blocks} blocks have more "
+            f"tensors than {number}"
+        )
+    network = meta_weights(lambda: _build_network(description))
+    if members * len(network) != number:
+        raise ValueError(f"expected {members} times {len(network)}, got {number}")
+    check_weights(path, _weights_of_members(network, members))
+
+
+def _weights_of_members(
+    network: Mapping[str, Tensor], members: int
+) -> Mapping[str, Tensor]:
+    if members == 1:
+        return network
+    return {
+        f"members.{member}.{name}": weight
+        for member in range(members)
+        for name, weight in network.items()
+    }
+
+
+def _build_network(description: ModelDescription) -> SiteNet:
+    return SiteNet(description.config.model, layout=description.layout)
+
+
 def _build(description: ModelDescription) -> SiteNet | SiteNetEnsemble:
-    members = [
-        SiteNet(description.config.model, layout=description.layout)
-        for _ in range(description.members)
-    ]
+    members = [_build_network(description) for _ in range(description.members)]
     return members[0] if len(members) == 1 else SiteNetEnsemble(members)
 
 
 def _check_kind(path: Path) -> None:
     """Refuse what other programs write before safetensors calls it damaged."""
-    with _open(path) as file:
-        start = file.read(9)
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     # Eight bytes of length, then JSON: the length alone may look like a pickle's start.
     if start[8:9] == b"{":
         return
@@ -231,40 +228,16 @@ def _check_kind(path: Path) -> None:
     )
 
 
-def _open(path: Path) -> Any:  # noqa: ANN401 - any binary file object
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def _parse_header(path: Path, header: Mapping[str, str]) -> ModelDescription:
     if _HEADER_KEY not in header:
         raise ModelFileError(
             f"{path}: a safetensors file without a pyg_sitenet description; it was "
             "written by another program"
         )
-    try:
-        values = json.loads(header[_HEADER_KEY])
-        version = int(values["format_version"])
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ModelFileError(f"{path}: its description is damaged: {error}") from error
-    if version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path}: format version {version}, this program reads up to "
-            f"{FORMAT_VERSION}; update pyg_sitenet"
-        )
-    try:
-        return ModelDescription.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise ModelFileError(
-            f"{path}: its description is damaged at {where}: {problem['msg']}"
-        ) from error
+    return parse_description(header[_HEADER_KEY], str(path))
 
 
 def _unreadable(path: Path, error: Exception) -> ModelFileError:
     return ModelFileError(
-        f"{path}: damaged or truncated, copy or train it again: {error}"
+        f"{path}: damaged or truncated, copy or train it again: {brief_line(error)}"
     )

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +16,12 @@ from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import (
     FORMAT_VERSION,
     ModelDescription,
-    library_versions,
     load_model,
     read_description,
     save_model,
 )
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.version import library_versions
 
 CONFIG = Config(model=ModelConfig(heads=2, attention_hidden=(8,), post_pool=(8,)))
 
@@ -73,7 +76,7 @@ def test_run_folder_means_its_model(path: Path, description: ModelDescription) -
 
 
 def test_writing_leaves_no_other_file(path: Path) -> None:
-    assert [one.name for one in path.parent.iterdir()] == ["model.safetensors"]
+    assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
 
 
 def test_versions_name_the_libraries() -> None:
@@ -171,3 +174,190 @@ def test_unwritable_place_is_named(
 ) -> None:
     with pytest.raises(ModelFileError, match=r"none/model.*cannot be written"):
         save_model(tmp_path / "none" / "model.safetensors", model, description)
+
+
+SECONDS = 20
+"""A loader that hangs takes hours; a busy machine takes its time, too."""
+
+
+@pytest.fixture
+def at_once() -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    assert time.monotonic() - start < SECONDS
+
+
+def _nested(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"members": 10**9}, "damaged at members: .*less than or equal to 1000"),
+        ({"members": 1000}, "do not fit .*1000 networks of 2 blocks have more tensors"),
+        ({"members": 2}, "do not fit the model .*: expected 2 times"),
+        ({"elements": [0]}, r"damaged at elements\.0: .*greater than or equal to 1"),
+        ({"elements": [119]}, r"damaged at elements\.0: .*less than or equal to 118"),
+        ({"elements": [10**30]}, r"damaged at elements\.0"),
+        ({"elements": "iron"}, "damaged at elements"),
+        ({"elements": [26] * 119}, "damaged at elements: .*at most 118 items"),
+        ({"targets": []}, "damaged at targets: .*at least 1 item"),
+        ({"targets": ["n", "n"]}, "each target must be there once"),
+        ({"targets": ["n" * 10**6]}, "damaged at targets.0: .*at most 1000 char"),
+        ({"target_ranges": {"n": [2, 1]}}, r"target_ranges\.n: .*must not be above"),
+        ({"target_ranges": {"n": [1]}}, r"damaged at target_ranges\.n"),
+        ({"metrics": {"targets": []}}, "damaged at metrics"),
+        ({"metrics": {"targets": {"n": {"test": 3}}}}, "damaged at metrics"),
+        ({"metrics": {"num_crystals": {"train": "all"}}}, "damaged at metrics"),
+        ({"versions": {"torch": ["2"]}}, r"damaged at versions\.torch"),
+        ({"format_version": 0}, "damaged at format_version"),
+        ({"x" * 10**6: 1}, "damaged at x+ .*Extra inputs are not permitted"),
+    ],
+)
+def test_hostile_descriptions_are_refused_at_once(
+    path: Path, changes: dict[str, object], message: str
+) -> None:
+    _rewrite_header(path, **changes)
+    with pytest.raises(ModelFileError, match=message) as refusal:
+        load_model(path)
+    assert len(str(refusal.value)) < 1000
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("blocks", 10**9, r"config\.model\.blocks: .*less than or equal to 1000"),
+        ("blocks", 1000, "do not fit .*1 networks of 1000 blocks have more tensors"),
+        ("blocks", 3, "do not fit the model .*: expected 1 times"),
+        ("heads", 10**100, r"config\.model\.heads: .*less than or equal to 1000"),
+        ("embedding_channels", 65_536, r"do not fit .* must have shape \[200, 65536\]"),
+        ("post_pool", [65_536], "do not fit .* must have shape .*65536"),
+        ("attention_hidden", [65_536], "do not fit .* must have shape .*65536"),
+    ],
+)
+def test_hostile_sizes_are_refused_before_they_are_made(
+    path: Path, setting: str, value: object, message: str
+) -> None:
+    config = CONFIG.model_dump(mode="json")
+    config["model"][setting] = value
+    _rewrite_header(path, config=config)
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("num_sites", [9, 2], "domain.num_sites must rise from 0 or more"),
+        ("volume_per_atom", [-1, 2], "domain.volume_per_atom must rise from 0"),
+        ("shortest_distance", [3, 2], "domain.shortest_distance must rise from 0"),
+        ("oxidation_states", [3, 2], "domain.oxidation_states must rise"),
+    ],
+)
+def test_reversed_domains_are_refused(
+    path: Path, field: str, value: list[int], message: str
+) -> None:
+    domain = {
+        "num_sites": [1, 2], "volume_per_atom": [5, 9], "shortest_distance": [1, 2],
+        "oxidation_states": [-2, 2], "always_oxidation_states": False,
+    }  # fmt: skip
+    _rewrite_header(path, domain=domain)
+    assert load_model(path)[1].domain is not None
+    _rewrite_header(path, domain=domain | {field: value})
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("scores", "floors", "message"),
+    [
+        ([0.2, 0.1], {"n": 1.0}, "calibration.scores must rise"),
+        ([-0.2, 0.1], {"n": 1.0}, "calibration.scores must rise"),
+        ([0.1], {"n": 0.0}, "calibration.floors must be above 0"),
+        ([0.1], {}, "floors and scores of the same targets"),
+    ],
+)
+def test_odd_calibrations_are_refused(
+    path: Path, scores: list[float], floors: dict[str, float], message: str
+) -> None:
+    good = {"scores": {"n": [0.1, 0.2, float("inf")]}, "floors": {"n": 1.0}}
+    _rewrite_header(path, calibration=good)
+    assert load_model(path)[1].calibration is not None
+    _rewrite_header(path, calibration={"scores": {"n": scores}, "floors": floors})
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (_nested(100_000), "lie too deep"),
+        (f'{{"format_version": 1, "metrics": {_nested(30)}}}', "at most 20 deep"),
+        (f'{{"format_version": 1{"0" * 5000}}}', "Exceeds the limit"),
+        (f'{{"format_version": 1{"0" * 4000}}}', r"format version 10+\.\.\.0+, this"),
+    ],
+    ids=["deep", "metrics", "number", "version"],
+)
+def test_deep_or_long_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, metadata={"pyg_sitenet": text})
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+def test_tensors_under_other_names_are_named(path: Path) -> None:
+    tensors = load_file(path)
+    tensors["other"] = tensors.pop("target_mean")
+    text = read_description(path).model_dump_json()
+    save_file(tensors, path, metadata={"pyg_sitenet": text})
+    with pytest.raises(ModelFileError, match="target_mean is missing"):
+        load_model(path)
+
+
+def test_weights_that_are_no_floats_are_refused(path: Path) -> None:
+    tensors = load_file(path)
+    tensors["target_mean"] = tensors["target_mean"].long()
+    text = read_description(path).model_dump_json()
+    save_file(tensors, path, metadata={"pyg_sitenet": text})
+    with pytest.raises(ModelFileError, match=r"target_mean must be torch\.float32"):
+        load_model(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of Unix")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_file_has_the_rights_of_any_other(
+    path: Path, model: SiteNet, description: ModelDescription, mask: int, mode: int
+) -> None:
+    path.unlink()
+    before = os.umask(mask)
+    try:
+        save_model(path, model, description)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_file_is_on_the_disk_before_it_has_its_name(
+    path: Path,
+    model: SiteNet,
+    description: ModelDescription,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = path.stat().st_size
+    path.unlink()
+    synced: list[tuple[int, bool]] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        fsync(descriptor)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            synced.append((os.fstat(descriptor).st_size, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    save_model(path, model, description)
+    assert synced == [(size, False)]
+    assert load_model(path)[1] == description

@@ -13,15 +13,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.nn.weight_file import (
+    check_weights,
+    count_tensors,
+    load_weights,
+    meta_weights,
+)
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+_MAX_BYTES = 1024**2  # of config.json; ten thousand classes take half of it
 P = TypeVar("P", bound="Pretrained")
 
 
@@ -86,36 +94,29 @@ class Pretrained(nn.Module):
             download = hub.snapshot_download
             folder = Path(download(str(source), allow_patterns=names, **options))
         try:
-            model = cls._from_config((folder / CONFIG_NAME).read_text("utf-8"))
-            model.load_state_dict(load_file(folder / WEIGHTS_NAME))
+            config, layout = _read_config(folder / CONFIG_NAME)
+            weights = folder / WEIGHTS_NAME
+            if config.blocks > count_tensors(weights):
+                raise RuntimeError(f"fewer tensors than {config.blocks} blocks have")
+            check_weights(weights, meta_weights(lambda: cls(config, layout=layout)))
+            model = cls(config, layout=layout)
+            model.load_state_dict(load_weights(weights))
         except OSError as error:
             raise ModelFileError(
                 f"{folder}: cannot be read: {error}; expected {CONFIG_NAME} and "
                 f"{WEIGHTS_NAME} as save_pretrained writes them"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise ModelFileError(
                 f"{folder / CONFIG_NAME}: not the description of a Site-Net: "
-                f"{_line(error)}"
+                f"{brief_line(error)}"
             ) from error
         except (SafetensorError, RuntimeError) as error:
             raise ModelFileError(
                 f"{folder / WEIGHTS_NAME}: damaged, or does not fit {CONFIG_NAME}: "
-                f"{_line(error)}"
+                f"{brief_line(error)}"
             ) from error
         return model.eval()
-
-    @classmethod
-    def _from_config(cls: type[P], text: str) -> P:
-        values = json.loads(text)
-        config = ModelConfig.model_validate(values["config"])
-        outputs = values["outputs"]
-        layout = OutputLayout.make(
-            [str(output["name"]) for output in outputs],
-            {str(output["name"]): tuple(output["classes"]) for output in outputs},
-            {str(output["name"]): str(output["transform"]) for output in outputs},
-        )
-        return cls(config, layout=layout)
 
     def push_to_hub(
         self,
@@ -157,5 +158,17 @@ def _import_hub(purpose: str) -> Any:  # noqa: ANN401 - a module
         ) from error
 
 
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _read_config(path: Path) -> tuple[ModelConfig, OutputLayout]:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"more than {_MAX_BYTES:,} bytes")
+    values = json.loads(content)
+    config = ModelConfig.model_validate(values["config"])
+    outputs = values["outputs"]
+    layout = OutputLayout.make(
+        [str(output["name"]) for output in outputs],
+        {str(output["name"]): tuple(output["classes"]) for output in outputs},
+        {str(output["name"]): str(output["transform"]) for output in outputs},
+    )
+    return config, layout

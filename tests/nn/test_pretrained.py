@@ -140,3 +140,38 @@ def test_what_is_pushed_to_the_hub_comes_back(model, monkeypatch, tmp_path):
     assert address == "https://hub/me/gap/commit/1"
     assert asked == {"token": None, "repo": "me/gap", "private": True, "exist_ok": True}
     _assert_equal(SiteNet.from_pretrained("me/gap", revision="v1"), model)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blocks": 10**9}, "less than or equal to 1000"),
+        ({"blocks": 1000}, "fewer tensors than 1000 blocks have"),
+        ({"embedding_channels": 65_536}, r"must have shape \[200, 65536\]"),
+        ({"post_pool": [65_536] * 100}, "is missing|must have shape"),
+    ],
+)
+def test_hostile_sizes_are_refused_before_they_are_made(folder, changes, message):
+    values = json.loads((folder / "config.json").read_text())
+    values["config"] |= changes
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ModelFileError, match=message):
+        SiteNet.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 10**5 + "]" * 10**5,
+        "[]",
+        "{}",
+        "1" + "0" * 5000,
+        " " * 2**20 + "{}",
+        "\xff",
+    ],
+    ids=["deep", "list", "empty", "number", "long", "no UTF-8"],
+)
+def test_hostile_descriptions_are_refused(folder, text):
+    (folder / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ModelFileError, match=r"config\.json: not the description"):
+        SiteNet.from_pretrained(folder)
