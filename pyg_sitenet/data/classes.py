@@ -1,4 +1,4 @@
-"""Which targets are classes, and what they are called: from settings and data."""
+"""Targets that are classes, and their labels, from settings and data."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def with_classes(data: DataConfig) -> DataConfig:
             holds are no classes: a single label, or more than a hundred.
     """
     _check_names(data)
-    open_ones = [name for name in data.targets if not data.classes.get(name)]
+    open_names = [name for name in data.targets if not data.classes.get(name)]
     if _holds_numbers_alone(data.source):  # no need to look through a large file
-        open_ones = [name for name in open_ones if name in data.classes]
-    if not open_ones:
+        open_names = [name for name in open_names if name in data.classes]
+    if not open_names:
         return data
     prepared = is_prepared(data.source)
-    found = _prepared(data, open_ones) if prepared else _find(data, open_ones)
-    return data.model_copy(update={"classes": {**data.classes, **found}})
+    labels = _prepared(data, open_names) if prepared else _find(data, open_names)
+    return data.model_copy(update={"classes": {**data.classes, **labels}})
 
 
 def _holds_numbers_alone(source: str) -> bool:
@@ -65,29 +65,29 @@ def _check_names(data: DataConfig) -> None:
 
 def _prepared(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     """Return the classes that a folder of encoded crystals was prepared with."""
-    known = read_prepared(data.source, open_source).recipe.classes
+    prepared = read_prepared(data.source, open_source).recipe.classes
     for name in names:
-        if name in data.classes and name not in known:
+        if name in data.classes and name not in prepared:
             raise DataError(
                 f"{data.source}: {name!r} was prepared as numbers; prepare the crystals"
                 f" again with data.classes={{{name}: []}}"
             )
-    return {name: tuple(known[name]) for name in names if name in known}
+    return {name: tuple(prepared[name]) for name in names if name in prepared}
 
 
 def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
     asked: Mapping[str, tuple[str, ...]] = dict.fromkeys(names, ())
     source = open_source(data.source, names, classes=asked)
-    found = {}
+    labels = {}
     for name in names:
         if name not in data.classes and name not in source.labels:
             continue
         counts = _count(source, name, is_asked=name in data.classes)
-        found[name] = _ordered(counts)
-        shown = ", ".join(f"{label} ({counts[label]})" for label in found[name])
+        labels[name] = _ordered(counts)
+        shown = ", ".join(f"{label} ({counts[label]})" for label in labels[name])
         level = logging.INFO if name in data.classes else logging.WARNING
         _logger.log(level, "%s: labels, learnt as the classes %s", name, shown)
-    return found
+    return labels
 
 
 def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Crystals in, a folder of encoded crystals out, to be used as data."""
+"""Encode the crystals of a source into a folder that can be used as data."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def _begin(
     path: Path, recipe: Recipe, source: Source, units: Mapping[str, str]
 ) -> PreparedFolder:
     """Mark the folder, or find that it is the one to go on with."""
-    known = {name: unit for name, unit in units.items() if name in recipe.targets}
-    folder = PreparedFolder(path, recipe, known, recipe.key(source))
+    target_units = {
+        name: unit for name, unit in units.items() if name in recipe.targets
+    }
+    folder = PreparedFolder(path, recipe, target_units, recipe.key(source))
     if is_prepared(path):
         _check_same(read_prepared(path, open_source), folder)
     elif path.exists() and any(path.iterdir()):

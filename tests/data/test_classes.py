@@ -108,7 +108,7 @@ def prepared(tmp_path: Path) -> str:
     config = _config(_table(tmp_path, values), split="group:n")
     folder, ledger = prepare(config, tmp_path / "prepared")
     assert ledger.used == 5
-    return str(folder.folder)
+    return str(folder.path)
 
 
 def test_prepared_crystals_keep_classes_and_groups(
@@ -151,7 +151,7 @@ def test_other_classes_or_groups_than_prepared_are_refused(
 def test_prepared_numbers_do_not_become_classes(tmp_path: Path) -> None:
     source = _table(tmp_path, [1, 2, 1])
     folder, _ = prepare(_config(source), tmp_path / "prepared")
-    config = _config(str(folder.folder), classes={"kind": []})
+    config = _config(str(folder.path), classes={"kind": []})
     with pytest.raises(DataError, match=r"'kind' was prepared as numbers; prepare"):
         with_classes(config)
 

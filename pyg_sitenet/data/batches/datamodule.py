@@ -138,7 +138,7 @@ class CrystalDataModule(LightningDataModule):
         labels = self._labels(starts)
         crystals = make_splits(self.config, self._groups(starts), labels)
         ends = np.append(starts[1:], len(self.dataset))
-        graphs = [np.arange(*one) for one in zip(starts, ends, strict=True)]
+        graphs = [np.arange(*span) for span in zip(starts, ends, strict=True)]
         none = np.zeros(0, dtype=np.int64)
         return {
             name: np.concatenate([none, *(graphs[k] for k in chosen)])
@@ -146,7 +146,7 @@ class CrystalDataModule(LightningDataModule):
         }
 
     def _groups(self, starts: Indices) -> list[str]:
-        """Return for each crystal what it must not be parted from others of."""
+        """Return the group of each crystal, which stays in one part of the split."""
         if self.config.split == "random":
             return [""] * len(starts)
         key = "group" if self.config.group else "formula"
@@ -165,7 +165,7 @@ class CrystalDataModule(LightningDataModule):
         if not columns:
             return []
         rows = self.dataset.y[starts][:, columns].tolist()
-        return [" ".join(f"{one:g}" for one in row) for row in rows]
+        return [" ".join(f"{value:g}" for value in row) for row in rows]
 
     def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
         part = self.part(name)

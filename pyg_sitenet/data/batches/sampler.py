@@ -92,7 +92,7 @@ class BudgetBatchSampler(Sampler[list[int]]):
 
     @property
     def sampler(self) -> BudgetBatchSampler:
-        """This sampler: Lightning looks here for what to tell the epoch to."""
+        """This sampler: Lightning calls ``set_epoch`` of what it finds here."""
         return self
 
     def set_epoch(self, epoch: int) -> None:

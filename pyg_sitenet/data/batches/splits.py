@@ -126,10 +126,10 @@ def split_crystals(
 
 def _members(groups: Sequence[object]) -> list[Indices]:
     """Return the crystals of each group, in the order of first appearance."""
-    found: dict[object, list[int]] = {}
+    members_of: dict[object, list[int]] = {}
     for i, group in enumerate(groups):
-        found.setdefault(group, []).append(i)
-    return [np.array(members, dtype=np.int64) for members in found.values()]
+        members_of.setdefault(group, []).append(i)
+    return [np.array(members, dtype=np.int64) for members in members_of.values()]
 
 
 def _draw(

@@ -31,8 +31,8 @@ def draw_alike(
         Those drawn and those left, sorted.
     """
     order = _by_label(crystals, labels, random)
-    kept = _one_of_each(order, labels)
-    free = order[~np.isin(order, kept)]
+    representatives = _one_of_each(order, labels)
+    free = order[~np.isin(order, representatives)]
     count = min(count, len(free))
     if not count:
         return np.empty(0, dtype=np.int64), np.sort(crystals)

@@ -84,19 +84,21 @@ def order_structure(
         return Approximants((structure,), (1.0,), {})
     primitive = to_primitive(structure, primitive_tolerance)
     if method == "enumerate":
-        found = enumerate_orderings(primitive, max_atoms=max_atoms, seed=seed)
+        candidates = enumerate_orderings(primitive, max_atoms=max_atoms, seed=seed)
     else:
-        found = sample_orderings(primitive, orderings, max_atoms=max_atoms, seed=seed)
-    kept = found[:orderings]
-    total = sum(one.weight for one in kept)
-    structures = tuple(_build(primitive, one) for one in kept)
+        candidates = sample_orderings(
+            primitive, orderings, max_atoms=max_atoms, seed=seed
+        )
+    chosen = candidates[:orderings]
+    total = sum(ordering.weight for ordering in chosen)
+    structures = tuple(_build(primitive, ordering) for ordering in chosen)
     return Approximants(
         structures=structures,
-        weights=tuple(one.weight / total for one in kept),
-        misfit=kept[0].cell.misfit,
+        weights=tuple(ordering.weight / total for ordering in chosen),
+        misfit=chosen[0].cell.misfit,
         notes=(
-            *_composition_notes(primitive, structures[0], kept[0]),
-            *_choice_notes(kept, found),
+            *_composition_notes(primitive, structures[0], chosen[0]),
+            *_choice_notes(chosen, candidates),
         ),
     )
 
@@ -115,8 +117,8 @@ def _build(primitive: Structure, ordering: Ordering) -> Structure:
     frac = primitive.frac_coords[sites.astype(np.int64)]
     frac = (frac + np.tile(cell.images, (len(primitive), 1))) @ inverse
     held = [(k, specie) for k, specie in enumerate(species) if specie is not None]
-    kept = [k for k, _ in held]
-    if not kept:
+    places = [k for k, _ in held]
+    if not places:
         raise StructureError(
             f"{primitive.composition.hill_formula}: no atom fits in a cell of"
             f" {len(species)} sites, so rarely are they occupied; allow a larger one"
@@ -126,8 +128,8 @@ def _build(primitive: Structure, ordering: Ordering) -> Structure:
     return Structure(
         lattice,
         [specie for _, specie in held],
-        frac[kept],
-        labels=[primitive[int(sites[k])].label for k in kept],
+        frac[places],
+        labels=[primitive[int(sites[k])].label for k in places],
         to_unit_cell=True,
     )
 
@@ -165,18 +167,21 @@ def _composition_notes(
     return notes
 
 
-def _choice_notes(kept: Sequence[Ordering], found: Sequence[Ordering]) -> list[str]:
+def _choice_notes(
+    chosen: Sequence[Ordering], candidates: Sequence[Ordering]
+) -> list[str]:
     notes = []
-    if kept[0].cost:
+    if chosen[0].cost:
         notes.append(
-            f"{-(-kept[0].cost // 2)} pairs of partly occupied sites are both occupied"
-            " although they are closer than bonds"
+            f"{-(-chosen[0].cost // 2)} pairs of partly occupied sites are both"
+            " occupied although they are closer than bonds"
         )
-    if len(found) > len(kept):
-        share = sum(one.weight for one in kept) / sum(one.weight for one in found)
+    if len(candidates) > len(chosen):
+        total = sum(ordering.weight for ordering in candidates)
+        share = sum(ordering.weight for ordering in chosen) / total
         notes.append(
-            f"the {len(kept)} most frequent of {len(found)} different orderings, which"
-            f" make {100 * share:.2g} % of all"
+            f"the {len(chosen)} most frequent of {len(candidates)} different orderings,"
+            f" which make {100 * share:.2g} % of all"
         )
     return notes
 

@@ -57,11 +57,11 @@ class Cell:
     @cached_property
     def sites(self) -> Ints:
         """Sites of the primitive cell that are disordered, [num_disordered]."""
-        return np.concatenate([one.sites for one in self.sublattices])
+        return np.concatenate([sublattice.sites for sublattice in self.sublattices])
 
     @cached_property
     def misfit(self) -> dict[str, float]:
-        """What each element has too much, per disordered site."""
+        """Excess of each element per disordered site."""
         return misfit(self.sublattices, self.counts, self.num_images)
 
     @property
@@ -99,20 +99,23 @@ class Cell:
         return np.asarray(site * self.num_images + index)
 
     def is_vacancy(self) -> list[NDArray[np.bool_]]:
-        """Say for each sublattice which of its species is a vacancy."""
-        return [np.array([s is None for s in one.species]) for one in self.sublattices]
+        """Return for each sublattice which of its species is a vacancy."""
+        return [
+            np.array([s is None for s in sublattice.species])
+            for sublattice in self.sublattices
+        ]
 
     def costs(self, exclusions: Exclusions) -> Ints:
-        """Return what two occupied sites cost, symmetric, [num_sites, num_sites]."""
+        """Return the penalty if two sites are occupied, symmetric, [sites, sites]."""
         size = len(self.sites) * self.num_images
         costs = np.zeros((size, size), dtype=np.int64)
         position = {int(site): k for k, site in enumerate(self.sites)}
         first = np.array([position[int(i)] for i in exclusions.first], dtype=np.int64)
         second = np.array([position[int(i)] for i in exclusions.second], dtype=np.int64)
         for image in self.images:
-            one = self.number(first, np.broadcast_to(image, exclusions.image.shape))
-            other = self.number(second, exclusions.image + image)
-            np.maximum.at(costs, (one, other), exclusions.weight)
+            place = self.number(first, np.broadcast_to(image, exclusions.image.shape))
+            partner = self.number(second, exclusions.image + image)
+            np.maximum.at(costs, (place, partner), exclusions.weight)
         return costs
 
 

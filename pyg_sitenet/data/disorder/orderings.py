@@ -132,7 +132,7 @@ def enumerate_orderings(
             f" {_MAX_PLACEMENTS}); take --disorder sample (data.disorder=sample)"
         )
     ways = place_in_every_way(cells[0])
-    found: list[Ordering] = []
+    candidates: list[Ordering] = []
     for cell, (_, number) in zip(cells, shapes, strict=True):
         costs = cost_of(cell, ways, cell.costs(exclusions))
         permutations = symmetry.permutations(cell)
@@ -141,22 +141,24 @@ def enumerate_orderings(
             if labels.tobytes() not in seen:
                 same = orbit(labels, permutations)
                 seen |= same
-                found.append(Ordering(cell, labels, number * len(same), int(cost)))
-    found = _cheapest(found, primitive)
-    shuffled = _generator(primitive, seed).permutation(len(found))
-    return sorted((found[k] for k in shuffled), key=lambda one: -one.weight)
+                candidates.append(Ordering(cell, labels, number * len(same), int(cost)))
+    candidates = _cheapest(candidates, primitive)
+    shuffled = _generator(primitive, seed).permutation(len(candidates))
+    return sorted(
+        (candidates[k] for k in shuffled), key=lambda ordering: -ordering.weight
+    )
 
 
-def _cheapest(found: list[Ordering], primitive: Structure) -> list[Ordering]:
+def _cheapest(candidates: list[Ordering], primitive: Structure) -> list[Ordering]:
     """Keep the orderings in which the fewest sites exclude each other."""
-    lowest = min(one.cost for one in found)
+    lowest = min(ordering.cost for ordering in candidates)
     if lowest >= HARD:
         raise StructureError(
             f"{primitive.composition.hill_formula}: the occupancies put atoms on top of"
             " each other: sites less than 0.5 A apart cannot all be filled as often as"
             " they say; correct the occupancies or remove one of the sites"
         )
-    return [one for one in found if one.cost == lowest]
+    return [ordering for ordering in candidates if ordering.cost == lowest]
 
 
 def _generator(primitive: Structure, seed: int) -> np.random.Generator:

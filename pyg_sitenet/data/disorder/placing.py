@@ -35,7 +35,9 @@ def place_at_random(cell: Cell, costs: Ints, random: np.random.Generator) -> Lab
     Returns:
         Index of the species of each site in its sublattice, [num_sites].
     """
-    labels = np.concatenate([random.permutation(one) for one in _sorted_labels(cell)])
+    labels = np.concatenate(
+        [random.permutation(group) for group in _sorted_labels(cell)]
+    )
     if costs.any():
         labels = _part(cell, labels, costs, random)
     return labels
@@ -54,7 +56,7 @@ def cost_of(cell: Cell, labels: Labels, costs: Ints) -> Ints:
 
 
 def is_occupied(cell: Cell, labels: Labels) -> Bools:
-    """Say which sites hold an atom, [..., num_sites]."""
+    """Return which sites hold an atom, [..., num_sites]."""
     parts = np.split(labels, _borders(cell), axis=-1)
     vacant = [
         is_vacancy[part]

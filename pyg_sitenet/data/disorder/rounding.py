@@ -1,4 +1,4 @@
-"""Whole atoms for the shares of a disordered crystal, as close as a cell allows."""
+"""Rounding of occupancies to whole atoms, as close as a supercell allows."""
 
 from __future__ import annotations
 
@@ -35,14 +35,17 @@ def round_counts(sublattices: Sequence[Sublattice], num_cells: int) -> Counts:
     Returns:
         For each sublattice the sites of each species, [num_species].
     """
-    exact = [len(one.sites) * num_cells * one.shares for one in sublattices]
+    exact = [
+        len(sublattice.sites) * num_cells * sublattice.shares
+        for sublattice in sublattices
+    ]
     ways = [list(_ways(amounts)) for amounts in exact]
     if math.prod(map(len, ways)) <= _MAX_WAYS:
         return min(product(*ways), key=lambda way: _cost(sublattices, exact, way))
     chosen: Counts = ()
     for options in ways:
         done = len(chosen) + 1
-        trials = [(*chosen, one) for one in options[:_MAX_WAYS]]
+        trials = [(*chosen, option) for option in options[:_MAX_WAYS]]
         key = [_cost(sublattices[:done], exact[:done], trial) for trial in trials]
         chosen = trials[key.index(min(key))]
     return chosen
@@ -63,10 +66,13 @@ def amounts_of(
 def misfit(
     sublattices: Sequence[Sublattice], counts: Counts, num_cells: int
 ) -> dict[str, float]:
-    """Return what each element has too much, per disordered site (0.01 is 1 %)."""
-    exact = [len(one.sites) * num_cells * one.shares for one in sublattices]
+    """Return the excess of each element per disordered site (0.01 is 1 %)."""
+    exact = [
+        len(sublattice.sites) * num_cells * sublattice.shares
+        for sublattice in sublattices
+    ]
     wanted, made = amounts_of(sublattices, exact), amounts_of(sublattices, counts)
-    num_sites = num_cells * sum(len(one.sites) for one in sublattices)
+    num_sites = num_cells * sum(len(sublattice.sites) for sublattice in sublattices)
     return {name: (made[name] - wanted[name]) / num_sites for name in wanted}
 
 
@@ -84,7 +90,7 @@ def _ways(amounts: Floats) -> Iterator[Ints]:
 def _cost(
     sublattices: Sequence[Sublattice], exact: Sequence[Floats], way: Sequence[Ints]
 ) -> tuple[float, ...]:
-    """Return what is compared, the most important first."""
+    """Return the numbers by which roundings are ranked, the most important first."""
     excess = [made - wanted for made, wanted in zip(way, exact, strict=True)]
     by_element = amounts_of(sublattices, excess)
     vacant = -sum(by_element.values())
@@ -92,7 +98,7 @@ def _cost(
     charge = _charge(sublattices, excess) ** 2
     held = amounts_of(sublattices, way)
     lost = sum(not number for number in held.values())
-    shares = sum(float((one**2).sum()) for one in excess)
+    shares = sum(float((part**2).sum()) for part in excess)
     return round(elements, 6), round(charge, 6), lost, round(shares, 6)
 
 

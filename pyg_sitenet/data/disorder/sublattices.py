@@ -1,4 +1,4 @@
-"""What is disordered in a crystal: its mixtures, and sites that exclude each other."""
+"""The disordered sites of a crystal: mixtures, and sites that exclude each other."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Exclusions(NamedTuple):
 
     @property
     def weight(self) -> Ints:
-        """What it costs if both are occupied: atoms on top of each other the most."""
+        """Penalty if both are occupied, largest for atoms on top of each other."""
         return np.where(self.distance < MIN_DISTANCE, HARD, 1)
 
 

@@ -1,4 +1,4 @@
-"""Which orderings of a supercell are one: its symmetry as permutations of sites."""
+"""Equivalent orderings: the symmetry of a supercell as permutations of its sites."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Symmetry:
     def __init__(self, primitive: Structure) -> None:
         kinds, _ = site_kinds(primitive)
         frac = np.array(primitive.frac_coords)
-        found = _operations(np.array(primitive.lattice.matrix), frac, kinds)
-        mapped = [_map_sites(frac, kinds, *operation) for operation in zip(*found)]  # noqa: B905
-        kept = [k for k, mapping in enumerate(mapped) if mapping is not None]
-        self.rotations: Ints = found[0][kept]
+        operations = _operations(np.array(primitive.lattice.matrix), frac, kinds)
+        mapped = [_map_sites(frac, kinds, *operation) for operation in zip(*operations)]  # noqa: B905
+        indices = [k for k, mapping in enumerate(mapped) if mapping is not None]
+        self.rotations: Ints = operations[0][indices]
         self._mapped = [mapping for mapping in mapped if mapping is not None]
 
     def permutations(self, cell: Cell) -> NDArray[np.int32]:
-        """Return what symmetry does to the disordered sites of a supercell.
+        """Return the symmetry of a supercell as permutations of its disordered sites.
 
         Returns:
             For each operation that leaves the supercell's lattice as it is, with each
@@ -62,7 +62,7 @@ class Symmetry:
         return np.unique(np.concatenate(rows), axis=0).astype(np.int32)
 
     def _permute(self, cell: Cell, operation: int) -> Ints:
-        """Return one operation with each translation, [num_images, num_sites]."""
+        """Return an operation with each translation, [num_images, num_sites]."""
         to, shift = self._mapped[operation]
         position = np.full(len(to), -1)
         position[cell.sites] = np.arange(len(cell.sites))
@@ -77,12 +77,12 @@ class Symmetry:
 
 
 def canonical(labels: Labels, permutations: NDArray[np.int32]) -> bytes:
-    """Return what an ordering shares with those that symmetry makes of it, alone."""
+    """Return the canonical form: the same for equivalent orderings and no others."""
     return min(orbit(labels, permutations))
 
 
 def orbit(labels: Labels, permutations: NDArray[np.int32]) -> set[bytes]:
-    """Return an ordering and all that symmetry makes of it."""
+    """Return an ordering and all orderings equivalent to it by symmetry."""
     return {row.tobytes() for row in labels[permutations]}
 
 
@@ -149,15 +149,15 @@ def _divisors(number: int) -> list[int]:
 def _operations(cell: Floats, frac: Floats, kinds: Ints) -> tuple[Ints, Floats]:
     """Return rotations and translations of the space group, the identity first."""
     identity = np.eye(3, dtype=np.int64)[None], np.zeros((1, 3))
-    found = _spglib_symmetry(cell, frac, kinds)
-    if found is None:
+    operations = _spglib_symmetry(cell, frac, kinds)
+    if operations is None:
         return identity
-    rotations, translations = found
-    first = [np.concatenate(pair) for pair in zip(identity, found, strict=True)]
+    rotations, translations = operations
+    first = [np.concatenate(pair) for pair in zip(identity, operations, strict=True)]
     trivial = (rotations == np.eye(3)).all(axis=(1, 2))
     trivial &= np.abs(translations - np.rint(translations)).max(axis=1) < 1e-6
-    kept = np.concatenate([[True], ~trivial])
-    return first[0][kept], first[1][kept]
+    mask = np.concatenate([[True], ~trivial])
+    return first[0][mask], first[1][mask]
 
 
 def _spglib_symmetry(
@@ -175,7 +175,7 @@ def _spglib_symmetry(
 def _map_sites(
     frac: Floats, kinds: Ints, rotation: Ints, translation: Floats
 ) -> tuple[Ints, Ints] | None:
-    """Return the site that each comes to, and in which cell; None if there is none."""
+    """Return the image of each site and its cell; None if a site has no image."""
     moved = frac @ rotation.T + translation
     difference = moved[:, None] - frac  # [from, to, 3]
     whole = np.rint(difference)

@@ -25,6 +25,6 @@ def find_environment(name: str) -> Environment:
         ConfigError: If there is none.
     """
     if name not in ENVIRONMENTS:
-        known = ", ".join(sorted(ENVIRONMENTS))
-        raise ConfigError(f"unknown environment {name!r}, expected one of: {known}")
+        names = ", ".join(sorted(ENVIRONMENTS))
+        raise ConfigError(f"unknown environment {name!r}, expected one of: {names}")
     return ENVIRONMENTS[name]

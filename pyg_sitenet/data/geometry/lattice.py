@@ -172,12 +172,12 @@ def niggli_reductions(cell: Floats) -> Ints:
 
 def tolerant_minima(rows: Floats, tolerance: float) -> Ints:
     """Return the rows that are lexicographically smallest up to a tolerance."""
-    kept = np.arange(len(rows))
+    indices = np.arange(len(rows))
     if np.ptp(rows, axis=0).max() <= tolerance:
-        return kept
+        return indices
     for column in rows.T:
-        kept = kept[column[kept] <= column[kept].min() + tolerance]
-    return kept
+        indices = indices[column[indices] <= column[indices].min() + tolerance]
+    return indices
 
 
 @cache

@@ -37,7 +37,7 @@ def to_primitive(structure: Structure, tolerance: float = 0.1) -> Structure:
         label and the properties of the first of its copies.
     """
     kinds, species = site_kinds(structure)
-    cell, frac, kept = primitive_cell(
+    cell, frac, representatives = primitive_cell(
         np.array(structure.lattice.matrix),
         np.array(structure.frac_coords),
         kinds,
@@ -45,22 +45,24 @@ def to_primitive(structure: Structure, tolerance: float = 0.1) -> Structure:
     )
     return Structure(
         Lattice(cell),
-        [species[k] for k in kinds[kept]],
+        [species[k] for k in kinds[representatives]],
         frac,
-        labels=[structure[k].label for k in kept],
-        site_properties=_site_properties(structure, kept),
+        labels=[structure[k].label for k in representatives],
+        site_properties=_site_properties(structure, representatives),
     )
 
 
-def _site_properties(structure: Structure, kept: Ints) -> dict[str, list[object]]:
-    """Return the properties of the kept sites, None where one has none."""
-    sites = [structure[int(k)] for k in kept]
+def _site_properties(
+    structure: Structure, representatives: Ints
+) -> dict[str, list[object]]:
+    """Return the properties of the representatives, None where a site has none."""
+    sites = [structure[int(k)] for k in representatives]
     names = {name: None for site in sites for name in site.properties}
     return {name: [site.properties.get(name) for site in sites] for name in names}
 
 
 def site_kinds(structure: Structure) -> tuple[Ints, list[Composition]]:
-    """Number the sites by what they hold; equal is equal.
+    """Number the sites by their species: the same number for the same species.
 
     Returns:
         The kind of each site, [num_sites], and what each kind holds. They are in the
@@ -75,7 +77,7 @@ def site_kinds(structure: Structure) -> tuple[Ints, list[Composition]]:
 
 
 def _key(species: Composition) -> tuple[tuple[float, ...], ...]:
-    """Return numbers that tell the species of two sites apart, and no rounding."""
+    """Return numbers that differ between species, but not by rounding of shares."""
     shares = [
         (specie.Z, float(getattr(specie, "oxi_state", 0) or 0), round(share, 4))
         for specie, share in species.items()
@@ -86,7 +88,7 @@ def _key(species: Composition) -> tuple[tuple[float, ...], ...]:
 def primitive_cell(
     cell: Floats, frac: Floats, kinds: Ints, tolerance: float
 ) -> tuple[Floats, Floats, Ints]:
-    """Return lattice, fractional coordinates and kept sites of the primitive cell.
+    """Return lattice, fractional coordinates and representatives of a primitive cell.
 
     Args:
         cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom.
@@ -101,17 +103,21 @@ def primitive_cell(
     given, start = cell, minkowski_reduction(cell)
     cell, frac = start @ cell, frac @ _integer_inverse(start)
     merged = merge_copies(cell, frac, kinds, tolerance)
-    cell, frac, kept = merged.basis @ cell, merged.frac, merged.copies[:, 0]
-    form = _choose_form(cell, frac, kinds[kept], given)
-    return np.asarray(form @ cell), _wrap(frac @ _integer_inverse(form)), kept
+    cell, frac, representatives = merged.basis @ cell, merged.frac, merged.copies[:, 0]
+    form = _choose_form(cell, frac, kinds[representatives], given)
+    return (
+        np.asarray(form @ cell),
+        _wrap(frac @ _integer_inverse(form)),
+        representatives,
+    )
 
 
 def _choose_form(cell: Floats, frac: Floats, kinds: Ints, given: Floats) -> Ints:
-    """Choose between the Niggli cells of a symmetric lattice by what fills it.
+    """Choose between the Niggli cells of a symmetric lattice by the atoms in them.
 
     A lattice may be more symmetric than its crystal; the axes are then told apart by
-    their structure factors, which no choice of origin or setting changes. Of what is
-    equivalent still, the one most like the given cell.
+    their structure factors, which no choice of origin or setting changes. Remaining
+    ties go to the form closest to the input cell.
     """
     forms = niggli_reductions(cell)
     rows = forms @ cell

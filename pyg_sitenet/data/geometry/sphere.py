@@ -1,4 +1,4 @@
-"""An environment without a box: a sphere in the infinite crystal."""
+"""The spherical environment: all atoms of the infinite crystal within a radius."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     atom, image = _images(cell, frac - whole, radius)
     sites = KDTree((frac - whole) @ cell)
     atoms = KDTree((frac[atom] - whole[atom] + image) @ cell)
-    found = sites.sparse_distance_matrix(atoms, radius, output_type="ndarray")
-    found = found[found["v"] < radius]
-    receiver, sender, distance = found["i"], atom[found["j"]], found["v"]
-    image = image[found["j"]] + (whole[receiver] - whole[sender]).astype(np.int64)
+    neighbours = sites.sparse_distance_matrix(atoms, radius, output_type="ndarray")
+    neighbours = neighbours[neighbours["v"] < radius]
+    receiver, sender, distance = neighbours["i"], atom[neighbours["j"]], neighbours["v"]
+    image = image[neighbours["j"]] + (whole[receiver] - whole[sender]).astype(np.int64)
     order = np.lexsort((*image.T[::-1], sender, receiver))
     receiver, sender, distance = receiver[order], sender[order], distance[order]
     image = image[order]

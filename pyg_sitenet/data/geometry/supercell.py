@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Pairs:
-    """What each unique site of a crystal sees.
+    """Pairs of each unique site with the atoms of its environment.
 
     Args:
         sender: Unique site that the seen atom is an image of, shape [num_pairs].
@@ -48,7 +48,7 @@ class Pairs:
 
     @property
     def is_self(self) -> NDArray[np.bool_]:
-        """Which pairs are an atom with itself, shape [num_pairs]."""
+        """Whether a pair is an atom with itself, [num_pairs]."""
         own: NDArray[np.bool_] = (self.sender == self.receiver) & ~self.image.any(1)
         return own
 

@@ -76,17 +76,19 @@ def _translations(
     counts = np.unique(kinds, return_counts=True)[1]
     if reduce(gcd, counts.tolist()) == 1:
         return []
-    found = [
+    candidates = [
         (mismatch, _Translation(vector, order, image))
         for vector, order in _candidates(cell, frac, kinds, tolerance)
         for image, mismatch in _match(cell, frac, kinds, vector, tolerance)
         if _acts_freely(image, order)
     ]
-    return [translation for _, translation in sorted(found, key=lambda pair: pair[0])]
+    return [
+        translation for _, translation in sorted(candidates, key=lambda pair: pair[0])
+    ]
 
 
 def _acts_freely(image: Ints, order: int) -> bool:
-    """Tell whether every orbit has ``order`` members; not so at absurd tolerances."""
+    """Tell whether every orbit has ``order`` members (large tolerances break this)."""
     power = sites = np.arange(len(image))
     for _ in range(order - 1):
         power = image[power]
@@ -98,7 +100,7 @@ def _acts_freely(image: Ints, order: int) -> bool:
 def _candidates(
     cell: Floats, frac: Floats, kinds: Ints, tolerance: float
 ) -> list[tuple[Floats, int]]:
-    """Return what moves one atom of the rarest species onto another, by order.
+    """Return candidate translations between atoms of the rarest species, and orders.
 
     The order divides the number of atoms of each species, so the vector is rational.
     """
@@ -129,7 +131,7 @@ def _generator(numerators: list[int], order: int) -> tuple[int, ...]:
 def _match(
     cell: Floats, frac: Floats, kinds: Ints, vector: Floats, tolerance: float
 ) -> list[tuple[Ints, float]]:
-    """Return what site each site is moved onto and the largest error, or nothing."""
+    """Return the image of each site and the largest error; empty if there is none."""
     # A fourth coordinate keeps the species apart.
     apart = kinds[:, None] * (10 * tolerance)
     points, box = tree_points(cell, frac)
@@ -167,7 +169,7 @@ def _merge(
 
 
 def _residues(basis: Floats, frac: Floats, copies: Ints) -> Floats:
-    """Return where copies lie from the first one once moved back, in the basis.
+    """Return the offsets of copies, moved back, from the first copy, in the basis.
 
     Returns:
         Shape [num_sites, num_translations, 3]; zero for the first.

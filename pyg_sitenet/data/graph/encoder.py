@@ -1,4 +1,4 @@
-"""One crystal as a labelled graph: read, encode, label, filter, transform."""
+"""A crystal as a labelled graph: read, encode, label, filter, transform."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Filter = Callable[[Data], bool]
 
 
 class Ordered(NamedTuple):
-    """How ordered graphs stand for a disordered crystal.
+    """Weights and misfit of the ordered graphs that represent a disordered crystal.
 
     Args:
         weights: Of each graph; they add up to 1.
@@ -39,12 +39,12 @@ class Ordered(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """A graph, and of its crystal what the graph does not hold.
+    """The graph of a crystal, and what else is known of the crystal.
 
     Args:
         data: The graph with ``y`` [1, T], ``id`` and ``formula``.
         id: Name of the crystal.
-        warnings: What a user should know about it although it can be used.
+        warnings: Problems that do not prevent its use.
         origin: Where the crystal came from.
         targets: Its known values.
         others: Graphs of further orderings, if the crystal is disordered.
@@ -83,7 +83,7 @@ Item = Entry | Record | Failure | Preencoded
 
 @dataclass(frozen=True)
 class Encoder:
-    """Makes the graph of a crystal, for data sets and for predictions alike.
+    """Encodes crystals as graphs, for data sets and for predictions alike.
 
     Args:
         max_atoms: Atoms of the environment at most.
@@ -150,19 +150,19 @@ class Encoder:
         Functions of the user appear by their description.
         """
         merging = describe(self.pre_transform) == describe(MergeEquivalent())
-        known = merging or self.pre_transform is None
+        is_setting = merging or self.pre_transform is None
         return {
             "max_atoms": self.max_atoms,
             "environment": self.environment,
             "primitive_tolerance": self.primitive_tolerance,
-            "merge": merging if known else describe(self.pre_transform),
+            "merge": merging if is_setting else describe(self.pre_transform),
             "pre_filter": self.pre_filter and describe(self.pre_filter),
             **self.disorder_settings,
         }
 
     @property
     def disorder_settings(self) -> dict[str, str | int]:
-        """What decides about disordered crystals: if they are refused, nothing else."""
+        """Settings for disordered crystals; fixed values if those are refused."""
         if self.disorder == "error":
             return {"disorder": "error", "orderings": 1, "disorder_seed": 0}
         names = ("disorder", "orderings", "disorder_seed")

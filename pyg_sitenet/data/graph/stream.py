@@ -27,12 +27,12 @@ _AHEAD = 4 * CHUNK  # items begun for each process before the first one is asked
 
 
 class _TimeOverError(BaseException):
-    """Not an Exception: libraries catch those."""
+    """The time limit has passed; no Exception, since libraries catch those."""
 
 
 @dataclass(frozen=True)
 class PackedEncoder:
-    """Encodes an item to what is cheap to send between processes.
+    """Encodes an item to arrays, which are cheap to send between processes.
 
     Args:
         encoder: What makes the graphs.
@@ -73,7 +73,7 @@ def encode_entries(
         return
     workers = workers or num_cores()
     waiting: dict[int, Item] = {}
-    found: dict[int, Message | Lost] = {}
+    answers: dict[int, Message | Lost] = {}
     upcoming, position = iter(entries), 0
     with Pool(PackedEncoder(encoder), workers, time_limit) as pool:
         while True:
@@ -84,9 +84,9 @@ def encode_entries(
                 waiting[pool.submit(item)] = item
             if not waiting:
                 return
-            found.update(pool.answers())
-            while position in found:
-                yield unpack(found.pop(position), waiting.pop(position))
+            answers.update(pool.answers())
+            while position in answers:
+                yield unpack(answers.pop(position), waiting.pop(position))
                 position += 1
 
 
@@ -144,6 +144,8 @@ def _encode_in_time(item: Item, encoder: Encoder, limit: float | None) -> Result
     if limit is None or not has_timer or not is_main:
         return encoder(item)
     before = signal.signal(signal.SIGALRM, _stop)
+    # The timer is off before the result is returned, and once more before the handler
+    # is taken away: an alarm in between would end the process.
     try:
         signal.setitimer(signal.ITIMER_REAL, limit)
         result = encoder(item)

@@ -1,4 +1,4 @@
-"""The one way to open a source, whatever its kind."""
+"""Open any source of crystals: data sets by name, folders, archives, tables, files."""
 
 from __future__ import annotations
 
@@ -173,15 +173,17 @@ def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
             if targets:
                 raise
             opened.append(_unopened(source, error))
-    found = [one for one in opened if isinstance(one, Source)]
+    usable = [source for source in opened if isinstance(source, Source)]
     return Source(
         name=f"{sources[0]} and {len(sources) - 1} more",
         make_entries=lambda: _join(opened, rename=not targets),
-        make_digest=lambda: "\n".join(source.digest() for source in found),
-        units=_join_units(found, targets),
-        available=_in_all([one.available for one in found]),
-        labels=_in_all([one.labels for one in found]),
-        make_column=lambda name: chain.from_iterable(one.column(name) for one in found),
+        make_digest=lambda: "\n".join(source.digest() for source in usable),
+        units=_join_units(usable, targets),
+        available=_in_all([source.available for source in usable]),
+        labels=_in_all([source.labels for source in usable]),
+        make_column=lambda name: chain.from_iterable(
+            source.column(name) for source in usable
+        ),
     )
 
 

@@ -108,8 +108,8 @@ def _entries(
         for (id_, origin), graphs in groupby(rows, key=itemgetter(0, 1)):
             values = [row for _, _, row in graphs]  # the same for each ordering
             chosen = [values[0][column] for column in columns]
-            known = dict(zip(targets, chosen, strict=True))
-            yield PreparedEntry(folder, position, len(values), id_, origin, known)
+            by_target = dict(zip(targets, chosen, strict=True))
+            yield PreparedEntry(folder, position, len(values), id_, origin, by_target)
             position += len(values)
         for failure in notes["failures"]:
             yield Failure(**failure)

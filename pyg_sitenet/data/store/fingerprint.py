@@ -1,4 +1,4 @@
-"""The name of an encoded data set, which no other settings share."""
+"""Hashes that name an encoded data set by its settings, code and libraries."""
 
 from __future__ import annotations
 

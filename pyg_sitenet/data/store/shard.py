@@ -145,7 +145,7 @@ class Shard:
         ends = torch.cat([counts.new_zeros(1), counts])[
             self._slices["site_multiplicity"]
         ]
-        return [int(one) for one in ends.diff().tolist()]
+        return [int(size) for size in ends.diff().tolist()]
 
     def num_pairs(self) -> list[int]:
         """Return the pairs of each graph."""
