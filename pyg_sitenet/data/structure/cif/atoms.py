@@ -1,0 +1,237 @@
+"""The rows of atoms of a data block: positions, species, occupancies."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pymatgen.core import Element, Species
+
+from pyg_sitenet.data.structure.check import MAX_COORDINATE
+from pyg_sitenet.data.structure.cif.species import (
+    Content,
+    content_of_label,
+    content_of_symbol,
+    is_ambiguous,
+)
+from pyg_sitenet.data.structure.cif.values import Values, is_null, number
+from pyg_sitenet.errors import SiteNetWarning, StructureError
+
+_OCCUPANCY = "_atom_site_occupancy"
+_DIGITS = re.compile(r"\.(\d+)")
+_SYMBOL_OF_TYPE = re.compile(r"\d*\.?\d*[+-]?$")
+# Groups of disorder that share places may be this much more than full together.
+_GROUP_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the list of atoms.
+
+    Args:
+        number: Of the row, from 1.
+        label: Name of the atom.
+        position: Fractional coordinates.
+        digits: How many of them are written.
+        species: Elements or ions, with the part of the site that each occupies.
+        hydrogens: Hydrogen atoms that belong to it but have no position.
+    """
+
+    number: int
+    label: str
+    position: tuple[float, float, float]
+    digits: int
+    species: Mapping[Element | Species, float]
+    hydrogens: float
+
+
+def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]:
+    """Return the atoms that are listed, without those of no occupancy.
+
+    Args:
+        values: Names and values of a data block.
+        formula: Elements of its formula, if it has one.
+        origin: File that messages begin with.
+
+    Raises:
+        StructureError: If an atom is no element, if a coordinate or an occupancy is no
+            proper number, or if disorder has no occupancies.
+    """
+    columns = _columns(values, origin)
+    contents = _contents(columns, formula, origin)
+    positions = _positions(columns, origin)
+    occupancies = _occupancies(columns, origin)
+    _check_groups(columns, origin)
+    states = _oxidation_states(values)
+    attached = [_count(text) for text in columns["attached_hydrogens"]]
+    rows = []
+    for row, label in enumerate(columns["label"]):
+        if columns["calc_flag"][row].lower() == "dum" or not occupancies[row]:
+            continue
+        content, texts = contents[row], positions[row]
+        symbol = columns["type_symbol"][row]
+        species = {
+            _specie(element, symbol, states): share * occupancies[row]
+            for element, share in content.shares.items()
+        }
+        rows.append(
+            Row(
+                row + 1,
+                label,
+                (number(texts[0]), number(texts[1]), number(texts[2])),
+                max(map(_num_digits, texts)),
+                species,
+                max(content.hydrogens, attached[row]),
+            )
+        )
+    return rows
+
+
+def _columns(values: Values, origin: str) -> dict[str, list[str]]:
+    """Return the columns of the atoms by the ends of their tags; unknown where none."""
+    x = values.columns.get("_atom_site_fract_x", [])
+    columns = {}
+    for name in (
+        *("label", "type_symbol", "fract_x", "fract_y", "fract_z", "occupancy"),
+        *("calc_flag", "disorder_group", "disorder_assembly", "attached_hydrogens"),
+    ):
+        column = values.columns.get(f"_atom_site_{name}", ["?"] * len(x))
+        if len(column) != len(x):
+            raise StructureError(
+                f"{origin}: damaged or truncated: {len(x)} atoms have"
+                f" _atom_site_fract_x but {len(column)} _atom_site_{name}"
+            )
+        columns[name] = column
+    if all(map(is_null, columns["label"])):
+        columns["label"] = columns["type_symbol"]
+    return columns
+
+
+def _contents(
+    columns: Mapping[str, list[str]], formula: frozenset[str], origin: str
+) -> list[Content]:
+    contents: dict[tuple[str, str], Content | None] = {}
+    listed = []
+    pairs = list(zip(columns["type_symbol"], columns["label"], strict=True))
+    for row, (symbol, label) in enumerate(pairs):
+        if (symbol, label) not in contents:
+            contents[symbol, label] = _content(symbol, label, formula, origin)
+        content = contents[symbol, label]
+        is_dummy = columns["calc_flag"][row].lower() == "dum"
+        if is_dummy:
+            message = f"{origin}: atom {row + 1} ({label}) is a dummy: left out"
+            warnings.warn(message, SiteNetWarning, stacklevel=5)
+        if content is None and not is_dummy:
+            text = label if is_null(symbol) else symbol
+            raise StructureError(
+                f"{origin}: {text!r} is not a chemical element; replace dummy and"
+                " unknown atoms by real ones"
+            )
+        listed.append(content or Content({}))
+    return listed
+
+
+def _content(
+    symbol: str, label: str, formula: frozenset[str], origin: str
+) -> Content | None:
+    if not is_null(symbol):
+        return content_of_symbol(symbol)
+    if is_ambiguous(label, formula):
+        raise StructureError(
+            f"{origin}: the label {label!r} may mean one element or two; give"
+            " _atom_site_type_symbol"
+        )
+    return content_of_label(label, formula)
+
+
+def _positions(
+    columns: Mapping[str, list[str]], origin: str
+) -> list[tuple[str, str, str]]:
+    for axis in "xyz":
+        for row, text in enumerate(columns[f"fract_{axis}"]):
+            is_dummy = columns["calc_flag"][row].lower() == "dum"
+            if not is_dummy and not abs(number(text)) < MAX_COORDINATE:
+                name = columns["label"][row]
+                raise StructureError(
+                    f"{origin}: _atom_site_fract_{axis} of atom {row + 1} ({name}) is"
+                    f" {text!r}, not a finite number that can be meant; correct or"
+                    " remove the atom"
+                )
+    axes = (columns["fract_x"], columns["fract_y"], columns["fract_z"])
+    return list(zip(*axes, strict=True))
+
+
+def _occupancies(columns: Mapping[str, list[str]], origin: str) -> list[float]:
+    shares = []
+    for row, text in enumerate(columns["occupancy"]):
+        share = 1.0 if text == "?" else number(text)
+        name = columns["label"][row]
+        if not 0 <= share < math.inf:
+            raise StructureError(
+                f"{origin}: {_OCCUPANCY} of atom {row + 1} ({name}) is {text!r}; write"
+                " 1 where a site is full"
+            )
+        if share == 0:
+            message = f"{origin}: atom {row + 1} ({name}) has no occupancy: left out"
+            warnings.warn(message, SiteNetWarning, stacklevel=5)
+        shares.append(share)
+    return shares
+
+
+def _check_groups(columns: Mapping[str, list[str]], origin: str) -> None:
+    """Refuse alternatives of which each is said, or left, to be there as a whole."""
+    least: dict[str, dict[str, float]] = defaultdict(dict)
+    for assembly, group, text in zip(
+        columns["disorder_assembly"],
+        columns["disorder_group"],
+        columns["occupancy"],
+        strict=True,
+    ):
+        if is_null(group) or group == "0":
+            continue
+        share = 1.0 if is_null(text) else number(text)
+        groups = least[assembly]
+        groups[group] = min(share, groups.get(group, share))
+    for assembly, groups in least.items():
+        if len(groups) > 1 and sum(groups.values()) > 1 + _GROUP_TOLERANCE:
+            raise StructureError(
+                f"{origin}: the disorder groups {', '.join(groups)} (assembly"
+                f" {assembly}) are alternatives but their occupancies add up to"
+                f" {sum(groups.values()):.4g}; give {_OCCUPANCY} of each"
+            )
+
+
+def _oxidation_states(values: Values) -> dict[str, float] | None:
+    symbols = values.columns.get("_atom_type_symbol", [])
+    numbers = values.column("_atom_type_oxidation_number")
+    if not numbers or len(symbols) != len(numbers):
+        return None
+    states = {}
+    for symbol, text in zip(symbols, numbers, strict=True):
+        state = number(text)
+        state = 0.0 if math.isnan(state) else state
+        states[symbol] = state
+        states.setdefault(_SYMBOL_OF_TYPE.sub("", symbol), state)
+    return states
+
+
+def _specie(
+    element: str, symbol: str, states: Mapping[str, float] | None
+) -> Element | Species:
+    if states is None:
+        return Element(element)
+    return Species(element, states.get(symbol, states.get(element, 0.0)))
+
+
+def _num_digits(text: str) -> int:
+    match = _DIGITS.search(text)
+    return len(match[1]) if match else 0
+
+
+def _count(text: str) -> float:
+    count = number(text)
+    return 0.0 if math.isnan(count) else count

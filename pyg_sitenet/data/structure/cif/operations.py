@@ -1,0 +1,180 @@
+"""Symmetry operations: read, closed to a group, identified."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import gemmi
+import numpy as np
+import spglib
+from pymatgen.core import SymmOp
+
+from pyg_sitenet.data.geometry.lattice import Floats
+
+# Share of a squared length: more than rounding, less than another crystal system.
+METRIC_TOLERANCE = 0.02
+
+_PART = re.compile(
+    r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:/\d+)?\*?[xyz]?|[+-]?[xyz](?:/\d+)?)"
+    r"(?:[+-](?:(?:\d+(?:\.\d*)?|\.\d+)(?:/\d+)?\*?[xyz]?|[xyz](?:/\d+)?))*"
+)
+# Parts of an axis that translations of crystals are multiples of, supercells too.
+_PARTS = 360
+_ROUNDING = 0.004
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Operations that form a group, fractional: ``rotations @ x + translations``.
+
+    Args:
+        texts: Each as coordinates, such as ``-x,y+1/2,z``.
+        rotations: [num_operations, 3, 3]
+        translations: [num_operations, 3]
+        setting: The tabulated setting that has these operations, if any has.
+    """
+
+    texts: tuple[str, ...]
+    rotations: Floats
+    translations: Floats
+    setting: gemmi.SpaceGroup | None
+
+    def __len__(self) -> int:
+        """Return the number of operations, those of centring too."""
+        return len(self.texts)
+
+    def number(self, cell: Floats) -> int:
+        """Return the number of the type of space group, 0 if it is none."""
+        if self.setting is not None:
+            return int(self.setting.number)
+        kind = spglib.get_spacegroup_type_from_symmetry(
+            np.rint(self.rotations).astype("intc"), self.translations, cell
+        )
+        return int(kind.number) if kind else 0
+
+    def misfit(self, metric: Floats) -> str:
+        """Return the operation that a cell does not have, or nothing."""
+        scale = np.sqrt(np.outer(np.diag(metric), np.diag(metric)))
+        turned = np.swapaxes(self.rotations, 1, 2) @ metric @ self.rotations
+        off = np.abs((turned - metric) / scale).max(axis=(1, 2)) > METRIC_TOLERANCE
+        return self.texts[int(off.argmax())] if off.any() else ""
+
+
+@lru_cache(maxsize=256)
+def read_operations(texts: tuple[str, ...]) -> Group:
+    """Return the group of operations that are written as coordinates.
+
+    Raises:
+        ValueError: If one is no operation, or if they are no group.
+    """
+    identity = np.eye(3, 4)
+    unique = {_key(identity): ("x,y,z", identity)}
+    for text in texts:
+        matrix = _matrix(text)
+        unique[_key(matrix)] = (text, matrix)
+    array = np.array([matrix for _, matrix in unique.values()])
+    names = tuple(text for text, _ in unique.values())
+    _check_closed(array, names)
+    return Group(names, array[:, :, :3], array[:, :, 3], _setting(array))
+
+
+@lru_cache(maxsize=600)
+def group_of_setting(setting: gemmi.SpaceGroup) -> Group:
+    """Return the operations of a tabulated setting."""
+    return _group(setting.operations(), setting)
+
+
+@lru_cache(maxsize=256)
+def group_of_hall(hall: str) -> Group:
+    """Return the operations that a Hall symbol generates.
+
+    Raises:
+        RuntimeError: If it is none.
+    """
+    operations = gemmi.symops_from_hall(hall.replace("_", " "))
+    return _group(operations, gemmi.find_spacegroup_by_ops(operations))
+
+
+def _group(operations: gemmi.GroupOps, setting: gemmi.SpaceGroup | None) -> Group:
+    listed = list(operations)
+    array = np.array([operation.float_seitz()[:3] for operation in listed])
+    texts = tuple(operation.triplet() for operation in listed)
+    return Group(texts, array[:, :, :3], array[:, :, 3], setting)
+
+
+def _matrix(text: str) -> Floats:
+    try:
+        matrix = np.array(gemmi.parse_triplet(text).float_seitz()[:3])
+    except (RuntimeError, ValueError):
+        matrix = _general_matrix(text)
+    if abs(abs(np.linalg.det(matrix[:, :3])) - 1) > 1e-6:
+        raise ValueError(f"{text!r} is no symmetry operation")
+    matrix[:, 3] %= 1
+    return matrix
+
+
+def _general_matrix(text: str) -> Floats:
+    """Read what gemmi does not: any fraction, rounded thirds, factors."""
+    plain = "".join(text.lower().split())
+    parts = plain.split(",")
+    if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
+        raise ValueError(f"{text!r} is no symmetry operation")
+    matrix = np.array(SymmOp.from_xyz_str(plain).affine_matrix[:3])
+    near = np.rint(matrix[:, 3] * 24) / 24
+    is_rounded = np.abs(matrix[:, 3] - near) < _ROUNDING
+    matrix[:, 3] = np.where(is_rounded, near, matrix[:, 3])
+    return matrix
+
+
+def _key(matrix: Floats) -> tuple[int, ...]:
+    shift = np.rint(matrix[:, 3] * _PARTS) % _PARTS
+    turn = np.rint(matrix[:, :3] * 24)
+    return tuple(int(part) for part in (*turn.ravel(), *shift))
+
+
+def _codes(turns: Floats, shifts: Floats) -> Floats:
+    """Return a number for each operation, equal for equal ones but for lattice steps.
+
+    Args:
+        turns: [..., 3, 3]
+        shifts: [..., 3]
+    """
+    weights = np.sqrt(np.arange(2.0, 14.0))
+    wrapped = np.rint(shifts * _PARTS) % _PARTS
+    flat = turns.reshape(*turns.shape[:-2], 9)
+    codes = flat @ weights[:9] + wrapped @ weights[9:]
+    rounded: Floats = np.round(codes, 4)
+    return rounded
+
+
+def _check_closed(array: Floats, names: Sequence[str]) -> None:
+    turns, shifts = array[:, :, :3], array[:, :, 3]
+    products = turns[:, None] @ turns[None]
+    steps = np.einsum("aij,bj->abi", turns, shifts) + shifts[:, None]
+    is_listed = np.isin(_codes(products, steps), _codes(turns, shifts))
+    if is_listed.all():
+        return
+    first, second = np.argwhere(~is_listed)[0]
+    product = np.hstack([products[first, second], steps[first, second, :, None] % 1])
+    text = SymmOp.from_rotation_and_translation(product[:, :3], product[:, 3])
+    raise ValueError(
+        f"{names[first]} after {names[second]} makes {text.as_xyz_str()}, which is not"
+        f" among its {len(names)} operations"
+    )
+
+
+def _setting(array: Floats) -> gemmi.SpaceGroup | None:
+    """Return the tabulated setting of operations; none if it has odd translations."""
+    operations = []
+    for matrix in array:
+        scaled = matrix * gemmi.Op.DEN
+        if np.abs(scaled - np.rint(scaled)).max() > 1e-6:
+            return None
+        operation = gemmi.Op()
+        operation.rot = np.rint(scaled[:, :3]).astype(int).tolist()
+        operation.tran = np.rint(scaled[:, 3]).astype(int).tolist()
+        operations.append(operation)
+    return gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operations))

@@ -1,0 +1,123 @@
+"""One data block: a structure, compared with what the block says of itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import spglib
+from pymatgen.core import Element, Lattice, Structure
+
+from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
+from pyg_sitenet.data.structure.cif.blocks import parse_block
+from pyg_sitenet.data.structure.cif.cell import read_cell
+from pyg_sitenet.data.structure.cif.operations import Group
+from pyg_sitenet.data.structure.cif.sites import join_sites, make_images
+from pyg_sitenet.data.structure.cif.stated import (
+    check_density,
+    check_formula,
+    check_letters,
+    check_multiplicities,
+    check_orders,
+    read_formula,
+)
+from pyg_sitenet.data.structure.cif.symmetry import (
+    Symmetry,
+    check_named,
+    fitting,
+    hall_conflict,
+    read_symmetry,
+)
+from pyg_sitenet.data.structure.cif.values import Values
+from pyg_sitenet.errors import StructureError
+
+# Angstrom, for symmetry that a name states of a crystal and its operations do not.
+_SYMPRECS = (0.01, 0.1)
+
+
+def read_cif_block(text: str, origin: str) -> Structure:
+    """Read the structure of one data block.
+
+    Raises:
+        StructureError: If values of it are none, if two atoms are in one place or
+            more than are there, or if what the block states of its symmetry, its atoms
+            or its cell contradicts the crystal that they make.
+    """
+    values = parse_block(text, origin)
+    lattice = read_cell(values, origin)
+    elements = frozenset(Element.from_Z(z).symbol for z in read_formula(values))
+    rows = read_rows(values, elements, origin)
+    if not rows:
+        raise StructureError(f"{origin}: damaged, or no atoms: their list is empty")
+    check_named(values, origin)
+    symmetry = read_symmetry(values, lattice, origin)
+    structures: list[tuple[Group, Structure]] = []
+
+    def check(group: Group) -> None:
+        made = _make(rows, group, lattice, values, symmetry.is_magnetic, origin)
+        structures.append((group, made))
+
+    groups = tuple(fitting(symmetry.groups, check))
+    if len(groups) > 1:
+        names = " or ".join(g.setting.xhm() for g in groups if g.setting)
+        raise StructureError(
+            f"{origin}: the origin is ambiguous, its symmetry may be {names}; name the"
+            " one that is meant, or give the symmetry operations"
+        )
+    group, structure = structures[0]
+    _check_conflicts(structure, group, symmetry, values, origin)
+    return structure
+
+
+def _make(
+    rows: list[Row],
+    group: Group,
+    lattice: Lattice,
+    values: Values,
+    is_magnetic: bool,
+    origin: str,
+) -> Structure:
+    """Apply a group to the atoms; refuse what the block states otherwise."""
+    misfit = group.misfit(np.array(lattice.metric_tensor))
+    if misfit:
+        sizes = " ".join(f"{size:.5g}" for size in lattice.parameters)
+        raise StructureError(
+            f"{origin}: its symmetry ({misfit}) does not fit its cell ({sizes});"
+            " correct one of them"
+        )
+    images = make_images(rows, group, lattice)
+    if not is_magnetic:  # what is stated of sites is of the group without moments
+        check_multiplicities(rows, images.counts, group, values, origin)
+        check_orders(rows, images.counts, group, values, origin)
+        check_letters(rows, images.counts, values, origin)
+    structure = join_sites(rows, images, lattice, origin)
+    pairs = zip(rows, images.counts, strict=True)
+    hydrogens = sum(row.hydrogens * count for row, count in pairs)
+    check_formula(structure, values, hydrogens, origin)
+    check_density(structure, values, hydrogens, origin)
+    return structure
+
+
+def _check_conflicts(
+    structure: Structure,
+    group: Group,
+    symmetry: Symmetry,
+    values: Values,
+    origin: str,
+) -> None:
+    """Refuse operations of another group than stated, unless the crystal has both."""
+    conflict = symmetry.conflict or hall_conflict(values, group)
+    if not conflict or (symmetry.number and _has_group(structure, symmetry.number)):
+        return
+    raise StructureError(f"{origin}: {conflict}; correct one of them")
+
+
+def _has_group(structure: Structure, number: int) -> bool:
+    """Tell whether a crystal, as it is, has a type of space group."""
+    kinds: dict[str, int] = {}
+    numbers = [kinds.setdefault(s.species_string, len(kinds) + 1) for s in structure]
+    matrix = np.array(structure.lattice.matrix).tolist()
+    cell = (matrix, structure.frac_coords.tolist(), numbers)
+    for symprec in _SYMPRECS:
+        dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+        if dataset is not None and dataset.number == number:
+            return True
+    return False

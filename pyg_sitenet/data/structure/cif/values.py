@@ -1,0 +1,72 @@
+"""Names and values of a data block, under one spelling of each name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_USED = (
+    "_cell_",
+    "_atom_site_",
+    "_atom_type_",
+    "_symmetry_",
+    "_space_group_",
+    "_chemical_formula_",
+    "_exptl_crystal_density_",
+)
+_UNUSED = ("_atom_site_aniso_", "_atom_site_u_iso", "_atom_site_b_iso")
+_NULL = ("", "?", ".")
+
+
+def plain_tag(tag: str) -> str:
+    """Return a tag in lower case, with an underscore for the dot of newer ones."""
+    return tag.lower().replace(".", "_").rstrip("_")
+
+
+def is_used(tag: str) -> bool:
+    """Tell whether a plain tag may say something of the crystal."""
+    return tag.startswith(_USED) and not tag.startswith(_UNUSED)
+
+
+def number(text: str) -> float:
+    """Read a number without its uncertainty in brackets; nan if it is none."""
+    try:
+        return float(text.split("(")[0])
+    except ValueError:
+        return math.nan
+
+
+def is_null(text: str) -> bool:
+    """Tell whether a value is unknown or does not apply."""
+    return text in _NULL
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a data block says.
+
+    Args:
+        columns: The values of each plain tag, one where it stands alone.
+    """
+
+    columns: Mapping[str, list[str]]
+
+    def column(self, *tags: str) -> list[str]:
+        """Return the values of the first tag that is there with any known value."""
+        for tag in tags:
+            values = self.columns.get(tag, [])
+            if not all(map(is_null, values)):
+                return values
+        return []
+
+    def text(self, *tags: str) -> str:
+        """Return the first known value of the first tag that has one, or nothing."""
+        for value in self.column(*tags):
+            if not is_null(value):
+                return value
+        return ""
+
+    def number(self, *tags: str) -> float:
+        """Return the number that a tag has, nan if there is none."""
+        return number(self.text(*tags))
