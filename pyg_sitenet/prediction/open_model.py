@@ -47,6 +47,6 @@ def load_predictor(
         "disorder_seed": disorder_seed,
     }
     chosen = {name: value for name, value in given.items() if value is not None}
-    known = description.config.data.model_dump()
-    config = make_config({"data": known | chosen}, origin="load_predictor")
+    settings = description.config.data.model_dump()
+    config = make_config({"data": settings | chosen}, origin="load_predictor")
     return Predictor(model, description, device, config.data, level)

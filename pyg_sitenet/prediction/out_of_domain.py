@@ -90,11 +90,11 @@ def _oxidation_states(traits: Traits, domain: Domain) -> Iterator[str]:
         yield f"oxidation states {_text((low, high))}, training had {had}"
 
 
-def _within(value: float, known: Range) -> bool:
-    low, high = known
+def _within(value: float, limits: Range) -> bool:
+    low, high = limits
     return low - _TOLERANCE * abs(low) <= value <= high + _TOLERANCE * abs(high)
 
 
-def _text(known: Range) -> str:
-    low, high = known
+def _text(limits: Range) -> str:
+    low, high = limits
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

@@ -90,10 +90,10 @@ def _composition(
 ) -> Array:
     if not others:
         return np.empty((0, layout.num_outputs))
-    known, unknown = _all_features(train), _all_features(others)
+    features, other_features = _all_features(train), _all_features(others)
     columns = [
-        _forest(known, y[:, t], unknown, seed, len(one.classes))
-        for t, one in enumerate(layout.targets)
+        _forest(features, y[:, t], other_features, seed, len(target.classes))
+        for t, target in enumerate(layout.targets)
     ]
     return np.concatenate(columns, axis=1)
 
@@ -107,9 +107,9 @@ def _all_features(crystals: Sequence[Data]) -> NDArray[np.float32]:
 
 
 def _forest(
-    known: NDArray[np.float32],
+    features: NDArray[np.float32],
     y: Array,
-    unknown: NDArray[np.float32],
+    other_features: NDArray[np.float32],
     seed: int,
     num_classes: int = 0,
 ) -> Array:
@@ -121,16 +121,20 @@ def _forest(
         Values [N, 1], or probabilities [N, K] of classes that all occur in ``y``.
     """
     fits = ~np.isnan(y)
-    known, y = known[fits], y[fits]
+    features, y = features[fits], y[fits]
     random = np.random.RandomState(seed)
-    total = np.zeros((len(unknown), max(1, num_classes)))
+    total = np.zeros((len(other_features), max(1, num_classes)))
     for _ in range(NUM_TREES):
         tree_seed = random.randint(np.iinfo(np.int32).max)
         if num_classes:
             # As a forest of scikit-learn does, not as its single trees by default.
             options = {"max_features": "sqrt", "random_state": tree_seed}
-            total += ExtraTreeClassifier(**options).fit(known, y).predict_proba(unknown)
+            total += (
+                ExtraTreeClassifier(**options)
+                .fit(features, y)
+                .predict_proba(other_features)
+            )
         else:
-            tree = ExtraTreeRegressor(random_state=tree_seed).fit(known, y)
-            total += tree.predict(unknown)[:, None]
+            tree = ExtraTreeRegressor(random_state=tree_seed).fit(features, y)
+            total += tree.predict(other_features)[:, None]
     return total / NUM_TREES

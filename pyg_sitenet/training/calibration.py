@@ -33,13 +33,15 @@ def calibrate_outcome(outcome: Outcome) -> Calibration | None:
     truth, answers = outcome.truth("calibration"), outcome.predicted["calibration"]
     scores: dict[str, tuple[float, ...]] = {}
     floors: dict[str, float] = {}
-    for t, one in enumerate(outcome.layout.targets):
-        known, found = truth[:, t], answers[:, one.columns]
-        if one.classes:
-            mine = calibrate_classes({one.name: known}, {one.name: found})
+    for t, target in enumerate(outcome.layout.targets):
+        values, outputs = truth[:, t], answers[:, target.columns]
+        if target.classes:
+            mine = calibrate_classes({target.name: values}, {target.name: outputs})
         else:
-            spread, floor = _spread(outcome, one)
-            mine = calibrate({one.name: known}, {one.name: found[:, 0]}, spread, floor)
+            spread, floor = _spread(outcome, target)
+            mine = calibrate(
+                {target.name: values}, {target.name: outputs[:, 0]}, spread, floor
+            )
         scores |= mine.scores
         floors |= mine.floors
     return Calibration(scores=scores, floors=floors)
@@ -62,18 +64,18 @@ def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, An
     truth, answers = outcome.truth("test"), outcome.predicted["test"]
     spread = None if outcome.spread is None else outcome.spread["test"]
     return {
-        one.name: measure_sets(
-            calibration, one.name, truth[:, t], answers[:, one.columns]
+        target.name: measure_sets(
+            calibration, target.name, truth[:, t], answers[:, target.columns]
         )
-        if one.classes
+        if target.classes
         else measure_coverage(
             calibration,
-            one.name,
+            target.name,
             truth[:, t],
-            answers[:, one.start],
-            None if spread is None else spread[:, one.start],
+            answers[:, target.start],
+            None if spread is None else spread[:, target.start],
         )
-        for t, one in enumerate(outcome.layout.targets)
+        for t, target in enumerate(outcome.layout.targets)
     }
 
 
@@ -81,10 +83,10 @@ def draw_calibration(
     folder: RunFolder, outcome: Outcome, coverage: dict[str, Any]
 ) -> None:
     """Draw ``calibration.png`` from what :func:`coverage_on_test` found."""
-    found = {target: rows for target, rows in coverage.items() if rows}
-    known = np.isfinite(outcome.truth("test")).sum(axis=0).tolist()
-    counts = dict(zip(outcome.targets, known, strict=True))
-    if found:
+    panels = {target: rows for target, rows in coverage.items() if rows}
+    num_known = np.isfinite(outcome.truth("test")).sum(axis=0).tolist()
+    counts = dict(zip(outcome.targets, num_known, strict=True))
+    if panels:
         path = folder.figures / "calibration.png"
         words = dict.fromkeys(outcome.config.data.classes, "classes")
-        plot_calibration(path, found, counts, {**outcome.units, **words})
+        plot_calibration(path, panels, counts, {**outcome.units, **words})

@@ -62,12 +62,12 @@ def check_data(config: Config, data: CrystalDataModule) -> None:
             f"{len(data.dataset)} there are none; raise data.val_fraction or do without"
         )
     train_y = data.part("train").y
-    known = ~torch.isnan(train_y)
-    for name, is_known in zip(config.data.targets, known.any(dim=0), strict=True):
+    has_target = ~torch.isnan(train_y)
+    for name, is_known in zip(config.data.targets, has_target.any(dim=0), strict=True):
         if not is_known:
             raise DataError(
-                f"the target {name!r} is known for none of the {len(known)} crystals to"
-                " train on; add values or leave it out of data.targets"
+                f"the target {name!r} is known for none of the {len(has_target)}"
+                " crystals to train on; add values or leave it out of data.targets"
             )
     _check_classes(config, data, train_y)
     if config.training.target_transform:

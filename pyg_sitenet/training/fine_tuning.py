@@ -24,7 +24,7 @@ def for_other_data(config: Config) -> Config:
     Transforms of targets that are not learnt any more are left out. What was classes
     stays classes, but those that the new data have.
     """
-    kept = {
+    transforms = {
         name: transform
         for name, transform in config.training.target_transform.items()
         if name in config.data.targets
@@ -32,7 +32,7 @@ def for_other_data(config: Config) -> Config:
     classes = dict.fromkeys(
         (name for name in config.data.classes if name in config.data.targets), ()
     )
-    training = config.training.model_copy(update={"target_transform": kept})
+    training = config.training.model_copy(update={"target_transform": transforms})
     data = config.data.model_copy(update={"classes": classes})
     return config.model_copy(update={"training": training, "data": data})
 
@@ -57,28 +57,34 @@ def start_from(model: SiteNet, path: str | Path) -> list[str]:
     source, _ = load_network(path)
     old, new = source.state_dict(), model.state_dict()
     _check_sizes(old, new, path)
-    kept = []
-    for one in model.layout.targets:
-        twin = _find(one, source.layout.targets)
+    copied = []
+    for target in model.layout.targets:
+        twin = _find(target, source.layout.targets)
         if twin is None:
             continue
-        kept.append(one.name)
+        copied.append(target.name)
         for name in _HEAD:
-            new[name][one.columns] = old[name][twin.columns]
+            new[name][target.columns] = old[name][twin.columns]
     with torch.no_grad():
         model.load_state_dict({**old, **{name: new[name] for name in _HEAD}})
     model.site_embedding.settle()  # as the trained model is used
-    fresh = [one.name for one in model.layout.targets if one.name not in kept]
+    fresh = [
+        target.name for target in model.layout.targets if target.name not in copied
+    ]
     if fresh:
         _logger.info("%s: starts anew for %s", path, ", ".join(fresh))
-    return kept
+    return copied
 
 
 def _find(
     target: TargetOutputs, others: tuple[TargetOutputs, ...]
 ) -> TargetOutputs | None:
     kind = (target.name, target.classes, target.transform)
-    same = (one for one in others if (one.name, one.classes, one.transform) == kind)
+    same = (
+        other
+        for other in others
+        if (other.name, other.classes, other.transform) == kind
+    )
     return next(same, None)
 
 

@@ -15,11 +15,11 @@ from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.loading import complete
 from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.open_run import open_run_folder
 from pyg_sitenet.training.run_folder import (
     FOLD,
     RunFolder,
     is_finished,
-    open_run_folder,
     read_metrics,
 )
 from pyg_sitenet.training.train import RunResult, train
@@ -125,7 +125,7 @@ def summarise_folds(
     """
     summary: dict[str, dict[str, Any]] = {}
     for target, first in metrics[0]["targets"].items():
-        parts = [one["targets"][target] for one in metrics]
+        parts = [record["targets"][target] for record in metrics]
         summary[target] = {
             "unit": first["unit"],
             "test": _over_folds([part["test"] for part in parts]),

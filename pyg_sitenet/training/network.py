@@ -1,4 +1,4 @@
-"""One network: trained, and asked about every crystal it was kept away from."""
+"""Train one network, and predict the parts that it was not trained on."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def fit_network(
     return module, history
 
 
-def ask_network(
+def predict_held_out(
     config: Config, data: CrystalDataModule, module: SiteNetModule, history: History
 ) -> Outcome:
-    """Return the answers for all parts but that of training."""
+    """Predict the validation, calibration and test parts."""
     parts = ("val", "calibration", "test")
     loaders = {part: data.ordered_dataloader(part) for part in parts}
     return Outcome(

@@ -131,12 +131,14 @@ def _notes(sizes: Mapping[str, int]) -> list[str]:
     ]
 
 
-def baseline_errors(found: Mapping[str, Any]) -> dict[str, float]:
+def baseline_errors(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the errors of the baselines that the learning curve has of the model.
 
     Args:
-        found: The metrics of a target.
+        metrics: The metrics of a target.
     """
-    kind = "log_loss" if "classes" in found else "mae"
-    errors = {name: one["test"][kind] for name, one in found["baselines"].items()}
+    kind = "log_loss" if "classes" in metrics else "mae"
+    errors = {
+        name: scores["test"][kind] for name, scores in metrics["baselines"].items()
+    }
     return {name: error for name, error in errors.items() if error is not None}

@@ -22,7 +22,7 @@ from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.training.loop.meter import MONITOR
 from pyg_sitenet.training.outcome import Outcome, baseline_errors
-from pyg_sitenet.training.run_folder import RunFolder, writing
+from pyg_sitenet.training.run_folder import RunFolder, reporting_write_errors
 from pyg_sitenet.uncertainty import Calibration
 from pyg_sitenet.version import library_versions
 
@@ -69,7 +69,7 @@ def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
     """Write ``failures.csv``; without failures it has its header alone."""
     names = [field.name for field in fields(Failure)]
     with (
-        writing(folder),
+        reporting_write_errors(folder),
         folder.failures.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, names)
@@ -97,7 +97,7 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
             table[f"predicted {heading}"] = answers[:, k]
             if outcome.spread is not None:
                 table[f"spread {heading}"] = outcome.spread["test"][:, k]
-    with writing(folder):
+    with reporting_write_errors(folder):
         pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
 
 
@@ -115,7 +115,7 @@ def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, An
     if lost:
         finite["notes"].append(f"null where it was not finite: {', '.join(lost)}")
     text = json.dumps(finite, indent=2, allow_nan=False)
-    with writing(folder):
+    with reporting_write_errors(folder):
         write_text(folder.metrics, text + "\n")
     return finite
 
@@ -161,7 +161,7 @@ def draw_figures(
     }
     if outcome.config.training.class_weights != "none":  # another measure
         baselines |= {name: {} for name in outcome.config.data.classes}
-    with writing(folder):
+    with reporting_write_errors(folder):
         plot_learning_curve(
             folder.figures / "learning_curve.png",
             outcome.history.epochs,

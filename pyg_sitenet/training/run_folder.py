@@ -1,11 +1,10 @@
-"""The folder of a run: what is where, and whether a run may be written there."""
+"""The files of a run, and reading what is in them."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,21 +13,13 @@ from typing import Any
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config, dump_config, load_config
-from pyg_sitenet.errors import ConfigError, ModelFileError, SiteNetError
+from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 _logger = logging.getLogger(__name__)
 
 FOLD = "fold_"
 """How the folders of the runs of a cross-validation begin; the number follows."""
-
-# What may differ when a run is continued: more epochs, other workers that featurise.
-_FREE = {
-    "training.max_epochs",
-    "training.checkpoint_minutes",
-    "training.checkpoint_steps",
-    "data.workers",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,44 +85,16 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the folders that :func:`open_run_folder` made, as far as empty."""
-        for one in (self.figures, self.checkpoints, self.path):
+        for path in (self.figures, self.checkpoints, self.path):
             with suppress(OSError):
-                one.rmdir()
-
-
-def open_run_folder(path: str | Path, config: Config, *, resume: bool) -> RunFolder:
-    """Make the folder of a new run, or open the one of a run to be continued.
-
-    Nothing but empty folders is made: a run that fails before its data are read leaves
-    no trace that would block the next attempt.
-
-    Raises:
-        SiteNetError: If the folder cannot be written, holds another run, or holds none
-            where one should be continued.
-        ConfigError: If the run to be continued has other settings.
-    """
-    folder = RunFolder(Path(path))
-    if resume:
-        _check_same_run(folder, config)
-    elif any(one.exists() for one in (folder.config, folder.model, folder.last)):
-        raise SiteNetError(
-            f"{path}: holds a run already; choose another output folder, delete this "
-            "one, or continue it with resume (--resume)"
-        )
-    try:
-        for one in (folder.path, folder.checkpoints, folder.figures):
-            one.mkdir(parents=True, exist_ok=True)
-            if not os.access(one, os.W_OK):
-                raise PermissionError("permission denied")
-    except OSError as error:
-        remedy = "choose another or change its permissions"
-        raise _unwritable(folder.path, error, remedy) from error
-    return folder
+                path.rmdir()
 
 
 @contextmanager
-def writing(folder: RunFolder, only: Collection[int] = ()) -> Iterator[None]:
-    """Say of a run, where its folder cannot be written, why and how it goes on.
+def reporting_write_errors(
+    folder: RunFolder, only: Collection[int] = ()
+) -> Iterator[None]:
+    """Turn an ``OSError`` into a ``SiteNetError`` with path, reason and remedy.
 
     Args:
         folder: The run folder.
@@ -146,7 +109,7 @@ def writing(folder: RunFolder, only: Collection[int] = ()) -> Iterator[None]:
         if only and error.errno not in only:
             raise
         remedy = "mend this and continue with resume (--resume)"
-        raise _unwritable(folder.path, error, remedy) from error
+        raise unwritable(folder.path, error, remedy) from error
 
 
 def write_config(folder: RunFolder, config: Config) -> None:
@@ -157,7 +120,7 @@ def write_config(folder: RunFolder, config: Config) -> None:
     Raises:
         SiteNetError: If the folder cannot be written.
     """
-    with writing(folder):
+    with reporting_write_errors(folder):
         if not is_finished(folder, config):
             folder.metrics.unlink(missing_ok=True)
         write_text(folder.config, dump_config(config))
@@ -179,42 +142,12 @@ def is_finished(folder: RunFolder, config: Config) -> bool:
     return done == config.training.max_epochs
 
 
-def _unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
+def unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
+    """Return the error of an output folder that cannot be written."""
     return SiteNetError(
         f"{path}: the output folder cannot be written: {error.strerror or error}; "
         f"{remedy}"
     )
-
-
-def _why_no_run(folder: RunFolder) -> str:
-    folds = len(list(folder.path.glob(f"{FOLD}*/config.yaml")))
-    if folds:
-        return (
-            f"holds {folds} folds, not one run; continue them with their number "
-            "(--folds), or one alone in its folder"
-        )
-    return "holds no run to continue; start it without resume"
-
-
-def _check_same_run(folder: RunFolder, config: Config) -> None:
-    if not folder.config.is_file():
-        raise SiteNetError(f"{folder.path}: {_why_no_run(folder)}")
-    old = _flatten(load_config(folder.config).model_dump(mode="json"))
-    new = _flatten(config.model_dump(mode="json"))
-    for key in new:
-        if key not in _FREE and new[key] != old.get(key):
-            raise ConfigError(
-                f"{folder.config}: the run to continue has {key} = {old.get(key)!r}, "
-                f"not {new[key]!r}; start a new run in another folder to change it"
-            )
-
-
-def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        f"{section}.{key}": value
-        for section, values in settings.items()
-        for key, value in values.items()
-    }
 
 
 def read_metrics(folder: RunFolder) -> dict[str, Any]:
@@ -254,7 +187,7 @@ def read_history(path: str | Path) -> tuple[list[dict[str, float]], int | None]:
         return [], None
     metrics = read_metrics(folder)
     history = [
-        {key: math.nan if value is None else value for key, value in one.items()}
-        for one in metrics["history"]
+        {key: math.nan if value is None else value for key, value in epoch.items()}
+        for epoch in metrics["history"]
     ]
     return history, metrics["best_epoch"]

@@ -27,15 +27,15 @@ from pyg_sitenet.training.members import (
     member_config,
     member_folder,
 )
-from pyg_sitenet.training.network import ask_network, fit_network
+from pyg_sitenet.training.network import fit_network, predict_held_out
+from pyg_sitenet.training.open_run import open_run_folder
 from pyg_sitenet.training.provenance import note_environment
 from pyg_sitenet.training.results import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,
-    open_run_folder,
+    reporting_write_errors,
     write_config,
-    writing,
 )
 
 _logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def train(
         )
         if chosen.rank != 0:
             return RunResult({}, folder.path, ledger)
-        outcome = ask_network(config, data, module, history)
+        outcome = predict_held_out(config, data, module, history)
     metrics = finish(folder, module.model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
 
@@ -174,7 +174,7 @@ def _open_run(
         raise
     if devices.rank == 0:
         write_config(folder, config)
-        with writing(folder):
+        with reporting_write_errors(folder):
             note_environment(folder, devices)
         write_failures(folder, data.dataset.failures)
     return folder, data

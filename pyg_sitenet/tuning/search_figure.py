@@ -1,4 +1,4 @@
-"""The figure of a search: what was found when, and what each setting does to it."""
+"""The figure of a search: scores by trial, and against each setting."""
 
 from __future__ import annotations
 

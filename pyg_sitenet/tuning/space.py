@@ -25,16 +25,16 @@ def ray_space(names: Sequence[str] | None = None) -> dict[str, Any]:
     Raises:
         ConfigError: If a name has no range.
     """
-    known = search_space(Config)
-    unknown = [name for name in names or () if name not in known]
+    ranges = search_space(Config)
+    unknown = [name for name in names or () if name not in ranges]
     if unknown:
         raise ConfigError(
             f"{', '.join(unknown)}: has no range to search in "
-            f"(searched: {', '.join(known)})"
+            f"(searched: {', '.join(ranges)})"
         )
     space: dict[str, Any] = {}
-    for name in names or known:
-        space |= _draw(name, known[name])
+    for name in names or ranges:
+        space |= _draw(name, ranges[name])
     return space
 
 
@@ -42,7 +42,8 @@ def apply_draw(config: Config, drawn: Mapping[str, Any]) -> Config:
     """Return the settings with what a trial has drawn."""
     values = config.model_dump()
     for name in {
-        one.removesuffix(f".{_LAYERS}").removesuffix(f".{_WIDTH}") for one in drawn
+        drawn_name.removesuffix(f".{_LAYERS}").removesuffix(f".{_WIDTH}")
+        for drawn_name in drawn
     }:
         section, _, key = name.partition(".")
         value = drawn.get(name)

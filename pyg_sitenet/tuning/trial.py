@@ -71,8 +71,8 @@ def train_trial(
 
 def _epochs_before(run: RunFolder) -> list[dict[str, float]]:
     """Return the errors of the epochs that the checkpoint to go on from has seen."""
-    found = last_good(run)
-    if found is None:
+    checkpoint = last_good(run)
+    if checkpoint is None:
         return []
-    epochs: list[dict[str, float]] = found[1]["callbacks"]["History"]["epochs"]
+    epochs: list[dict[str, float]] = checkpoint[1]["callbacks"]["History"]["epochs"]
     return epochs

@@ -155,8 +155,8 @@ def _open(folder: Path, *, resume: bool) -> Path:
         raise SiteNetError(
             f"{folder}: holds no search to continue; start it without resume"
         )
-    for one in (folder / "trials", folder / "figures"):
-        one.mkdir(parents=True, exist_ok=True)
+    for subfolder in (folder / "trials", folder / "figures"):
+        subfolder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -220,11 +220,11 @@ def _write(config: Config, folder: Path, results: Any) -> TuneResult:  # noqa: A
     from pyg_sitenet.tuning.space import apply_draw
 
     rows, draws = [], []
-    for one in results:
-        found = one.metrics or {}
-        draws.append(one.config or {})
-        state = {"trial": found.get("trial_id"), "score": found.get("score")}
-        rows.append(state | {"epochs": found.get("epoch")} | draws[-1])
+    for result in results:
+        last = result.metrics or {}
+        draws.append(result.config or {})
+        state = {"trial": last.get("trial_id"), "score": last.get("score")}
+        rows.append(state | {"epochs": last.get("epoch")} | draws[-1])
     trials = pd.DataFrame(rows)
     trials["score"] = pd.to_numeric(trials["score"], errors="coerce")
     if not trials["score"].notna().any():

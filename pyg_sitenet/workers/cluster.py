@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pyg_sitenet.errors import ClusterError
 from pyg_sitenet.workers.cluster_worker import versions
-from pyg_sitenet.workers.pool import num_cores
+from pyg_sitenet.workers.cores import num_cores
 from pyg_sitenet.workers.pool_worker import open_answer
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Processes that may hang or die without taking anything but one item along."""
+"""A process pool where a worker that hangs or dies costs only its current item."""
 
 from __future__ import annotations
 
@@ -110,16 +110,16 @@ class Pool(Generic[T, R]):
         """
         while self.num_open:
             self._hand_out()
-            ready = wait([one.connection for one in self._workers], 1.0)
-            found = [
+            ready = wait([process.connection for process in self._workers], 1.0)
+            results = [
                 answer
                 for worker in list(self._workers)
                 for answer in self._look_at(worker, worker.connection in ready)
             ]
-            if found:
-                self._answered += len(found)
+            if results:
+                self._answered += len(results)
                 self._hand_out()
-                yield from found
+                yield from results
                 return
 
     def close(self) -> None:
@@ -245,10 +245,3 @@ def _explain(code: int | None) -> str:
         why = ", perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"was ended by {name}{why}"
     return f"ended with code {code}"
-
-
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

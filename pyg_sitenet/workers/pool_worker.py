@@ -40,9 +40,9 @@ def serve(
                         faulthandler.dump_traceback_later(
                             time_limit, file=nowhere, exit=True
                         )
-                    found = answer(function, item)
+                    content = answer(function, item)
                     faulthandler.cancel_dump_traceback_later()
-                    connection.send_bytes(found)
+                    connection.send_bytes(content)
     except MemoryError:
         os._exit(NO_MEMORY)
 

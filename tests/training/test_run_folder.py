@@ -6,11 +6,8 @@ import pytest
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.training.run_folder import (
-    RunFolder,
-    open_run_folder,
-    write_config,
-)
+from pyg_sitenet.training.open_run import open_run_folder
+from pyg_sitenet.training.run_folder import RunFolder, write_config
 
 
 def test_folders_are_made(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from torch_geometric.data import Data
 
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.workers.pool import CHUNK, Lost, Pool, num_cores
+from pyg_sitenet.workers.cores import num_cores
+from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
 
 Result = Encoded | Failure | None
 # Arrays instead of the graph's tensors, which would be sent as open files.

@@ -43,7 +43,7 @@ from pyg_sitenet.data.store.shards_in_pool import PoolWork, write_shards_in_pool
 from pyg_sitenet.data.store.shards_on_cluster import ShardWork, write_shards_on_cluster
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.workers.cluster import Cluster
-from pyg_sitenet.workers.pool import num_cores
+from pyg_sitenet.workers.cores import num_cores
 
 _CLAIMS = ".claims"
 _PATIENCE = 0.1  # seconds between looks at what another process has done

@@ -62,10 +62,10 @@ def write_checkpoint(
         with replacing(path, keep=keep) as file:
             torch.save(state, file)
     except (OSError, RuntimeError) as error:  # torch hides some errors of the disk
-        kept = "; the one before is kept" if path.exists() else ""
+        note = "; the one before is kept" if path.exists() else ""
         raise SiteNetError(
             f"{path}: the checkpoint cannot be written: "
-            f"{os_reason(error) or _line(error)}{kept}: free some space and continue "
+            f"{os_reason(error) or _line(error)}{note}: free some space and continue "
             "with resume (--resume)"
         ) from error
 
@@ -118,7 +118,9 @@ def _check_sums(path: Path) -> None:
     """Compare the content with the sums it was written with, which torch does not."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
-        folders = [one.filename for one in archive.infolist() if one.external_attr & 16]
+        folders = [
+            entry.filename for entry in archive.infolist() if entry.external_attr & 16
+        ]
     if damaged is not None:
         raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
     if folders:  # of which torch reads nothing, and gives whatever was in the memory

@@ -147,8 +147,8 @@ def kept_state(folder: RunFolder, history: History) -> tuple[dict[str, Any], His
                 "validation error: restore it, or delete it and continue with resume "
                 f"(--resume) to keep the weights of the last epoch, {last}"
             ) from error
-    found = last_good(folder)
-    state = load_checkpoint(folder.last) if found is None else found[1]
+    checkpoint = last_good(folder)
+    state = load_checkpoint(folder.last) if checkpoint is None else checkpoint[1]
     if best in (None, last):
         return state, history
     _logger.warning(

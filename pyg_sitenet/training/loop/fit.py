@@ -36,7 +36,7 @@ from pyg_sitenet.training.loop.interruption import (
 )
 from pyg_sitenet.training.loop.module import SiteNetModule
 from pyg_sitenet.training.loop.nonfinite import NonFiniteGuard
-from pyg_sitenet.training.run_folder import RunFolder, writing
+from pyg_sitenet.training.run_folder import RunFolder, reporting_write_errors
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.batches.sampler import BudgetBatchSampler
@@ -76,14 +76,14 @@ def fit(
             be written.
     """
     history, interruption = History(watch), Interruption()
-    found = last_good(folder) if resume else None
-    if found is not None:
-        _check_processes(found[1], devices.num_processes)
-        _set_position(train_loader, found[1])
+    checkpoint = last_good(folder) if resume else None
+    if checkpoint is not None:
+        _check_processes(checkpoint[1], devices.num_processes)
+        _set_position(train_loader, checkpoint[1])
     with (
         quiet(),
         console_kept(),
-        writing(folder, _FULL),
+        reporting_write_errors(folder, _FULL),
         _interrupts(folder, history, interruption),
     ):
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
@@ -95,7 +95,7 @@ def fit(
                 module,
                 train_loader,
                 val_loader,
-                ckpt_path=None if found is None else found[0],
+                ckpt_path=None if checkpoint is None else checkpoint[0],
             )
     module.to(trainer.strategy.root_device)
     return history

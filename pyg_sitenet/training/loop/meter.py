@@ -61,15 +61,15 @@ class Meter:
         if not count:
             return {}
         values, scores = {"loss": loss / count}, []
-        for t, (error, known, right) in enumerate(rows):
-            if not known:
+        for t, (error, num_known, right) in enumerate(rows):
+            if not num_known:
                 continue
             name, has_classes = self.targets[t], self.layout.targets[t].classes
-            values[f"{'nll' if has_classes else 'mae'}/{name}"] = error / known
+            values[f"{'nll' if has_classes else 'mae'}/{name}"] = error / num_known
             if has_classes:
-                values[f"accuracy/{name}"] = right / known
-            scores.append(error / known / self.spreads[t])
-        found = {f"{self.stage}/{name}": value for name, value in values.items()}
+                values[f"accuracy/{name}"] = right / num_known
+            scores.append(error / num_known / self.spreads[t])
+        results = {f"{self.stage}/{name}": value for name, value in values.items()}
         if self.stage == "val":
-            found[MONITOR] = sum(scores) / len(scores)
-        return found
+            results[MONITOR] = sum(scores) / len(scores)
+        return results

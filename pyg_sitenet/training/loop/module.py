@@ -127,11 +127,11 @@ class SiteNetModule(LightningModule):
 
     def _share(self, sums: Sums) -> Tensor:
         """Return the factor from a sum to the share of this process in the mean."""
-        known = sums.known.sum()
+        count = sums.known.sum()
         if self._num_processes == 1:
-            return 1 / known.clamp(min=1)
+            return 1 / count.clamp(min=1)
         # Gradients are averaged over the processes, as if each had as many values.
-        total = self.trainer.strategy.reduce(known.clone(), reduce_op="sum")
+        total = self.trainer.strategy.reduce(count.clone(), reduce_op="sum")
         return self._num_processes / torch.as_tensor(total).clamp(min=1)
 
     @property

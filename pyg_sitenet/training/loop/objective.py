@@ -69,26 +69,28 @@ class Objective:
         """
         learned = learned.float()  # a sum in half precision would round
         parts = [
-            self._target(one, learned[:, one.columns], y[:, t])
-            for t, one in enumerate(self.layout.targets)
+            self._target(target, learned[:, target.columns], y[:, t])
+            for t, target in enumerate(self.layout.targets)
         ]
-        loss, known, error, right = (
+        loss, counts, error, right = (
             torch.stack(part) for part in zip(*parts, strict=True)
         )
-        return Sums(loss.sum(), known, error, right)
+        return Sums(loss.sum(), counts, error, right)
 
-    def _target(self, one: TargetOutputs, learned: Tensor, y: Tensor) -> list[Tensor]:
-        known = ~torch.isnan(y)
-        learned, y = learned[known], y[known]
-        if one.classes:
-            weight = self.weights.to(learned)[one.columns]
+    def _target(
+        self, target: TargetOutputs, learned: Tensor, y: Tensor
+    ) -> list[Tensor]:
+        is_known = ~torch.isnan(y)
+        learned, y = learned[is_known], y[is_known]
+        if target.classes:
+            weight = self.weights.to(learned)[target.columns]
             loss = F.cross_entropy(learned, y.long(), weight, reduction="sum")
             right = (learned.detach().argmax(dim=-1) == y.long()).sum()
-            return [loss, known.sum().float(), loss.detach(), right.float()]
-        spread = self.spread.to(learned.device)[one.start]
-        loss = self._loss((learned[:, 0] - one.learned(y)) / spread)
-        error = (one.in_unit(learned[:, 0].detach()) - y).abs().sum()
-        return [loss, known.sum().float(), error, torch.zeros_like(error)]
+            return [loss, is_known.sum().float(), loss.detach(), right.float()]
+        spread = self.spread.to(learned.device)[target.start]
+        loss = self._loss((learned[:, 0] - target.learned(y)) / spread)
+        error = (target.in_unit(learned[:, 0].detach()) - y).abs().sum()
+        return [loss, is_known.sum().float(), error, torch.zeros_like(error)]
 
     def _loss(self, error: Tensor) -> Tensor:
         if self.config.loss == "mae":
@@ -109,11 +111,11 @@ def balanced_weights(y: Tensor, layout: OutputLayout) -> Tensor:
         - **y:** :math:`(N, T)`, classes by number, at least one crystal of each
     """
     weights = torch.ones(layout.num_outputs)
-    for t, one in enumerate(layout.targets):
-        if one.classes:
-            known = y[:, t][~torch.isnan(y[:, t])].long()
-            counts = torch.bincount(known, minlength=len(one.classes))
-            weights[one.columns] = len(known) / (len(one.classes) * counts)
+    for t, target in enumerate(layout.targets):
+        if target.classes:
+            labels = y[:, t][~torch.isnan(y[:, t])].long()
+            counts = torch.bincount(labels, minlength=len(target.classes))
+            weights[target.columns] = len(labels) / (len(target.classes) * counts)
     return weights
 
 
@@ -122,8 +124,8 @@ class TargetStatistics(NamedTuple):
 
     Attributes:
         mean, spread: Of what each output learns, [T_out]; 0 and 1 for classes.
-        unit_spread: Of each target in its unit, [T]; for classes the logarithm of their
-            number, which an answer by lot has as its error.
+        unit_spread: Of each target in its unit, [T]; for K classes log K, the
+            cross-entropy of a uniform guess.
     """
 
     mean: Tensor
@@ -141,14 +143,14 @@ def target_statistics(y: Tensor, layout: OutputLayout) -> TargetStatistics:
     """
     mean, spread = torch.zeros(layout.num_outputs), torch.ones(layout.num_outputs)
     unit_spread = torch.ones(len(layout.targets))
-    for t, one in enumerate(layout.targets):
-        known = y[:, t][~torch.isnan(y[:, t])].double()
-        if one.classes:
-            unit_spread[t] = torch.tensor(float(len(one.classes))).log()
-        elif known.numel():
-            learned = one.learned(known)
-            mean[one.start], spread[one.start] = learned.mean(), _spread(learned)
-            unit_spread[t] = _spread(known)
+    for t, target in enumerate(layout.targets):
+        values = y[:, t][~torch.isnan(y[:, t])].double()
+        if target.classes:
+            unit_spread[t] = torch.tensor(float(len(target.classes))).log()
+        elif values.numel():
+            learned = target.learned(values)
+            mean[target.start], spread[target.start] = learned.mean(), _spread(learned)
+            unit_spread[t] = _spread(values)
     return TargetStatistics(mean, spread, unit_spread)
 
 
@@ -158,17 +160,17 @@ def check_targets(y: Tensor, ids: Sequence[str], layout: OutputLayout) -> None:
     Raises:
         DataError: If not; names the first crystal.
     """
-    for t, one in enumerate(layout.targets):
-        if not one.transform:
+    for t, target in enumerate(layout.targets):
+        if not target.transform:
             continue
-        words, bound = _NEEDED[one.transform]
+        words, bound = _NEEDED[target.transform]
         wrong = torch.nonzero(y[:, t] <= bound)[:, 0].tolist()
         if wrong:
             raise DataError(
-                f"{ids[wrong[0]]}: the target {one.name!r} is {y[wrong[0], t].item():g}"
-                f" ({len(wrong)} such crystals); training.target_transform"
-                f" {one.transform} needs values {words}: remove them, or choose another"
-                " transform"
+                f"{ids[wrong[0]]}: the target {target.name!r} is"
+                f" {y[wrong[0], t].item():g} ({len(wrong)} such crystals);"
+                f" training.target_transform {target.transform} needs values {words}:"
+                " remove them, or choose another transform"
             )
 
 
