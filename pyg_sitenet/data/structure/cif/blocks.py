@@ -54,10 +54,10 @@ def parse_block(text: str, origin: str) -> Values:
             if not is_used(tag):
                 continue
             content = [_text(value) for value in values[column :: len(tags)]]
-            known = columns.get(tag, [])
-            if all(map(is_null, known)):
+            before = columns.get(tag, [])
+            if all(map(is_null, before)):
                 columns[tag] = content
-            elif content != known and not all(map(is_null, content)):
+            elif content != before and not all(map(is_null, content)):
                 raise StructureError(
                     f"{origin}: gives {tag} twice; remove the one that is not meant"
                 )

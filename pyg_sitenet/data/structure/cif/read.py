@@ -9,19 +9,21 @@ from pymatgen.core import Element, Lattice, Structure
 from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
 from pyg_sitenet.data.structure.cif.blocks import parse_block
 from pyg_sitenet.data.structure.cif.cell import read_cell
+from pyg_sitenet.data.structure.cif.multiplicity import (
+    check_letters,
+    check_multiplicities,
+    check_orders,
+)
+from pyg_sitenet.data.structure.cif.named import check_named
 from pyg_sitenet.data.structure.cif.operations import Group
 from pyg_sitenet.data.structure.cif.sites import join_sites, make_images
 from pyg_sitenet.data.structure.cif.stated import (
     check_density,
     check_formula,
-    check_letters,
-    check_multiplicities,
-    check_orders,
     read_formula,
 )
 from pyg_sitenet.data.structure.cif.symmetry import (
     Symmetry,
-    check_named,
     fitting,
     hall_conflict,
     read_symmetry,

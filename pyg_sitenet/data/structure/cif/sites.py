@@ -102,9 +102,9 @@ def _merge(steps: Floats, limits: Floats) -> Floats:
     apart -= np.rint(apart)
     is_same = (np.abs(apart) <= limits).all(axis=2)
     first = is_same.argmax(axis=1)
-    kept = np.unique(first[first])
+    distinct = np.unique(first[first])
     offsets = -np.einsum("ab,abi->ai", is_same, apart) / is_same.sum(1)[:, None]
-    merged: Floats = (steps + offsets)[kept]
+    merged: Floats = (steps + offsets)[distinct]
     return merged
 
 

@@ -11,13 +11,20 @@ import gemmi
 import numpy as np
 from pymatgen.core import Lattice
 
+from pyg_sitenet.data.structure.cif.named import (
+    HALL,
+    MAGNETIC,
+    NAMES,
+    NUMBERS,
+    OPERATIONS,
+    named_settings,
+    refuse_unknown,
+)
 from pyg_sitenet.data.structure.cif.names import (
     Settings,
     along_axis,
     is_standard_name,
-    num_settings,
     settings_of_name,
-    settings_of_number,
 )
 from pyg_sitenet.data.structure.cif.operations import (
     Group,
@@ -25,25 +32,9 @@ from pyg_sitenet.data.structure.cif.operations import (
     group_of_setting,
     read_operations,
 )
-from pyg_sitenet.data.structure.cif.values import Values, is_null
+from pyg_sitenet.data.structure.cif.values import Values
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
-OPERATIONS = (
-    "_space_group_symop_operation_xyz",
-    "_symmetry_equiv_pos_as_xyz",
-    "_symmetry_equiv_position_as_xyz",
-)
-_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
-_NAMES = (
-    "_space_group_name_h-m_alt",
-    "_symmetry_space_group_name_h-m",
-    "_space_group_name_h-m",
-    "_space_group_name_h-m_full",
-    "_symmetry_space_group_name_h-m_full",
-    "_space_group_name_h-m_ref",
-)
-_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
-_MAGNETIC = "_space_group_symop_magn_operation_xyz"
 _CENTERING = "_space_group_symop_magn_centering_xyz"
 # A wave that no three-dimensional cell holds.
 _MODULATED = (
@@ -55,22 +46,6 @@ _MODULATED = (
     "_atom_site_occ_fourier",
     "_atom_site_occ_special",
     "_atom_site_fourier",
-)
-# What says of the symmetry nothing that atoms could be multiplied by.
-_SILENT = (
-    "_symmetry_cell_setting",
-    "_space_group_crystal_system",
-    "_space_group_id",
-    "_space_group_laue_class",
-    "_space_group_patterson",
-    "_space_group_point_group",
-    "_space_group_centring_type",
-    "_space_group_bravais_type",
-    "_space_group_wyckoff",
-    "_space_group_transform",
-    "_space_group_symop_id",
-    "_space_group_symop_sg_id",
-    "_symmetry_equiv_pos_site_id",
 )
 
 
@@ -100,15 +75,15 @@ def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
             or no group, or if two statements of it contradict each other.
     """
     _refuse_modulation(values, origin)
-    named = _named(values, origin)
-    if values.column(_MAGNETIC):
+    named = named_settings(values, origin)
+    if values.column(MAGNETIC):
         return _magnetic(values, origin)
     for source in (_listed, _generated):
         group = source(values, origin)
         if group is not None:
             return _compare(group, named, values, lattice, origin)
     if not named:
-        _refuse_unknown(values, origin)
+        refuse_unknown(values, origin)
         return Symmetry((read_operations(("x,y,z",)),))
     oriented = along_axis(named, lattice.angles)
     return Symmetry(tuple(map(group_of_setting, oriented)))
@@ -150,13 +125,13 @@ def _group(texts: list[str], origin: str) -> Group:
 
 
 def _generated(values: Values, origin: str) -> Group | None:
-    hall = values.text(*_HALL)
+    hall = values.text(*HALL)
     if not hall:
         return None
     try:
         return group_of_hall(hall)
     except (RuntimeError, ValueError) as error:
-        if values.text(*_NAMES):
+        if values.text(*NAMES):
             return None
         raise StructureError(
             f"{origin}: the Hall symbol {hall!r} is not known ({error}) and no symmetry"
@@ -166,7 +141,7 @@ def _generated(values: Values, origin: str) -> Group | None:
 
 def _magnetic(values: Values, origin: str) -> Symmetry:
     """Return the operations on atoms of a magnetic group: those without the moments."""
-    turns = [_without_time(text) for text in values.column(_MAGNETIC)]
+    turns = [_without_time(text) for text in values.column(MAGNETIC)]
     steps = [_without_time(text) for text in values.column(_CENTERING)] or ["x,y,z"]
     try:
         texts = [
@@ -187,83 +162,13 @@ def _without_time(text: str) -> str:
     return ",".join(text.split(",")[:3])
 
 
-def _named(values: Values, origin: str) -> Settings:
-    """Return the settings that names and number agree on, none if none is known."""
-    numbers = {text for tag in _NUMBERS if (text := values.text(tag))}
-    names = {text for tag in _NAMES[:-1] if (text := values.text(tag))}
-    stated = [(name, settings_of_name(name)) for name in sorted(names)]
-    stated += [(text, _by_number(text)) for text in sorted(numbers)]
-    known = [(text, settings) for text, settings in stated if settings]
-    kinds = {settings[0].number for _, settings in known}
-    if len(kinds) > 1:
-        said = " and ".join(text for text, _ in known)
-        raise StructureError(
-            f"{origin}: the space group is said to be {said}, which are different"
-            " ones; correct one"
-        )
-    by_name = [settings for text, settings in known if text in names]
-    return _common(by_name) if by_name else (known[0][1] if known else ())
-
-
-def _common(settings: list[Settings]) -> Settings:
-    """Return what all names allow; the most exact name where they share nothing."""
-    shared = tuple(s for s in settings[0] if all(s in other for other in settings))
-    return shared or min(settings, key=len)
-
-
-def _by_number(text: str) -> Settings:
-    number = int(text) if text.isdecimal() and len(text) < 4 else 0
-    return settings_of_number(number) if 1 <= number <= 230 else ()
-
-
-def check_named(values: Values, origin: str) -> None:
-    """Refuse to take a name that is not known for the standard one of its number.
-
-    Raises:
-        StructureError: If nothing else tells the setting.
-    """
-    names = [text for tag in _NAMES if (text := values.text(tag))]
-    if values.column(*OPERATIONS) or values.text(*_HALL) or values.column(_MAGNETIC):
-        return
-    number = values.text(*_NUMBERS)
-    known = any(settings_of_name(name) for name in names)
-    if known or not number or not _by_number(number):
-        return
-    if num_settings(int(number)) == 1:
-        return
-    if names:
-        raise StructureError(
-            f"{origin}: the space group {names[0]!r} is not known, and number {number}"
-            " has several settings; export it with its operations or in P 1"
-        )
-    warnings.warn(
-        f"{origin}: only the number {number} tells its space group: the standard"
-        " setting is used",
-        SiteNetWarning,
-        stacklevel=3,
-    )
-
-
-def _refuse_unknown(values: Values, origin: str) -> None:
-    """Refuse symmetry that would otherwise be taken for none."""
-    for tag, column in values.columns.items():
-        is_symmetry = tag.startswith(("_symmetry_", "_space_group_"))
-        if not is_symmetry or tag.startswith(_SILENT) or all(map(is_null, column)):
-            continue
-        raise StructureError(
-            f"{origin}: the space group {''.join(column[0].split())} is not known"
-            f" ({tag}) and no symmetry operations are given; export it with its"
-            " operations or in P 1"
-        )
-
-
 def _compare(
     group: Group, named: Settings, values: Values, lattice: Lattice, origin: str
 ) -> Symmetry:
     """Compare the operations that are used with the name and the Hall symbol."""
     if not named:
         return Symmetry((group,))
-    name = values.text(*_NAMES, *_NUMBERS)
+    name = values.text(*NAMES, *NUMBERS)
     number = group.number(np.array(lattice.matrix))
     own = group.setting.xhm() if group.setting else f"number {number}"
     conflict = (
@@ -279,7 +184,7 @@ def _compare(
 
 def _is_other_setting(group: Group, named: Settings, values: Values) -> bool:
     """Tell whether a name means another setting than that of the operations."""
-    names = [text for tag in _NAMES[:-1] if (text := values.text(tag))]
+    names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
     exact = [
         name
         for name in names
@@ -292,7 +197,7 @@ def _is_other_setting(group: Group, named: Settings, values: Values) -> bool:
 
 def hall_conflict(values: Values, group: Group) -> str:
     """Return both sides if the Hall symbol is of another type than the operations."""
-    hall = values.text(*_HALL)
+    hall = values.text(*HALL)
     if not hall:
         return ""
     try:
