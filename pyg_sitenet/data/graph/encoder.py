@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
 
@@ -126,23 +126,6 @@ class Encoder:
             orderings=config.orderings,
             disorder_seed=config.disorder_seed,
         )
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """Return the encoder that has these :meth:`settings`.
-
-        Raises:
-            ConfigError: If it has functions of the user.
-        """
-        names = [name for name in settings if name in DataConfig.model_fields]
-        functions = isinstance(settings["merge"], str), settings["pre_filter"]
-        if any(functions):
-            raise ConfigError(
-                "the crystals were encoded with a `pre_transform` or `pre_filter` of "
-                "your own, which cannot be made from its description; take the source "
-                "they were encoded from"
-            )
-        return cls.from_config(DataConfig(**{name: settings[name] for name in names}))
 
     def settings(self) -> dict[str, Any]:
         """Return what decides about the graphs, by the names of ``DataConfig``.

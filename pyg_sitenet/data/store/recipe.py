@@ -18,7 +18,7 @@ from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.store.fingerprint import fingerprint
 from pyg_sitenet.data.store.reader import Repair
 from pyg_sitenet.data.store.writer import Builder
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.workers.cluster import Cluster
 
 Opener = Callable[..., Source]
@@ -73,7 +73,7 @@ class Recipe:
         return cls(
             values["source"],
             tuple(values["targets"]),
-            Encoder.from_settings(values["settings"]),
+            _encoder_of(values["settings"]),
             opener,
             values["time_limit"],
             classes={name: tuple(labels) for name, labels in values["classes"].items()},
@@ -167,6 +167,18 @@ class Recipe:
             time_limit=self.time_limit,
             **options,
         )
+
+
+def _encoder_of(settings: Mapping[str, Any]) -> Encoder:
+    """Return the encoder that has these ``settings()``."""
+    if isinstance(settings["merge"], str) or settings["pre_filter"]:
+        raise ConfigError(
+            "the crystals were encoded with a `pre_transform` or `pre_filter` of "
+            "your own, which cannot be made from its description; take the source "
+            "they were encoded from"
+        )
+    names = [name for name in settings if name in DataConfig.model_fields]
+    return Encoder.from_config(DataConfig(**{name: settings[name] for name in names}))
 
 
 @contextmanager

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
+from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.transforms import MergeEquivalent
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,44 @@ def test_a_misfit_is_a_warning(mixed_salt):
     found = Encoder(12, disorder="sample")(Record("mix", mixed_salt)).warnings
     assert found[0].startswith("ordered as ClK")
     assert found[1].startswith("too little Rb for one atom")
+
+
+SETTINGS = {
+    "max_atoms": 20,
+    "environment": "sphere",
+    "primitive_tolerance": 0.05,
+    "merge": False,
+    "disorder": "sample",
+    "orderings": 3,
+    "disorder_seed": 5,
+}
+
+
+def test_every_setting_of_the_graphs_reaches_the_encoder():
+    encoder = Encoder.from_config(DataConfig(**SETTINGS))
+    assert encoder.settings() == SETTINGS | {"pre_filter": None}
+    # A field of the encoder that the settings leave out would stay at its default.
+    assert len(vars(encoder)) == len(encoder.settings())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_tell_encoders_apart(name):
+    base = DataConfig(**SETTINGS)
+    default = DataConfig.model_fields[name].default
+    other = base.model_copy(update={name: default})
+    assert Encoder.from_config(base).settings() != Encoder.from_config(other).settings()
+
+
+def test_own_functions_are_settings_by_their_description():
+    settings = Encoder(pre_transform=MergeEquivalent(keep_origin=True)).settings()
+    assert "keep_origin: True" in settings["merge"]
+    assert Encoder(pre_transform=MergeEquivalent()).settings()["merge"] is True
+    assert "len" in Encoder(pre_filter=len).settings()["pre_filter"]
+
+
+def test_merged_graphs_say_where_they_came_from_if_asked(entries):
+    (entry,) = entries(1)
+    config = DataConfig(max_atoms=20)
+    for keep_origin in (False, True):
+        encoder = Encoder.from_config(config, keep_origin=keep_origin)
+        assert ("merged_site" in encoder(entry).data) is keep_origin
