@@ -131,3 +131,11 @@ def test_table_in_contributing_names_every_folder_once():
     paths = [package / name for name in names if name != "cli"]
     missing = [p for p in paths if not p.is_dir() and not p.with_suffix(".py").exists()]
     assert missing == []
+
+
+def test_picture_shows_the_table(tmp_path: Path):
+    script, picture = ROOT / "scripts" / "draw_map.py", tmp_path / "map.svg"
+    subprocess.run([sys.executable, str(script), "--output", str(picture)], check=True)
+    drawn = picture.read_text(encoding="utf-8")
+    assert drawn == (ROOT / "docs" / "map.svg").read_text(encoding="utf-8")
+    assert all(f">{name}/<" in drawn or f">{name}.py<" in drawn for name in table())
