@@ -92,7 +92,7 @@ def truncated_energy(structure: Structure, radius: float) -> float:
 
 
 def _geometries() -> list[tuple[str, Structure]]:
-    found = []
+    geometries = []
     for record in open_source("dielectric", ("band_gap",)):
         if not isinstance(record, Record):
             continue
@@ -101,8 +101,8 @@ def _geometries() -> list[tuple[str, Structure]]:
             continue
         structure.scale_lattice(VOLUME_PER_SITE * len(structure))
         if not len(structure.get_neighbor_list(MIN_DISTANCE)[0]):
-            found.append((record.id, structure))
-    return found
+            geometries.append((record.id, structure))
+    return geometries
 
 
 def _occupy(id_: str, structure: Structure, rng: np.random.Generator) -> ChargedCrystal:

@@ -65,11 +65,11 @@ def run(split: int, settings: list[str], output: Path) -> list[float]:
     seeds = [f"data.split_seed={split}", f"training.seed={split}"]
     config = override(load_preset("default"), [*SMALL, *settings, *seeds])
     folder = output / f"split{split}-{time.time_ns()}"
-    found = train(config, folder).metrics["targets"]["band_gap"]
-    at = {row["level"]: row for row in found["coverage"]}
+    metrics = train(config, folder).metrics["targets"]["band_gap"]
+    at = {row["level"]: row for row in metrics["coverage"]}
     values = [at[level]["coverage"] for level in LEVELS]
     seconds = time.perf_counter() - start
-    values += [at[0.9]["mean_width"], found["test"]["mae"], seconds]
+    values += [at[0.9]["mean_width"], metrics["test"]["mae"], seconds]
     print(line(str(split), values), flush=True)
     return values
 

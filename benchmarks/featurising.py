@@ -66,7 +66,7 @@ def pairs_left(graphs: Sequence[Data]) -> tuple[float, float, float]:
 
     The third number is by what it divides the sites in all.
     """
-    left = np.array([graph.num_edges for graph in graphs])
+    num_pairs = np.array([graph.num_edges for graph in graphs])
     full = np.array(
         [
             int(
@@ -78,8 +78,12 @@ def pairs_left(graphs: Sequence[Data]) -> tuple[float, float, float]:
         ]
     )
     sites = sum(int(graph.site_multiplicity.sum()) for graph in graphs)
-    kept = sum(graph.num_nodes or 0 for graph in graphs)
-    return full.sum() / left.sum(), statistics.median(full / left), sites / kept
+    num_sites = sum(graph.num_nodes or 0 for graph in graphs)
+    return (
+        full.sum() / num_pairs.sum(),
+        statistics.median(full / num_pairs),
+        sites / num_sites,
+    )
 
 
 def main() -> None:

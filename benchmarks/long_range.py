@@ -110,9 +110,13 @@ def all_jobs(learners: Sequence[str], orders: int, seeds: int) -> list[Job]:
     """
     jobs = []
     for amount in dict.fromkeys((orders, 1)):
-        some = [one for one in learners if LEARNERS[one].decay or amount == orders]
+        some = [
+            learner
+            for learner in learners
+            if LEARNERS[learner].decay or amount == orders
+        ]
         for seed in range(seeds):
-            jobs += [Job(one, t, amount, seed) for one in some for t in TASKS]
+            jobs += [Job(learner, t, amount, seed) for learner in some for t in TASKS]
     return jobs
 
 
@@ -133,7 +137,7 @@ def graphs(orders: int, model: str, max_atoms: int) -> list[list[Data]]:
             return MergeEquivalent()(data)
         return make_neighbour_graph(crystal.structure, kind.neighbours, kind.cutoff)
 
-    return [[encode(one) for one in group] for group in crystals(orders)]
+    return [[encode(structure) for structure in group] for group in crystals(orders)]
 
 
 def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
@@ -158,7 +162,7 @@ def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
     training = Training(model, loaders, config)
     _, error = training.run()
     y = torch.cat([batch.y for batch in loaders["test"]])
-    found: dict[str, object] = asdict(job) | {
+    result: dict[str, object] = asdict(job) | {
         "mae": error,
         "constant": (y - training.median).abs().mean().item(),
         "training crystals": sum(len(b.y) for b in loaders["train"]),
@@ -167,8 +171,8 @@ def run(job: Job, all_orders: int, epochs: int) -> dict[str, object]:
         "seconds before": encoded - start,
     }
     if learner.max_atoms and learner.cutoff is None:
-        found["reach"] = reaches(training.average.module, loaders["test"])
-    return found
+        result["reach"] = reaches(training.average.module, loaders["test"])
+    return result
 
 
 def make_model(learner: str, config: Config) -> nn.Module:
@@ -183,7 +187,7 @@ def make_model(learner: str, config: Config) -> nn.Module:
 def make_loaders(job: Job, all_orders: int, config: Config, max_atoms: int) -> Loaders:
     """Return batches of the parts; validation and test are those of all the data."""
     data, loaders = config.data, {}
-    model, known = job.learner.partition(",")[0], crystals(all_orders)
+    model, crystal_groups = job.learner.partition(",")[0], crystals(all_orders)
     groups = graphs(all_orders, model, max_atoms)
     splits = split_crystals(
         len(groups), data.test_fraction, data.val_fraction, job.seed
@@ -192,13 +196,19 @@ def make_loaders(job: Job, all_orders: int, config: Config, max_atoms: int) -> L
         orders = job.orders if name == "train" else all_orders
         part = []
         for i in splits[name]:
-            for graph, crystal in zip(groups[i][:orders], known[i], strict=False):
-                one = graph.clone("y")
-                one.y = torch.tensor([[crystal.energies[job.task]]])
-                one.volume = torch.tensor([crystal.structure.volume])
-                part.append(one)
+            for graph, crystal in zip(
+                groups[i][:orders], crystal_groups[i], strict=False
+            ):
+                labelled = graph.clone("y")
+                labelled.y = torch.tensor([[crystal.energies[job.task]]])
+                labelled.volume = torch.tensor([crystal.structure.volume])
+                part.append(labelled)
         sampler = BudgetBatchSampler(
-            [len(known[i][0].structure) for i in splits[name] for _ in range(orders)],
+            [
+                len(crystal_groups[i][0].structure)
+                for i in splits[name]
+                for _ in range(orders)
+            ],
             [1] * len(part),
             max_sites=data.max_sites,
             shuffle=name == "train",
@@ -215,15 +225,15 @@ def reaches(model: SiteNet, loader: DataLoader) -> list[list[float]]:
     share of pairs beyond 5 angstrom in what distances do to the prediction: in the sum
     of the sizes of their gradients, times the distance.
     """
-    found = []
+    rows = []
     for batch in loader:
         coefficients = long_range_coefficient(model.eval(), batch).tolist()
         for data, reach in zip(batch.to_data_list(), coefficients, strict=True):
             distance = data.edge_attr[:, 0]
             pull = pair_gradients(model, data).distance[:, 0].abs() * distance
             far = float(pull[distance > CONTROL_CUTOFF].sum() / pull.sum())
-            found.append([reach, float(data.volume) ** (1 / 3), far])
-    return [[round(number, 4) for number in row] for row in found]
+            rows.append([reach, float(data.volume) ** (1 / 3), far])
+    return [[round(number, 4) for number in row] for row in rows]
 
 
 def work(options: argparse.Namespace, worker: int) -> None:
@@ -234,10 +244,13 @@ def work(options: argparse.Namespace, worker: int) -> None:
     for job in jobs[worker :: options.workers]:
         sees = LEARNERS[job.learner]._asdict()
         if not results.has(asdict(job) | sees, options.epochs):
-            found = run(job, options.orders, options.epochs)
-            results.add(found | sees | {"epochs": options.epochs})
+            result = run(job, options.orders, options.epochs)
+            results.add(result | sees | {"epochs": options.epochs})
             print(
-                job, f"MAE {found['mae']:.3f}", f"{found['seconds']:.0f} s", flush=True
+                job,
+                f"MAE {result['mae']:.3f}",
+                f"{result['seconds']:.0f} s",
+                flush=True,
             )
 
 
@@ -254,11 +267,11 @@ def main() -> None:
             context.Process(target=work, args=(options, number), daemon=True)
             for number in range(options.workers)
         ]
-        for one in workers:
-            one.start()
-        for one in workers:
-            one.join()
-        if any(one.exitcode for one in workers):
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if any(worker.exitcode for worker in workers):
             raise SystemExit("a worker failed; what is done is kept")
     results = Results(options.output).all()
     print_table(results, list(LEARNERS))

@@ -56,11 +56,13 @@ class Results:
 def print_truth(groups: Sequence[Sequence[ChargedCrystal]]) -> None:
     """Print how much of the electrostatic energy a local sum misses."""
     some = [group[0] for group in groups]
-    exact = np.array([one.energies["electrostatic"] for one in some])
+    exact = np.array([crystal.energies["electrostatic"] for crystal in some])
     spread = np.abs(exact - np.median(exact)).mean()
     print(f"{len(some)} crystals; mean distance from the median {spread:.3f} eV/site")
     for radius in (5.0, 8.0, 13.0):
-        local = np.array([truncated_energy(one.structure, radius) for one in some])
+        local = np.array(
+            [truncated_energy(crystal.structure, radius) for crystal in some]
+        )
         missed = np.abs(local - exact).mean()
         print(f"a neutralised sum within {radius:g} A misses {missed:.3f} eV/site")
 
@@ -77,15 +79,15 @@ def print_table(rows: Sequence[Row], learners: Sequence[str]) -> None:
         cells, seeds = [], set()
         for task, amount in columns:
             key = "mae" if name in learners else "constant"
-            found = [
+            errors = [
                 row[key] for row in rows
                 if (row["task"], row["orders"]) == (task, amount)
                 and name in (row["learner"], "a constant (the median)")
             ]  # fmt: skip
             if key == "constant":
-                found = list(dict.fromkeys(round(one, 9) for one in found))
-            cells.append(_mean(found))
-            seeds.add(str(len(found)))
+                errors = list(dict.fromkeys(round(error, 9) for error in errors))
+            cells.append(_mean(errors))
+            seeds.add(str(len(errors)))
         print(f"| {name} | {' | '.join(cells)} | {', '.join(sorted(seeds))} |")
     _print_reaches(rows)
 
@@ -93,16 +95,18 @@ def print_table(rows: Sequence[Row], learners: Sequence[str]) -> None:
 def _print_reaches(rows: Sequence[Row]) -> None:
     """Print how far predictions reach, a line per learner that attends to all."""
     most = max((row["orders"] for row in rows), default=0)
-    kept = [row for row in rows if "reach" in row and row["orders"] == most]
+    reached = [row for row in rows if "reach" in row and row["orders"] == most]
     heads = [f"{kind}, {task}" for kind in _KINDS for task in TASKS]
     print("\n| reach | " + " | ".join(heads) + " |")
     print("|" + "---|" * (len(heads) + 1))
-    for name in dict.fromkeys(row["learner"] for row in kept):
+    for name in dict.fromkeys(row["learner"] for row in reached):
         cells = []
         for reach in _KINDS.values():
             for task in TASKS:
-                of = (r for r in kept if (r["learner"], r["task"]) == (name, task))
-                cells.append(_mean([reach(*np.array(row["reach"]).T) for row in of]))
+                group = (
+                    r for r in reached if (r["learner"], r["task"]) == (name, task)
+                )
+                cells.append(_mean([reach(*np.array(row["reach"]).T) for row in group]))
         print(f"| {name} | {' | '.join(cells)} |")
 
 
@@ -141,8 +145,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def _draw_reach(axes: Any, rows: Sequence[Row], column: int) -> None:  # noqa: ANN401
     for task in TASKS:
         color, marker, line = _STYLES[task]
-        of = (row for row in rows if row["task"] == task)
-        points = np.array([point for row in of for point in row.get("reach", ())])
+        chosen = (row for row in rows if row["task"] == task)
+        points = np.array([point for row in chosen for point in row.get("reach", ())])
         if len(points):
             x, y = points[:, 1], points[:, column]
             axes.plot(x, y, marker, color=color, alpha=0.35, ms=4, mew=0, label=task)

@@ -148,8 +148,8 @@ class Training:
         total = self.config.max_epochs * steps
 
         def factor(step: int) -> float:
-            left = (1 + np.cos(np.pi * (step - warmup) / max(1, total - warmup))) / 2
-            return float((step + 1) / warmup if step < warmup else left)
+            cosine = (1 + np.cos(np.pi * (step - warmup) / max(1, total - warmup))) / 2
+            return float((step + 1) / warmup if step < warmup else cosine)
 
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
 
@@ -160,7 +160,7 @@ class Training:
         for epoch in range(self.config.max_epochs):
             train = self.loaders["train"]
             train.batch_sampler.set_epoch(epoch)
-            times.append(seconds(lambda one=train: self._epoch(one)))
+            times.append(seconds(lambda train=train: self._epoch(train)))
             error = self.error("val")
             if error < lowest:
                 lowest, best = error, copy.deepcopy(self.average.state_dict())

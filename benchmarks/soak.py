@@ -176,16 +176,16 @@ def compare_after_kills(
         share = 2 * (whole_run.seconds - whole_run.start) / (options.kills + 1)
         delay = random.uniform(0.0, whole_run.start + share)
         killed = sampled(command(folder), folder, work / "killed.log", delay)
-        found = files_of(folder)
-        progress = f"{len(found)} files, {sum(map(len, found.values()))} bytes"
+        files = files_of(folder)
+        progress = f"{len(files)} files, {sum(map(len, files.values()))} bytes"
         print(
             f"kill {number + 1}: after {killed.seconds:.1f} s, {progress}", flush=True
         )
     run = sampled(command(folder), folder, work / "killed.log")
-    whole, found = files_of(work / "whole"), files_of(folder)
-    print(f"finished in {run.seconds:.1f} s; {len(found)} files", flush=True)
-    if whole != found:
-        different = sorted(set(whole.items()) ^ set(found.items()))
+    whole, files = files_of(work / "whole"), files_of(folder)
+    print(f"finished in {run.seconds:.1f} s; {len(files)} files", flush=True)
+    if whole != files:
+        different = sorted(set(whole.items()) ^ set(files.items()))
         raise SystemExit(f"DIFFERENT: {[name for name, _ in different]}")
     print(f"all {len(whole)} files are byte-equal to those of the uninterrupted run")
 
@@ -238,7 +238,7 @@ def _change(structure: dict[str, Any], random: np.random.Generator) -> dict[str,
     for kind in sorted(set(map(str, species))):
         if random.random() < 0.3:
             new = random.choice(_substitutes(kind))
-            species = [str(new) if one == kind else one for one in species]
+            species = [str(new) if element == kind else element for element in species]
     return {
         "lattice": (np.array(structure["lattice"]) @ strain).round(6).tolist(),
         "species": species,
@@ -253,7 +253,7 @@ def _as_json(id_: str, structure: dict[str, Any], gap: float) -> str:
 
 
 def _as_extxyz(id_: str, structure: dict[str, Any], gap: float) -> str:
-    cell = " ".join(str(one) for row in structure["lattice"] for one in row)
+    cell = " ".join(str(number) for row in structure["lattice"] for number in row)
     places = np.array(structure["frac_coords"]) @ np.array(structure["lattice"])
     atoms = [
         f"{kind} {x:.6f} {y:.6f} {z:.6f}"
@@ -267,7 +267,7 @@ def _substitutes(kind: str) -> list[str]:
     from ase.data import atomic_numbers, chemical_symbols
 
     number = atomic_numbers.get(kind, 0)
-    return [chemical_symbols[one] for one in _LIKE.get(number, (number,))]
+    return [chemical_symbols[neighbour] for neighbour in _LIKE.get(number, (number,))]
 
 
 def _memory(group: int) -> Iterator[tuple[int, int]]:

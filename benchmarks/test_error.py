@@ -82,10 +82,10 @@ def row(
         digest = f"{zlib.crc32(repr(seeded).encode()):08x}"
         folder = output / "-".join([*combination, f"seed{seed}", digest])
         run = train(seeded, folder, resume=(folder / "config.yaml").is_file())
-        found = run.metrics["targets"][target]
-        errors["model"].append(found["test"]["mae"])
+        metrics = run.metrics["targets"][target]
+        errors["model"].append(metrics["test"]["mae"])
         for baseline in ("composition", "mean"):
-            error = found["baselines"][baseline]["test"]["mae"]
+            error = metrics["baselines"][baseline]["test"]["mae"]
             errors[baseline].append(error)
     each = ", ".join(f"{error:.3f}" for error in errors["model"])
     seconds = (time.perf_counter() - start) / len(seeds)

@@ -62,7 +62,7 @@ def analyze(
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
     found = analyze_model(
-        predictor, entries, output, known=known, history=history,
+        predictor, entries, output, targets=known, history=history,
         best_epoch=best_epoch, workers=workers or 0,
     )  # fmt: skip
     examine(predictor, source.entries(), found, crystal or [])

@@ -89,8 +89,8 @@ def converge(
 
 
 def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
-    skipped = Counter(report.found.skipped["reason"])
-    used = report.found.steps["id"].nunique()
+    skipped = Counter(report.convergence.skipped["reason"])
+    used = report.convergence.steps["id"].nunique()
     typer.echo(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
     if as_json:
         rules = [asdict(one) | {"rule": one.sentence()} for one in report.rules]

@@ -56,12 +56,12 @@ def crystal_traits(data: Data) -> Traits:
     sites = data.get("site_multiplicity")
     num_sites = len(data.z) if sites is None else int(sites.sum())
     distances: Tensor = data.edge_attr[:, 0]
-    others = distances[distances > 0]  # 0 is an atom and itself
+    positive = distances[distances > 0]  # 0 is an atom and itself
     states = data.x[:, _OXIDATION_STATE]
     return Traits(
         num_sites=num_sites,
         volume_per_atom=float(data.cell.double().det().abs()) / num_sites,
-        shortest_distance=float(others.min()) if len(others) else None,
+        shortest_distance=float(positive.min()) if len(positive) else None,
         oxidation_states=(float(states.min()), float(states.max())),
     )
 
@@ -94,5 +94,5 @@ def measure_domain(graphs: Iterable[Data]) -> Domain:
     )
 
 
-def _widen(known: Range, low: float, high: float) -> Range:
-    return min(known[0], low), max(known[1], high)
+def _widen(limits: Range, low: float, high: float) -> Range:
+    return min(limits[0], low), max(limits[1], high)

@@ -28,9 +28,9 @@ def score(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float | None]:
         {'mae': 0.5, 'rmse': 0.7071067811865476, 'r2': 0.5}
     """
     values = np.asarray(truth, dtype=np.float64)
-    known = ~np.isnan(values)
-    error = (np.asarray(predicted, dtype=np.float64) - values)[known]
-    values = values[known]
+    labelled = ~np.isnan(values)
+    error = (np.asarray(predicted, dtype=np.float64) - values)[labelled]
+    values = values[labelled]
     if not values.size:
         return {"mae": None, "rmse": None, "r2": None}
     spread = float(((values - values.mean()) ** 2).sum())
@@ -57,28 +57,31 @@ def class_score(truth: ArrayLike, probabilities: ArrayLike) -> Score:
         rest over those that can be told apart; ``log_loss`` in natural logarithms.
 
     Example:
-        >>> found = class_score([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-        >>> round(found["accuracy"], 3), found["balanced_accuracy"], found["roc_auc"]
+        >>> scores = class_score([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+        >>> round(scores["accuracy"], 3), scores["balanced_accuracy"], scores["roc_auc"]
         (0.667, 0.75, 1.0)
     """
     from sklearn import metrics  # takes a second
 
     values = np.asarray(truth, dtype=np.float64)
-    known = ~np.isnan(values)
-    found = np.asarray(probabilities, dtype=np.float64)[known]
-    classes = values[known].astype(np.int64)
+    labelled = ~np.isnan(values)
+    predicted = np.asarray(probabilities, dtype=np.float64)[labelled]
+    classes = values[labelled].astype(np.int64)
     if not classes.size:
         return dict.fromkeys(CLASS_SCORES)
-    label, options = found.argmax(axis=1), {"average": "macro", "zero_division": 0.0}
+    label, options = (
+        predicted.argmax(axis=1),
+        {"average": "macro", "zero_division": 0.0},
+    )
     present = np.unique(classes)
-    of_truth = found[np.arange(len(classes)), classes]
+    of_truth = predicted[np.arange(len(classes)), classes]
     return {
         "accuracy": float((label == classes).mean()),
         "balanced_accuracy": float(
             metrics.recall_score(classes, label, labels=present, **options)
         ),
         "f1": float(metrics.f1_score(classes, label, **options)),
-        "roc_auc": _roc_auc(classes, found),
+        "roc_auc": _roc_auc(classes, predicted),
         "log_loss": float(-np.log(of_truth.clip(_LEAST, 1.0)).mean()),
     }
 

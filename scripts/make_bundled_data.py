@@ -105,14 +105,14 @@ def parse_poscar(text: str) -> dict[str, Any]:
 
 def parse_structure(text: str) -> dict[str, Any]:
     """Take a structure in pymatgen's dictionary form apart, rounded to 1e-6."""
-    found = ast.literal_eval(text)
-    species = [site["species"] for site in found["sites"]]
-    if any(len(one) != 1 or one[0]["occu"] != 1 for one in species):
+    document = ast.literal_eval(text)
+    species = [site["species"] for site in document["sites"]]
+    if any(len(occupants) != 1 or occupants[0]["occu"] != 1 for occupants in species):
         raise SystemExit(f"a site with several or partial species: {text[:80]}")
     return {
-        "lattice": [_rounded(vector) for vector in found["lattice"]["matrix"]],
-        "species": [one[0]["element"] for one in species],
-        "frac_coords": [_rounded(site["abc"]) for site in found["sites"]],
+        "lattice": [_rounded(vector) for vector in document["lattice"]["matrix"]],
+        "species": [occupants[0]["element"] for occupants in species],
+        "frac_coords": [_rounded(site["abc"]) for site in document["sites"]],
     }
 
 

@@ -60,13 +60,13 @@ def _column(folder: Path, table: str) -> dict[int, tuple[float | None, bool]]:
     values = [None if word in _GAPS else float(word) for word in words]
     cells = {z: (value, False) for z, value in enumerate(values, start=1)}
     for element in (Element.from_Z(z) for z in range(len(values) + 1, 119)):
-        known = {
+        properties = {
             "Number": element.Z,
             "AtomicWeight": float(element.atomic_mass),
             "Row": element.row,
             "Column": element.group,
         }
-        cells[element.Z] = (known.get(table), False)
+        cells[element.Z] = (properties.get(table), False)
     return cells
 
 
@@ -79,13 +79,13 @@ def _radius(element: Element) -> tuple[float | None, bool]:
 
 
 def _impute(cells: dict[int, tuple[float | None, bool]]) -> list[str]:
-    known = {z: value for z, (value, _) in cells.items() if value is not None}
+    values = {z: value for z, (value, _) in cells.items() if value is not None}
     texts = []
     for z, (value, imputed) in cells.items():
         if value is None:
-            column = [y for y in known if _group(y) == _group(z)]
+            column = [y for y in values if _group(y) == _group(z)]
             nearest = min(column, key=lambda y: (abs(y - z), y))
-            value, imputed = known[nearest], True
+            value, imputed = values[nearest], True
         texts.append(f"{value:.10g}" + "*" * imputed)
     return texts
 

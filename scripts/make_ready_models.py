@@ -119,15 +119,15 @@ def calibrate_on_half(outcome: Outcome) -> tuple[Calibration, dict[str, Any]]:
     """Calibrate on a random half of the test part, measure on the other."""
     truth, predicted = outcome.truth("test"), outcome.predicted["test"]
     order = np.random.default_rng(0).permutation(len(truth))
-    one, other = np.array_split(order, 2)
+    half, other_half = np.array_split(order, 2)
 
     def columns(values: Array, half: NDArray[np.int64]) -> dict[str, Array]:
         return {name: values[half, t] for t, name in enumerate(outcome.targets)}
 
-    found = calibrate(columns(truth, one), columns(predicted, one))
-    known, guessed = columns(truth, other), columns(predicted, other)
-    return found, {
-        name: measure_coverage(found, name, known[name], guessed[name])
+    calibration = calibrate(columns(truth, half), columns(predicted, half))
+    reference, guessed = columns(truth, other_half), columns(predicted, other_half)
+    return calibration, {
+        name: measure_coverage(calibration, name, reference[name], guessed[name])
         for name in outcome.targets
     }
 
@@ -136,8 +136,8 @@ def card(name: str, description: ModelDescription, seeds: str | None) -> str:
     """Return the card: data, split, error, elements, limits."""
     config, metrics = description.config, description.metrics
     target, data = description.targets[0], BUNDLED[config.data.source]
-    found, sizes = metrics["targets"][target], metrics["num_crystals"]
-    unit, test, coverage = found["unit"], found["test"], found["coverage"]
+    scores, sizes = metrics["targets"][target], metrics["num_crystals"]
+    unit, test, coverage = scores["unit"], scores["test"], scores["coverage"]
     low, high = description.target_ranges[target]
     at = next(row for row in coverage if row["level"] == 0.9)
     half = sizes["test"] // 2
@@ -145,7 +145,9 @@ def card(name: str, description: ModelDescription, seeds: str | None) -> str:
     over_seeds = (
         f"\nOver seeds, each with a split of its own: {seeds}.\n" if seeds else ""
     )
-    maes = {kind: one["test"]["mae"] for kind, one in found["baselines"].items()}
+    maes = {
+        kind: baseline["test"]["mae"] for kind, baseline in scores["baselines"].items()
+    }
     return f"""# {name}
 
 Predicts `{target}` in {unit}: `sitenet predict {name} my.cif`.

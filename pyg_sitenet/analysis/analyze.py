@@ -70,7 +70,7 @@ def analyze(
     entries: Iterable[Item],
     output: str | Path,
     *,
-    known: Sequence[str] = (),
+    targets: Sequence[str] = (),
     history: Sequence[dict[str, float]] = (),
     best_epoch: int | None = None,
     workers: int | None = None,
@@ -79,9 +79,9 @@ def analyze(
 
     Args:
         predictor: The trained model.
-        entries: The crystals, as ``open_source(data, known).entries()`` gives them.
+        entries: The crystals, as ``open_source(data, targets).entries()`` gives them.
         output: The folder to write to; files of an earlier analysis are replaced.
-        known: Targets of the model whose values the entries carry.
+        targets: Targets of the model whose values the entries carry.
         history: Errors of every epoch of the training, for the learning curve.
         best_epoch: The epoch whose weights are kept.
         workers: Other processes that encode, 0 for one per core; None for this one.
@@ -93,19 +93,19 @@ def analyze(
         DataError: If no crystal can be used, or the folder cannot be written.
     """
     folder = make_folder(output)
-    found = Analysis(folder, survey(predictor, entries, known, workers=workers))
-    _write_crystals(found)
-    _write_learning_curve(found, predictor, history, best_epoch)
-    _write_attention(found)
-    _write_long_range(found, predictor)
-    _write_errors(found, predictor)
-    return found
+    analysis = Analysis(folder, survey(predictor, entries, targets, workers=workers))
+    _write_crystals(analysis)
+    _write_learning_curve(analysis, predictor, history, best_epoch)
+    _write_attention(analysis)
+    _write_long_range(analysis, predictor)
+    _write_errors(analysis, predictor)
+    return analysis
 
 
 def examine(
     predictor: Predictor,
     entries: Iterable[Item],
-    found: Analysis,
+    analysis: Analysis,
     ids: Sequence[str] = (),
 ) -> None:
     """Examine single crystals and add their files to those of an analysis.
@@ -113,108 +113,120 @@ def examine(
     Args:
         predictor: The trained model.
         entries: The crystals that were analysed, once more.
-        found: The analysis; crystals that cannot be examined are noted
+        analysis: The analysis; crystals that cannot be examined are noted
             there and in its failures.
         ids: Which ones; without any, the only crystal of the analysis, if it has one.
     """
-    crystals = found.survey.crystals["id"]
+    crystals = analysis.survey.crystals["id"]
     wanted = list(ids) or (list(crystals) if len(crystals) == 1 else [])
     if not wanted:
         return
-    folder = found.folder / "crystals"
+    folder = analysis.folder / "crystals"
     files, failures = examine_crystals(predictor, entries, wanted, folder)
-    found.files += [f"crystals/{name}" for name in files]
-    found.survey.failures.extend(failures)
-    found.notes += [f"not examined: {one.id}: {one.reason}" for one in failures]
-    write_failures(found.folder / "failures.csv", found.survey.failures)
+    analysis.files += [f"crystals/{name}" for name in files]
+    analysis.survey.failures.extend(failures)
+    analysis.notes += [
+        f"not examined: {failure.id}: {failure.reason}" for failure in failures
+    ]
+    write_failures(analysis.folder / "failures.csv", analysis.survey.failures)
 
 
-def _write_crystals(found: Analysis) -> None:
-    found.write_table("crystals.csv", found.survey.crystals)
-    write_failures(found.path("failures.csv"), found.survey.failures)
+def _write_crystals(analysis: Analysis) -> None:
+    analysis.write_table("crystals.csv", analysis.survey.crystals)
+    write_failures(analysis.path("failures.csv"), analysis.survey.failures)
 
 
 def _write_learning_curve(
-    found: Analysis,
+    analysis: Analysis,
     predictor: Predictor,
     history: Sequence[dict[str, float]],
     best_epoch: int | None,
 ) -> None:
     if not history:
-        found.notes.append(
+        analysis.notes.append(
             "no learning curve: the model's run folder, with its metrics.json, was not "
             "given"
         )
         return
     description = predictor.description
     plot_learning_curve(
-        found.path("learning_curve.png"), history, description.units,
+        analysis.path("learning_curve.png"), history, description.units,
         description.targets, best_epoch=best_epoch,
     )  # fmt: skip
-    found.write_table("learning_curve.csv", pd.DataFrame(history))
+    analysis.write_table("learning_curve.csv", pd.DataFrame(history))
 
 
-def _write_attention(found: Analysis) -> None:
-    histogram = found.survey.attention
-    plot_attention(found.path("attention.png"), histogram, with_self=True)
+def _write_attention(analysis: Analysis) -> None:
+    histogram = analysis.survey.attention
+    plot_attention(analysis.path("attention.png"), histogram, with_self=True)
     name = "attention_without_self.png"
-    plot_attention(found.path(name), histogram, with_self=False)
-    found.write_table("attention.csv", histogram_table(histogram))
-    found.write_table("attention_by_distance.csv", distance_table(histogram))
+    plot_attention(analysis.path(name), histogram, with_self=False)
+    analysis.write_table("attention.csv", histogram_table(histogram))
+    analysis.write_table("attention_by_distance.csv", distance_table(histogram))
 
 
-def _write_long_range(found: Analysis, predictor: Predictor) -> None:
-    crystals, config = found.survey.crystals, predictor.description.config.model
-    found.fits = long_range_fits(crystals, config.blocks, config.heads)
-    plot_long_range(found.path("long_range.png"), crystals, found.fits)
+def _write_long_range(analysis: Analysis, predictor: Predictor) -> None:
+    crystals, config = analysis.survey.crystals, predictor.description.config.model
+    analysis.fits = long_range_fits(crystals, config.blocks, config.heads)
+    plot_long_range(analysis.path("long_range.png"), crystals, analysis.fits)
     names = ("long_range_heads_complexity.png", "long_range_heads_volume.png")
     for name, measure in zip(names, MEASURES, strict=True):
-        plot_long_range_heads(found.path(name), crystals, found.fits, measure)
-    found.write_table("long_range.csv", found.fits)
+        plot_long_range_heads(analysis.path(name), crystals, analysis.fits, measure)
+    analysis.write_table("long_range.csv", analysis.fits)
 
 
-def _write_errors(found: Analysis, predictor: Predictor) -> None:
+def _write_errors(analysis: Analysis, predictor: Predictor) -> None:
     targets, units = predictor.description.outputs, predictor.description.units
-    crystals, known = found.survey.crystals, []
+    crystals, labelled = analysis.survey.crystals, []
     for target in targets:
         name = column_name(target, units)
         if name in crystals and crystals[name].notna().any():
-            known.append(target)
+            labelled.append(target)
         else:
-            found.notes.append(f"no errors of {target}: the data state no values of it")
-    if not known:
+            analysis.notes.append(
+                f"no errors of {target}: the data state no values of it"
+            )
+    if not labelled:
         return
-    names = [column_name(target, units) for target in known]
+    names = [column_name(target, units) for target in labelled]
     crystals = with_errors(crystals, names)
-    _write_parity(found, crystals, known, units)
-    for number, (target, name) in enumerate(zip(known, names, strict=True)):
+    _write_parity(analysis, crystals, labelled, units)
+    for number, (target, name) in enumerate(zip(labelled, names, strict=True)):
         stem = "errors" if len(targets) == 1 else f"errors_{number + 1}"
-        _write_errors_of(found, crystals, name, stem)
+        _write_errors_of(analysis, crystals, name, stem)
         rows = crystals.dropna(subset=error_column(name))
         scores = score(rows[name], rows[f"predicted {name}"])
-        found.metrics[target] = {"unit": units.get(target, "")} | scores
+        analysis.metrics[target] = {"unit": units.get(target, "")} | scores
 
 
 def _write_parity(
-    found: Analysis, crystals: pd.DataFrame, known: list[str], units: dict[str, str]
+    analysis: Analysis,
+    crystals: pd.DataFrame,
+    targets: list[str],
+    units: dict[str, str],
 ) -> None:
-    names = [column_name(target, units) for target in known]
+    names = [column_name(target, units) for target in targets]
     predicted = [f"predicted {name}" for name in names]
     truth, values = crystals[names].to_numpy(), crystals[predicted].to_numpy()
-    path = found.path("parity.png")
-    plot_parity(path, truth, values, units, known, kind="crystals")
-    found.write_table("parity.csv", crystals[["id", "formula", *names, *predicted]])
+    path = analysis.path("parity.png")
+    plot_parity(path, truth, values, units, targets, kind="crystals")
+    analysis.write_table("parity.csv", crystals[["id", "formula", *names, *predicted]])
 
 
 def _write_errors_of(
-    found: Analysis, crystals: pd.DataFrame, name: str, stem: str
+    analysis: Analysis, crystals: pd.DataFrame, name: str, stem: str
 ) -> None:
     measures = {name: name, "size": SIZE, "complexity": COMPLEXITY}
     table = errors_by_measure(crystals, name, measures)
     plot_errors(
-        found.path(f"{stem}.png"), crystals, table, measures, error_column(name), name
+        analysis.path(f"{stem}.png"),
+        crystals,
+        table,
+        measures,
+        error_column(name),
+        name,
     )
-    found.write_table(f"{stem}.csv", table.assign(target=name))
+    analysis.write_table(f"{stem}.csv", table.assign(target=name))
     elements = errors_by_element(crystals, name)
-    plot_errors_by_element(found.path(f"{stem}_by_element.png"), elements, name)
-    found.write_table(f"{stem}_by_element.csv", elements.assign(target=name))
+    plot_errors_by_element(analysis.path(f"{stem}_by_element.png"), elements, name)
+    analysis.write_table(f"{stem}_by_element.csv", elements.assign(target=name))

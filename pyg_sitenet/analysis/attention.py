@@ -109,8 +109,8 @@ class AttentionHistogram:
 
     def _weight_bin(self, weights: _Floats) -> NDArray[np.int64]:
         # Rounding may leave a weight of one by a hair above it.
-        found = np.searchsorted(self.weight_edges, weights, side="right") - 1
-        return np.clip(found, 0, len(self.weight_edges) - 2).astype(np.int64)
+        bin_number = np.searchsorted(self.weight_edges, weights, side="right") - 1
+        return np.clip(bin_number, 0, len(self.weight_edges) - 2).astype(np.int64)
 
     def _add_head(
         self,
@@ -125,8 +125,8 @@ class AttentionHistogram:
         distances, bins = self.pairs.shape[2:]
         two = ~own
         cell = column[two] * bins + row[two]
-        found = np.bincount(cell, counts[two], minlength=distances * bins)
-        self.pairs[block, head] += found.reshape(distances, bins)
+        num_pairs = np.bincount(cell, counts[two], minlength=distances * bins)
+        self.pairs[block, head] += num_pairs.reshape(distances, bins)
         mass = np.bincount(column[two], (counts * weights)[two], minlength=distances)
         self.attention[block, head] += mass
         self.self_pairs[block, head] += np.bincount(row[own], counts[own], bins)

@@ -97,19 +97,19 @@ def structural_complexity(structure: Structure, symprec: float = SYMPREC) -> Com
         with warnings.catch_warnings():
             # spglib announces changes of its interface, which pymatgen deals with.
             warnings.simplefilter("ignore", DeprecationWarning)
-            found = SpacegroupAnalyzer(primitive, symprec).get_symmetry_dataset()
+            symmetry = SpacegroupAnalyzer(primitive, symprec).get_symmetry_dataset()
     except SymmetryUndeterminedError as error:
         raise StructureError(
             f"{primitive.composition.hill_formula}: no symmetry can be found within "
             f"{symprec} angstrom; check for atoms that nearly coincide"
         ) from error
-    orbit = np.asarray(found.crystallographic_orbits)
+    orbit = np.asarray(symmetry.crystallographic_orbits)
     # Normally 1: spglib may see translations that the tolerance of ours does not.
-    copies = len(orbit) // len(np.unique(found.mapping_to_primitive))
+    copies = len(orbit) // len(np.unique(symmetry.mapping_to_primitive))
     first, counts = np.unique(orbit, return_index=True, return_counts=True)[1:]
     rotations, translations = (
-        np.asarray(found.rotations),
-        np.asarray(found.translations),
+        np.asarray(symmetry.rotations),
+        np.asarray(symmetry.translations),
     )
     arities = [
         _arity(primitive.frac_coords[site], rotations, translations, primitive, symprec)
@@ -134,8 +134,8 @@ def _arity(
     """
     moved = rotations @ position + translations - position
     apart = np.linalg.norm((moved - moved.round()) @ primitive.lattice.matrix, axis=1)
-    kept = rotations[apart < max(symprec, 1e-5) * 2]
-    return round(float(np.trace(kept.mean(axis=0))))
+    stabilizer = rotations[apart < max(symprec, 1e-5) * 2]
+    return round(float(np.trace(stabilizer.mean(axis=0))))
 
 
 def _entropy(counts: ArrayLike) -> float:

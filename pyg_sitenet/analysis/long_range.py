@@ -109,8 +109,8 @@ def long_range_fits(crystals: pd.DataFrame, blocks: int, heads: int) -> pd.DataF
 
 def _fit(measure: pd.Series, reach: pd.Series) -> dict[str, float]:
     x, y = measure.to_numpy(dtype=float), reach.to_numpy(dtype=float)
-    known = np.isfinite(x) & np.isfinite(y)
-    x, y = x[known], y[known]
+    finite = np.isfinite(x) & np.isfinite(y)
+    x, y = x[finite], y[finite]
     names = ("slope", "intercept", "pearson r", "pearson p", "spearman rho")
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return {"crystals": len(x), **dict.fromkeys(names, np.nan)}

@@ -78,8 +78,8 @@ def errors_by_element(crystals: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _group(measure: pd.Series, error: pd.Series) -> pd.DataFrame:
-    known = measure.notna() & error.notna()
-    measure, error = measure[known], error[known]
+    usable = measure.notna() & error.notna()
+    measure, error = measure[usable], error[usable]
     rows = []
     if len(measure):
         edges = np.quantile(measure, np.linspace(0, 1, BINS + 1))
@@ -87,9 +87,9 @@ def _group(measure: pd.Series, error: pd.Series) -> pd.DataFrame:
         group = np.searchsorted(inner, measure, side="left")
         for number in np.unique(group):
             values = measure[group == number]
-            found = {"from": values.min(), "to": values.max()}
-            found["middle"] = values.median()
-            rows.append(found | _summary(error[group == number]))
+            row = {"from": values.min(), "to": values.max()}
+            row["middle"] = values.median()
+            rows.append(row | _summary(error[group == number]))
     return pd.DataFrame(rows, columns=["from", "to", "middle", *_COLUMNS])
 
 

@@ -35,5 +35,5 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     """Write a list of failures; without any it has its header alone."""
-    names = [one.name for one in fields(Failure)]
+    names = [column.name for column in fields(Failure)]
     write_table(path, pd.DataFrame(map(asdict, failures), columns=names))

@@ -49,14 +49,14 @@ class Survey:
     crystals: pd.DataFrame
     attention: AttentionHistogram
     failures: list[Failure]
-    known: tuple[str, ...]
+    targets: tuple[str, ...]
     ledger: Ledger
 
 
 def survey(
     predictor: Predictor,
     entries: Iterable[Item],
-    known: Sequence[str] = (),
+    targets: Sequence[str] = (),
     *,
     workers: int | None = None,
 ) -> Survey:
@@ -65,7 +65,7 @@ def survey(
     Args:
         predictor: The trained model.
         entries: The crystals, as ``open_source(data, known).entries()`` gives them.
-        known: Targets of the model whose values the entries carry.
+        targets: Targets of the model whose values the entries carry.
         workers: Other processes that encode, 0 for one per core; None for this one.
 
     Raises:
@@ -76,27 +76,27 @@ def survey(
     rows: list[dict[str, Any]] = []
     failures: list[Failure] = []
     for group in encode_groups(predictor, entries, workers, ComplexityEncoder):
-        usable = [one for one in group if isinstance(one, Encoded)]
-        found = _rows(predictor, usable, known, attention)
-        for one in group:
-            row = one if isinstance(one, Failure) else next(found)
+        usable = [item for item in group if isinstance(item, Encoded)]
+        crystal_rows = _rows(predictor, usable, targets, attention)
+        for item in group:
+            row = item if isinstance(item, Failure) else next(crystal_rows)
             if isinstance(row, Failure):
                 failures.append(row)
                 ledger.add(row)
             else:
                 rows.append(row)
-                ledger.add(one)
+                ledger.add(item)
     if not rows:
         reason = f"; the first failure: {failures[0].reason}" if failures else ""
         raise DataError(f"no crystal can be analysed ({len(failures)} failed){reason}")
-    return Survey(pd.DataFrame(rows), attention, failures, tuple(known), ledger)
+    return Survey(pd.DataFrame(rows), attention, failures, tuple(targets), ledger)
 
 
 @torch.inference_mode()
 def _rows(
     predictor: Predictor,
     usable: Sequence[Encoded],
-    known: Sequence[str],
+    targets: Sequence[str],
     histogram: AttentionHistogram,
 ) -> Iterator[dict[str, Any] | Failure]:
     if not usable:
@@ -106,17 +106,17 @@ def _rows(
     attention = predictor.network.attention(batch)
     reach = largest_reach(attention, batch.batch).double().cpu()
     histogram.add(attention, batch.get("site_multiplicity"))
-    for one, predicted, heads in zip(usable, values, reach, strict=True):
+    for crystal, predicted, heads in zip(usable, values, reach, strict=True):
         if not predicted.isfinite().all():
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
-            yield Failure(one.origin, one.id, "predict", reason, remedy)
+            yield Failure(crystal.origin, crystal.id, "predict", reason, remedy)
             continue
         yield {
-            **_crystal_columns(one.data),
+            **_crystal_columns(crystal.data),
             **_reach_columns(heads),
-            **_value_columns(predictor, one, predicted, known),
-            "warnings": "; ".join(one.warnings),
+            **_value_columns(predictor, crystal, predicted, targets),
+            "warnings": "; ".join(crystal.warnings),
         }
 
 
@@ -147,15 +147,15 @@ def _reach_columns(heads: Tensor) -> dict[str, float]:
 
 
 def _value_columns(
-    predictor: Predictor, one: Encoded, predicted: Tensor, known: Sequence[str]
+    predictor: Predictor, crystal: Encoded, predicted: Tensor, targets: Sequence[str]
 ) -> dict[str, float]:
     description = predictor.description
     columns: dict[str, float] = {}
-    truth, values = description.layout.known(one.targets), iter(predicted.tolist())
+    truth, values = description.layout.known(crystal.targets), iter(predicted.tolist())
     for target in description.layout.targets:
         for name in target.outputs:
             column = column_name(name, description.units)
-            if target.name in known:
+            if target.name in targets:
                 columns[column] = truth[name]
             columns[f"predicted {column}"] = next(values)
     return columns

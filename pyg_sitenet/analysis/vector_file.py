@@ -142,18 +142,18 @@ def _write_rows(
     ledger = Ledger()
     items = map(_with_sites, entries)
     for group in encode_groups(predictor, items, workers, keep_origin=True):
-        for one in group:
-            ledger.add(one)
-        failures += [one for one in group if isinstance(one, Failure)]
-        usable = [one for one in group if isinstance(one, Encoded)]
+        for item in group:
+            ledger.add(item)
+        failures += [item for item in group if isinstance(item, Failure)]
+        usable = [item for item in group if isinstance(item, Encoded)]
         if usable:
             _add(predictor, usable, rows, len(names))
-        names += [(one.id, one.data.formula) for one in usable]
+        names += [(crystal.id, crystal.data.formula) for crystal in usable]
     if not names:
         reason = f"; the first failure: {failures[0].reason}" if failures else ""
         raise DataError(f"no crystal can be embedded ({len(failures)} failed){reason}")
     ids, formulas = (np.array(column) for column in zip(*names, strict=True))
-    arrays: dict[str, Any] = {name: one.array() for name, one in rows.items()}
+    arrays: dict[str, Any] = {name: vectors.array() for name, vectors in rows.items()}
     whole = rows["sites"].path.with_name(path.name)
     targets = np.array(predictor.description.outputs)
     np.savez(whole, **arrays, id=ids, formula=formulas, targets=targets)
@@ -168,12 +168,12 @@ def _add(
 ) -> None:
     """Add the crystals of a batch; the first of them is crystal ``start``."""
     model = predictor.network
-    graphs = [one.data for one in usable]
-    found = model.embed(make_batch(usable, predictor))
-    rows["crystals"].add(found.crystals.cpu().numpy())
-    values = model.activate(model.readout.linear(found.crystals))
+    graphs = [crystal.data for crystal in usable]
+    embedding = model.embed(make_batch(usable, predictor))
+    rows["crystals"].add(embedding.crystals.cpu().numpy())
+    values = model.activate(model.readout.linear(embedding.crystals))
     rows["predictions"].add(values.cpu().numpy())
-    parts = found.sites.cpu().split([len(data.z) for data in graphs])
+    parts = embedding.sites.cpu().split([len(data.z) for data in graphs])
     for number, (data, sites) in enumerate(zip(graphs, parts, strict=True), start):
         z = _of_every_site(data, data.z)
         rows["z"].add(z.numpy())

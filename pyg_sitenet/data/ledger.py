@@ -131,11 +131,11 @@ class Ledger:
         """
         return [
             (kind, number, reason, self._examples[reason])
-            for kind, found in (
+            for kind, reasons in (
                 ("failed", self.failed_by_reason),
                 ("warned", self.warned_by_reason),
             )
-            for reason, number in _by_frequency(found)
+            for reason, number in _by_frequency(reasons)
         ]
 
     def _warn(self, texts: Sequence[str], origin: str) -> None:
@@ -160,5 +160,5 @@ def _kind(text: str, origin: str) -> str:
     return kind
 
 
-def _by_frequency(found: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(found.items(), key=lambda one: (-one[1], one[0]))
+def _by_frequency(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

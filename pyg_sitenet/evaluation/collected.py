@@ -32,14 +32,14 @@ class Scores:
 
     def __init__(self, layout: OutputLayout) -> None:
         self._layout = layout
-        self._truth = {one.name: array("d") for one in layout.targets}
+        self._truth = {target.name: array("d") for target in layout.targets}
         self._predicted = {name: array("d") for name in layout.outputs}
         self._std = {name: array("d") for name in layout.outputs}
 
     def add(self, prediction: Prediction) -> None:
         """Take the values of a crystal, NaN of targets that are not known."""
-        found = prediction.uncertainty
-        spread = {} if found is None else found.members_std
+        uncertainty = prediction.uncertainty
+        spread = {} if uncertainty is None else uncertainty.members_std
         for name, truth in self._truth.items():
             truth.append(prediction.targets.get(name, math.nan))
         for name, predicted in self._predicted.items():
@@ -49,32 +49,34 @@ class Scores:
     def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return for each target its unit, or its classes, and its scores."""
         return {
-            one.name: (
-                {"classes": list(one.classes)}
-                if one.classes
-                else {"unit": units.get(one.name, "")}
+            target.name: (
+                {"classes": list(target.classes)}
+                if target.classes
+                else {"unit": units.get(target.name, "")}
             )
-            | target_scores(*self._arrays(one), one.classes)
-            for one in self._layout.targets
+            | target_scores(*self._arrays(target), target.classes)
+            for target in self._layout.targets
         }
 
     def coverage(self, calibration: Calibration) -> dict[str, list[Coverage]]:
         """Return for each target what intervals, or sets, at several levels do."""
-        found = {}
-        for one in self._layout.targets:
-            truth, answers = self._arrays(one)
-            if one.classes:
-                found[one.name] = measure_sets(calibration, one.name, truth, answers)
+        coverage = {}
+        for target in self._layout.targets:
+            truth, answers = self._arrays(target)
+            if target.classes:
+                coverage[target.name] = measure_sets(
+                    calibration, target.name, truth, answers
+                )
                 continue
-            std = np.asarray(self._std[one.name])
-            rows = measure_coverage(calibration, one.name, truth, answers[:, 0], std)
-            found[one.name] = rows
-        return found
+            std = np.asarray(self._std[target.name])
+            rows = measure_coverage(calibration, target.name, truth, answers[:, 0], std)
+            coverage[target.name] = rows
+        return coverage
 
     def num_known(self) -> dict[str, int]:
         """Return of how many crystals each target is known."""
-        found = {name: np.asarray(truth) for name, truth in self._truth.items()}
-        return {name: int(np.isfinite(one).sum()) for name, one in found.items()}
+        columns = {name: np.asarray(truth) for name, truth in self._truth.items()}
+        return {name: int(np.isfinite(truth).sum()) for name, truth in columns.items()}
 
     def _arrays(self, target: TargetOutputs) -> tuple[Array, Array]:
         """Return the truth [N] and the answers, a column for each output."""

@@ -109,21 +109,29 @@ def _written(
         return
     path, description = Path(output), predictor.description
     columns = answer_columns(description)
-    known = [
-        f"known {column_name(one, description.units)}" for one in description.targets
+    truth_columns = [
+        f"known {column_name(target, description.units)}"
+        for target in description.targets
     ]
-    headings = ["id", "formula", *columns, *known]
+    headings = ["id", "formula", *columns, *truth_columns]
     with ExitStack() as stack:
         stack.enter_context(locked(path))
         rows = stack.enter_context(CsvFile(path, headings))
         failures = stack.enter_context(CsvFile(failures_file(path), FAILURE_HEADINGS))
-        for one in results:
-            if isinstance(one, Failure):
-                failures.add(astuple(one))
+        for result in results:
+            if isinstance(result, Failure):
+                failures.add(astuple(result))
             else:
-                values = answer_cells(one, description)
-                rows.add([one.id, one.formula, *values, *known_cells(one, description)])
-            yield one
+                values = answer_cells(result, description)
+                rows.add(
+                    [
+                        result.id,
+                        result.formula,
+                        *values,
+                        *known_cells(result, description),
+                    ]
+                )
+            yield result
 
 
 def _explain_nothing(ledger: Ledger) -> str:

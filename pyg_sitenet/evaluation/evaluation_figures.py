@@ -22,16 +22,16 @@ def draw_figures(
     drawn = {}
     layout, units = description.layout, dict(description.units)
     truth, answers = scores.arrays()
-    numbers = [t for t, one in enumerate(layout.targets) if not one.classes]
+    numbers = [t for t, target in enumerate(layout.targets) if not target.classes]
     if numbers:
         drawn["parity"] = _beside(output, "parity")
         some = [layout.targets[t] for t in numbers]
         plot_parity(
             drawn["parity"],
             truth[:, numbers],
-            answers[:, [one.start for one in some]],
+            answers[:, [target.start for target in some]],
             units,
-            [one.name for one in some],
+            [target.name for target in some],
             kind="crystals",
         )
     if description.classes:

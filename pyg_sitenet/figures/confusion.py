@@ -37,20 +37,20 @@ def plot_classes(
     Returns:
         Whether there was a target of classes, and so a figure.
     """
-    numbers = [t for t, one in enumerate(layout.targets) if one.classes]
+    numbers = [t for t, target in enumerate(layout.targets) if target.classes]
     if not numbers:
         return False
     figure, panels = make_panels(len(numbers), 3, width=LARGE, height=LARGE)
     for row, t in zip(panels, numbers, strict=True):
-        one, known = layout.targets[t], ~np.isnan(truth[:, t])
-        if not known.any():
-            row[0].set_title(f"no crystals of known {one.name}")
+        target, labelled = layout.targets[t], ~np.isnan(truth[:, t])
+        if not labelled.any():
+            row[0].set_title(f"no crystals of known {target.name}")
             continue
-        classes = truth[known, t].astype(np.int64)
-        found = answers[known][:, one.columns]
-        _draw_confusion(row[0], classes, found, one)
-        _draw_roc(row[1], classes, found, one)
-        _draw_reliability(row[2], classes, found)
+        classes = truth[labelled, t].astype(np.int64)
+        probabilities = answers[labelled][:, target.columns]
+        _draw_confusion(row[0], classes, probabilities, target)
+        _draw_roc(row[1], classes, probabilities, target)
+        _draw_reliability(row[2], classes, probabilities)
     save_figure(figure, path)
     return True
 
@@ -64,9 +64,9 @@ def confusion(classes: NDArray[np.int64], probabilities: Array) -> NDArray[np.in
 
 
 def _draw_confusion(
-    axes: Axes, classes: NDArray[np.int64], found: Array, target: TargetOutputs
+    axes: Axes, classes: NDArray[np.int64], probabilities: Array, target: TargetOutputs
 ) -> None:
-    table = confusion(classes, found)
+    table = confusion(classes, probabilities)
     shares = table / table.sum(axis=1, keepdims=True).clip(min=1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(table) <= 12:  # numbers fit into the cells
@@ -82,7 +82,7 @@ def _draw_confusion(
 
 
 def _draw_roc(
-    axes: Axes, classes: NDArray[np.int64], found: Array, target: TargetOutputs
+    axes: Axes, classes: NDArray[np.int64], probabilities: Array, target: TargetOutputs
 ) -> None:
     from sklearn.metrics import auc, roc_curve
 
@@ -91,7 +91,7 @@ def _draw_roc(
     for place, k in enumerate(list(which)[:_MOST_CURVES]):
         if not 0 < (classes == k).sum() < len(classes):
             continue
-        false, true, _ = roc_curve(classes == k, found[:, k])
+        false, true, _ = roc_curve(classes == k, probabilities[:, k])
         label = f"{target.classes[k]}: {auc(false, true):.3f}"
         axes.plot(false, true, ls=_STYLES[place % 4], label=label)
     if axes.get_legend_handles_labels()[0]:
@@ -101,12 +101,17 @@ def _draw_roc(
     axes.set_aspect("equal")
 
 
-def _draw_reliability(axes: Axes, classes: NDArray[np.int64], found: Array) -> None:
-    given, right = found.max(axis=1), found.argmax(axis=1) == classes
-    bins = np.minimum((given * _BINS).astype(np.int64), _BINS - 1)
+def _draw_reliability(
+    axes: Axes, classes: NDArray[np.int64], probabilities: Array
+) -> None:
+    confidence, right = (
+        probabilities.max(axis=1),
+        probabilities.argmax(axis=1) == classes,
+    )
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
     axes.plot((0, 1), (0, 1), color=GREY, ls="--", lw=1)
     used = np.unique(bins)
-    points = [(given[bins == k].mean(), right[bins == k].mean()) for k in used]
+    points = [(confidence[bins == k].mean(), right[bins == k].mean()) for k in used]
     sizes = [20 + 200 * (bins == k).mean() for k in used]
     x, y = zip(*points, strict=True)
     axes.scatter(x, y, s=sizes, color=BLUE, zorder=3)

@@ -15,7 +15,7 @@ from pyg_sitenet.uncertainty.coverage import Coverage
 
 def plot_calibration(
     path: Path,
-    found: Mapping[str, Sequence[Coverage]],
+    coverage: Mapping[str, Sequence[Coverage]],
     num_crystals: Mapping[str, int],
     units: Mapping[str, str],
 ) -> None:
@@ -26,21 +26,23 @@ def plot_calibration(
 
     Args:
         path: The PNG file to write.
-        found: Of :func:`~pyg_sitenet.uncertainty.measure_coverage`, by target.
+        coverage: Of :func:`~pyg_sitenet.uncertainty.measure_coverage`, by target.
         num_crystals: On how many crystals of known value each was measured.
         units: Unit of each target that has one; of classes the word ``classes``.
     """
-    count = max(1, len(found))
+    count = max(1, len(coverage))
     figure, panels = make_panels(count, 2, width=LARGE, height=LARGE)
-    for (left, right), (target, rows) in zip(panels, found.items(), strict=False):
+    for (coverage_axes, width_axes), (target, rows) in zip(
+        panels, coverage.items(), strict=False
+    ):
         number = num_crystals[target]
-        left.set_title(f"{target}, {number} crystals")
+        coverage_axes.set_title(f"{target}, {number} crystals")
         if not rows:
-            say(left, "no crystals of known value")
-            right.set_axis_off()
+            say(coverage_axes, "no crystals of known value")
+            width_axes.set_axis_off()
             continue
-        _draw_coverage(left, rows, number)
-        _draw_width(right, rows, units.get(target, ""))
+        _draw_coverage(coverage_axes, rows, number)
+        _draw_width(width_axes, rows, units.get(target, ""))
     save_figure(figure, path)
 
 

@@ -61,7 +61,7 @@ def plot_learning_curve(
 
 
 def _is_classes(history: Sequence[Mapping[str, float]], target: str) -> bool:
-    return any(f"train/nll/{target}" in one for one in history)
+    return any(f"train/nll/{target}" in row for row in history)
 
 
 def _draw_history(
@@ -71,7 +71,7 @@ def _draw_history(
     styles = {"train": (VERMILION, "--", "training"), "val": (BLUE, "-", "validation")}
     for stage, (color, line, label) in styles.items():
         key = f"{stage}/{error}/{target}"
-        points = [(one["epoch"], one[key]) for one in history if key in one]
+        points = [(row["epoch"], row[key]) for row in history if key in row]
         if points:
             marker = "o" if len(points) == 1 else ""
             axes.plot(

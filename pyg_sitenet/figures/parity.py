@@ -42,15 +42,15 @@ def plot_parity(
         name = column_name(target, units)
         axes.set_xlabel(name)
         axes.set_ylabel(f"predicted {name}")
-        known = np.isfinite(truth[:, t])
-        if not known.any():
+        labelled = np.isfinite(truth[:, t])
+        if not labelled.any():
             axes.set_title(f"no {kind}")
             continue
-        pair = truth[known, t], predicted[known, t]
+        pair = truth[labelled, t], predicted[labelled, t]
         _draw_parity(axes, *pair)
         error = float(np.abs(pair[0] - pair[1]).mean())
         unit = units.get(target, "")
-        axes.set_title(f"{known.sum()} {kind}, MAE {error:.3g} {unit}".rstrip())
+        axes.set_title(f"{labelled.sum()} {kind}, MAE {error:.3g} {unit}".rstrip())
     save_figure(figure, path)
 
 

@@ -29,7 +29,7 @@ def board_document(
         folds: Its folds; the board wants all five.
         notes: What to say about the run.
     """
-    results = {f"fold_{one.fold}": _fold(one) for one in folds}
+    results = {f"fold_{result.fold}": _fold(result) for result in folds}
     document = {
         "@module": "matbench.bench",
         "@class": "MatbenchBenchmark",

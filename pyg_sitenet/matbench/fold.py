@@ -84,12 +84,12 @@ def run_fold(
     run = train(
         config, folder, resume=is_resumed, progress=progress, cache=cache, splits=splits
     )
-    known = [truth[id_] for id_ in (*splits["train"], *splits["val"])]
+    training_values = [truth[id_] for id_ in (*splits["train"], *splits["val"])]
     test = splits["test"]
-    found = _test_predictions(run.folder / "predictions.csv")
-    dummy = dummy_predictions(known, len(test))
+    predictions = _test_predictions(run.folder / "predictions.csv")
+    dummy = dummy_predictions(training_values, len(test))
     predicted = np.array(
-        [found.get(id_, mean) for id_, mean in zip(test, dummy, strict=True)]
+        [predictions.get(id_, mean) for id_, mean in zip(test, dummy, strict=True)]
     )
     if kind == "classification":
         predicted = predicted.clip(0, 1)
@@ -100,7 +100,10 @@ def run_fold(
         dummy_scores=fold_scores(values, dummy, kind),
         predictions=dict(zip(test, predicted.tolist(), strict=True)),
         num_crystals=run.metrics["num_crystals"]
-        | {"test": len(test), "test_unusable": sum(id_ not in found for id_ in test)},
+        | {
+            "test": len(test),
+            "test_unusable": sum(id_ not in predictions for id_ in test),
+        },
         seconds=time.perf_counter() - start,
         is_resumed=is_resumed,
         peak_memory_mb=peak_memory(),

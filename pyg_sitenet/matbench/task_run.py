@@ -50,8 +50,8 @@ class BenchmarkResult:
     def summary(self) -> dict[str, Any]:
         """Return what ``results.json`` holds."""
         name = main_score(self.task.kind)
-        values = [one.scores[name] for one in self.folds]
-        dummies = [one.dummy_scores[name] for one in self.folds]
+        values = [fold.scores[name] for fold in self.folds]
+        dummies = [fold.dummy_scores[name] for fold in self.folds]
         return {
             "task": self.task.name,
             "target": self.task.target,
@@ -63,7 +63,7 @@ class BenchmarkResult:
             "dummy_mean": float(np.mean(dummies)),
             "is_complete": len(self.folds) == NUM_FOLDS,
             "notes": _notes(self.folds),
-            "folds": [_without_predictions(one) for one in self.folds],
+            "folds": [_without_predictions(fold) for fold in self.folds],
         }
 
 
@@ -101,12 +101,12 @@ def run_benchmark(
         ConfigError: If there is no such fold, or if the output folder has folds with
             other settings.
     """
-    found, numbers = find_task(task), _check_folds(folds)
-    config = _for_task(config, found, data_file)
-    ids, truth = _targets(found, config.data.source)
-    parts = found.folds([truth[id_] for id_ in ids])
+    benchmark, numbers = find_task(task), _check_folds(folds)
+    config = _for_task(config, benchmark, data_file)
+    ids, truth = _targets(benchmark, config.data.source)
+    parts = benchmark.folds([truth[id_] for id_ in ids])
     folder = Path(output)
-    done: list[FoldResult] = []
+    results: list[FoldResult] = []
     for number in numbers:
         place = folder / f"fold_{number}"
         result = finished_fold(place, config) or run_fold(
@@ -115,15 +115,15 @@ def run_benchmark(
             place,
             _splits(ids, truth, parts[number], config, number),
             truth,
-            found.kind,
+            benchmark.kind,
             progress=progress,
             cache=cache,
         )
-        done.append(result)
-        _write(BenchmarkResult(found, tuple(done), folder))
+        results.append(result)
+        _write(BenchmarkResult(benchmark, tuple(results), folder))
         if on_fold is not None:
             on_fold(result)
-    return BenchmarkResult(found, tuple(done), folder)
+    return BenchmarkResult(benchmark, tuple(results), folder)
 
 
 def _check_folds(folds: Sequence[int]) -> list[int]:
@@ -190,7 +190,7 @@ def _splits(
         order = random.permutation(training)
         val, train = np.sort(order[:count]), np.sort(order[count:])
     rows = {"train": train, "val": val, "test": test}
-    return {name: [ids[i] for i in one] for name, one in rows.items()}
+    return {name: [ids[i] for i in part] for name, part in rows.items()}
 
 
 def _write(result: BenchmarkResult) -> None:
@@ -202,7 +202,7 @@ def _write(result: BenchmarkResult) -> None:
 
 def _notes(folds: Sequence[FoldResult]) -> dict[str, str]:
     data = folds[0].parameters["data"]
-    unusable = sum(one.num_crystals["test_unusable"] for one in folds)
+    unusable = sum(fold.num_crystals["test_unusable"] for fold in folds)
     return {
         "validation": (
             f"{data['val_fraction']:.0%} of each fold's training part, drawn with seed "

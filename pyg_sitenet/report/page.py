@@ -64,7 +64,7 @@ def render(content: ReportContent) -> str:
     return environment.from_string(_read("report.html.jinja")).render(
         content=content,
         style=Markup(_read("report.css")),
-        scripts=[Markup(one) for one in scripts],
+        scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
         facts=_facts(content),
         settings=_settings(content),
@@ -91,7 +91,7 @@ def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
             )
             yield f"Learning curve of {target}", "Error of every epoch.", figure
     shown = _shown(crystals)
-    for heading in content.known:
+    for heading in content.target_columns:
         yield f"Parity of {heading}", shown, plots.parity(crystals, heading)
         text = (
             "Predicted less known. Squares: mean size of the error in groups of about "
@@ -138,7 +138,7 @@ def _shown(crystals: pd.DataFrame) -> str:
 def _facts(content: ReportContent) -> list[tuple[str, str]]:
     description = content.description
     data, counts = description.config.data, description.metrics.get("num_crystals", {})
-    targets = [column_name(one, description.units) for one in description.targets]
+    targets = [column_name(target, description.units) for target in description.targets]
     facts = {
         "Predicts": ", ".join(targets),
         "Trained on": data.source,
@@ -165,19 +165,19 @@ def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
     """Return a row per target and predictor: the model here, in its test, baselines."""
     rows = []
     stored: Mapping[str, Any] = content.description.metrics.get("targets", {})
-    for one in content.description.layout.targets:
-        target = one.name
+    for target_outputs in content.description.layout.targets:
+        target = target_outputs.name
         rows += [
             _row(name, "Site-Net, these crystals", content.metrics)
-            for name in one.outputs
+            for name in target_outputs.outputs
             if name in content.metrics
         ]
-        found = stored.get(target)
-        if found is not None:
-            unit = found.get("unit", "")
-            parts = {"Site-Net, test part of training": found.get("test", {})}
-            for name, one in found.get("baselines", {}).items():
-                parts[f"baseline {name}, test part"] = one.get("test", {})
+        metrics = stored.get(target)
+        if metrics is not None:
+            unit = metrics.get("unit", "")
+            parts = {"Site-Net, test part of training": metrics.get("test", {})}
+            for name, baseline in metrics.get("baselines", {}).items():
+                parts[f"baseline {name}, test part"] = baseline.get("test", {})
             rows += [
                 _row(target, who, {target: {"unit": unit, **scores}})
                 for who, scores in parts.items()
@@ -186,19 +186,19 @@ def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
 
 
 def _row(target: str, who: str, metrics: Mapping[str, Any]) -> dict[str, str]:
-    found = metrics[target]
-    if "log_loss" in found:
-        scores = [f"{name} {_number(found.get(key))}" for key, name in _SCORES.items()]
-        who = f"{who}: {', '.join(scores)}"
-    values = {name: _number(found.get(name)) for name in ("mae", "rmse", "r2")}
-    return {"target": target, "who": who, "unit": found.get("unit", ""), **values}
+    scores = metrics[target]
+    if "log_loss" in scores:
+        parts = [f"{name} {_number(scores.get(key))}" for key, name in _SCORES.items()]
+        who = f"{who}: {', '.join(parts)}"
+    values = {name: _number(scores.get(name)) for name in ("mae", "rmse", "r2")}
+    return {"target": target, "who": who, "unit": scores.get("unit", ""), **values}
 
 
 def _worst(content: ReportContent) -> list[dict[str, Any]]:
     """Return a table for each known target: its heading and its worst rows."""
     views = {view.id: number for number, view in enumerate(content.views)}
     tables = []
-    for heading in content.known:
+    for heading in content.target_columns:
         size = content.crystals[error_column(heading)].abs()
         order = size.sort_values(ascending=False).dropna().index[:WORST]
         rows = [
@@ -220,8 +220,8 @@ def _worst(content: ReportContent) -> list[dict[str, Any]]:
 
 def _reasons(content: ReportContent) -> Sequence[tuple[str, int]]:
     ledger = Ledger()  # puts reasons of one kind together
-    for one in content.failures:
-        ledger.add(one)
+    for failure in content.failures:
+        ledger.add(failure)
     return ledger.failed_by_reason.most_common(20)
 
 
@@ -238,8 +238,8 @@ def _json(value: object) -> Markup:
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    digests = (hashlib.sha256(one.encode()).digest() for one in scripts)
-    hashes = [f"'sha256-{base64.b64encode(one).decode()}'" for one in digests]
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    hashes = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
     # plotly compiles functions of its own, and styles what it draws.
     return (
         f"default-src 'none'; script-src {' '.join(hashes)} 'unsafe-eval'; "

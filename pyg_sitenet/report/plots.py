@@ -34,7 +34,7 @@ def learning_curve(
     history: Sequence[Mapping[str, float]], heading: str, target: str, best: int | None
 ) -> go.Figure:
     """Draw the error of every epoch of training and validation."""
-    has_classes = any(f"train/nll/{target}" in one for one in history)
+    has_classes = any(f"train/nll/{target}" in row for row in history)
     error, words = ("nll", "log loss") if has_classes else ("mae", "MAE")
     figure = make_figure("epoch", f"{words} of {heading}")
     styles = {
@@ -43,7 +43,7 @@ def learning_curve(
     }
     for stage, (color, dash, name) in styles.items():
         key = f"{stage}/{error}/{target}"
-        points = [(one["epoch"], one[key]) for one in history if key in one]
+        points = [(row["epoch"], row[key]) for row in history if key in row]
         if points:
             x, y = zip(*points, strict=True)
             line = {"color": color, "dash": dash}
@@ -74,7 +74,9 @@ def errors(crystals: pd.DataFrame, heading: str) -> go.Figure:
     some = sample(crystals.dropna(subset=error_column(heading)))
     figure = make_figure(heading, f"error of {heading}")
     measures = [heading, SIZE, COMPLEXITY]
-    groups = errors_by_measure(crystals, heading, {one: one for one in measures})
+    groups = errors_by_measure(
+        crystals, heading, {measure: measure for measure in measures}
+    )
     for measure in measures:
         add_crystals(figure, some, some[measure], some[error_column(heading)])
         _add_groups(figure, groups[groups["measure"] == measure])

@@ -35,7 +35,7 @@ class ReportContent:
             makes them, with the error of each known target.
         attention: What :func:`~pyg_sitenet.analysis.attention.histogram_table` gives.
         distances: What :func:`~pyg_sitenet.analysis.attention.distance_table` gives.
-        known: Headings of the targets with known values.
+        target_columns: Headings of the targets with known values.
         metrics: Errors on these crystals, by target.
         history: Errors of every epoch of the training.
         best_epoch: The epoch whose weights are kept.
@@ -49,7 +49,7 @@ class ReportContent:
     crystals: pd.DataFrame
     attention: pd.DataFrame
     distances: pd.DataFrame
-    known: tuple[str, ...] = ()
+    target_columns: tuple[str, ...] = ()
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     history: Sequence[Mapping[str, float]] = ()
     best_epoch: int | None = None
@@ -88,8 +88,8 @@ def collect(
         DataError: If an id names several crystals.
     """
     crystals, units = analysis.survey.crystals, predictor.description.units
-    known = tuple(column_name(target, units) for target in analysis.metrics)
-    crystals = with_errors(crystals, known)
+    target_columns = tuple(column_name(target, units) for target in analysis.metrics)
+    crystals = with_errors(crystals, target_columns)
     names = crystals["id"].astype(str)
     if (again := names[names.duplicated()]).size:
         raise DataError(
@@ -97,8 +97,8 @@ def collect(
             "give each an id of its own, and analyse them again"
         )
     present = set(names)
-    ids = [one for one in chosen if one in present]
-    ids = ids or telling_crystals(crystals, known)
+    ids = [name for name in chosen if name in present]
+    ids = ids or telling_crystals(crystals, target_columns)
     views, notes = _view_all(predictor, entries, ids, crystals)
     return ReportContent(
         title=title,
@@ -106,7 +106,7 @@ def collect(
         crystals=crystals,
         attention=histogram_table(analysis.survey.attention),
         distances=distance_table(analysis.survey.attention),
-        known=known,
+        target_columns=target_columns,
         metrics=analysis.metrics,
         history=history,
         best_epoch=best_epoch,
@@ -116,21 +116,23 @@ def collect(
     )
 
 
-def telling_crystals(crystals: pd.DataFrame, known: Sequence[str]) -> list[str]:
+def telling_crystals(
+    crystals: pd.DataFrame, target_columns: Sequence[str]
+) -> list[str]:
     """Return ids of the crystals with the largest errors, or of the farthest reach."""
     key = crystals["long range [A]"]
-    if known:
-        key = crystals[f"error of {known[0]}"].abs()
-    found = key.sort_values(ascending=False).dropna().index[:DEFAULT_VIEWS]
-    return [str(one) for one in crystals.loc[found, "id"]]
+    if target_columns:
+        key = crystals[f"error of {target_columns[0]}"].abs()
+    worst = key.sort_values(ascending=False).dropna().index[:DEFAULT_VIEWS]
+    return [str(name) for name in crystals.loc[worst, "id"]]
 
 
 def _missing(chosen: Sequence[str], present: Collection[str]) -> list[str]:
     return [
-        f"not in the 3-D view: there is no crystal {one!r} among the {len(present)} "
+        f"not in the 3-D view: there is no crystal {name!r} among the {len(present)} "
         "analysed ones (their ids are in crystals.csv)"
-        for one in chosen
-        if one not in present
+        for name in chosen
+        if name not in present
     ]
 
 
@@ -141,7 +143,7 @@ def _view_all(
     crystals: pd.DataFrame,
 ) -> tuple[list[CrystalView], list[str]]:
     rows = crystals.assign(id=crystals["id"].astype(str)).set_index("id")
-    wanted, found, notes = set(ids), {}, []
+    wanted, views, notes = set(ids), {}, []
     for entry in entries:
         if entry.id not in wanted or isinstance(entry, Failure):
             continue
@@ -151,7 +153,7 @@ def _view_all(
             if isinstance(record, Failure):
                 raise StructureError(f"{entry.id}: {record.reason}")
             values = _values(predictor, rows.loc[entry.id])
-            found[entry.id] = view_crystal(
+            views[entry.id] = view_crystal(
                 predictor, record.structure, entry.id, values
             )
         except (DataError, StructureError) as error:
@@ -160,7 +162,7 @@ def _view_all(
                 warnings.warn(notes[-1], SiteNetWarning, stacklevel=3)
         if not wanted:
             break
-    return [found[one] for one in ids if one in found], notes
+    return [views[name] for name in ids if name in views], notes
 
 
 def _values(predictor: Predictor, row: pd.Series) -> dict[str, float]:

@@ -73,7 +73,10 @@ class CrystalView:
             "formula": self.formula,
             "elements": self.elements,
             "corners": np.round(_CORNERS @ self.cell, 3).tolist(),
-            "sites": [_surroundings_as_json(one) for one in self.surroundings],
+            "sites": [
+                _surroundings_as_json(surroundings)
+                for surroundings in self.surroundings
+            ],
             "values": {name: _digits(value, 5) for name, value in self.values.items()},
         }
 
@@ -139,11 +142,11 @@ def _all_surroundings(
     periodic = predictor.description.config.data.environment == "supercell"
     vector = (frac[site] + image - frac[receiver]) @ cell
     vector = _nearest_images(vector, box) if periodic else vector
-    found = []
+    all_surroundings = []
     for number in range(len(frac)):
         own = np.flatnonzero(receiver == number)
         own = own[np.argsort(distance[own], kind="stable")]
-        found.append(
+        all_surroundings.append(
             Surroundings(
                 sender=site[own],
                 position=frac[number] @ cell + vector[own],
@@ -151,7 +154,7 @@ def _all_surroundings(
                 attention=alpha[:, own].transpose(0, 2, 1),
             )
         )
-    return found
+    return all_surroundings
 
 
 def _nearest_images(vectors: Floats, box: Floats) -> Floats:
@@ -163,17 +166,17 @@ def _nearest_images(vectors: Floats, box: Floats) -> Floats:
     return np.asarray(images[np.arange(len(vectors)), nearest])
 
 
-def _surroundings_as_json(one: Surroundings) -> dict[str, Any]:
-    x, y, z = np.round(one.position, 3).T.tolist()
+def _surroundings_as_json(surroundings: Surroundings) -> dict[str, Any]:
+    x, y, z = np.round(surroundings.position, 3).T.tolist()
     return {
-        "sender": one.sender.tolist(),
+        "sender": surroundings.sender.tolist(),
         "x": x,
         "y": y,
         "z": z,
-        "distance": np.round(one.distance, 3).tolist(),
+        "distance": np.round(surroundings.distance, 3).tolist(),
         "attention": [
             [[_digits(weight, 4) for weight in head] for head in block]
-            for block in one.attention.tolist()
+            for block in surroundings.attention.tolist()
         ],
     }
 

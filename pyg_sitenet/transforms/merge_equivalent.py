@@ -25,7 +25,7 @@ class _Rows(NamedTuple):
     sender: Integers  # [E] class of the sender
     distance: Floats  # [E]
 
-    def of(self, receiver: int) -> slice:
+    def pairs_of(self, receiver: int) -> slice:
         return slice(self.start[receiver], self.start[receiver + 1])
 
 
@@ -85,8 +85,8 @@ class MergeEquivalent(BaseTransform):
         num_pairs = 0
         for number in range(len(first)):
             members = np.flatnonzero(inverse == number).tolist()
-            pairs = np.stack([rows.order[rows.of(i)] for i in members])
-            sender = rows.sender[rows.of(members[0])]
+            pairs = np.stack([rows.order[rows.pairs_of(i)] for i in members])
+            sender = rows.sender[rows.pairs_of(members[0])]
             # Means over members and copies: independent of their order.
             mean = edge_attr[pairs].mean(axis=0)
             group = _group(sender, mean[:, 0], self.tolerance)
@@ -148,30 +148,32 @@ def _split(members: Integers, rows: _Rows, tolerance: float) -> list[Integers]:
     """Split the members of a class by what they see."""
     by_senders: dict[bytes, list[int]] = {}
     for member in members.tolist():
-        by_senders.setdefault(rows.sender[rows.of(member)].tobytes(), []).append(member)
+        by_senders.setdefault(rows.sender[rows.pairs_of(member)].tobytes(), []).append(
+            member
+        )
     parts: list[Integers] = []
     for same in by_senders.values():
-        seen = np.stack([rows.distance[rows.of(member)] for member in same])
-        parts.extend(np.array(same)[part] for part in _cluster(seen, tolerance))
+        distances = np.stack([rows.distance[rows.pairs_of(member)] for member in same])
+        parts.extend(np.array(same)[part] for part in _cluster(distances, tolerance))
     return parts
 
 
-def _cluster(seen: Floats, tolerance: float) -> list[Integers]:
+def _cluster(distances: Floats, tolerance: float) -> list[Integers]:
     """Group rows that agree within the tolerance in every column."""
-    todo, done = [np.arange(len(seen))], []
+    todo, clusters = [np.arange(len(distances))], []
     while todo:
         part = todo.pop()
-        spread = np.ptp(seen[part], axis=0)
+        spread = np.ptp(distances[part], axis=0)
         column = int(spread.argmax())
         if spread[column] <= tolerance:
-            done.append(part)
+            clusters.append(part)
             continue
-        part = part[np.argsort(seen[part, column], kind="stable")]
-        gaps = np.diff(seen[part, column])
+        part = part[np.argsort(distances[part, column], kind="stable")]
+        gaps = np.diff(distances[part, column])
         # Without a clear gap no site is the other's equal: cut at the widest one.
         cuts = np.flatnonzero(gaps > min(tolerance, gaps.max() / 2)) + 1
         todo.extend(np.split(part, cuts))
-    return done
+    return clusters
 
 
 def _group(sender: Integers, distance: Floats, tolerance: float) -> Integers:

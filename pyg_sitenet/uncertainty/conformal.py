@@ -74,10 +74,10 @@ class Calibration(BaseModel):
         if not 0 < level < 1:
             raise ConfigError(f"the level must lie between 0 and 1, got {level:g}")
         if target not in self.scores:
-            known = ", ".join(self.scores) or "none"
+            calibrated = ", ".join(self.scores) or "none"
             raise ConfigError(
-                f"{target}: no intervals were calibrated for it (calibrated: {known}); "
-                "train with data.calibration_fraction=0.1"
+                f"{target}: no intervals were calibrated for it (calibrated: "
+                f"{calibrated}); train with data.calibration_fraction=0.1"
             )
         bound, number = self.bound(target, level), len(self.scores[target])
         if math.isinf(bound) and number < _least(level):
@@ -154,10 +154,10 @@ def calibrate(
     for target, values in truth.items():
         floor = 1.0 if floors is None else floors[target]
         sigma = floor + (np.zeros(len(values)) if spread is None else spread[target])
-        found = np.abs(values - predicted[target]) / sigma
-        found[~np.isfinite(found)] = np.inf
-        kept = np.sort(found[np.isfinite(values)])
-        scores[target], used[target] = tuple(kept.tolist()), floor
+        ratio = np.abs(values - predicted[target]) / sigma
+        ratio[~np.isfinite(ratio)] = np.inf
+        finite = np.sort(ratio[np.isfinite(values)])
+        scores[target], used[target] = tuple(finite.tolist()), floor
     return Calibration(scores=scores, floors=used)
 
 

@@ -44,24 +44,24 @@ def measure_coverage(
         For each level the share of crystals inside, and the mean width of the
         intervals in units of the target (their sharpness).
     """
-    known = np.isfinite(truth)
-    if not known.any():
+    labelled = np.isfinite(truth)
+    if not labelled.any():
         return []
-    error = np.abs(truth - predicted)[known]
-    sigma = np.zeros(len(error)) if spread is None else spread[known]
-    found: list[Coverage] = []
+    error = np.abs(truth - predicted)[labelled]
+    sigma = np.zeros(len(error)) if spread is None else spread[labelled]
+    rows: list[Coverage] = []
     for level in LEVELS:
         if math.isinf(calibration.bound(target, level)):
             continue
-        half = [calibration.half_width(target, level, one) for one in sigma.tolist()]
-        found.append(
+        half = [calibration.half_width(target, level, std) for std in sigma.tolist()]
+        rows.append(
             {
                 "level": level,
                 "coverage": float((error <= half).mean()),
                 "mean_width": 2 * float(np.mean(half)),
             }
         )
-    return found
+    return rows
 
 
 def measure_sets(
@@ -78,21 +78,21 @@ def measure_sets(
         truth: Number of the true class ``[N]``; NaN does not count.
         probabilities: Of each class, ``[N, K]``.
     """
-    known = np.isfinite(truth)
-    if not known.any():
+    labelled = np.isfinite(truth)
+    if not labelled.any():
         return []
-    classes, rows = truth[known].astype(np.int64), np.arange(known.sum())
-    found: list[Coverage] = []
+    classes, index = truth[labelled].astype(np.int64), np.arange(labelled.sum())
+    rows: list[Coverage] = []
     for level in LEVELS:
         if math.isinf(calibration.bound(target, level)):
             continue
         bound = calibration.half_width(target, level)
-        inside = prediction_set(probabilities[known], bound)
-        found.append(
+        inside = prediction_set(probabilities[labelled], bound)
+        rows.append(
             {
                 "level": level,
-                "coverage": float(inside[rows, classes].mean()),
+                "coverage": float(inside[index, classes].mean()),
                 "mean_width": float(inside.sum(axis=1).mean()),
             }
         )
-    return found
+    return rows

@@ -71,7 +71,7 @@ def choose_entries(entries: Iterable[Item], count: int, seed: int = 0) -> list[I
             chosen.append((number, entry))
         elif (place := draw.randrange(number + 1)) < count:
             chosen[place] = (number, entry)
-    return [entry for _, entry in sorted(chosen, key=lambda one: one[0])]
+    return [entry for _, entry in sorted(chosen, key=lambda pair: pair[0])]
 
 
 def measure_convergence(
@@ -103,8 +103,8 @@ def measure_convergence(
             steps = list(
                 _steps(predictor, record, environment, limits, max_pairs, skipped)
             )
-            known = _known(predictor, record)
-            rows += [row | known for row in _with_changes(predictor, steps)]
+            truth = _known(predictor, record)
+            rows += [row | truth for row in _with_changes(predictor, steps)]
     if not any(not row["is reference"] for row in rows):
         reason = f"; the first reason: {skipped[0]['reason']}" if skipped else ""
         raise DataError(f"no crystal fits into two sizes of environment{reason}")
@@ -121,7 +121,7 @@ def _steps(
     skipped: list[dict[str, Any]],
 ) -> Iterator[_Step]:
     """Yield the sizes that fit, smallest first, each once; list the others."""
-    seen: set[int] = set()
+    sizes: set[int] = set()
     for limit in sorted(limits):
         where = {"id": record.id, "environment": environment, "max_atoms": limit}
         try:
@@ -129,10 +129,10 @@ def _steps(
         except StructureError as error:
             skipped.append({**where, "reason": str(error)})
             continue
-        if environment == "supercell" and step.row["atoms"] in seen:
+        if environment == "supercell" and step.row["atoms"] in sizes:
             skipped.append({**where, "reason": "the supercell of the limit before"})
             continue
-        seen.add(step.row["atoms"])
+        sizes.add(step.row["atoms"])
         yield step
 
 
@@ -155,12 +155,12 @@ def _step(
     graph = cast("Data", graph)
     merged = MergeEquivalent(keep_origin=True)(graph).to(predictor.device)
     with torch.inference_mode():
-        found = predictor.network.embed(merged)
+        embedding = predictor.network.embed(merged)
         values = predictor.network.activate(
-            predictor.network.readout.linear(found.crystals)
+            predictor.network.readout.linear(embedding.crystals)
         )
     blocks = predictor.network.config.blocks
-    sites = expand_sites(merged, found.sites).unflatten(1, (blocks, -1))
+    sites = expand_sites(merged, embedding.sites).unflatten(1, (blocks, -1))
     row = {
         "id": record.id,
         "formula": reduced_formula(record.structure),

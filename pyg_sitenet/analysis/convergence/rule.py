@@ -121,7 +121,7 @@ def find_rule(
     size = mine[f"change of {name}"].abs()
     limits = sorted(mine["max_atoms"].unique())
     by_limit = size.groupby(mine["max_atoms"]).quantile(QUANTILE)
-    atoms = _first_lasting(limits, [by_limit[one] <= tolerance for one in limits])
+    atoms = _first_lasting(limits, [by_limit[limit] <= tolerance for limit in limits])
     radii = sorted(np.floor(mine[RADIUS]).unique())
     inside = [
         size[mine[RADIUS] >= radius].quantile(QUANTILE) <= tolerance for radius in radii
@@ -172,9 +172,9 @@ def best_sizes(errors: pd.DataFrame) -> list[str]:
 
 def _first_lasting(values: list[float], is_good: list[bool]) -> float | None:
     """Return the first value from which on all are good."""
-    found = None
+    first = None
     for value, good in zip(reversed(values), reversed(is_good), strict=True):
         if not good:
             break
-        found = float(value)
-    return found
+        first = float(value)
+    return first

@@ -40,14 +40,14 @@ class ConvergenceReport:
 
     Attributes:
         folder: Where figures and tables are.
-        found: All steps, and what was skipped.
+        convergence: All steps, and what was skipped.
         rules: One per target and environment.
         files: Names of the files.
         best: At which size the errors against known values are smallest, in words.
     """
 
     folder: Path
-    found: Convergence
+    convergence: Convergence
     rules: list[Rule]
     files: list[str]
     best: list[str]
@@ -91,37 +91,41 @@ def converge(
             written.
     """
     folder = make_folder(output)
-    found = measure_convergence(predictor, entries, limits=limits, max_pairs=max_pairs)
+    convergence = measure_convergence(
+        predictor, entries, limits=limits, max_pairs=max_pairs
+    )
     description, accepted = predictor.description, dict(tolerances or {})
     for target in description.outputs:
         accepted.setdefault(target, default_tolerance(description, target))
     rules = [
         find_rule(
-            found.steps, column_name(target, description.units), environment,
+            convergence.steps, column_name(target, description.units), environment,
             accepted[target],
         )
         for target in description.outputs
         for environment in ENVIRONMENTS
     ]  # fmt: skip
     names = [column_name(name, description.units) for name in description.outputs]
-    errors = error_table(found.steps, names)
-    files = _write(folder, found, rules, errors)
-    return ConvergenceReport(folder, found, rules, files, best_sizes(errors))
+    errors = error_table(convergence.steps, names)
+    files = _write(folder, convergence, rules, errors)
+    return ConvergenceReport(folder, convergence, rules, files, best_sizes(errors))
 
 
 def _write(
-    folder: Path, found: Convergence, rules: Sequence[Rule], errors: pd.DataFrame
+    folder: Path, convergence: Convergence, rules: Sequence[Rule], errors: pd.DataFrame
 ) -> list[str]:
-    steps = found.steps
+    steps = convergence.steps
     names = list(dict.fromkeys(rule.target for rule in rules))
     changes = [f"change of {name}" for name in names]
-    blocks = [one for one in steps if one.startswith("change of sites in block")]
+    blocks = [
+        column for column in steps if column.startswith("change of sites in block")
+    ]
     tables = {
         "steps.csv": steps,
-        "skipped.csv": found.skipped,
+        "skipped.csv": convergence.skipped,
         "convergence.csv": change_table(steps, changes),
         "site_vectors.csv": change_table(steps, blocks),
-        "box_shape.csv": pd.concat([shape_table(steps, one) for one in changes]),
+        "box_shape.csv": pd.concat([shape_table(steps, column) for column in changes]),
         "errors.csv": errors,
         "rules.csv": pd.DataFrame(
             asdict(rule) | {"rule": rule.sentence()} for rule in rules

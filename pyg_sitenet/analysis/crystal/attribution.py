@@ -43,21 +43,23 @@ def pair_gradients(model: SiteNet, data: Data) -> PairGradients:
     weight = inputs.get("edge_weight", torch.ones_like(edge_attr[:, 0]))
     inputs["edge_weight"] = weight.requires_grad_()
     values = network(**inputs)[0]  # [T]
-    found = [
+    slopes = [
         torch.autograd.grad(value, (edge_attr, weight), retain_graph=True)
         for value in values
     ]
-    of_attr = torch.stack([attr for attr, _ in found], dim=-1)  # [E, 2, T]
-    of_weight = torch.stack([one for _, one in found], dim=-1)  # [E, T]
+    of_attr = torch.stack([attr for attr, _ in slopes], dim=-1)  # [E, 2, T]
+    of_weight = torch.stack(
+        [weight_slope for _, weight_slope in slopes], dim=-1
+    )  # [E, T]
     distance = edge_attr.detach()[:, :1]
     apart = distance > 0
     slope = of_attr[:, 0] - of_attr[:, 1] / torch.where(apart, distance, 1)
-    seen = torch.ones_like(apart)
+    within_reach = torch.ones_like(apart)
     if model.config.distance_cutoff is not None:
-        seen = distance <= model.config.distance_cutoff
+        within_reach = distance <= model.config.distance_cutoff
     return PairGradients(
-        torch.where(apart & seen, slope, 0),
-        torch.where(seen, of_weight * weight.detach().unsqueeze(-1), 0),
+        torch.where(apart & within_reach, slope, 0),
+        torch.where(within_reach, of_weight * weight.detach().unsqueeze(-1), 0),
     )
 
 
@@ -93,7 +95,7 @@ def integrated_gradients(model: SiteNet, data: Data, steps: int = 32) -> Tensor:
         slopes = [
             torch.autograd.grad(value, point, retain_graph=True)[0] for value in values
         ]
-        total += weight * torch.stack([(one * x).sum(-1) for one in slopes], dim=-1)
+        total += weight * torch.stack([(slope * x).sum(-1) for slope in slopes], dim=-1)
     return total
 
 

@@ -45,22 +45,26 @@ def plot_element_attention(path: Path, table: pd.DataFrame) -> Path:
     return save_figure(figure, path)
 
 
-def plot_attributions(path: Path, found: CrystalExamination) -> Path:
+def plot_attributions(path: Path, examination: CrystalExamination) -> Path:
     """Draw what the sites add, and how the prediction answers to distances.
 
     Args:
         path: The PNG file to write.
-        found: The crystal's examination.
+        examination: The crystal's examination.
     """
-    columns = [c for c in found.sites if c.startswith(_GRADIENT)]
+    columns = [c for c in examination.sites if c.startswith(_GRADIENT)]
     names = [column.removeprefix(_GRADIENT) for column in columns]
     figure, panels = make_panels(len(names), 2, width=4.6, height=3.8)
-    for (left, right), column, name in zip(panels, columns, names, strict=True):
-        _draw_sites(left, found.sites, column)
-        left.set_xlabel(f"share of a site in {name}")
-        _draw_distances(right, found.pairs, f"distance gradient of {name}")
-        right.set(xlabel="distance [Å]", ylabel=f"change of {name} per Å")
-    figure.suptitle(found.formula, fontsize=10)
+    for (site_axes, distance_axes), column, name in zip(
+        panels, columns, names, strict=True
+    ):
+        _draw_sites(site_axes, examination.sites, column)
+        site_axes.set_xlabel(f"share of a site in {name}")
+        _draw_distances(
+            distance_axes, examination.pairs, f"distance gradient of {name}"
+        )
+        distance_axes.set(xlabel="distance [Å]", ylabel=f"change of {name} per Å")
+    figure.suptitle(examination.formula, fontsize=10)
     return save_figure(figure, path)
 
 

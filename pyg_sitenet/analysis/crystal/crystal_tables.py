@@ -25,7 +25,7 @@ from pyg_sitenet.prediction import Predictor
 _HEAD = re.compile(r"attention in block (\d+) head (\d+)")
 
 
-def element_table(found: CrystalExamination) -> pd.DataFrame:
+def element_table(examination: CrystalExamination) -> pd.DataFrame:
     """Return how the atoms of each element attend to those of each.
 
     Returns:
@@ -35,8 +35,8 @@ def element_table(found: CrystalExamination) -> pd.DataFrame:
         attention-weighted ``mean distance [A]``.
     """
     keys = ["receiver element", "sender element"]
-    counts = found.sites["element"].value_counts()
-    long = _by_head(found.pairs, [*keys, "distance [A]"])
+    counts = examination.sites["element"].value_counts()
+    long = _by_head(examination.pairs, [*keys, "distance [A]"])
     long["reach"] = long["attention"] * long["distance [A]"]
     groups = long.groupby(["block", "head", *keys])
     table = groups[["attention", "reach"]].sum()
@@ -47,7 +47,7 @@ def element_table(found: CrystalExamination) -> pd.DataFrame:
     return table.drop(columns="reach")
 
 
-def shell_table(found: CrystalExamination) -> pd.DataFrame:
+def shell_table(examination: CrystalExamination) -> pd.DataFrame:
     """Return how much attention each distance gets.
 
     Returns:
@@ -55,7 +55,7 @@ def shell_table(found: CrystalExamination) -> pd.DataFrame:
         atom with itself), the number of ``pairs``, their ``mean attention`` and their
         ``share of attention``.
     """
-    long = _by_head(found.pairs, ["distance [A]"])
+    long = _by_head(examination.pairs, ["distance [A]"])
     low = np.floor(long["distance [A]"] / DISTANCE_STEP) * DISTANCE_STEP
     long["distance from [A]"] = low
     own = long["distance [A]"] == 0
@@ -65,24 +65,24 @@ def shell_table(found: CrystalExamination) -> pd.DataFrame:
     table = groups.agg(["size", "mean", "sum"]).reset_index()
     names = ["pairs", "mean attention", "share of attention"]
     table.columns = pd.Index([*keys, *names])
-    table["share of attention"] /= len(found.sites)
+    table["share of attention"] /= len(examination.sites)
     return table
 
 
-def write_examination(found: CrystalExamination, folder: Path) -> list[str]:
+def write_examination(examination: CrystalExamination, folder: Path) -> list[str]:
     """Write tables and figures of a crystal and return the names of the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    elements = element_table(found)
+    elements = element_table(examination)
     tables = {
-        "sites.csv": found.sites,
-        "pairs.csv": found.pairs,
+        "sites.csv": examination.sites,
+        "pairs.csv": examination.pairs,
         "attention_by_element.csv": elements,
-        "attention_by_distance.csv": shell_table(found),
+        "attention_by_distance.csv": shell_table(examination),
     }
     for name, table in tables.items():
         write_table(folder / name, table)
     plot_element_attention(folder / "attention_by_element.png", elements)
-    plot_attributions(folder / "attributions.png", found)
+    plot_attributions(folder / "attributions.png", examination)
     return [*tables, "attention_by_element.png", "attributions.png"]
 
 
@@ -115,7 +115,7 @@ def examine_crystals(
             record = read_crystal(entry)
             if isinstance(record, Failure):
                 raise StructureError(record.reason)
-            found = examine_crystal(predictor, record.structure)
+            examination = examine_crystal(predictor, record.structure)
         except StructureError as error:
             remedy = "repair or remove this structure"
             failures.append(
@@ -124,7 +124,7 @@ def examine_crystals(
             continue
         place = _slug(entry.id, files)
         files += [
-            f"{place}/{name}" for name in write_examination(found, folder / place)
+            f"{place}/{name}" for name in write_examination(examination, folder / place)
         ]
     for missing in sorted(wanted):
         reason, remedy = "no crystal with this id", "see the column id of crystals.csv"

@@ -174,8 +174,8 @@ def _attention_columns(
     for block, alpha in enumerate(weights, start=1):
         every = alpha.new_zeros(merged.num_edges, alpha.size(1))
         every[near] = alpha
-        found = expand_pairs(merged, every / merged.edge_multiplicity[:, None])
-        for head, column in enumerate(found.double().cpu().numpy().T, start=1):
+        original = expand_pairs(merged, every / merged.edge_multiplicity[:, None])
+        for head, column in enumerate(original.double().cpu().numpy().T, start=1):
             columns[attention_column(block, head)] = column
     return columns
 
@@ -184,18 +184,20 @@ def _gradients(
     predictor: Predictor, primitive: Structure, merged: Data
 ) -> dict[str, NDArray[np.float64]]:
     """Return the gradients of each original pair."""
-    found = pair_gradients(predictor.network, merged)
+    gradients = pair_gradients(predictor.network, merged)
     if "edge_weight" in merged:  # it falls with the distance
         limit = predictor.description.config.data.max_atoms
         radius = sphere_radius(primitive.lattice.matrix, len(primitive), limit)
         distance = merged.edge_attr[:, 0].double().cpu().numpy()
         slope = taper_slope(distance, radius) / taper(distance, radius)
-        slopes = torch.from_numpy(slope).to(found.weight.device)[:, None]
-        found = found._replace(distance=found.distance + found.weight * slopes)
+        slopes = torch.from_numpy(slope).to(gradients.weight.device)[:, None]
+        gradients = gradients._replace(
+            distance=gradients.distance + gradients.weight * slopes
+        )
     receivers = merged.site_multiplicity[merged.edge_index[1]]
     copies = (merged.edge_multiplicity * receivers)[:, None]
     columns = {}
-    for kind, values in zip(("distance", "weight"), found, strict=True):
+    for kind, values in zip(("distance", "weight"), gradients, strict=True):
         each = expand_pairs(merged, values / copies).cpu().numpy()
         for name, column in zip(predictor.description.outputs, each.T, strict=True):
             columns[f"{kind} gradient of {_name(predictor, name)}"] = column
@@ -210,7 +212,9 @@ def _site_table(
     table: dict[str, object] = {
         "site": np.arange(len(primitive)),
         "element": [site.specie.symbol for site in primitive],
-        "oxidation state": [np.nan if one is None else float(one) for one in states],
+        "oxidation state": [
+            np.nan if state is None else float(state) for state in states
+        ],
         **dict(zip("abc", frac.T, strict=True)),
         "class": merged.merged_site.cpu().numpy(),
     }

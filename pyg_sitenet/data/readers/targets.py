@@ -35,18 +35,18 @@ def parse_targets(
         TargetError: If a number is text, infinite or too large, if a label is none of
             the classes, or if no target is known.
     """
-    known = [name for name in targets if not is_gap(values.get(name))]
-    if targets and not known:
+    stated = [name for name in targets if not is_gap(values.get(name))]
+    if targets and not stated:
         raise TargetError(_explain_gaps(values, targets))
-    found = dict.fromkeys(targets, math.nan)
-    for name in known:
+    numbers = dict.fromkeys(targets, math.nan)
+    for name in stated:
         value = values[name]
-        found[name] = (
+        numbers[name] = (
             _place(name, value, classes[name])
             if name in classes
             else _parse(name, value)
         )
-    return found
+    return numbers
 
 
 def is_number(value: object) -> bool:

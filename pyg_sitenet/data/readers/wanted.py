@@ -19,8 +19,8 @@ def check_targets(targets: Sequence[str], available: Sequence[str], name: str) -
     """
     for target in targets:
         if target not in available:
-            known = ", ".join(available) or "none"
-            raise DataError(f"{name}: no target {target!r} (available: {known})")
+            names = ", ".join(available) or "none"
+            raise DataError(f"{name}: no target {target!r} (available: {names})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class Wanted:
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     group: str = ""
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, float]:
+    def values(self, row: Mapping[str, Any]) -> dict[str, float]:
         """Return the targets of a crystal, NaN for one that is not known.
 
         Raises:
             TargetError: If one cannot be used, or if none is known.
         """
-        return parse_targets(given, self.targets, self.classes)
+        return parse_targets(row, self.targets, self.classes)
 
-    def group_of(self, given: Mapping[str, Any]) -> str:
+    def group_of(self, row: Mapping[str, Any]) -> str:
         """Return the label of a crystal's group; empty if none is asked for.
 
         Raises:
@@ -54,7 +54,7 @@ class Wanted:
         """
         if not self.group:
             return ""
-        value = given.get(self.group)
+        value = row.get(self.group)
         if is_gap(value):
             raise TargetError(f"the column {self.group!r} to group by is empty")
         return as_label(value)
@@ -71,8 +71,8 @@ class Wanted:
             DataError: If it has not; names what it has.
         """
         for target in self.targets:
-            known = (*numbers, *labels) if target in self.classes else numbers
-            check_targets([target], known, name)
+            choices = (*numbers, *labels) if target in self.classes else numbers
+            check_targets([target], choices, name)
         columns = (*numbers, *labels)
         if self.group and self.group not in columns:
             shown = ", ".join(columns) or "none"

@@ -56,12 +56,12 @@ def download(url: str, path: Path, sha256: str | None = None) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part)
-        found = hash_file(part)
-        if sha256 is not None and found != sha256:
+        checksum = hash_file(part)
+        if sha256 is not None and checksum != sha256:
             part.unlink()
             raise DataError(
-                f"{url}: the downloaded file has the checksum {found[:12]}, expected "
-                f"{sha256[:12]}; it was deleted: try again, or another network"
+                f"{url}: the downloaded file has the checksum {checksum[:12]}, "
+                f"expected {sha256[:12]}; it was deleted: try again, or another network"
             )
         os.replace(part, path)
     except _CONNECTION_ERRORS as error:
@@ -92,16 +92,16 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _continue(url: str, part: Path) -> None:
-    done = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={done}-"} if done else {}
+    num_bytes = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={num_bytes}-"} if num_bytes else {}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=_SECONDS) as response:
         if response.status != _PARTIAL_CONTENT:
-            done = 0  # the server sends all of it
+            num_bytes = 0  # the server sends all of it
         length = response.headers.get("Content-Length")
-        total = None if length is None else done + int(length)
-        with part.open("ab" if done else "wb") as file, _progress() as bar:
-            task = bar.add_task(Path(url).name, total=total, completed=done)
+        total = None if length is None else num_bytes + int(length)
+        with part.open("ab" if num_bytes else "wb") as file, _progress() as bar:
+            task = bar.add_task(Path(url).name, total=total, completed=num_bytes)
             while piece := response.read(_PIECE):
                 file.write(piece)
                 bar.advance(task, len(piece))

@@ -39,7 +39,14 @@ def open_task(task: MatbenchTask, path: Path, wanted: Wanted) -> Source:
         raise DataError(f"{path}: no such file for {task.name}; give the path of one")
     file = TextFile(str(path), lambda: path.open("rb"))
     table = read_table(file)
-    column = next((one for one in (task.target, _TARGET) if one in table.columns), None)
+    column = next(
+        (
+            column_name
+            for column_name in (task.target, _TARGET)
+            if column_name in table.columns
+        ),
+        None,
+    )
     if column is None or table.column_of(("structure",)) is None:
         raise DataError(
             f"{path}: not the file of {task.name}: it has no column {task.target!r} "
@@ -81,10 +88,14 @@ def _official_rows(
     task: MatbenchTask, table: Table, column: str, write: Callable[[Any], Any]
 ) -> Iterator[Row]:
     for position, row in enumerate(table.rows()):
-        id_, given = task.id_of_row(position), row.values.get("id")
+        id_, stated_id = task.id_of_row(position), row.values.get("id")
         problem = row.problem
-        if isinstance(given, str) and given.startswith("mb-") and given != id_:
-            problem = f"is {given} where {id_} stands in the official order"
+        if (
+            isinstance(stated_id, str)
+            and stated_id.startswith("mb-")
+            and stated_id != id_
+        ):
+            problem = f"is {stated_id} where {id_} stands in the official order"
         values = {
             "id": id_,
             "structure": row.values.get("structure"),

@@ -50,12 +50,12 @@ def split_unit(header: str) -> tuple[str, str | None]:
     return match["name"], match["unit"].strip()
 
 
-def csv_header(file: TextFile, asked: Sequence[str] = ()) -> Header:
+def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     """Read the header of a CSV table.
 
     Args:
         file: The table.
-        asked: Names of the value columns if the table has no header.
+        targets: Names of the value columns if the table has no header.
 
     Raises:
         DataError: If the table is empty, cannot be read, or names a column twice.
@@ -67,7 +67,7 @@ def csv_header(file: TextFile, asked: Sequence[str] = ()) -> Header:
         raise DataError(f"{file.name}: the table is empty")
     is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
     if is_cgcnn and is_number(cells[-1]):
-        names = ("id", *_unnamed_columns(len(cells) - 1, asked))
+        names = ("id", *_unnamed_columns(len(cells) - 1, targets))
         return Header(names, {}, delimiter, is_line=False)
     pairs = [split_unit(cell) for cell in cells]
     columns = tuple(column for column, _ in pairs)
@@ -104,8 +104,8 @@ def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
 
 
-def _unnamed_columns(count: int, asked: Sequence[str]) -> list[str]:
+def _unnamed_columns(count: int, targets: Sequence[str]) -> list[str]:
     """Name columns without header as they are asked for, if the number agrees."""
-    if len(asked) == count:
-        return list(asked)
+    if len(targets) == count:
+        return list(targets)
     return ["target", *(f"target_{k}" for k in range(2, count + 1))][:count]

@@ -116,10 +116,12 @@ def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
         return [document]
     if isinstance(document.get("data"), dict):
         return [document["data"]]
-    if not document or not all(isinstance(one, dict) for one in document.values()):
+    if not document or not all(
+        isinstance(attributes, dict) for attributes in document.values()
+    ):
         raise _no_rows(name)
-    known = {*STRUCTURE_COLUMNS, *FILE_COLUMNS}
-    if not known & {column.lower() for column in document}:
+    structure_columns = {*STRUCTURE_COLUMNS, *FILE_COLUMNS}
+    if not structure_columns & {column.lower() for column in document}:
         return [{"id": id_, **row} for id_, row in document.items()]
     ids = dict.fromkeys(id_ for column in document.values() for id_ in column)
     return [
@@ -140,8 +142,8 @@ def _row(number: int, values: object) -> Row:
         return Row(number, problem=f"expected an object, got {type(values).__name__}")
     attributes = values.get("attributes")
     if isinstance(attributes, dict):
-        given = {"id": values["id"]} if "id" in values else {}
-        return Row(number, given | _apart(attributes, _OPTIMADE_KEYS))
+        identity = {"id": values["id"]} if "id" in values else {}
+        return Row(number, identity | _apart(attributes, _OPTIMADE_KEYS))
     if is_optimade(values):
         return Row(number, _apart(values, _OPTIMADE_KEYS))
     if _is_structure(values):
@@ -152,8 +154,8 @@ def _row(number: int, values: object) -> Row:
 def _apart(values: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
     """Put what makes the structure into a column of its own, beside the rest."""
     rest = {name: value for name, value in values.items() if name not in keys}
-    found = {name: value for name, value in values.items() if name in keys}
-    return rest | {"structure": found}
+    structure = {name: value for name, value in values.items() if name in keys}
+    return rest | {"structure": structure}
 
 
 def _is_entry(values: Mapping[str, Any]) -> bool:

@@ -74,10 +74,10 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         name=place.name,
         make_entries=lambda: file_entries(place, [*files, *archives]),
         make_digest=lambda: place.digest(files),
-        units={} if table is None else Columns.of(table).units(table),
-        available=() if table is None else Columns.of(table).targets,
+        units={} if table is None else Columns.recognise(table).units(table),
+        available=() if table is None else Columns.recognise(table).targets,
         count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
-        labels=() if table is None else Columns.of(table).labels,
+        labels=() if table is None else Columns.recognise(table).labels,
     )
 
 
@@ -89,7 +89,7 @@ def _table_source(
     files: Sequence[str] = (),
 ) -> Source:
     table = _read(place, table_name, wanted.targets)
-    columns = Columns.of(table)
+    columns = Columns.recognise(table)
     numbers = [name for name in wanted.targets if name not in wanted.classes]
     _check_numbers(table, columns, numbers)
     wanted.check(table.name, columns.targets, columns.labels)
@@ -142,12 +142,14 @@ def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
 
 def _tables(place: Folder | Archive) -> list[str]:
     """Return the tables at the top; JSON files count if there are no others."""
-    found = [name for name in place.files if is_table(name)]
+    tables = [name for name in place.files if is_table(name)]
     top = min((name.count("/") for name in place.files), default=0)
-    found = [name for name in found if name.count("/") == top]
-    cgcnn = [name for name in found if PurePosixPath(name).name == CGCNN_TABLE]
-    others = [name for name in found if ".json" not in PurePosixPath(name).suffixes]
-    return cgcnn or others or found
+    tables = [name for name in tables if name.count("/") == top]
+    cgcnn = [name for name in tables if PurePosixPath(name).name == CGCNN_TABLE]
+    text_tables = [
+        name for name in tables if ".json" not in PurePosixPath(name).suffixes
+    ]
+    return cgcnn or text_tables or tables
 
 
 def _table_beside(place: Folder | Archive) -> Path | None:

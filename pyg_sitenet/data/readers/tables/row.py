@@ -32,7 +32,7 @@ class Units:
     """A line of a table that states units rather than holding a crystal.
 
     Args:
-        of: Unit of each column.
+        by_column: Unit of each column.
     """
 
-    of: Mapping[str, str]
+    by_column: Mapping[str, str]

@@ -53,16 +53,16 @@ class Columns:
     labels: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, table: Table) -> Columns:
+    def recognise(cls, table: Table) -> Columns:
         """Recognise the columns by their names; without any, the first holds ids."""
         id_ = table.column_of(ID_COLUMNS)
         structure = table.column_of((*STRUCTURE_COLUMNS, *FILE_COLUMNS))
         unit = table.column_of((UNIT_COLUMN,))
         if id_ is None and structure is None and table.columns:
             id_ = table.columns[0]
-        others = [c for c in table.columns if c not in (id_, structure, unit)]
-        numbers = tuple(column for column in others if column in table.numbers)
-        labels = tuple(column for column in others if column in table.labels)
+        columns = [c for c in table.columns if c not in (id_, structure, unit)]
+        numbers = tuple(column for column in columns if column in table.numbers)
+        labels = tuple(column for column in columns if column in table.labels)
         return cls(id_, structure, unit, numbers, labels)
 
     def units(self, table: Table) -> dict[str, str]:
@@ -86,7 +86,7 @@ def row_entries(
         wanted: What to take of each row.
         used: Collects the files that rows name.
     """
-    columns = Columns.of(table)
+    columns = Columns.recognise(table)
     units = columns.units(table)
     for row in table.rows():
         origin = f"{table.name}, row {row.number}"
@@ -106,9 +106,9 @@ def row_entries(
 
 
 def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
-    given = row.values.get(columns.id) if columns.id else None
-    if given is not None and str(given).strip():
-        return str(given).strip()
+    stated_id = row.values.get(columns.id) if columns.id else None
+    if stated_id is not None and str(stated_id).strip():
+        return str(stated_id).strip()
     cell = row.values.get(columns.structure) if columns.structure else None
     if isinstance(cell, str) and cell.strip() and "\n" not in cell and "{" not in cell:
         return id_of_file(cell.strip())
@@ -118,7 +118,7 @@ def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
 
 def named_files(table: Table, place: Place) -> set[str]:
     """Return the files that the rows name, without reading them."""
-    columns, used = Columns.of(table), set[str]()
+    columns, used = Columns.recognise(table), set[str]()
     for row in table.rows():
         content = _content_of_row(row, columns)
         if isinstance(content, str):
@@ -148,18 +148,18 @@ def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Conten
 
 
 def _find_file(key: str, place: Place, used: set[str]) -> Content:
-    found = place.find(_as_path(key))
-    used.update(found)
-    if not found:
+    paths = place.find(_as_path(key))
+    used.update(paths)
+    if not paths:
         raise _RowError(
             f"no structure file for {key!r:.80}", "add the file or remove the row"
         )
-    if len(found) > 1:
+    if len(paths) > 1:
         raise _RowError(
-            f"{key!r} may be any of {', '.join(found[:3])}", "give the file's path"
+            f"{key!r} may be any of {', '.join(paths[:3])}", "give the file's path"
         )
     try:
-        return place.content(found[0])
+        return place.content(paths[0])
     except DataError as error:
         raise _RowError(str(error), "repair or remove the file") from error
 

@@ -77,15 +77,15 @@ def _look_through(
     columns: Sequence[str] = (),
     units: Mapping[str, str] = MappingProxyType({}),
 ) -> Table:
-    known, all_units = dict.fromkeys(columns), dict(units)
+    all_columns, all_units = dict.fromkeys(columns), dict(units)
     numbers, labels = set[str](), set[str]()
     stated_unit, count = None, 0
     for row in start():
         if isinstance(row, Units):
-            all_units.update(row.of)
+            all_units.update(row.by_column)
             continue
         count += 1
-        known.update(dict.fromkeys(row.values))
+        all_columns.update(dict.fromkeys(row.values))
         for column, value in row.values.items():
             if column not in numbers and is_number(value):
                 numbers.add(column)
@@ -96,7 +96,7 @@ def _look_through(
     return Table(
         name,
         start,
-        list(known),
+        list(all_columns),
         all_units,
         frozenset(numbers),
         stated_unit,
