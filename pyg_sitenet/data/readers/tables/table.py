@@ -12,6 +12,7 @@ from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.row import UNIT_COLUMN, Row, Units
 from pyg_sitenet.data.readers.targets import is_label, is_number
+from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
 
 
@@ -61,7 +62,7 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
     Raises:
         DataError: If it cannot be read as what its name says.
     """
-    suffix = PurePosixPath(file.name.lower().removesuffix(".gz")).suffix
+    suffix = PurePosixPath(uncompressed(file.name.lower())).suffix
     if suffix in (".csv", ".tsv"):
         header = csv_header(file, headers)
         start = partial(csv_rows, file, header)

@@ -1,0 +1,154 @@
+"""Formats beside CIF: crystals counted by hand, and what is no crystal."""
+
+import pytest
+
+CSCL = ("CsCl", 2, 4.123**3, 3.5706)
+
+CELL = """%BLOCK LATTICE_ABC
+UNIT
+LENGTHS
+90 90 90
+%ENDBLOCK LATTICE_ABC
+%BLOCK POSITIONS_FRAC
+Cs 0 0 0
+Cl 0.5 0.5 0.5
+%ENDBLOCK POSITIONS_FRAC
+"""
+XSF = """CRYSTAL
+PRIMVEC
+4.123 0 0
+0 4.123 0
+0 0 4.123
+PRIMCOORD
+2 1
+55 0 0 0
+17 2.0615 2.0615 2.0615
+"""
+AIMS = """lattice_vector 4.123 0 0
+lattice_vector 0 4.123 0
+lattice_vector 0 0 4.123
+atom 0 0 0 Cs
+atom_frac 0.5 0.5 0.5 Cl
+"""
+DUMP = """ITEM: UNITS
+metal
+ITEM: TIMESTEP
+0
+ITEM: NUMBER OF ATOMS
+2
+ITEM: BOX BOUNDS pp pp pp
+1 5.123
+0 4.123
+0 4.123
+ITEM: ATOMS id element x y z
+2 Cl 3.0615 2.0615 2.0615
+1 Cs 1 0 0
+"""
+XDATCAR = """CsCl
+1.0
+4.123 0 0
+0 4.123 0
+0 0 4.123
+Cs Cl
+1 1
+Direct configuration= 1
+0 0 0
+0.5 0.5 0.5
+"""
+PWI = """&system
+ ibrav = 0, nat = 2, ntyp = 2
+/
+ATOMIC_SPECIES
+Cs 132.9 Cs.upf
+Cl 35.45 Cl.upf
+CELL_PARAMETERS angstrom
+4.123 0 0
+0 4.123 0
+0 0 4.123
+ATOMIC_POSITIONS crystal
+Cs 0 0 0
+Cl 0.5 0.5 0.5
+"""
+
+
+def cell(unit, length):
+    return CELL.replace("UNIT", unit).replace("LENGTHS", " ".join([length] * 3))
+
+
+RIGHT = {
+    "cell in angstrom": ("a.cell", cell("ang", "4.123")),
+    "cell in bohr": ("a.cell", cell("bohr", "7.791340")),
+    "cell in a0": ("a.cell", cell("a0", "7.791340")),
+    "cell in nm": ("a.cell", cell("nm", "0.4123")),
+    "xsf": ("a.xsf", XSF),
+    "aims": ("geometry.in", AIMS),
+    "dump with a shifted box": ("a.lammpstrj", DUMP),
+    "xdatcar": ("XDATCAR", XDATCAR),
+    "input of pw.x": ("a.pwi", PWI),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_right_crystal(judge, case):
+    judge(*RIGHT[case], CSCL)
+
+
+GAN = """GaN
+SCALE
+1 0 0
+-0.5 0.8660254038 0
+0 0 1.62664577
+Ga N
+2 2
+Cartesian
+0.00000000 0.57735027 0.00000000
+0.50000000 0.28867513 0.81332288
+0.00000000 0.57735027 0.61324545
+0.50000000 0.28867513 1.42656834
+"""
+
+
+@pytest.mark.parametrize("scale", ["-45.729417", "3.19", "3.19 3.19 3.19"])
+def test_scale_is_of_cell_and_cartesian_positions(judge, scale):
+    judge("POSCAR", GAN.replace("SCALE", scale), ("GaN", 4, 45.7294, 1.949))
+
+
+WRONG = {
+    "symbols against counts": (
+        "POSCAR",
+        GAN.replace("SCALE", "1").replace("Ga N", "Ga Al N"),
+        "3 elements .* but 2 numbers of atoms",
+    ),
+    "unknown unit": ("a.cell", cell("furlong", "1"), "unknown unit of length"),
+    "ghost atom": ("a.xsf", XSF.replace("55 0", "255 0"), "'255' is not a chemical"),
+    "slab in xsf": ("a.xsf", XSF.replace("CRYSTAL", "SLAB"), "a molecule or slab"),
+    "molecule of aims": ("geometry.in", "atom 0 0 0 H\n", "a molecule or slab"),
+    "types without elements": (
+        "a.lammpstrj",
+        DUMP.replace("id element", "id type"),
+        "its types name no elements",
+    ),
+    "lattice number": (
+        "a.pwi",
+        PWI.replace("ibrav = 0", "ibrav = 2"),
+        "gives its cell as ibrav = 2",
+    ),
+    "pdb": ("a.pdb", "CRYST1\n", r"\.pdb is not a format that is read"),
+    "gro": ("a.gro", "salt\n", r"\.gro is not a format that is read"),
+    "cssr": ("a.cssr", "5 5 5\n", r"\.cssr is not a format that is read"),
+    "xsd": ("a.xsd", "<XSD/>\n", r"\.xsd is not a format that is read"),
+    "res": ("a.res", "TITL\n", r"\.res is not a format that is read"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_reason(judge, case):
+    judge(*WRONG[case])
+
+
+def test_whole_frames_of_a_run_that_was_killed_are_read(tmp_path, read):
+    path = tmp_path / "a.lammpstrj"
+    path.write_text(DUMP * 2 + DUMP[:90])
+    outcome = read(path)
+    assert len(outcome.records) == 2
+    assert len(outcome.reasons) == 1
