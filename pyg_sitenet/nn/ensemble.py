@@ -34,7 +34,7 @@ class SiteNetEnsemble(nn.Module):
         super().__init__()
         if len(members) < 2:
             raise ValueError(f"`members` must be two or more, got {len(members)}")
-        if any(one.config != members[0].config for one in members):
+        if any(member.config != members[0].config for member in members):
             raise ValueError("`members` must have one configuration, got several")
         self.members = nn.ModuleList(members)
 
@@ -57,7 +57,7 @@ def networks_of(model: SiteNet | SiteNetEnsemble) -> list[SiteNet]:
     """Return the networks that a model is made of: itself, or its members."""
     if isinstance(model, SiteNet):
         return [model]
-    return [one for one in model.members if isinstance(one, SiteNet)]
+    return [member for member in model.members if isinstance(member, SiteNet)]
 
 
 def mean_and_spread(

@@ -139,3 +139,10 @@ def reset_layers(module: nn.Module) -> None:
         reset = getattr(child, "reset_parameters", None)
         if child is not module and reset is not None:
             reset()
+
+
+def require_positive(**sizes: int) -> None:
+    """Raise ``ValueError`` for the first size below 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {size}")

@@ -114,15 +114,17 @@ class OutputLayout:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What the outputs are called, those of all targets."""
-        return tuple(name for one in self.targets for name in one.outputs)
+        return tuple(name for target in self.targets for name in target.outputs)
 
     def known(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return what the outputs should be for known targets, NaN where unknown."""
         return {
             name: value
-            for one in self.targets
+            for target in self.targets
             for name, value in zip(
-                one.outputs, one.known(values.get(one.name, math.nan)), strict=True
+                target.outputs,
+                target.known(values.get(target.name, math.nan)),
+                strict=True,
             )
         }
 
@@ -138,7 +140,7 @@ class OutputLayout:
             active = torch.nn.functional.softplus(raw)
         else:  # clamp at zero, with the gradient of the identity
             active = raw + (raw.relu() - raw).detach()
-        plain = self._mask(lambda one: not (one.classes or one.transform), raw)
+        plain = self._mask(lambda target: not (target.classes or target.transform), raw)
         return torch.where(plain, active, raw)
 
     def answers(self, learned: Tensor) -> Tensor:
@@ -147,20 +149,20 @@ class OutputLayout:
         Shapes:
             - **input, output:** :math:`(B, T_{out})`
         """
-        if not any(one.classes or one.transform for one in self.targets):
+        if not any(target.classes or target.transform for target in self.targets):
             return learned
         parts = [
-            learned[:, one.columns].softmax(dim=-1)
-            if one.classes
-            else one.in_unit(learned[:, one.columns])
-            for one in self.targets
+            learned[:, target.columns].softmax(dim=-1)
+            if target.classes
+            else target.in_unit(learned[:, target.columns])
+            for target in self.targets
         ]
         return torch.cat(parts, dim=-1)
 
     def _mask(self, holds: Callable[[TargetOutputs], bool], like: Tensor) -> Tensor:
         flags = [
-            holds(one)
-            for one in self.targets
-            for _ in range(one.columns.start, one.columns.stop)
+            holds(target)
+            for target in self.targets
+            for _ in range(target.columns.start, target.columns.stop)
         ]
         return torch.tensor(flags, device=like.device)

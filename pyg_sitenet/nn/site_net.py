@@ -12,22 +12,12 @@ from torch_geometric.data import Data, HeteroData
 from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.kinds import Kinds, group_pairs
 from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_update
 from pyg_sitenet.nn.pretrained import Pretrained
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
-
-
-class Pairs(NamedTuple):
-    """The pairs that attend: sender and receiver, raw features, and copies of each."""
-
-    edge_index: Tensor  # [2, E]
-    edge_attr: Tensor  # [E, 2] distance (angstrom), log Coulomb
-    edge_multiplicity: Tensor | None  # [E]
-    edge_weight: Tensor | None  # [E] how much each copy counts
-    kinds: Kinds | None = None  # which pairs are equal; edge_attr has a row for each
 
 
 class Attention(NamedTuple):
@@ -143,7 +133,7 @@ class SiteNet(Pretrained):
         graph = fold(data) if isinstance(data, HeteroData) else data
         pairs = self._pairs(graph)
         if self._may_group(pairs):
-            pairs = _group(graph, pairs)
+            pairs = group_equal_pairs(graph, pairs)
         x = self.site_embedding(graph.z, graph.x)
         x, _ = self.attend(x, pairs)
         num_graphs = 1 if graph.batch is None else graph.num_graphs
@@ -222,35 +212,11 @@ class SiteNet(Pretrained):
                 weights.append(alpha)
             if block.update_edges:
                 x, edge_attr = result
-                kinds = _after_update(kinds)
+                kinds = kinds_after_update(kinds)
             else:
                 x = result
             outputs.append(x)
         return torch.cat(outputs, dim=-1), weights
-
-
-def _group(graph: Data, pairs: Pairs) -> Pairs:
-    """Put equal pairs side by side, and their features there once."""
-    sites = torch.cat([graph.z.unsqueeze(1).to(graph.x.dtype), graph.x], dim=1)
-    site_class = sites.unique(dim=0, return_inverse=True)[1]
-    crystal = torch.zeros_like(graph.z) if graph.batch is None else graph.batch
-    found = group_pairs(pairs.edge_index, pairs.edge_attr, site_class, crystal)
-    if found is None:
-        return pairs
-    order, kinds = found
-    multiplicity, weight = (
-        None if one is None else one[order]
-        for one in (pairs.edge_multiplicity, pairs.edge_weight)
-    )
-    edge_attr = pairs.edge_attr[order[kinds.first_pairs()]]
-    return Pairs(pairs.edge_index[:, order], edge_attr, multiplicity, weight, kinds)
-
-
-def _after_update(kinds: Kinds | None) -> Kinds | None:
-    """Return what is left of kinds: sites of one class now differ, features do not."""
-    if kinds is None or kinds.sites is None:
-        return None
-    return Kinds(kinds.of_pair, None)
 
 
 def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:

@@ -12,7 +12,15 @@ from torch_geometric.utils import softmax
 
 from pyg_sitenet.nn.fast.fused_conv import can_fuse, fused_pairs
 from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.layers import Layer, PairLayer, PairLinear, make_mlp, reset_layers
+from pyg_sitenet.nn.layers import (
+    Layer,
+    PairLayer,
+    PairLinear,
+    make_mlp,
+    require_positive,
+    reset_layers,
+)
+from pyg_sitenet.nn.pairs import weighted_copies
 from pyg_sitenet.nn.top_k import largest_multiplicities
 
 ConvOutput: TypeAlias = Tensor | tuple[Any, ...]
@@ -107,7 +115,7 @@ class SiteNetConv(MessagePassing):
         super().__init__(node_dim=0, **kwargs)
         if isinstance(in_channels, int):
             in_channels = (in_channels, in_channels)
-        _require_positive(
+        require_positive(
             in_channels=min(in_channels), out_channels=out_channels, heads=heads,
             edge_dim=edge_dim, top_k=1 if top_k is None else top_k,
         )  # fmt: skip
@@ -121,20 +129,28 @@ class SiteNetConv(MessagePassing):
         self.top_k = top_k
         self.fused = type(self) is SiteNetConv  # subclasses may change `message`
 
-        pair = (in_channels[1], in_channels[0], edge_dim)
-        options = (norm, activation)
+        self._make_layers(attention_hidden, (norm, activation), dropout)
+
+    def _make_layers(
+        self, attention_hidden: Sequence[int], options: tuple[str, str], dropout: float
+    ) -> None:
+        """Make the layers of sites and pairs; ``options`` are norm and activation."""
+        pair = (self.in_channels[1], self.in_channels[0], self.edge_dim)
         hidden = list(attention_hidden)
         if hidden:
             self.attention: PairLinear = PairLayer(pair, hidden[0], *options)
             self.logits = make_mlp(hidden[0], hidden[1:], *options)
-            self.logits.append(nn.Linear(hidden[-1], heads))
+            self.logits.append(nn.Linear(hidden[-1], self.heads))
         else:
-            self.attention, self.logits = PairLinear(pair, heads), nn.Sequential()
-        groups = 1 if share_value_network else heads
-        self.value = PairLayer(pair, groups * out_channels, *options, groups)
-        width = heads * out_channels
+            self.attention = PairLinear(pair, self.heads)
+            self.logits = nn.Sequential()
+        groups = 1 if self.share_value_network else self.heads
+        self.value = PairLayer(pair, groups * self.out_channels, *options, groups)
+        width = self.heads * self.out_channels
         self.site = Layer(width, width, *options, dropout)
-        self.edge = PairLayer(pair, edge_dim, *options) if update_edges else None
+        self.edge = (
+            PairLayer(pair, self.edge_dim, *options) if self.update_edges else None
+        )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -171,7 +187,7 @@ class SiteNetConv(MessagePassing):
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, kinds):
-            counts = _product(edge_multiplicity, edge_weight)
+            counts = weighted_copies(edge_multiplicity, edge_weight)
             heads, alpha, new_edge_attr = fused_pairs(
                 self, x_src, x_dst, edge_index, edge_attr, counts, kinds
             )
@@ -267,15 +283,3 @@ class SiteNetConv(MessagePassing):
             f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
             f"edge_dim={self.edge_dim}, heads={self.heads})"
         )
-
-
-def _product(first: OptTensor, second: OptTensor) -> OptTensor:
-    if first is None or second is None:
-        return second if first is None else first
-    return first * second
-
-
-def _require_positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"`{name}` must be at least 1, got {size}")

@@ -36,14 +36,14 @@ def largest_multiplicities(
         )
     per_receiver = scatter(multiplicity, index)
     before_receiver = cumsum(per_receiver)[index]
-    kept = [
-        _kept_of_head(head, index, multiplicity, before_receiver, k)
+    copies = [
+        _copies_of_head(head, index, multiplicity, before_receiver, k)
         for head in logits.detach().unbind(dim=-1)
     ]
-    return torch.stack(kept, dim=-1)
+    return torch.stack(copies, dim=-1)
 
 
-def _kept_of_head(
+def _copies_of_head(
     logits: Tensor, index: Tensor, multiplicity: Tensor, before_receiver: Tensor, k: int
 ) -> Tensor:
     order = lexsort([-logits, index])

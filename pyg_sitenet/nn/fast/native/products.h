@@ -3,7 +3,7 @@
 #define SITENET_PRODUCTS_H
 #include <stdint.h>
 
-/* PANEL, the columns of a product that are done together, comes from library.py. */
+/* PANEL, the columns of a product that are done together, comes from compiler.py. */
 enum { VECTOR = 8, PANEL_ROWS = 6 };
 _Static_assert(PANEL == 2 * VECTOR, "a panel is two vectors wide");
 typedef float vector
