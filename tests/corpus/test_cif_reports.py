@@ -281,7 +281,7 @@ def test_label_stands_for_its_element(tmp_path, label, formula, element):
     assert site.species_string == element
 
 
-@pytest.mark.parametrize("label", ["CO1", "HO2", "Va1", "X1", "Du", "Bq", "M2", "T1"])
+@pytest.mark.parametrize("label", ["CO1", "HO2", "Va1", "X1", "Du", "Bq", "M2", "FeMg"])
 def test_label_that_names_no_element_is_refused(tmp_path, label):
     loop = ATOMS.replace("_atom_site_type_symbol\n", "")
     (tmp_path / "a.cif").write_text(CELL.format(a=4) + loop + f"{label} 0 0 0\n")
@@ -322,3 +322,11 @@ def test_name_of_a_crystal_whose_atoms_are_all_listed_passes(tmp_path):
     text = NAMED.format("P m -3 m") + "_symmetry_equiv_pos_as_xyz x,y,z\n"
     (tmp_path / "a.cif").write_text(rock_salt(text, "").replace("5.64", "4.1"))
     assert len(load_structure(tmp_path / "a.cif")) == 2
+
+
+@pytest.mark.parametrize("label", ["'0.6Fe + 0.4Mg'", "(Fe0.6Mg0.4)", "Fe0.6Mg0.4"])
+def test_label_with_shares_is_a_shared_site(tmp_path, label):
+    loop = ATOMS.replace("_atom_site_type_symbol\n", "")
+    (tmp_path / "a.cif").write_text(CELL.format(a=4) + loop + f"{label} 0 0 0\n")
+    structure = load_structure(tmp_path / "a.cif", disordered=True)
+    assert structure.composition.as_dict() == {"Fe": 0.6, "Mg": 0.4}

@@ -14,12 +14,13 @@ _CHARGE = re.compile(r"^([A-Za-z]{1,2})(?:\d*\.?\d*[+-]?\d*\.?\d*)$")
 _LETTERS = re.compile(r"^[A-Za-z]*")
 # Water, hydroxyl and oxonium of which only the oxygen has a position.
 _HYDROGENATED = re.compile(
-    r"^(?:(O)-?[HD](\d?)|[HD](\d)(O)|(N)H(\d)|(?:(W)at(?:er)?|(O)w))"
+    r"^(?:(O)-?[HD](\d?)|[HD](\d)(O)|(N)H(\d)|(?:(W)at(?:er)?|(O)[wW]))"
     r"(?![a-z])[^a-z]*$"
 )
 _ALL_CAPS_WATER = re.compile(r"^WAT(?:ER)?[^a-zA-Z]*$")
 _SHARE = re.compile(r"(\d*\.?\d+(?:\(\d+\))?)\s*\*?\s*([A-Z][a-z]?)[\d.]*[+-]?")
 _SUFFIXED = re.compile(r"([A-Z][a-z]?)(\d*\.\d+)")
+_PAIR = re.compile(r"([A-Z][a-z])([A-Z][a-z])")
 _DUMMY = re.compile(
     r"^(?:va|vac\w*|vc|void|xx?|du|dum\w*|bq|gh|lp|cg|cnt|cen\w*|q|ghost|wat\w+)$",
     re.IGNORECASE,
@@ -66,11 +67,11 @@ def content_of_label(label: str, formula: frozenset[str]) -> Content | None:
     """
     text = label.strip()
     letters = _LETTERS.findall(text)[0]
-    if not letters or _DUMMY.match(letters) or letters == "T":
-        return None
     mixed = _mixture(text)
     if mixed:
         return Content(mixed)
+    if not letters or _DUMMY.match(letters) or letters == "T" or _is_pair(letters):
+        return None
     water = _hydrogenated(text)
     double = _element(letters[:2]) if len(letters) > 1 else ""
     if water and double not in formula:
@@ -120,6 +121,7 @@ def _hydrogenated(text: str) -> Content | None:
 
 def _mixture(text: str) -> dict[str, float]:
     """Read rows such as ``0.615(5)Cu + 0.385(5)Al`` or ``Cu0.6Al0.4``."""
+    text = text.removeprefix("(").removesuffix(")")
     if "+" in text and _SHARE.match(text):
         parts = [_SHARE.fullmatch(part.strip()) for part in text.split("+")]
         pairs = [(part[2], number(part[1])) for part in parts if part]
@@ -133,6 +135,12 @@ def _mixture(text: str) -> dict[str, float]:
     for name, share in pairs:
         elements[_element(name)] += share
     return elements
+
+
+def _is_pair(letters: str) -> bool:
+    """Tell whether letters name two elements that share a place, such as FeMg."""
+    match = _PAIR.fullmatch(letters)
+    return match is not None and bool(_element(match[1]) and _element(match[2]))
 
 
 def _element(letters: str) -> str:
