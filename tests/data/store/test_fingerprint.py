@@ -32,7 +32,7 @@ def _append(path, text):
     "name",
     [
         "workers/pool.py",
-        "data/readers/text_stream.py",
+        "data/readers/source.py",
         "data/store/writer.py",
         "data/batches/sampler.py",
         "nn/site_net.py",
