@@ -10,7 +10,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted, show_table
+from .terminal import counted, say, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.analyze import Analysis
@@ -103,6 +103,6 @@ def _report(found: Analysis) -> None:
         rows = [(name, *(of[k] for k in keys)) for name, of in found.metrics.items()]
         show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
     for note in found.notes:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"Figures and tables: {found.folder}")
-    typer.echo(f"Report: {found.folder / 'report.html'}")
+        say(f"Note: {note}")
+    say(f"Figures and tables: {found.folder}")
+    say(f"Report: {found.folder / 'report.html'}")

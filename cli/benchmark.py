@@ -10,7 +10,7 @@ import typer
 
 from .options import ConfigFile, Json, Preset, Settings, Workers
 from .overrides import choose_settings
-from .terminal import as_text, show_table
+from .terminal import as_text, say, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def benchmark(
         typer.echo(json.dumps({"folder": str(result.folder)} | summary))
         return
     _show(result.folds, summary)
-    typer.echo(f"Validation: {summary['notes']['validation']}")
-    typer.echo(f"Results: {result.folder / 'results.json'}")
-    typer.echo(f"For the Matbench board: {result.folder / 'results.json.gz'}")
+    say(f"Validation: {summary['notes']['validation']}")
+    say(f"Results: {result.folder / 'results.json'}")
+    say(f"For the Matbench board: {result.folder / 'results.json.gz'}")
 
 
 def _numbers(folds: str) -> list[int]:
@@ -89,7 +89,7 @@ def _say(result: FoldResult) -> None:
     """Tell each fold's scores as they come."""
     scores = "   ".join(f"{k} {v:.4g}" for k, v in result.scores.items())
     memory = as_text(result.peak_memory_mb)
-    typer.echo(
+    say(
         f"Fold {result.fold}: {scores}   {result.seconds:.0f} s   {memory} MB", err=True
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Data, Json, Model
-from .terminal import counted, show_table
+from .terminal import counted, say, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.convergence.study import ConvergenceReport
@@ -91,7 +91,7 @@ def converge(
 def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
     skipped = Counter(report.convergence.skipped["reason"])
     used = report.convergence.steps["id"].nunique()
-    typer.echo(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
+    say(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
     if as_json:
         rules = [asdict(one) | {"rule": one.sentence()} for one in report.rules]
         counts = {"crystals": used, "skipped": dict(skipped)}
@@ -103,10 +103,10 @@ def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
     rows = [tuple(asdict(one)[key] for key in keys) for one in report.rules]
     show_table([*keys[:3], "atoms needed", "radius needed (A)"], rows)
     for rule in report.rules:
-        typer.echo(rule.sentence())
+        say(rule.sentence())
     for sentence in report.best:
-        typer.echo(sentence)
-    typer.echo(f"Figures and tables: {output} (what was left out: skipped.csv)")
+        say(sentence)
+    say(f"Figures and tables: {output} (what was left out: skipped.csv)")
 
 
 def _parse(atoms: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
+from .terminal import say
 
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A published .ckpt file.")
@@ -50,8 +51,8 @@ def convert(
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"path": str(found.path)}))
         return
-    typer.echo(f"Model file: {found.path} ({found.num_parameters} parameters)")
+    say(f"Model file: {found.path} ({found.num_parameters} parameters)")
     if found.unused_settings:
-        typer.echo(f"Settings without use here: {', '.join(found.unused_settings)}")
+        say(f"Settings without use here: {', '.join(found.unused_settings)}")
     if found.unused_tensors:
-        typer.echo(f"Tensors without use here: {', '.join(found.unused_tensors)}")
+        say(f"Tensors without use here: {', '.join(found.unused_tensors)}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .terminal import say
+
 if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
 
@@ -25,21 +27,21 @@ def report(ledger: Ledger, used: str, file: Path | None) -> None:
     """
     warned = f", {ledger.warned} with a warning" if ledger.warned else ""
     counts = f"{ledger.used} {used}, {ledger.failed} failed{warned}"
-    typer.echo(f"{ledger.read} read: {counts}", err=True)
+    say(f"{ledger.read} read: {counts}", err=True)
     for kind, start in _STARTS.items():
         rows = [row for row in ledger.rows() if row[0] == kind]
         for _, number, reason, origin in rows[:_SHOWN]:
             where = "" if reason.startswith(origin) else f"{origin}: "
             more = f" ({number - 1} more like this)" if number > 1 else ""
-            typer.echo(f"{start}{where}{reason}{more}", err=True)
+            say(f"{start}{where}{reason}{more}", err=True)
         if len(rows) > _SHOWN:
             place = f"see {file}" if file else "--output FILE.csv keeps them"
-            typer.echo(f"{start}and {len(rows) - _SHOWN} more: {place}", err=True)
+            say(f"{start}and {len(rows) - _SHOWN} more: {place}", err=True)
 
 
 def end(ledger: Ledger, *, strict: bool) -> None:
     """End the command with exit code 1 if any input failed and none may."""
     if strict and ledger.failed:
         inputs = "1 input" if ledger.failed == 1 else f"{ledger.failed} inputs"
-        typer.echo(f"Error: {inputs} failed, and none may (--strict)", err=True)
+        say(f"Error: {inputs} failed, and none may (--strict)", err=True)
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted
+from .terminal import counted, say
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE.npz", help="File to write.")
@@ -49,5 +49,5 @@ def embed(
         counts = {"crystals": found.crystals, "failed": ledger.failed}
         typer.echo(json.dumps(facts | counts | {"counts": ledger.counts()}))
     else:
-        typer.echo(f"{found.crystals} crystals with {found.sites} sites: {output}")
+        say(f"{found.crystals} crystals with {found.sites} sites: {output}")
     end(ledger, strict=strict)

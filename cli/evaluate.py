@@ -9,7 +9,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, OutputFile, Strict, Workers
-from .terminal import CLASS_SCORES, counted, show_table
+from .terminal import CLASS_SCORES, counted, say, show_table
 
 
 def evaluate(
@@ -53,7 +53,7 @@ def evaluate(
         _show_coverage(found.metrics)
         if output is not None:
             drawn = "   ".join(map(str, found.figures.values()))
-            typer.echo(f"Rows: {output}   Figures: {drawn}")
+            say(f"Rows: {output}   Figures: {drawn}")
     end(ledger, strict=strict)
 
 

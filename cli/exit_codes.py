@@ -11,6 +11,8 @@ import typer
 
 from pyg_sitenet.errors import SiteNetError
 
+from .terminal import say
+
 P = ParamSpec("P")
 
 
@@ -39,4 +41,4 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: 
 
 
 def _say(kind: str, message: object) -> None:
-    typer.echo(f"{kind}: {' '.join(str(message).split())}", err=True)
+    say(f"{kind}: {' '.join(str(message).split())}", err=True)

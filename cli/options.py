@@ -51,7 +51,7 @@ Ray = Annotated[
         "--ray",
         metavar="ADDRESS",
         help="Compute on a Ray cluster: auto for this machine's, HOST:PORT, or local "
-        "for one that ends with the command. Needs 'pyg-sitenet[ray]'.",
+        "for one that ends with the command. Needs 'pyg-sitenet\\[ray]'.",
     ),
 ]
 Strict = Annotated[

@@ -22,7 +22,7 @@ from .options import (
     Strict,
     Workers,
 )
-from .terminal import counted, show_table
+from .terminal import counted, say, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,7 +180,7 @@ def _show(
             show_table(headings, [row[:-1] for row in rows])
         for one in predictions:
             for warning in one.warnings:  # too long for a column
-                typer.echo(f"warning: {one.id}: {warning}")
+                say(f"warning: {one.id}: {warning}")
         if statistics:
             _show_statistics(_statistics_of(predictions, predictor))
     return ledger
@@ -208,12 +208,12 @@ def _write_statistics(output: Path, predictor: Predictor, as_json: bool) -> None
     table.to_csv(path, index=False, float_format="%.7g")
     if not as_json:
         _show_statistics(table)
-        typer.echo(f"Statistics: {path}")
+        say(f"Statistics: {path}")
 
 
 def _show_statistics(table: pd.DataFrame) -> None:
     if table.empty:
-        typer.echo("No trajectory: no file with several frames of one formula")
+        say("No trajectory: no file with several frames of one formula")
         return
     shown = ["trajectory", "target", "frames", "mean", "standard error", "std"]
     show_table(shown, table[shown].itertuples(index=False))
@@ -254,4 +254,4 @@ def _say_where(output: Path, ledger: Ledger, as_json: bool, statistics: bool) ->
     else:
         warned = ledger.warned
         note = f" ({warned} with a warning)" if warned else ""
-        typer.echo(f"Predictions: {output}{note}   Failures: {failed}")
+        say(f"Predictions: {output}{note}   Failures: {failed}")

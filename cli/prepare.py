@@ -21,6 +21,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
+from .terminal import say
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
@@ -66,5 +67,5 @@ def prepare(
         found = {"folder": str(output), "failures_file": str(prepared.failures)}
         typer.echo(json.dumps(found | ledger.counts()))
     else:
-        typer.echo(f"Prepared: {output}   Failures: {prepared.failures}")
+        say(f"Prepared: {output}   Failures: {prepared.failures}")
     end(ledger, strict=strict)

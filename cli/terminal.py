@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import (
     MofNCompleteColumn,
@@ -15,6 +16,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
+
+from pyg_sitenet.safe_text import terminal_text
 
 T = TypeVar("T")
 
@@ -28,14 +32,23 @@ CLASS_SCORES = {
 }
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line, whatever names from files stand in it."""
+    typer.echo(terminal_text(line), err=err)
+
+
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings, numbers with four digits."""
     table = Table()
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(_cell(heading), overflow="fold")
     for row in rows:
-        table.add_row(*(as_text(value) for value in row))
-    Console(markup=False).print(table)  # a unit in brackets is no markup
+        table.add_row(*(_cell(as_text(value)) for value in row))
+    Console().print(table)
+
+
+def _cell(text: str) -> Text:
+    return Text(terminal_text(text))  # a unit in brackets is no markup
 
 
 def counted(

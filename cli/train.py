@@ -21,7 +21,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
-from .terminal import CLASS_SCORES, show_table
+from .terminal import CLASS_SCORES, say, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
@@ -150,16 +150,16 @@ def _report(result: RunResult, folds: int | None) -> None:
             )
     folder = result.folder
     if folds is not None:
-        typer.echo(f"Mean and standard deviation of {folds} folds; runs: {folder}")
+        say(f"Mean and standard deviation of {folds} folds; runs: {folder}")
         return
     for note in result.metrics["notes"]:
-        typer.echo(f"Note: {note}")
+        say(f"Note: {note}")
     failed = result.ledger.failed
     if failed:
         inputs = "1 input" if failed == 1 else f"{failed} inputs"
-        typer.echo(f"{inputs} could not be used: {folder / 'failures.csv'}")
-    typer.echo(f"Run folder: {folder}")
-    typer.echo(f"Figures: {folder / 'figures'}")
+        say(f"{inputs} could not be used: {folder / 'failures.csv'}")
+    say(f"Run folder: {folder}")
+    say(f"Figures: {folder / 'figures'}")
 
 
 def _scores(found: dict[str, Any], key: str) -> list[object]:

@@ -10,7 +10,7 @@ import typer
 
 from .options import ConfigFile, Data, Json, Preset, Settings, Targets
 from .overrides import choose_settings
-from .terminal import show_table
+from .terminal import say, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def tune(
         typer.echo(json.dumps(shown))
         return
     show_best(found.trials)
-    typer.echo(f"Best settings: {best}")
-    typer.echo(f"Train with them: sitenet train --config {best}")
+    say(f"Best settings: {best}")
+    say(f"Train with them: sitenet train --config {best}")
 
 
 def show_best(trials: DataFrame) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from pyg_sitenet.config import DataConfig
@@ -19,6 +20,7 @@ from pyg_sitenet.data.store.fingerprint import fingerprint
 from pyg_sitenet.data.store.reader import Repair
 from pyg_sitenet.data.store.writer import Builder
 from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.safe_text import terminal_text
 from pyg_sitenet.workers.cluster import Cluster
 
 Opener = Callable[..., Source]
@@ -187,5 +189,7 @@ def _progress_bar(source: Source, *, shown: bool) -> Iterator[Callable[[int], No
         yield lambda _: None
         return
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"Encoding {source.name}", total=source.count)
+        task = bar.add_task(
+            f"Encoding {escape(terminal_text(source.name))}", total=source.count
+        )
         yield lambda number: bar.advance(task, number)

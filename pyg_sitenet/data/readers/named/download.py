@@ -12,10 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
 from pyg_sitenet.data.structure.text import hash_file
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.safe_text import terminal_text
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +103,9 @@ def _continue(url: str, part: Path) -> None:
         length = response.headers.get("Content-Length")
         total = None if length is None else num_bytes + int(length)
         with part.open("ab" if num_bytes else "wb") as file, _progress() as bar:
-            task = bar.add_task(Path(url).name, total=total, completed=num_bytes)
+            task = bar.add_task(
+                escape(terminal_text(Path(url).name)), total=total, completed=num_bytes
+            )
             while piece := response.read(_PIECE):
                 file.write(piece)
                 bar.advance(task, len(piece))
