@@ -26,7 +26,9 @@ DAMAGE = (
 
 
 @contextmanager
-def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, keep: Path | None = None, shared: bool = False
+) -> Iterator[BinaryIO]:
     """Open a file beside ``path`` that takes its place when all of it is on the disk.
 
     If writing fails, ``path`` stays as it was and nothing is left beside it.
@@ -34,9 +36,12 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
     Args:
         path: The file to write.
         keep: Where the one before goes. (default: nowhere)
+        shared: Several processes may write the file at the same time; the last wins.
     """
-    # Processes that write one file at the same time have a part each; the last wins.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # A part under one name is overwritten by the next writer if this one is killed;
+    # processes that write at the same time need a part each.
+    process = f".{os.getpid()}" if shared else ""
+    part = path.with_name(f".{path.name}{process}.part")
     try:
         with part.open("wb") as file:
             yield file
@@ -50,9 +55,15 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text: at every moment the file holds the one before or all of this."""
-    with replacing(path) as file:
+def write_text(path: Path, text: str, *, shared: bool = False) -> None:
+    """Write a text: at every moment the file holds the one before or all of this.
+
+    Args:
+        path: The file to write.
+        text: Its whole content.
+        shared: See :func:`replacing`.
+    """
+    with replacing(path, shared=shared) as file:
         file.write(text.encode("utf-8"))
 
 

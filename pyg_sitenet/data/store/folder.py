@@ -70,7 +70,8 @@ class PreparedFolder:
             values[name] = getattr(self, name)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.path / MARKER, json.dumps(values, indent=2) + "\n")
+            text = json.dumps(values, indent=2) + "\n"
+            write_text(self.path / MARKER, text, shared=True)
         except OSError as error:
             raise DataError(
                 f"{self.path}: cannot write the encoded crystals: "

@@ -116,7 +116,7 @@ def _try_out(library: Path, refusal: Path) -> None:
     reason = lines[-1] if lines else f"its process ended with {run.returncode}"
     reason = f"the compiled library failed its test: {reason}"
     if run.returncode != -getattr(signal, "SIGKILL", 9):
-        write_text(refusal, reason[:_LONGEST_REASON])
+        write_text(refusal, reason[:_LONGEST_REASON], shared=True)
     raise OSError(reason)
 
 
