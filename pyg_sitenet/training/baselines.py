@@ -14,7 +14,6 @@ from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 
 NUM_TREES = 200
 NUM_FEATURES = 119 + 4 * 8 + 1
-BASELINES = ("mean", "composition")
 MAJORITY = "majority"  # what `mean` is called for classes
 Array = NDArray[np.float64]
 

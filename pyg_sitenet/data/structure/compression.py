@@ -39,7 +39,6 @@ _PACKINGS = {
     ".bz2": _Packing("bzip2", bz2.open),
     ".xz": _Packing("xz", lzma.open),
 }
-COMPRESSIONS = tuple(_PACKINGS)
 
 
 class Unpacked(Protocol):
