@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet import SiteNet, SiteNetConv
+from pyg_sitenet.nn.block import ResidualBlock
 from pyg_sitenet.nn.layers import PairLinear
 
 
@@ -23,17 +24,32 @@ def dense_forward(model: SiteNet, data: Data) -> Tensor:
         data: Unmerged graphs whose pairs are sorted by receiver.
     """
     sender, edge_attr, log_weight = _pad(data)
+    distance = edge_attr[..., 0]
     x = model.site_embedding(data.z, data.x)
     edge_attr = model.edge_embedding(edge_attr.flatten(0, 1)).unflatten(
         0, sender.shape
     )  # [n, N, D]
     outputs = []
     for block in model.blocks:
-        x, edge_attr = _block(block, x, sender, edge_attr, log_weight)
+        if isinstance(block, ResidualBlock):
+            logits = _locality(block.conv, distance) + log_weight.unsqueeze(-1)
+            x = x + _block(block.conv, block.norm(x), sender, edge_attr, logits)[0]
+            x = x + block.feed_forward(x)
+        else:
+            logits = log_weight.unsqueeze(-1)
+            x, edge_attr = _block(block, x, sender, edge_attr, logits)
         outputs.append(x)
     num_graphs = 1 if data.batch is None else data.num_graphs
-    out: Tensor = model.readout(torch.cat(outputs, dim=-1), data.batch, num_graphs)
+    sites = x if model.config.form == "residual" else torch.cat(outputs, dim=-1)
+    out: Tensor = model.readout(sites, data.batch, num_graphs)
     return out
+
+
+def _locality(conv: SiteNetConv, distance: Tensor) -> Tensor:
+    """Return what is added to the logits for the distance, ``[n, N, H]``."""
+    if conv.log_length is None:
+        return torch.zeros(())
+    return -distance.unsqueeze(-1) / conv.log_length.exp()
 
 
 def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,12 +70,12 @@ def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _block(
-    block: SiteNetConv, x: Tensor, sender: Tensor, edge_attr: Tensor, log_weight: Tensor
+    block: SiteNetConv, x: Tensor, sender: Tensor, edge_attr: Tensor, prior: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the new sites ``[n, H * C]`` and pairs ``[n, N, D]``."""
     receiver_part = x.unsqueeze(1).expand(-1, sender.size(1), -1)
     pairs = torch.cat([receiver_part, x[sender], edge_attr], dim=-1)  # [n, N, 2 F + D]
-    logits = block.logits(_layer(block.attention, pairs)) + log_weight.unsqueeze(-1)
+    logits = block.logits(_layer(block.attention, pairs)) + prior
     alpha = logits.softmax(dim=1)  # [n, N, H]
     groups = 1 if block.share_value_network else block.heads
     value = _layer(block.value, pairs).unflatten(-1, (groups, -1))

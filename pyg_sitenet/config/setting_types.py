@@ -40,6 +40,10 @@ Seconds = Annotated[float, Field(gt=0, le=1e7)]
 Minutes = Annotated[float, Field(gt=0, le=1e6)]
 
 
+# Of heads, angstrom.
+Length = Annotated[float, Field(ge=0.01, le=1000)]
+
+
 def _check_label(label: object) -> str:
     if not isinstance(label, (str, bool, int, float)):
         raise ValueError("a label is a text, a number or a boolean")

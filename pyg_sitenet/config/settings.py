@@ -22,6 +22,7 @@ from pyg_sitenet.config.setting_types import (
     CountOrZero,
     Fraction,
     Labels,
+    Length,
     Minutes,
     Modules,
     Name,
@@ -34,7 +35,7 @@ from pyg_sitenet.config.setting_types import (
 )
 
 Norm = Literal["layer", "batch", "none"]
-Pooling = Literal["mean", "max", "attention"]
+Pooling = Literal["mean", "max", "mean_max", "attention"]
 
 
 class DataConfig(Section):
@@ -75,6 +76,9 @@ class DataConfig(Section):
     max_pairs: Count = Field(
         600_000, description="Pairs in a batch: bounds the memory of a step."
     )
+    max_crystals: Count | None = Field(
+        None, description="Crystals in a batch to train on."
+    )
     disorder: Literal["error", "sample", "enumerate"] = Field(
         "error", description="What to do with partly occupied sites."
     )
@@ -104,6 +108,12 @@ class ModelConfig(Section):
     What is searched, and in which range, is that of the paper's Table 1.
     """
 
+    form: Literal["published", "residual"] = Field(
+        "published",
+        description="Blocks as published, all of which are read out; or attention and "
+        "feed-forward layers that add to one vector a site, of which the last is.",
+    )
+    width: Width = Field(96, description="Channels of a site between residual blocks.")
     heads: Annotated[Modules, IntRange(1, 8)] = Field(3, description="Attention heads.")
     site_channels_per_head: Annotated[Width, IntRange(4, 32)] = 30
     edge_channels_per_head: Annotated[Width, IntRange(4, 32)] = 16
@@ -123,6 +133,9 @@ class ModelConfig(Section):
         92, description="Learned numbers per element."
     )
     embedding_max_norm: float | None = Field(1.0, gt=0)
+    embedding_spread: float = Field(
+        1.0, gt=0, le=100, description="Of the first element vectors."
+    )
     standardize_features: bool = Field(
         False, description="Scale element properties to mean 0, spread 1."
     )
@@ -147,6 +160,11 @@ class ModelConfig(Section):
         description="Angstrom over which attention falls to 1/e before it has learnt "
         "otherwise: so many atoms are easier to learn from.",
     )
+    locality: tuple[Length, Length] | None = Field(
+        None,
+        description="Angstrom: the first head attends over the first length, the last "
+        "over the second, to begin with.",
+    )
     top_k: Count | None = Field(
         None, description="Keep the k largest logits of each site and head."
     )
@@ -158,6 +176,13 @@ class ModelConfig(Section):
         description="clamp is max(y, 0) with the gradient of y: band gaps.",
     )
 
+    @property
+    def site_width(self) -> int:
+        """Channels of a site before and after each block."""
+        if self.form == "residual":
+            return self.width
+        return self.heads * self.site_channels_per_head
+
     @model_validator(mode="after")
     def _check_widths(self) -> ModelConfig:
         """Refuse sites and pairs of more channels than a layer may have."""
@@ -166,6 +191,8 @@ class ModelConfig(Section):
             raise ValueError(
                 f"heads times channels per head must be at most {MAX_WIDTH:,}"
             )
+        if self.form == "published" and self.locality is not None:
+            raise ValueError("locality needs form=residual")
         return self
 
 
@@ -182,6 +209,11 @@ class TrainingConfig(Section):
     weight_decay: float = Field(1e-4, ge=0)
     eps: float = Field(1e-7, gt=0)
     amsgrad: bool = True
+    max_steps: Count | None = Field(
+        None,
+        description="Batches a network is trained on, in whole epochs and not fewer "
+        "than 20: large data need fewer epochs. max_epochs is the most.",
+    )
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     warmup_epochs: CountOrZero = Field(
         0, description="Not with one_cycle, which rises."

@@ -14,6 +14,7 @@ NUM_ELEMENT_ROWS = 200
 """Rows of the element table, indexed by atomic number; as many as published."""
 NUM_PROPERTIES = 9
 NUM_EDGE_FEATURES = 2
+_EDGE_SCALE = 0.2  # brings distance and log Coulomb to the size of radial functions
 
 
 class SiteEmbedding(nn.Module):
@@ -34,9 +35,10 @@ class SiteEmbedding(nn.Module):
             config.embedding_channels,
             max_norm=config.embedding_max_norm,
         )
+        self.elements.weight.data.mul_(config.embedding_spread)
         self.layer = Layer(
             config.embedding_channels + NUM_PROPERTIES,
-            config.heads * config.site_channels_per_head,
+            config.site_width,
             config.norm,
             config.activation,
         )
@@ -72,7 +74,8 @@ class EdgeEmbedding(nn.Module):
     r"""``layer([distance | log Coulomb | radial functions of the distance])``.
 
     The radial functions are ``num_radial`` Gaussians, evenly spaced from 0 to
-    ``radial_max`` and as wide as their spacing.
+    ``radial_max`` and as wide as their spacing. Beside them, and in the residual form,
+    distance and log Coulomb are divided by 5.
 
     Shapes:
         - **input:** distance (angstrom) and log Coulomb :math:`(|E|, 2)`
@@ -86,6 +89,7 @@ class EdgeEmbedding(nn.Module):
         centers = torch.linspace(0, config.radial_max, config.radial_basis)
         self.register_buffer("centers", centers, persistent=False)
         self.spacing = config.radial_max / max(config.radial_basis - 1, 1)
+        self.scale = _EDGE_SCALE if config.form == "residual" else 1.0
         self.layer = Layer(
             NUM_EDGE_FEATURES + config.radial_basis,
             config.heads * config.edge_channels_per_head,
@@ -98,5 +102,6 @@ class EdgeEmbedding(nn.Module):
         features = edge_attr.to(self.centers.dtype)
         if len(self.centers) > 0:
             steps = (features[:, :1] - self.centers) / self.spacing
-            features = torch.cat([features, torch.exp(-0.5 * steps.square())], dim=-1)
+            radial = torch.exp(-0.5 * steps.square())
+            features = torch.cat([features * self.scale, radial], dim=-1)
         return fused_layer(self.layer, features)

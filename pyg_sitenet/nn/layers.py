@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -131,6 +133,17 @@ class PairLayer(PairLinear):
         out = super().forward(receiver_i, sender_j, edge_attr)
         result: Tensor = self.norm(self.activation(out))
         return result
+
+
+def first_log_lengths(ends: tuple[float, float], heads: int) -> Tensor:
+    """Return the logarithms of one length a head, evenly from the first to the last.
+
+    Raises:
+        ValueError: If a length is not above 0.
+    """
+    if not 0 < min(ends) <= max(ends) < math.inf:
+        raise ValueError(f"`locality` must be two lengths above 0, got {ends}")
+    return torch.linspace(math.log(ends[0]), math.log(ends[1]), heads)
 
 
 def reset_layers(module: nn.Module) -> None:

@@ -39,9 +39,12 @@ def group_equal_pairs(graph: Data, pairs: Pairs) -> Pairs:
     return Pairs(pairs.edge_index[:, order], edge_attr, multiplicity, weight, kinds)
 
 
-def kinds_after_update(kinds: Kinds | None) -> Kinds | None:
-    """Return what is left of kinds: sites of one class now differ, features do not."""
-    if kinds is None or kinds.sites is None:
+def kinds_after_block(kinds: Kinds | None, *, updates_edges: bool) -> Kinds | None:
+    """Return what is left of kinds: sites of one class differ after a block.
+
+    New features of pairs are made of sites: those of equal sites are equal still.
+    """
+    if kinds is None or (updates_edges and kinds.sites is None):
         return None
     return Kinds(kinds.of_pair, None)
 

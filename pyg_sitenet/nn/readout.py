@@ -9,17 +9,17 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn.layers import make_mlp
+from pyg_sitenet.nn.layers import make_mlp, make_norm
 
 
 class Pooling(nn.Module):
-    """Mean, maximum or learnt attention over the sites of each crystal.
+    """Mean, maximum, both joined, or learnt attention over the sites of each crystal.
 
     A site that stands for ``multiplicity`` equal ones counts as often.
 
     Shapes:
         - **input:** sites :math:`(|V|, C)`, crystal of each :math:`(|V|)`
-        - **output:** crystals :math:`(B, C)`
+        - **output:** crystals :math:`(B, C)`, of ``mean_max`` :math:`(B, 2 C)`
     """
 
     def __init__(self, kind: str, channels: int) -> None:
@@ -37,20 +37,32 @@ class Pooling(nn.Module):
         pooled: Tensor
         if self.kind == "max":
             pooled = global_max_pool(x, batch, size)
+        elif self.kind == "mean_max":
+            mean = _weighted_mean(x, batch, size, weight)
+            pooled = torch.cat([mean, global_max_pool(x, batch, size)], dim=-1)
         elif self.gate is not None:
             logits = self.gate(x) if weight is None else self.gate(x) + weight.log()
             share = softmax(logits, batch, num_nodes=size)
             pooled = global_add_pool(share * x, batch, size)
-        elif weight is None:
-            pooled = global_mean_pool(x, batch, size)
         else:
-            total = global_add_pool(weight, batch, size)
-            pooled = global_add_pool(weight * x, batch, size) / total
+            pooled = _weighted_mean(x, batch, size, weight)
         return pooled
+
+
+def _weighted_mean(x: Tensor, batch: Tensor, size: int, weight: OptTensor) -> Tensor:
+    mean: Tensor
+    if weight is None:
+        mean = global_mean_pool(x, batch, size)
+    else:
+        total = global_add_pool(weight, batch, size)
+        mean = global_add_pool(weight * x, batch, size) / total
+    return mean
 
 
 class Readout(nn.Module):
     """Pre-pool layers, pooling, post-pool layers and the last linear map.
+
+    In the residual form a norm comes before these layers instead of after each.
 
     Shapes:
         - **input:** sites :math:`(|V|, C)`, crystal of each :math:`(|V|)`
@@ -59,10 +71,16 @@ class Readout(nn.Module):
 
     def __init__(self, in_channels: int, num_targets: int, config: ModelConfig) -> None:
         super().__init__()
-        options = (config.norm, config.activation, config.dropout)
+        is_residual = config.form == "residual"
+        norm = "none" if is_residual else config.norm
+        options = (norm, config.activation, config.dropout)
         self.pre_pool = make_mlp(in_channels, config.pre_pool, *options)
+        if is_residual:
+            self.pre_pool.insert(0, make_norm(config.norm, in_channels))
         pooled = [in_channels, *config.pre_pool][-1]
         self.pool = Pooling(config.pooling, pooled)
+        if config.pooling == "mean_max":
+            pooled *= 2
         self.post_pool = make_mlp(pooled, config.post_pool, *options)
         self.linear = nn.Linear([pooled, *config.post_pool][-1], num_targets)
 

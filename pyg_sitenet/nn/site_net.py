@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 
 from pyg_sitenet.config import ModelConfig, load_preset
+from pyg_sitenet.nn.block import ResidualBlock
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_update
+from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_block
 from pyg_sitenet.nn.pretrained import Pretrained
 from pyg_sitenet.nn.published import from_published_names
 from pyg_sitenet.nn.readout import Readout
@@ -32,7 +33,7 @@ class Attention(NamedTuple):
 class Embedding(NamedTuple):
     """Vectors of sites and crystals, for other models."""
 
-    sites: Tensor  # [n, blocks * H * s], of all blocks, joined
+    sites: Tensor  # [n, blocks * H * s], of all blocks, joined; residual: [n, width]
     crystals: Tensor  # [B, C], what the last linear map reads
 
 
@@ -75,8 +76,9 @@ class SiteNet(Pretrained):
             _make_block(self.config, is_last=block == self.config.blocks - 1)
             for block in range(self.config.blocks)
         )
-        channels = self.config.heads * self.config.site_channels_per_head
-        self.readout = Readout(self.config.blocks * channels, num_outputs, self.config)
+        joined = 1 if self.config.form == "residual" else self.config.blocks
+        channels = joined * self.config.site_width
+        self.readout = Readout(channels, num_outputs, self.config)
         self.register_buffer("target_mean", torch.zeros(num_outputs))
         self.register_buffer("target_scale", torch.ones(num_outputs))
 
@@ -103,6 +105,11 @@ class SiteNet(Pretrained):
         model = cls(config, num_targets=len(state_dict.get("decoder.bias", [0])))
         model.load_state_dict(from_published_names(state_dict, model.state_dict()))
         return model
+
+    @property
+    def convs(self) -> list[SiteNetConv]:
+        """The attention layer of each block."""
+        return [part for part in self.modules() if isinstance(part, SiteNetConv)]
 
     def set_target_scaling(self, mean: Tensor, scale: Tensor) -> None:
         """Let the output be ``raw * scale + mean``, each of shape ``[T]``."""
@@ -160,6 +167,15 @@ class SiteNet(Pretrained):
             counts = [None if count is None else count[near] for count in counts]
         return Pairs(edge_index, edge_attr, *counts)
 
+    def _lengths(self, pairs: Pairs) -> Tensor | None:
+        """Return the distance of each pair where heads have a range, ``[E]``."""
+        if self.config.locality is None:
+            return None
+        distance = pairs.edge_attr[:, 0]
+        if pairs.kinds is not None:
+            distance = distance[pairs.kinds.of_pair]
+        return distance.to(self.target_mean.dtype)
+
     def _weights(self, pairs: Pairs) -> Tensor | None:
         """Return how much each copy of a pair counts, whatever was learnt, ``[E]``."""
         weight, decay = pairs.edge_weight, self.config.attention_decay
@@ -178,7 +194,7 @@ class SiteNet(Pretrained):
             or (self.training and self.config.norm == "batch")
             or pairs.edge_attr.requires_grad
             or pairs.edge_attr.dtype not in (torch.float32, torch.float64)
-            or any(block.explain for block in self.blocks)
+            or any(conv.explain for conv in self.convs)
         )
 
     def attend(
@@ -192,9 +208,11 @@ class SiteNet(Pretrained):
             return_attention_weights: Also return the weights, ``[E, H]`` per block.
 
         Returns:
-            The site vectors of all blocks, joined, and the weights if asked.
+            The site vectors of all blocks, joined, or in the residual form those of the
+            last, and the weights if asked.
         """
         edge_attr = self.edge_embedding(pairs.edge_attr)
+        length = self._lengths(pairs)
         outputs, weights = [], []
         weight, kinds = self._weights(pairs), pairs.kinds
         for block in self.blocks:
@@ -204,6 +222,7 @@ class SiteNet(Pretrained):
                 edge_attr,
                 edge_multiplicity=pairs.edge_multiplicity,
                 edge_weight=weight,
+                edge_length=length,
                 kinds=kinds,
                 return_attention_weights=return_attention_weights,
             )
@@ -212,14 +231,18 @@ class SiteNet(Pretrained):
                 weights.append(alpha)
             if block.update_edges:
                 x, edge_attr = result
-                kinds = kinds_after_update(kinds)
             else:
                 x = result
+            kinds = kinds_after_block(kinds, updates_edges=bool(block.update_edges))
             outputs.append(x)
+        if self.config.form == "residual":
+            return x, weights
         return torch.cat(outputs, dim=-1), weights
 
 
-def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv:
+def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv | ResidualBlock:
+    if config.form == "residual":
+        return ResidualBlock(config)
     return SiteNetConv(
         config.heads * config.site_channels_per_head,
         config.site_channels_per_head,

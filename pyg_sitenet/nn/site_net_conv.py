@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, Size
@@ -16,6 +17,7 @@ from pyg_sitenet.nn.layers import (
     Layer,
     PairLayer,
     PairLinear,
+    first_log_lengths,
     make_mlp,
     require_positive,
     reset_layers,
@@ -37,8 +39,8 @@ class SiteNetConv(MessagePassing):
         \mathbf{B}_{ij} &= [\mathbf{x}_i \, \Vert \, \mathbf{x}_j \, \Vert \,
         \mathbf{e}_{ij}]
 
-        \alpha_{ijh} &= \frac{m_{ij} \exp g^W_h(\mathbf{B}_{ij})}
-        {\sum_k m_{ik} \exp g^W_h(\mathbf{B}_{ik})}
+        \alpha_{ijh} &= \frac{m_{ij} \exp (g^W_h(\mathbf{B}_{ij}) - d_{ij} / \lambda_h)}
+        {\sum_k m_{ik} \exp (g^W_h(\mathbf{B}_{ik}) - d_{ik} / \lambda_h)}
 
         \mathbf{x}'_i &= g^S \Big( \big\Vert_h \sum_j \alpha_{ijh} \,
         g^F(\mathbf{B}_{ij}) \Big), \qquad
@@ -46,7 +48,8 @@ class SiteNetConv(MessagePassing):
 
     where :math:`g^S`, :math:`g^F`, :math:`g^I` are layers (linear, activation, norm),
     :math:`g^W` is an MLP that gives one logit a head, and :math:`m_{ij}` is the number
-    of equal pairs that a pair stands for (``edge_multiplicity``).
+    of equal pairs that a pair stands for (``edge_multiplicity``). The last term is
+    there with ``locality`` only: each head has a range :math:`\lambda_h` of its own.
 
     Args:
         in_channels: Size of each site vector, or a tuple of the sizes of sending and
@@ -70,15 +73,21 @@ class SiteNetConv(MessagePassing):
         activation: ``"mish"``, ``"relu"`` or ``"silu"``. (default: ``"mish"``)
         dropout: Share of the outgoing site channels that training sets to zero.
             (default: ``0.0``)
+        locality: Shortest and longest of the first ranges :math:`\lambda_h`, in the
+            unit of ``edge_length``. They are spread evenly in their logarithm and
+            learnt. (default: ``None``, no such term)
+        projection: Let a linear map to so many channels take the place of :math:`g^S`.
+            (default: ``None``)
         **kwargs: Further arguments of :class:`torch_geometric.nn.MessagePassing`.
 
     Shapes:
         - **input:** site features :math:`(|V|, F)` or
           :math:`((|V_s|, F_s), (|V_t|, F_t))`, edge indices :math:`(2, |E|)`, pair
           features :math:`(|E|, D)`, multiplicities :math:`(|E|)` *(optional)*
-        - **output:** site features :math:`(|V_t|, H \cdot C)`; with ``update_edges``
-          also pair features :math:`(|E|, D)`; with ``return_attention_weights=True``
-          a tuple of that and :math:`((2, |E|), (|E|, H))`
+        - **output:** site features :math:`(|V_t|, H \cdot C)`, or as many as
+          ``projection``; with ``update_edges`` also pair features :math:`(|E|, D)`;
+          with ``return_attention_weights=True`` a tuple of that and
+          :math:`((2, |E|), (|E|, H))`
 
     .. note::
         Where it can, the layer works through the pairs in chunks that stay in the cache
@@ -109,6 +118,8 @@ class SiteNetConv(MessagePassing):
         norm: str = "layer",
         activation: str = "mish",
         dropout: float = 0.0,
+        locality: tuple[float, float] | None = None,
+        projection: int | None = None,
         **kwargs: Any,  # noqa: ANN401, handed to MessagePassing as it is
     ) -> None:
         kwargs.setdefault("aggr", "add")
@@ -118,6 +129,7 @@ class SiteNetConv(MessagePassing):
         require_positive(
             in_channels=min(in_channels), out_channels=out_channels, heads=heads,
             edge_dim=edge_dim, top_k=1 if top_k is None else top_k,
+            projection=1 if projection is None else projection,
         )  # fmt: skip
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -127,9 +139,14 @@ class SiteNetConv(MessagePassing):
         self.update_edges = update_edges
         self.residual = residual
         self.top_k = top_k
+        self.locality = locality
+        self.projection = projection
         self.fused = type(self) is SiteNetConv  # subclasses may change `message`
 
         self._make_layers(attention_hidden, (norm, activation), dropout)
+        self.log_length: nn.Parameter | None = None
+        if locality is not None:
+            self.log_length = nn.Parameter(first_log_lengths(locality, heads))
 
     def _make_layers(
         self, attention_hidden: Sequence[int], options: tuple[str, str], dropout: float
@@ -147,7 +164,9 @@ class SiteNetConv(MessagePassing):
         groups = 1 if self.share_value_network else self.heads
         self.value = PairLayer(pair, groups * self.out_channels, *options, groups)
         width = self.heads * self.out_channels
-        self.site = Layer(width, width, *options, dropout)
+        self.site: nn.Module = Layer(width, width, *options, dropout)
+        if self.projection is not None:
+            self.site = nn.Linear(width, self.projection)
         self.edge = (
             PairLayer(pair, self.edge_dim, *options) if self.update_edges else None
         )
@@ -156,6 +175,9 @@ class SiteNetConv(MessagePassing):
         """Draw all parameters anew."""
         super().reset_parameters()
         reset_layers(self)
+        if self.log_length is not None and self.locality is not None:
+            lengths = first_log_lengths(self.locality, self.heads)
+            self.log_length.data.copy_(lengths)
 
     def forward(
         self,
@@ -165,6 +187,7 @@ class SiteNetConv(MessagePassing):
         *,
         edge_multiplicity: OptTensor = None,
         edge_weight: OptTensor = None,
+        edge_length: OptTensor = None,
         kinds: Kinds | None = None,
         size: Size = None,
         return_attention_weights: bool | None = None,
@@ -179,6 +202,7 @@ class SiteNetConv(MessagePassing):
             edge_attr: Pair features ``[E, edge_dim]``.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
             edge_weight: How much each of them counts in the softmax, ``[E]``.
+            edge_length: Length :math:`d_{ij}` of each pair, ``[E]``; for ``locality``.
             kinds: Which pairs are equal; ``edge_attr`` then has one row a kind, and so
                 have the new pair features where the sites of a kind are equal, too.
             size: Numbers of senders and of receivers.
@@ -186,17 +210,18 @@ class SiteNetConv(MessagePassing):
                 ``[E, H]`` has the order of the pairs (of an adjacency's values).
         """
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+        prior = self._locality_logits(edge_length)
         if can_fuse(self, x_src, x_dst, edge_index, edge_attr, size, kinds):
             counts = weighted_copies(edge_multiplicity, edge_weight)
             heads, alpha, new_edge_attr = fused_pairs(
-                self, x_src, x_dst, edge_index, edge_attr, counts, kinds
+                self, x_src, x_dst, edge_index, edge_attr, counts, prior, kinds
             )
         else:
             if kinds is not None and edge_attr is not None:
                 edge_attr = edge_attr[kinds.of_pair]
             counts = (edge_multiplicity, edge_weight)
             heads, alpha, new_edge_attr = self._plain_pairs(
-                x_src, x_dst, edge_index, edge_attr, *counts, size
+                x_src, x_dst, edge_index, edge_attr, *counts, prior, size
             )
             if kinds is not None and kinds.sites is not None and self.update_edges:
                 new_edge_attr = new_edge_attr[kinds.first_pairs()]
@@ -208,6 +233,17 @@ class SiteNetConv(MessagePassing):
             return result
         return result, (edge_index, alpha)
 
+    def _locality_logits(self, edge_length: OptTensor) -> OptTensor:
+        """Return ``-d / length`` of each pair and head, ``[E, H]``."""
+        if self.log_length is None:
+            return None
+        if edge_length is None:
+            raise ValueError(
+                "a layer with `locality` needs the length of each pair: pass "
+                "`edge_length`, of shape [E]"
+            )
+        return -edge_length.unsqueeze(-1) * torch.exp(-self.log_length)
+
     def _plain_pairs(
         self,
         x_src: Tensor,
@@ -216,6 +252,7 @@ class SiteNetConv(MessagePassing):
         edge_attr: OptTensor,
         edge_multiplicity: OptTensor,
         edge_weight: OptTensor,
+        prior: OptTensor,
         size: Size,
     ) -> tuple[Tensor, Tensor, OptTensor]:
         """Return what :func:`fused_pairs` does, by PyG's message passing."""
@@ -227,6 +264,7 @@ class SiteNetConv(MessagePassing):
             edge_attr=edge_attr,
             edge_multiplicity=edge_multiplicity,
             copy_weight=edge_weight,  # `edge_weight` would be that of an adjacency
+            prior=prior,
             size=size,
         )
         heads = self.propagate(
@@ -247,12 +285,15 @@ class SiteNetConv(MessagePassing):
         edge_attr: Tensor,
         edge_multiplicity: OptTensor,
         copy_weight: OptTensor,
+        prior: OptTensor,
         index: Tensor,
         ptr: OptTensor,
         size_i: int | None,
     ) -> tuple[Tensor, OptTensor]:
         """Return attention weights ``[E, H]`` and new pair features ``[E, D]``."""
         logits = self.logits(self.attention(attention_i, attention_j, edge_attr))
+        if prior is not None:
+            logits = logits + prior
         if copy_weight is not None:
             logits = logits + copy_weight.to(logits.dtype).log().unsqueeze(-1)
         if self.top_k is not None:

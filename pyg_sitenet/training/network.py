@@ -20,6 +20,7 @@ from pyg_sitenet.training.loop.checkpoints import kept_state
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import fit
 from pyg_sitenet.training.loop.module import SiteNetModule
+from pyg_sitenet.training.loop.schedule import with_epochs
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 
@@ -38,12 +39,13 @@ def fit_network(
     torch.manual_seed(config.training.seed)
     loader = data.train_dataloader()
     validates = len(data.splits["val"]) > 0
+    training = with_epochs(config.training, len(loader))
     module = SiteNetModule(
         SiteNet(config.model, layout=OutputLayout.of(config)),
-        config.training,
+        training,
         config.data.targets,
         data.part("train").y,
-        math.ceil(len(loader) / config.training.accumulate),
+        math.ceil(len(loader) / training.accumulate),
     )
     if config.training.initial_model is not None:
         start_from(module.model, config.training.initial_model)
@@ -52,7 +54,7 @@ def fit_network(
         loader,
         data.val_dataloader() if validates else None,
         folder,
-        config.training,
+        training,
         resume=resume,
         progress=progress and devices.rank == 0,
         devices=devices,

@@ -18,7 +18,7 @@ def test_space_is_that_of_table_1():
         "model.post_pool": "1 to 4 layers of 32 to 256",
         "model.embedding_channels": "1 to 128",
         "model.norm": "layer | batch | none",
-        "model.pooling": "mean | max | attention",
+        "model.pooling": "mean | max | mean_max | attention",
         "training.learning_rate": "5e-05 to 0.01",
     }
 

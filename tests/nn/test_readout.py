@@ -15,6 +15,8 @@ def test_mean_and_maximum():
     torch.testing.assert_close(mean(X, BATCH, 2, None), expected)
     expected = torch.stack([X[:2].amax(0), X[2:].amax(0)])
     torch.testing.assert_close(largest(X, BATCH, 2, None), expected)
+    both = torch.cat([pool(X, BATCH, 2, None) for pool in (mean, largest)], dim=1)
+    torch.testing.assert_close(Pooling("mean_max", 4)(X, BATCH, 2, None), both)
 
 
 def test_attention_is_a_weighted_mean():
@@ -24,7 +26,7 @@ def test_attention_is_a_weighted_mean():
     torch.testing.assert_close(pool(X, BATCH, 2, None)[1], expected)
 
 
-@pytest.mark.parametrize("kind", ["mean", "max", "attention"])
+@pytest.mark.parametrize("kind", ["mean", "max", "mean_max", "attention"])
 def test_a_multiplicity_stands_for_that_many_sites(kind):
     pool, count = Pooling(kind, 4), torch.tensor([2, 1, 3, 1, 5])
     copies = torch.arange(5).repeat_interleave(count)

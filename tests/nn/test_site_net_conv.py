@@ -313,3 +313,43 @@ def test_unknown_options_are_refused():
         SiteNetConv(8, 6, edge_dim=5, activation="tanh")
     with pytest.raises(ValueError, match="`norm` must be 'layer', 'batch' or 'none'"):
         SiteNetConv(8, 6, edge_dim=5, norm="instance")
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_locality_weakens_pairs_by_their_length(inputs, fused):
+    x, edge_attr = inputs
+    options = {"edge_dim": 5, "heads": 3, "update_edges": False, "projection": 8}
+    conv = SiteNetConv(8, 6, locality=(0.5, 8.0), **options)
+    conv.fused = fused
+    lengths = torch.tensor([0.5, 2.0, 8.0])  # evenly in the logarithm
+    torch.testing.assert_close(conv.log_length.exp().detach(), lengths)
+    distance = torch.linspace(1, 9, EDGE_INDEX.size(1))
+    _, (_, alpha) = conv(
+        x, EDGE_INDEX, edge_attr, edge_length=distance, return_attention_weights=True
+    )
+    _, (_, equal) = conv(
+        x, EDGE_INDEX, edge_attr, edge_length=torch.zeros_like(distance),
+        return_attention_weights=True,
+    )  # fmt: skip
+    logits = equal.log() - distance[:, None] / lengths
+    torch.testing.assert_close(alpha, softmax(logits, EDGE_INDEX[1]))
+
+
+def test_locality_needs_lengths_and_sensible_ranges(inputs):
+    x, edge_attr = inputs
+    conv = SiteNetConv(8, 6, edge_dim=5, locality=(0.5, 8.0))
+    with pytest.raises(ValueError, match=r"pass `edge_length`, of shape \[E\]"):
+        conv(x, EDGE_INDEX, edge_attr)
+    with pytest.raises(ValueError, match="two lengths above 0, got"):
+        SiteNetConv(8, 6, edge_dim=5, locality=(0.0, 8.0))
+
+
+def test_lengths_are_learnt_and_drawn_anew(inputs):
+    x, edge_attr = inputs
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, locality=(1, 4), update_edges=False)
+    distance = torch.linspace(1, 9, EDGE_INDEX.size(1))
+    conv(x, EDGE_INDEX, edge_attr, edge_length=distance).square().sum().backward()
+    assert (conv.log_length.grad != 0).all()
+    conv.log_length.data.zero_()
+    conv.reset_parameters()
+    torch.testing.assert_close(conv.log_length.exp().detach(), torch.tensor([1.0, 4]))

@@ -174,6 +174,7 @@ class CrystalDataModule(LightningDataModule):
             part.num_pairs,
             max_sites=self.config.max_sites,
             max_pairs=self.config.max_pairs,
+            max_crystals=self.config.max_crystals,
             shuffle=shuffle,
             seed=self.seed,
             num_replicas=self.num_replicas if shared else 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -14,10 +13,11 @@ from pyg_sitenet.data.batches.budget import cut
 from pyg_sitenet.errors import DataError
 
 _TRIALS = 4
+_LARGE = 0.1  # of a batch
 
 
 class BudgetBatchSampler(Sampler[list[int]]):
-    r"""Batches bounded by their unique sites and by their pairs.
+    r"""Batches bounded by their unique sites, their pairs and their crystals.
 
     Pairs are what a step's memory grows with, so the second bound keeps it in hand
     whatever the crystals. A crystal above a budget forms a batch of its own.
@@ -36,6 +36,8 @@ class BudgetBatchSampler(Sampler[list[int]]):
         num_pairs: Pairs (edges) of each crystal.
         max_sites: Most unique sites in a batch. (default: ``1200``)
         max_pairs: Most pairs in a batch. (default: ``600000``)
+        max_crystals: Most crystals in a batch with ``shuffle``. (default: ``None``, any
+            number)
         shuffle: Draw a new order each epoch. (default: ``False``)
         seed: Together with the epoch, decides the order. (default: ``0``)
         num_replicas: Processes that share the batches out. (default: ``1``)
@@ -58,6 +60,7 @@ class BudgetBatchSampler(Sampler[list[int]]):
         *,
         max_sites: int = 1200,
         max_pairs: int = 600_000,
+        max_crystals: int | None = None,
         shuffle: bool = False,
         seed: int = 0,
         num_replicas: int = 1,
@@ -77,16 +80,15 @@ class BudgetBatchSampler(Sampler[list[int]]):
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
-        # Row 0 sites, row 1 pairs, both in units that make the budget the same number,
-        # so that the fuller of the two decides and integers keep it exact.
-        self._limit = max_sites * max_pairs
-        sizes = np.array([num_sites, num_pairs], dtype=np.int64)
-        self._load = sizes * np.array([[max_pairs], [max_sites]])
+        # Rows: sites, pairs, crystals. The fullest of the three decides.
+        sizes = np.array([num_sites, num_pairs, np.ones(len(num_sites))], np.int64)
+        limits = [max_sites, max_pairs, max_crystals or len(num_sites) + 1]
+        self._sizes, self._limits = sizes, np.array(limits, np.int64)[:, None]
         if shuffle:
             self._num_batches, self._packing_that_fits = self._find_num_batches()
         else:
-            places, pairs_of = range(len(num_sites)), sizes.T.tolist()
-            batches = cut(places, pairs_of.__getitem__, max_sites, max_pairs)
+            places, size_of = range(len(num_sites)), sizes[:2].T.tolist()
+            batches = cut(places, size_of.__getitem__, max_sites, max_pairs)
             self._in_order = list(batches)
             self._num_batches = len(self._in_order)
 
@@ -127,9 +129,9 @@ class BudgetBatchSampler(Sampler[list[int]]):
     def _find_num_batches(self) -> tuple[int, list[list[int]]]:
         """Find the fewest batches that random orders fill without overflowing."""
         random = np.random.default_rng(self.seed)
-        fitting = self._load[:, self._fits_a_batch()].sum(axis=1)
-        num_above = self._load.shape[1] - int(self._fits_a_batch().sum())
-        count = num_above + math.ceil(int(fitting.max(initial=0)) / self._limit)
+        fits = self._fits_a_batch()
+        fewest = -(-self._sizes[:, fits].sum(axis=1, keepdims=True) // self._limits)
+        count = len(fits) - int(fits.sum()) + int(fewest.max())
         while True:
             count = self._multiple(count)
             trials = [self._pack(random, count) for _ in range(_TRIALS)]
@@ -137,14 +139,14 @@ class BudgetBatchSampler(Sampler[list[int]]):
             if len(fitting_trials) == _TRIALS:
                 return count, fitting_trials[0]
             grown = count + max(1, count // 50)
-            count = max(count + 1, min(grown, self._load.shape[1]))
+            count = max(count + 1, min(grown, len(fits)))
 
     def _multiple(self, count: int) -> int:
         """Round up to a multiple of the processes, none of whose batches is empty."""
         rounded = -(-count // self.num_replicas) * self.num_replicas
-        if rounded > self._load.shape[1]:
+        if rounded > self._sizes.shape[1]:
             raise DataError(
-                f"{self._load.shape[1]} crystals in batches within the budget cannot "
+                f"{self._sizes.shape[1]} crystals in batches within the budget cannot "
                 f"be shared equally by {self.num_replicas} processes; train on fewer "
                 "devices or raise data.max_sites and data.max_pairs"
             )
@@ -156,22 +158,22 @@ class BudgetBatchSampler(Sampler[list[int]]):
         order = self._draw_order(random)
         batches = [[int(i)] for i in order[~fits[order]]]
         free = count - len(batches)
-        loads = np.zeros((2, free), dtype=np.int64)
+        loads = np.zeros((len(self._sizes), free), dtype=np.int64)
         spread: list[list[int]] = [[] for _ in range(free)]
         for i in order[fits[order]]:
-            filled = (loads + self._load[:, i, None]).max(axis=0)
-            k = int(filled.argmin()) if free else -1
-            if k < 0 or filled[k] > self._limit:
+            filled = loads + self._sizes[:, i, None]
+            k = int((filled / self._limits).max(axis=0).argmin()) if free else -1
+            if k < 0 or (filled[:, k, None] > self._limits).any():
                 return None
-            loads[:, k] += self._load[:, i]
+            loads[:, k] = filled[:, k]
             spread[k].append(int(i))
         batches += spread
         return [batches[k] for k in random.permutation(count)]
 
     def _draw_order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Draw an order, crystals that fill much of a batch first: they fit no gap."""
-        size = self._load.max(axis=0)
-        large = size > self._limit // 10
+        size = (self._sizes / self._limits).max(axis=0)
+        large = size > _LARGE
         blurred = size * random.uniform(0.7, 1.0, len(size))
         order: NDArray[np.int64] = np.lexsort(
             (random.random(len(size)), np.where(large, -blurred, 0.0))
@@ -179,7 +181,7 @@ class BudgetBatchSampler(Sampler[list[int]]):
         return order
 
     def _fits_a_batch(self) -> NDArray[np.bool_]:
-        fits: NDArray[np.bool_] = self._load.max(axis=0) <= self._limit
+        fits: NDArray[np.bool_] = np.all(self._sizes <= self._limits, axis=0)
         return fits
 
 

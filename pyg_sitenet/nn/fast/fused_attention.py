@@ -30,7 +30,7 @@ def fused_attention(
     x_dst: Tensor,
     edge_index: Tensor,
     edge_attr: Tensor,
-    edge_multiplicity: OptTensor,
+    prior: OptTensor,
     kinds: Kinds | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Attend.
@@ -43,7 +43,7 @@ def fused_attention(
         x_dst: Receivers.
         edge_index: Sender and receiver of each pair ``[2, E]``, in any order.
         edge_attr: Pair features ``[E, D]``, or ``[U, D]`` of the kinds.
-        edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
+        prior: Added to the logits of each pair, ``[E, H]`` or ``[E, 1]``.
         kinds: Which pairs are equal.
 
     Returns:
@@ -54,12 +54,9 @@ def fused_attention(
     copies = kinds.of_pair if kinds is not None and kinds.sites is not None else None
     # The affine part of the norm before a linear map belongs to that map.
     factor, shift, eps = norm_parameters(attention.norm, logits.weight[0])
-    log_multiplicity = None
-    if edge_multiplicity is not None:
-        log_multiplicity = edge_multiplicity.to(x_dst.dtype).log()
     heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
         *features, index.contiguous(), copies,
-        edge_index[1].contiguous(), log_multiplicity, eps,
+        edge_index[1].contiguous(), prior, eps,
         ACTIVATIONS[type(attention.activation)],
         logits.weight * factor, logits.weight @ shift + logits.bias,
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
@@ -91,7 +88,7 @@ class _FusedAttention(Function):
         index: Tensor,
         copies: OptTensor,
         receiver: Tensor,
-        log_multiplicity: OptTensor,
+        prior: OptTensor,
         eps: float | None,
         activation: Activation,
         weight: Tensor,
@@ -104,8 +101,8 @@ class _FusedAttention(Function):
         logits = attention.logits(weight) + bias
         if copies is not None:
             logits = logits[copies]
-        if log_multiplicity is not None:
-            logits += log_multiplicity.unsqueeze(-1)
+        if prior is not None:
+            logits += prior
         num_receivers = len(terms[0])
         lane = _lanes(receiver)
         alpha = _softmax(logits, receiver, lane, num_receivers)
@@ -116,6 +113,7 @@ class _FusedAttention(Function):
             rows, kind, index, copies, receiver, weight, alpha, heads, *terms
         )
         ctx.options = activation, eps
+        ctx.prior_columns = 0 if prior is None else prior.size(1)
         return heads, alpha
 
     @staticmethod
@@ -139,14 +137,17 @@ class _FusedAttention(Function):
             total += alpha_grad
             mean += scatter(alpha * alpha_grad, receiver, dim_size=len(mean))
         logits_grad = total.sub_(mean[receiver]).mul_(alpha)
-        count_grad = logits_grad.sum(1) if ctx.needs_input_grad[5] else None
+        prior_grad = None
+        if ctx.needs_input_grad[5]:
+            shared_column = ctx.prior_columns == 1
+            prior_grad = logits_grad.sum(1, True) if shared_column else logits_grad
 
         attention = make_hidden_layer(Inputs(Terms(*terms[:3]), *shared), rows_grad)
         if copies is not None:
             logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
         weight_grad = attention.logits_backward(weight, logits_grad)
         return (
-            rows_grad, None, None, None, None, count_grad, None, None,
+            rows_grad, None, None, None, None, prior_grad, None, None,
             weight_grad, logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
 

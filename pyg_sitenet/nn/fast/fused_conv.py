@@ -81,14 +81,16 @@ def fused_pairs(
     edge_index: Tensor,
     edge_attr: Tensor,
     edge_multiplicity: OptTensor,
+    prior: OptTensor,
     kinds: Kinds | None = None,
 ) -> tuple[Tensor, Tensor, OptTensor]:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
+    if edge_multiplicity is not None:
+        copies = edge_multiplicity.to(x_dst.dtype).log().unsqueeze(-1)
+        prior = copies if prior is None else prior + copies
     pairs = (x_src, x_dst, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
-    heads, alpha = fused_attention(
-        attention, logits, conv.value, *pairs, edge_multiplicity, kinds
-    )
+    heads, alpha = fused_attention(attention, logits, conv.value, *pairs, prior, kinds)
     if conv.edge is None:
         return heads, alpha, None
     distinct = distinct_pairs(edge_index, edge_attr, kinds)

@@ -9,6 +9,15 @@ from pyg_sitenet.config import TrainingConfig
 # As in Smith and Topin (2019): rise for three tenths, then fall to almost nothing.
 _RISE = 0.3
 _START = 1 / 25
+_FEWEST_EPOCHS = 20
+
+
+def with_epochs(config: TrainingConfig, num_batches: int) -> TrainingConfig:
+    """Settle the number of epochs by ``max_steps`` and the batches of an epoch."""
+    if config.max_steps is None:
+        return config
+    epochs = max(_FEWEST_EPOCHS, round(config.max_steps / max(1, num_batches)))
+    return config.model_copy(update={"max_epochs": min(config.max_epochs, epochs)})
 
 
 def learning_rate_factor(config: TrainingConfig, step: int, per_epoch: int) -> float:

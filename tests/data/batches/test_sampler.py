@@ -162,3 +162,9 @@ def test_crystals_that_cannot_be_shared_equally_are_an_error():
 def test_rank_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"`rank` must be from 0 to 1 .*, got 2"):
         BudgetBatchSampler([1], [1], num_replicas=2, rank=2)
+
+
+def test_no_batch_to_train_on_has_more_crystals_than_asked(sizes):
+    batches = list(_sampler(sizes, max_sites=10**6, max_pairs=10**6, max_crystals=16))
+    assert max(map(len, batches)) == 16
+    assert len(batches) == 19  # 300 / 16

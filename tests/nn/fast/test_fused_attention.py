@@ -29,21 +29,25 @@ class Case:
         sender = torch.randint(SITES, (PAIRS,))
         self.edge_index = torch.stack([sender, torch.randint(SITES - 1, (PAIRS,))])
         self.multiplicity = torch.randint(1, 4, (PAIRS,))
+        self.locality = torch.randn(
+            PAIRS, HEADS, dtype=torch.float64, requires_grad=True
+        )
 
     def inputs(self) -> list[Tensor]:
         """Return all that has a gradient."""
         modules = (self.attention, self.logits, self.value)
         weights = [weight for module in modules for weight in module.parameters()]
-        return [self.x, self.edge_attr, *weights]
+        return [self.x, self.edge_attr, self.locality, *weights]
 
     def fused(self, kinds: Kinds | None = None) -> tuple[Tensor, Tensor]:
         """Return heads and attention weights as the package computes them."""
         rows = self.edge_attr
+        prior = self.multiplicity.double().log().unsqueeze(-1) + self.locality
         if kinds is not None:
             rows = rows[kinds.first_pairs()]
         return fused_attention(
             self.attention, self.logits, self.value, self.x, self.x,
-            self.edge_index, rows, self.multiplicity, kinds,
+            self.edge_index, rows, prior, kinds,
         )  # fmt: skip
 
     def plain(self, edge_attr: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -51,7 +55,7 @@ class Case:
         edge_attr = self.edge_attr if edge_attr is None else edge_attr
         j, i = self.edge_index
         joined = torch.cat([self.x[i], self.x[j], edge_attr], dim=1)
-        logits = self.logits(_layer(self.attention, joined))
+        logits = self.logits(_layer(self.attention, joined)) + self.locality
         value = _layer(self.value, joined)
         heads = torch.zeros(SITES, C, HEADS, dtype=torch.float64)
         alpha = torch.zeros(PAIRS, HEADS, dtype=torch.float64)
