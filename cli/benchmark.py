@@ -46,9 +46,11 @@ def benchmark(
 ) -> None:
     """Train and score on the official folds of a Matbench task.
 
-    Validation is taken out of each fold's training part. Run it again to go on after an
-    interruption: finished folds are kept. The output folder holds results.json,
-    results.json.gz for the Matbench board, and a run folder for each fold.
+    Each fold is trained on the whole of its training part, and the last averaged
+    weights are scored; with --set data.val_fraction=0.1 the best by validation. Run it
+    again to go on after an interruption: finished folds are kept. The output folder
+    holds results.json, results.json.gz for the Matbench board, and a run folder for
+    each fold.
 
     Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
     """
@@ -56,6 +58,8 @@ def benchmark(
     from pyg_sitenet.matbench import run_benchmark
 
     given = {"training.seed": seed, "data.workers": workers}
+    if config is None:
+        settings = ["data.val_fraction=0", *(settings or ())]
     chosen = choose_settings(preset, config, None, None, settings, given)
     result = run_benchmark(
         task,

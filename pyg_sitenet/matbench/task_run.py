@@ -202,12 +202,15 @@ def _write(result: BenchmarkResult) -> None:
 
 def _notes(folds: Sequence[FoldResult]) -> dict[str, str]:
     data = folds[0].parameters["data"]
-    unusable = sum(fold.num_crystals["test_unusable"] for fold in folds)
-    return {
-        "validation": (
+    validation = "none; the last weights are scored, and nothing was chosen"
+    if data["val_fraction"] > 0:
+        validation = (
             f"{data['val_fraction']:.0%} of each fold's training part, drawn with seed "
             f"{data['split_seed']}; the test part is only predicted"
-        ),
+        )
+    unusable = sum(fold.num_crystals["test_unusable"] for fold in folds)
+    return {
+        "validation": validation,
         "unusable": (
             f"{unusable} test crystals could not be used and are predicted as the mean "
             "of the training part"

@@ -29,6 +29,7 @@ from pyg_sitenet.training.loop.callbacks import (
 from pyg_sitenet.training.loop.checkpoint_files import last_good
 from pyg_sitenet.training.loop.checkpoints import PROCESSES, Checkpoints
 from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.loop.duration import Duration
 from pyg_sitenet.training.loop.global_state import console_kept, quiet, repeatable
 from pyg_sitenet.training.loop.interruption import (
     Interruption,
@@ -132,7 +133,7 @@ def _make_callbacks(
     config: TrainingConfig,
     progress: bool,
 ) -> list[Callback]:
-    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
+    callbacks: list[Callback] = [history, SeedEachStep(config.seed), Duration()]
     callbacks += [NonFiniteGuard(config), interruption]
     if config.early_stopping is not None:
         callbacks.append(EarlyStop(config.early_stopping))
