@@ -58,7 +58,9 @@ def analyze(
     predictor = load_predictor(model)
     source, description = open_source(data), predictor.description
     known = source.has(description.targets, description.classes)
-    source = open_source(data, known, classes=description.classes)
+    source = open_source(
+        data, known, classes=description.classes, units=description.units
+    )
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
     found = analyze_model(

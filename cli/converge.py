@@ -73,7 +73,9 @@ def converge(
         predictor = without_training(predictor, seed)
     description, source = predictor.description, open_source(data)
     known = source.has(description.targets, description.classes)
-    source = open_source(data, known, classes=description.classes)
+    source = open_source(
+        data, known, classes=description.classes, units=description.units
+    )
     chosen = choose_entries(source.entries(), crystals, seed)
     report = converge_model(
         predictor,

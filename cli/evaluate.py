@@ -33,7 +33,9 @@ def evaluate(
     if output is not None:
         check_not_input(output, [data])
     description = predictor.description
-    source = open_source(data, description.targets, classes=description.classes)
+    source = open_source(
+        data, description.targets, classes=description.classes, units=description.units
+    )
     found = evaluate_model(
         predictor,
         source,

@@ -43,7 +43,9 @@ class DataConfig(Section):
 
     source: Text = Field("dielectric", description="What the crystals are read from.")
     targets: tuple[Name, ...] = Field(("band_gap",), min_length=1, max_length=1000)
-    units: dict[Name, Name] = Field({}, description="Units the data do not state.")
+    units: dict[Name, Name] = Field(
+        {}, description="Of the targets; values that state another are converted."
+    )
     classes: dict[Name, Labels] = Field(
         {},
         description="Targets that are classes, with their labels in order; with none "

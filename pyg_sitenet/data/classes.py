@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.config.labels import as_label
+from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
-from pyg_sitenet.data.readers.targets import is_gap
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.store.folder import is_prepared, read_prepared
 from pyg_sitenet.errors import DataError
@@ -84,6 +84,8 @@ def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
             continue
         counts = _count(source, name, is_asked=name in data.classes)
         labels[name] = _ordered(counts)
+        for note in source.notes:
+            _logger.warning("%s", note)
         shown = ", ".join(f"{label} ({counts[label]})" for label in labels[name])
         level = logging.INFO if name in data.classes else logging.WARNING
         _logger.log(level, "%s: labels, learnt as the classes %s", name, shown)
@@ -97,7 +99,7 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
         DataError: If they are no classes.
     """
     cells = source.column(name)
-    counts = Counter(as_label(cell) for cell in cells if not is_gap(cell))
+    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)), name)
     if len(counts) == 1:
         raise DataError(
             f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
@@ -114,6 +116,24 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
             " in data.classes"
         )
     return counts
+
+
+def _alike(counts: Counter[str], name: str) -> Counter[str]:
+    """Join labels that differ in small and capital letters alone, and say so."""
+    spellings: dict[str, list[str]] = {label.lower(): [] for label in counts}
+    for label, _ in counts.most_common():
+        spellings[label.lower()].append(label)
+    for label, *others in spellings.values():
+        if others:
+            shown = " and ".join(map(repr, others))
+            text = "%s: %s taken as %r; list them in data.classes to keep them apart"
+            _logger.warning(text, name, shown, label)
+    return Counter(
+        {
+            labels[0]: sum(counts[label] for label in labels)
+            for labels in spellings.values()
+        }
+    )
 
 
 def _example(counts: Counter[str]) -> str:

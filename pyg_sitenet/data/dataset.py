@@ -16,6 +16,7 @@ from torch_geometric.data import Data, Dataset
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.readers.units import Conversion
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.store.folder import is_prepared, open_cached, read_prepared
@@ -45,6 +46,8 @@ class CrystalDataset(Dataset):
         targets: Names of the targets, in the order of the columns of ``y``.
         classes: Labels of the targets that are classes: ``y`` is the label's place.
         group: Column of the source that each graph carries as ``group``, to split by.
+        units: Unit that the numbers of a target are wanted in; those that state another
+            are converted. (default: the first that the source states)
         max_atoms: Atoms of the environment at most.
         environment: Kind of environment.
         primitive_tolerance: Symmetry tolerance in angstrom.
@@ -65,6 +68,8 @@ class CrystalDataset(Dataset):
         units: Unit of each target that states one.
         targets: Names of the targets.
         classes: Labels of those that are classes.
+        notes: How the source's targets were understood, where that could be otherwise.
+        unused: Columns of the source that are no targets.
 
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
@@ -85,6 +90,7 @@ class CrystalDataset(Dataset):
         *,
         classes: Mapping[str, Sequence[str]] | None = None,
         group: str = "",
+        units: Mapping[str, str] | None = None,
         max_atoms: int = 100,
         environment: str = "supercell",
         primitive_tolerance: float = 0.1,
@@ -110,7 +116,7 @@ class CrystalDataset(Dataset):
         )
         recipe = Recipe(
             source, self.targets, encoder, open_source, time_limit, workers,
-            self.classes, group,
+            self.classes, group, units or {},
         )  # fmt: skip
         self._open(recipe, anew=force_reload, progress=progress)
 
@@ -131,6 +137,7 @@ class CrystalDataset(Dataset):
             config.targets,
             classes=config.classes,
             group=config.group,
+            units=config.units,
             time_limit=config.time_limit,
             workers=config.workers,
             progress=progress,
@@ -140,10 +147,16 @@ class CrystalDataset(Dataset):
     def _open(self, recipe: Recipe, *, anew: bool, progress: bool) -> None:
         source = recipe.open()
         self.units = {k: v for k, v in source.units.items() if k in self.targets}
+        self.notes = tuple(source.notes)
+        asked = {*self.targets, recipe.group}
+        columns = (*source.available, *source.labels)
+        self.unused = tuple(name for name in columns if name not in asked)
         self._columns: list[int] | None = None
+        self._changes: list[Conversion] = []
         if isinstance(recipe.source, str | Path) and is_prepared(recipe.source):
             folder = read_prepared(recipe.source, open_source)
             self._columns = folder.columns(self.targets)
+            self._changes = folder.changes(self.targets, source.units)
             self._store = folder.store(recipe.encoder)
         else:
             cache = Path(self.processed_dir)
@@ -160,7 +173,7 @@ class CrystalDataset(Dataset):
         """Return a crystal by its place in the whole data set."""
         data = self._store.graph(idx)
         if self._columns is not None:
-            data.y = data.y[:, self._columns]
+            data.y = self._as_asked(data.y)
         return data
 
     @property
@@ -190,7 +203,7 @@ class CrystalDataset(Dataset):
         """Targets of each crystal, [N, T]."""
         chosen = torch.tensor(list(self.indices()), dtype=torch.long)
         y = self._store.joined("y")[chosen]
-        return y if self._columns is None else y[:, self._columns]
+        return y if self._columns is None else self._as_asked(y)
 
     @property
     def failures(self) -> list[Failure]:
@@ -205,6 +218,12 @@ class CrystalDataset(Dataset):
     def ledger(self) -> Ledger:
         """Count the inputs of the whole data set by what became of them."""
         return self._store.index.ledger
+
+    def _as_asked(self, y: Tensor) -> Tensor:
+        """Return the targets of a prepared folder that are asked for, in their unit."""
+        scale = y.new_tensor([change.scale for change in self._changes])
+        offset = y.new_tensor([change.offset for change in self._changes])
+        return y[:, self._columns] * scale + offset
 
     def _chosen(self, values: NDArray[Any]) -> list[int]:
         if self._indices is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.readers.units import conversion
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
@@ -68,14 +69,19 @@ def evaluate(
 
     Raises:
         ModelFileError: If the model cannot be loaded.
-        DataError: If no crystal of the source can be used, or the output cannot be
-            written.
+        DataError: If no crystal of the source can be used, if it was opened with
+            another unit, or if the output cannot be written.
     """
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
     names = predictor.description.targets
     if isinstance(source, (str, Path)):
-        source = open_source(source, names, classes=predictor.description.classes)
-    records = source.entries() if isinstance(source, Source) else source
+        source = open_source(
+            source,
+            names,
+            classes=predictor.description.classes,
+            units=predictor.description.units,
+        )
+    records = _entries(source, predictor.description.units)
     complete = _with_targets(records, names)
     results = watch(predictor.predict_records(complete, workers=workers), 0)
     layout = predictor.description.layout
@@ -96,6 +102,22 @@ def evaluate(
     if output is not None:
         figures = draw_figures(Path(output), scores, predictor.description)
     return Evaluation(metrics, ledger, figures)
+
+
+def _entries(
+    source: Source | Iterable[Item], units: Mapping[str, str]
+) -> Iterable[Item]:
+    """Return what to evaluate, if its known values are in the model's units."""
+    if not isinstance(source, Source):
+        return source
+    for name, unit in units.items():
+        stated = source.units.get(name) or unit
+        if conversion(stated, unit) != conversion(unit, unit):
+            raise DataError(
+                f"{source.name}: {name!r} is in {stated!r}, the model's in {unit!r};"
+                f" open the source with units={{{name!r}: {unit!r}}}"
+            )
+    return source.entries()
 
 
 def _written(

@@ -12,6 +12,7 @@ from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.classes import with_classes
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sources.open import absolute_source
+from pyg_sitenet.model_file import read_description
 from pyg_sitenet.training.checks import check_data
 from pyg_sitenet.training.loop.devices import Devices
 
@@ -19,14 +20,22 @@ _logger = logging.getLogger(__name__)
 
 
 def complete(config: Config) -> Config:
-    """Settle what a run depends on: where its data are, and what its classes are.
+    """Settle what a run depends on: where its data are, its units and its classes.
+
+    Targets of a model to start from are learnt in its units.
 
     Raises:
         DataError: If the source cannot be opened, has no such target, or has classes
             that are none.
+        ModelFileError: If there is no such model.
     """
-    source = absolute_source(config.data.source)
-    data = with_classes(config.data.model_copy(update={"source": source}))
+    source, units = absolute_source(config.data.source), config.data.units
+    if config.training.initial_model is not None:
+        trained = read_description(config.training.initial_model).units
+        before = {k: unit for k, unit in trained.items() if k in config.data.targets}
+        units = {**before, **units}
+    changes = {"source": source, "units": units}
+    data = with_classes(config.data.model_copy(update=changes))
     return config.model_copy(update={"data": data})
 
 

@@ -160,3 +160,28 @@ def _merging() -> object:
     from pyg_sitenet.transforms import MergeEquivalent
 
     return MergeEquivalent()
+
+
+def test_words_for_nothing_are_no_classes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = ["metal", "N/A", "insulator", "NULL", "none", "#N/A", "metal", "n.a."]
+    found = with_classes(_config(_table(tmp_path, values)))
+    assert found.classes == {"kind": ("insulator", "metal")}
+    assert "kind: 5 times 'N/A', 'NULL'" in caplog.text
+
+
+def test_labels_that_differ_in_capitals_alone_are_one_class(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = _table(tmp_path, ["Yes", "yes", "No", "no", "yes", "NO"])
+    config = with_classes(_config(source))
+    assert config.classes == {"kind": ("No", "yes")}
+    assert "kind: 'Yes' taken as 'yes'; list them in data.classes" in caplog.text
+    dataset = CrystalDataset.from_config(tmp_path / "cache", config)
+    assert dataset.y[:, 0].tolist() == [1, 1, 0, 0, 1, 0]
+
+
+def test_decimal_commas_are_numbers_rather_than_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["0,0", "0,5", "1,0", "0,5", "0,0", "1,0"])
+    assert with_classes(_config(source)).classes == {}

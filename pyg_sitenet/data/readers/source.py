@@ -28,6 +28,7 @@ class Source:
         count: Number of entries, if known without reading.
         labels: Names of what it holds that is text or boolean, and may be classes.
         make_column: Starts a pass over the cells of a column, as they stand there.
+        notes: How its targets were understood, where that could be otherwise.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Source:
     count: int | None = None
     labels: Sequence[str] = ()
     make_column: Callable[[str], Iterator[Any]] | None = None
+    notes: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Record | Failure]:
         for entry in self.entries():

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from pyg_sitenet.config.labels import as_label
+from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
 
 # Squares of targets must stay within single precision.
 MAX_TARGET = 1e18
@@ -35,7 +34,7 @@ def parse_targets(
         TargetError: If a number is text, infinite or too large, if a label is none of
             the classes, or if no target is known.
     """
-    stated = [name for name in targets if not is_gap(values.get(name))]
+    stated = [name for name in targets if _is_stated(values.get(name), name, classes)]
     if targets and not stated:
         raise TargetError(_explain_gaps(values, targets))
     numbers = dict.fromkeys(targets, math.nan)
@@ -49,54 +48,51 @@ def parse_targets(
     return numbers
 
 
-def is_number(value: object) -> bool:
-    """Tell whether a value can be read as a number, finite or not."""
-    if isinstance(value, bool | np.bool_) or value is None:
-        return False
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
+def place_of(label: str, labels: Sequence[str]) -> int | None:
+    """Return the place of a label among the classes, None if it is none of them.
+
+    Small and capital letters are alike where no two classes differ in them alone.
+    """
+    if label in labels:
+        return labels.index(label)
+    places = [k for k, other in enumerate(labels) if other.lower() == label.lower()]
+    return places[0] if len(places) == 1 else None
 
 
-def is_label(value: object) -> bool:
-    """Tell whether a value is text or a boolean, and so may name a class."""
-    return isinstance(value, bool | np.bool_) or (
-        isinstance(value, str) and bool(value.strip())
+def _is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether a cell holds a value; who lists ``none`` as a class means it."""
+    return not is_gap(value) or (
+        isinstance(value, str) and as_label(value) in classes.get(name, ())
     )
-
-
-def is_gap(value: object) -> bool:
-    """Tell whether a cell is empty or NaN, which is how tables write "not known"."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return True
-    return is_number(value) and math.isnan(float(value))  # type: ignore[arg-type]
 
 
 def _explain_gaps(values: Mapping[str, Any], targets: Sequence[str]) -> str:
     if len(targets) > 1:
         return f"none of the targets {', '.join(map(repr, targets))} is known"
     value = values.get(targets[0])
-    if is_number(value):
-        return f"the target {targets[0]!r} is not finite: {value!s:.60}"
-    return f"the target {targets[0]!r} is missing"
+    text = "" if value is None else str(value).strip()
+    how = "not finite" if "nan" in text.lower() else "missing"
+    return f"the target {targets[0]!r} is {how}" + (f": {text}" if text else "")
 
 
 def _place(name: str, value: object, labels: Sequence[str]) -> float:
     label = as_label(value)
-    if label not in labels:
+    place = place_of(label, labels)
+    if place is None:
         shown = ", ".join(labels[:10]) + (", ..." if len(labels) > 10 else "")
         raise TargetError(
             f"the label {label!r:.60} of {name!r} is none of its classes ({shown})"
         )
-    return float(labels.index(label))
+    return float(place)
 
 
 def _parse(name: str, value: object) -> float:
-    if not is_number(value):
-        raise TargetError(f"the target {name!r} is not a number: {value!r:.60}")
-    number = float(value)  # type: ignore[arg-type]
+    number = number_of(value)
+    if number is None:
+        hint = ""
+        if isinstance(value, str) and separated(value):
+            hint = "; write all numbers of the column like 1234.5"
+        raise TargetError(f"the target {name!r} is not a number: {value!r:.60}{hint}")
     if not math.isfinite(number):
         raise TargetError(f"the target {name!r} is not finite: {value!s:.60}")
     if abs(number) > MAX_TARGET:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from pyg_sitenet.config.labels import as_label
-from pyg_sitenet.data.readers.targets import TargetError, is_gap, parse_targets
+from pyg_sitenet.data.readers.cells import is_gap
+from pyg_sitenet.data.readers.targets import TargetError, parse_targets
+from pyg_sitenet.data.readers.units import conversion
 from pyg_sitenet.errors import DataError
 
 
@@ -32,22 +35,69 @@ class Wanted:
         classes: Labels of the targets that are classes, whose value is the place of
             the label; the others are numbers.
         group: Column whose label tells which crystals belong together; empty for none.
+        units: Unit that the numbers of a target are wanted in; those that state another
+            are converted.
     """
 
     targets: tuple[str, ...] = ()
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     group: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
-    def values(self, row: Mapping[str, Any]) -> dict[str, float]:
+    def values(
+        self, row: Mapping[str, Any], stated: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, float]:
         """Return the targets of a crystal, NaN for one that is not known.
+
+        Args:
+            row: What it holds.
+            stated: The unit of each of its numbers that states one.
 
         Raises:
             TargetError: If one cannot be used, or if none is known.
         """
-        return parse_targets(row, self.targets, self.classes)
+        values = parse_targets(row, self.targets, self.classes)
+        for name, unit in stated.items():
+            wanted = self.units.get(name)
+            if name not in values or name in self.classes or wanted in (None, unit):
+                continue
+            change = conversion(unit, wanted)
+            if change is None:
+                raise TargetError(
+                    f"the target {name!r} is in {unit!r}, elsewhere in {wanted!r}, and"
+                    " no conversion between them is known"
+                )
+            values[name] = change(values[name])
+        return values
+
+    def in_units(self, name: str, stated: Mapping[str, str]) -> Wanted:
+        """Return the same with a unit for each target that states or is asked for one.
+
+        Args:
+            name: Of the source.
+            stated: The unit that it states of each of its columns.
+
+        Raises:
+            DataError: If one cannot be converted to the unit that is asked for.
+        """
+        units = dict(self.units)
+        for target in self.targets:
+            unit = stated.get(target)
+            if unit is None or target in self.classes:
+                continue
+            wanted = units.setdefault(target, unit)
+            if conversion(unit, wanted) is None:
+                raise DataError(
+                    f"{name}: {target!r} is in {unit!r}, asked for in {wanted!r}, and"
+                    " no conversion between them is known; convert the values, or"
+                    f" correct the unit (data.units={{{target}: {unit}}})"
+                )
+        return replace(self, units=units)
 
     def group_of(self, row: Mapping[str, Any]) -> str:
         """Return the label of a crystal's group; empty if none is asked for.
+
+        Small and capital letters are alike.
 
         Raises:
             TargetError: If the crystal has none: it could be in the wrong part.
@@ -57,7 +107,7 @@ class Wanted:
         value = row.get(self.group)
         if is_gap(value):
             raise TargetError(f"the column {self.group!r} to group by is empty")
-        return as_label(value)
+        return as_label(value).lower()  # no two parts for one group
 
     def check(self, name: str, numbers: Sequence[str], labels: Sequence[str]) -> None:
         """Check that a source has what is asked for.

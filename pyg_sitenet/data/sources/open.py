@@ -33,6 +33,7 @@ def open_source(
     *,
     classes: Mapping[str, Sequence[str]] | None = None,
     group: str = "",
+    units: Mapping[str, str] | None = None,
 ) -> Source:
     """Open anything that holds crystals.
 
@@ -57,6 +58,8 @@ def open_source(
         classes: Labels of those targets that are classes; the value of a crystal is
             the place of its label among them.
         group: Column whose label tells which crystals belong together.
+        units: Unit that the numbers of a target are wanted in: those that state another
+            are converted. (default: the first that the source states)
 
     Returns:
         The source; iterating it yields a record or a failure for each crystal.
@@ -70,7 +73,7 @@ def open_source(
         >>> next(iter(source)).targets
         {'refractive_index': 1.86}
     """
-    wanted = Wanted(tuple(targets), classes or {}, group)
+    wanted = Wanted(tuple(targets), classes or {}, group, units or {})
     if isinstance(source, str | Path):
         return _open_one(source, wanted)
     if not source:
@@ -135,23 +138,27 @@ def _open_task(source: str, wanted: Wanted) -> Source:
 
 def _open_bundled(data: BundledData, wanted: Wanted) -> Source:
     wanted.check(data.name, tuple(data.units), ())
+    stated = {name: unit for name, unit in data.units.items() if unit}
+    wanted = wanted.in_units(data.name, stated)
     return Source(
         name=data.name,
-        make_entries=lambda: _bundled_entries(data, wanted),
+        make_entries=lambda: _bundled_entries(data, wanted, stated),
         make_digest=data.digest,
-        units=dict(data.units),
+        units={name: wanted.units.get(name, data.units[name]) for name in data.units},
         available=tuple(data.units),
         count=data.num_crystals,
         make_column=lambda name: (row.get(name) for row in data.rows()),
     )
 
 
-def _bundled_entries(data: BundledData, wanted: Wanted) -> Iterator[Entry | Failure]:
+def _bundled_entries(
+    data: BundledData, wanted: Wanted, stated: Mapping[str, str]
+) -> Iterator[Entry | Failure]:
     for row in data.rows():
         origin = f"bundled data set {data.name}, {row['id']}"
         entry = Entry(row["id"], origin, row["structure"])
         try:
-            values, group = wanted.values(row), wanted.group_of(row)
+            values, group = wanted.values(row, stated), wanted.group_of(row)
         except TargetError as error:
             yield entry.fail(str(error), "choose other classes")
         else:
@@ -166,24 +173,32 @@ def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
     """
     targets = wanted.targets
     opened: list[Source | Failure] = []
-    for source in sources:
+    for path in sources:
         try:
-            opened.append(_open_one(source, wanted))
+            source = _open_one(path, wanted)
         except DataError as error:
             if targets:
                 raise
-            opened.append(_unopened(source, error))
+            opened.append(_unopened(path, error))
+        else:
+            opened.append(source)
+            # The others are converted to the unit of the first.
+            units = {
+                name: source.units[name] for name in targets if name in source.units
+            }
+            wanted = replace(wanted, units={**units, **wanted.units})
     usable = [source for source in opened if isinstance(source, Source)]
     return Source(
         name=f"{sources[0]} and {len(sources) - 1} more",
         make_entries=lambda: _join(opened, rename=not targets),
         make_digest=lambda: "\n".join(source.digest() for source in usable),
-        units=_join_units(usable, targets),
+        units={k: unit for s in reversed(usable) for k, unit in s.units.items()},
         available=_in_all([source.available for source in usable]),
         labels=_in_all([source.labels for source in usable]),
         make_column=lambda name: chain.from_iterable(
             source.column(name) for source in usable
         ),
+        notes=[f"{s.name}: {note}" for s in usable for note in s.notes],
     )
 
 
@@ -219,15 +234,3 @@ def _join(
             same = rename and entry.id in taken
             yield replace(entry, id=entry.origin) if same else entry
         taken |= new
-
-
-def _join_units(sources: Sequence[Source], targets: Sequence[str]) -> dict[str, str]:
-    units: dict[str, str] = {}
-    for source in sources:
-        for name, unit in source.units.items():
-            if units.setdefault(name, unit) != unit and name in targets:
-                raise DataError(
-                    f"{source.name}: {name!r} is in {unit!r}, elsewhere in "
-                    f"{units[name]!r}; convert the values to one unit"
-                )
-    return units

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Ordered
 from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.units import Conversion
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.folder import PreparedFolder, read_prepared
@@ -68,12 +69,14 @@ def open_prepared(path: Path, wanted: Wanted, opener: Opener) -> Source:
     targets, classes = wanted.targets, folder.recipe.classes
     columns = folder.columns(targets)
     _check_labels(folder, wanted)
+    wanted = wanted.in_units(str(path), folder.units)
+    changes = folder.changes(targets, wanted.units)
     index = read_index(folder.graphs)
     return Source(
         name=str(path),
-        make_entries=lambda: _entries(folder, targets, columns),
+        make_entries=lambda: _entries(folder, targets, columns, changes),
         make_digest=lambda: folder.key,
-        units=folder.units,
+        units={**folder.units, **wanted.units},
         available=[name for name in folder.recipe.targets if name not in classes],
         labels=tuple(classes),
         count=None if index is None else index.ledger.read,
@@ -99,7 +102,10 @@ def _check_labels(folder: PreparedFolder, wanted: Wanted) -> None:
 
 
 def _entries(
-    folder: PreparedFolder, targets: Sequence[str], columns: Sequence[int]
+    folder: PreparedFolder,
+    targets: Sequence[str],
+    columns: Sequence[int],
+    changes: Sequence[Conversion],
 ) -> Iterator[Any]:
     position = 0
     for shard in folder.store(folder.recipe.encoder).shards():
@@ -107,7 +113,10 @@ def _entries(
         rows = zip(*(notes[key] for key in ("ids", "origins", "targets")), strict=True)
         for (id_, origin), graphs in groupby(rows, key=itemgetter(0, 1)):
             values = [row for _, _, row in graphs]  # the same for each ordering
-            chosen = [values[0][column] for column in columns]
+            chosen = [
+                change(values[0][column])
+                for column, change in zip(columns, changes, strict=True)
+            ]
             by_target = dict(zip(targets, chosen, strict=True))
             yield PreparedEntry(folder, position, len(values), id_, origin, by_target)
             position += len(values)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyg_sitenet.version import GRAPH_LIBRARIES, code_hash, library_versions
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4  # targets in double precision, cells read in one place
 
 # What makes a graph of a crystal. Readers, stores and workers are left out: a change
 # there must not make stored graphs stale. Readers that come to understand a file

@@ -40,6 +40,7 @@ class Recipe:
         workers: Processes; 0 takes one per core.
         classes: Labels of the targets that are classes.
         group: Column that tells which crystals belong together; empty for none.
+        units: Unit that the numbers of a target are wanted in.
     """
 
     source: str | Path | Sequence[str | Path]
@@ -50,6 +51,7 @@ class Recipe:
     workers: int = 0
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     group: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_config(cls, config: DataConfig, opener: Opener) -> Recipe:
@@ -63,6 +65,7 @@ class Recipe:
             config.workers,
             config.classes,
             config.group,
+            config.units,
         )
 
     @classmethod
@@ -80,6 +83,7 @@ class Recipe:
             values["time_limit"],
             classes={name: tuple(labels) for name, labels in values["classes"].items()},
             group=values["group"],
+            units=values["wanted_units"],
         )
 
     def description(self) -> dict[str, Any]:
@@ -94,6 +98,7 @@ class Recipe:
             "targets": list(self.targets),
             "classes": {name: list(labels) for name, labels in self.classes.items()},
             "group": self.group,
+            "wanted_units": dict(self.units),
             "time_limit": self.time_limit,
             "settings": self.encoder.settings(),
         }
@@ -106,7 +111,11 @@ class Recipe:
     def open(self) -> Source:
         """Open the source."""
         return self.opener(
-            self.source, self.targets, classes=self.classes, group=self.group
+            self.source,
+            self.targets,
+            classes=self.classes,
+            group=self.group,
+            units=self.units,
         )
 
     def build(

@@ -64,9 +64,9 @@ def test_missing_file_among_several_is_one_failure(folder):
     assert (first.id, last.id) == ("MgO", "NaCl")
 
 
-def test_several_tables_must_agree_on_the_unit(folder):
-    (folder / "more.csv").write_text("id,gap [meV]\nMgO,7800\n")
-    with pytest.raises(DataError, match="'gap' is in 'meV', elsewhere in 'eV'"):
+def test_several_tables_of_unlike_units_are_refused(folder):
+    (folder / "more.csv").write_text("id,gap [GPa]\nMgO,7800\n")
+    with pytest.raises(DataError, match="'gap' is in 'GPa', asked for in 'eV'"):
         open_source([folder / "gaps.csv", folder / "more.csv"], ["gap"])
 
 

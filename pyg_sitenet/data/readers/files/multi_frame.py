@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyg_sitenet.data.readers.cells import is_gap, is_label
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.file_names import id_of_file, is_structure_file
 from pyg_sitenet.data.readers.source import Source
-from pyg_sitenet.data.readers.targets import TargetError, is_label
+from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.border import reading
@@ -63,7 +64,9 @@ def open_frames(path: Path, wanted: Wanted) -> Source:
         make_digest=lambda: hash_file(path) if path.is_file() else "",
         available=numbers,
         labels=labels,
-        make_column=lambda name: (one.values.get(name) for one in _read_frames(path)),
+        make_column=lambda name: (
+            frame.values.get(name) for frame in _read_frames(path)
+        ),
     )
 
 
@@ -142,6 +145,8 @@ def _peek_at_values(
         for frame in islice(_read_frames(path), _PEEK):
             problem = problem or frame.problem
             for name, value in frame.values.items():
+                if is_gap(value):
+                    continue
                 is_one = not is_label(value)
                 numbers[name] = numbers.get(name, False) or is_one
     except StructureError as error:

@@ -58,6 +58,7 @@ def open_task(task: MatbenchTask, path: Path, wanted: Wanted) -> Source:
             f"expected {task.num_crystals}; download it again"
         )
     wanted.check(task.name, (task.target,), ())
+    wanted = wanted.in_units(task.name, {task.target: task.unit} if task.unit else {})
     write = _as_boolean if task.target in wanted.classes else _as_number
     official = Table(
         table.name,
@@ -65,14 +66,13 @@ def open_task(task: MatbenchTask, path: Path, wanted: Wanted) -> Source:
         ("id", "structure", task.target),
         {task.target: task.unit},
         frozenset({task.target}),
-        None,
         table.count,
     )
     return Source(
         name=task.name,
         make_entries=partial(_entries, official, path, wanted),
         make_digest=lambda: f"{task.name} {hash_file(path)}",
-        units=dict(official.units),
+        units={**official.units, **wanted.units},
         available=(task.target,),
         count=task.num_crystals,
         labels=(task.target,) if task.kind == "classification" else (),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
+from pyg_sitenet.data.readers.tables.headers import split_headers
 from pyg_sitenet.data.readers.tables.row import Row
-from pyg_sitenet.data.readers.targets import is_number
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
@@ -17,7 +19,6 @@ CGCNN_TABLE = "id_prop.csv"
 
 _FIELD_LIMIT = 16 * 1024**2
 _QUOTED = re.compile('"[^"]*"')
-_HEADER = re.compile(r"^(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]*)[\])]$")
 
 
 @dataclass(frozen=True)
@@ -37,43 +38,34 @@ class Header:
     is_line: bool
 
 
-def split_unit(header: str) -> tuple[str, str | None]:
-    """Split ``gap [eV]`` or ``gap (eV)`` into name and unit.
-
-    Example:
-        >>> split_unit("gap [eV]"), split_unit("gap")
-        (('gap', 'eV'), ('gap', None))
-    """
-    match = _HEADER.match(header.strip())
-    if match is None:
-        return header.strip(), None
-    return match["name"], match["unit"].strip()
-
-
 def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     """Read the header of a CSV table.
 
     Args:
         file: The table.
-        targets: Names of the value columns if the table has no header.
+        targets: Names that are asked for: of the value columns if the table has no
+            header.
 
     Raises:
         DataError: If the table is empty, cannot be read, or names a column twice.
     """
     first = next((line for line in file.lines() if line.strip()), "")
-    delimiter = max(",;\t", key=_QUOTED.sub("", first).count)
+    # As many semicolons as commas: those of decimals.
+    delimiter = max(";\t,", key=_QUOTED.sub("", first).count)
     cells = next(_lines(file, delimiter), None)
     if cells is None:
         raise DataError(f"{file.name}: the table is empty")
     is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
-    if is_cgcnn and is_number(cells[-1]):
+    if is_cgcnn and _is_value(cells[-1]):
         names = ("id", *_unnamed_columns(len(cells) - 1, targets))
         return Header(names, {}, delimiter, is_line=False)
-    pairs = [split_unit(cell) for cell in cells]
+    pairs = split_headers(_named(cells), targets)
     columns = tuple(column for column, _ in pairs)
-    double = {column for column in columns if columns.count(column) > 1}
+    double = [column for column, number in Counter(columns).items() if number > 1]
     if double:
-        raise DataError(f"{file.name}: several columns are named {sorted(double)[0]!r}")
+        raise DataError(
+            f"{file.name}: several columns are named {double[0]!r}; give each its name"
+        )
     units = {column: unit for column, unit in pairs if unit is not None}
     return Header(columns, units, delimiter, is_line=True)
 
@@ -102,6 +94,21 @@ def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
                 yield line
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
+
+
+def _is_value(cell: str) -> bool:
+    return number_of(cell) is not None or bool(separated(cell) or is_gap(cell))
+
+
+def _named(cells: Sequence[str]) -> list[str]:
+    """Number the columns without a name, such as the empty ones that Excel leaves.
+
+    The first keeps none: it is the index that pandas writes.
+    """
+    return [
+        cell if cell.strip() or k == 1 else f"column {k}"
+        for k, cell in enumerate(cells, 1)
+    ]
 
 
 def _unnamed_columns(count: int, targets: Sequence[str]) -> list[str]:

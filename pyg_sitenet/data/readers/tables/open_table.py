@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_entries import file_entries
@@ -93,6 +94,9 @@ def _table_source(
     numbers = [name for name in wanted.targets if name not in wanted.classes]
     _check_numbers(table, columns, numbers)
     wanted.check(table.name, columns.targets, columns.labels)
+    stated = columns.units(table)
+    wanted = wanted.in_units(table.name, stated)
+    units = {target: wanted.units.get(target, unit) for target, unit in stated.items()}
 
     def make_entries() -> Iterator[Entry | Failure]:
         used: set[str] = set()
@@ -115,11 +119,19 @@ def _table_source(
         name,
         make_entries,
         make_digest,
-        columns.units(table),
+        units,
         columns.targets,
         count=None if files else table.count,
         labels=columns.labels,
-        make_column=lambda name: (row.values.get(name) for row in table.rows()),
+        make_column=lambda name: (columns.cells(row).get(name) for row in table.rows()),
+        notes=[
+            *(note for name in wanted.targets for note in table.notes.get(name, ())),
+            *(
+                f"{target}: stated in {unit}, converted to {units[target]}"
+                for target, unit in stated.items()
+                if target in wanted.targets and unit != units[target]
+            ),
+        ],
     )
 
 
@@ -127,8 +139,15 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
     """Say of a target that is there why it is none."""
     for target in targets:
         if target in table.columns and target not in columns.targets:
-            values = (str(row.values.get(target, "")) for row in table.rows())
-            example = next(filter(None, values), "nothing")
+            values = (row.values.get(target) for row in table.rows())
+            stated = (str(value) for value in values if not is_gap(value))
+            example = next(stated, "nothing")
+            if separated(example):
+                raise DataError(
+                    f"{table.name}: the numbers of the column {target!r}, such as"
+                    f" {example!r:.40}, may be meant in two ways; write them like"
+                    " 1234.5"
+                )
             raise DataError(
                 f"{table.name}: the column {target!r} holds no numbers but"
                 f" {example!r:.40}; numbers are written like 1.5, and classes are"

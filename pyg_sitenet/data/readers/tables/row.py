@@ -9,7 +9,7 @@ from typing import Any
 ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
-UNIT_COLUMN = "unit"
+UNIT_COLUMNS = ("unit", "units")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.content import Content, content_of_cell
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.file_names import id_of_file
@@ -15,7 +16,7 @@ from pyg_sitenet.data.readers.tables.row import (
     FILE_COLUMNS,
     ID_COLUMNS,
     STRUCTURE_COLUMNS,
-    UNIT_COLUMN,
+    UNIT_COLUMNS,
     Row,
 )
 from pyg_sitenet.data.readers.tables.table import Table
@@ -23,6 +24,8 @@ from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
+
+_UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
 
 
 class _RowError(Exception):
@@ -41,38 +44,85 @@ class Columns:
         id: Holds the ids; if there is none, files or row numbers give them.
         structure: Holds structures, or the paths of their files; if there is none,
             the ids name the files.
-        unit: Holds the unit of the target.
+        unit_columns: For each target the column that holds its unit, if there is one.
         targets: All columns that hold numbers.
         labels: All that hold text or booleans.
+        styles: What writes the numbers of a column as programs do, where that is not
+            how they are written.
     """
 
     id: str | None
     structure: str | None
-    unit: str | None
+    unit_columns: Mapping[str, str]
     targets: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
 
     @classmethod
     def recognise(cls, table: Table) -> Columns:
         """Recognise the columns by their names; without any, the first holds ids."""
         id_ = table.column_of(ID_COLUMNS)
         structure = table.column_of((*STRUCTURE_COLUMNS, *FILE_COLUMNS))
-        unit = table.column_of((UNIT_COLUMN,))
         if id_ is None and structure is None and table.columns:
             id_ = table.columns[0]
-        columns = [c for c in table.columns if c not in (id_, structure, unit)]
-        numbers = tuple(column for column in columns if column in table.numbers)
-        labels = tuple(column for column in columns if column in table.labels)
-        return cls(id_, structure, unit, numbers, labels)
+        columns = [c for c in table.columns if c not in (id_, structure)]
+        numbers = [column for column in columns if column in table.numbers]
+        units = {
+            name: column
+            for name in numbers
+            if (
+                column := table.column_of([f"{name.lower()}{u}" for u in _UNIT_ENDINGS])
+            )
+        }
+        unit = table.column_of(UNIT_COLUMNS)
+        if unit is not None and len(numbers) == 1:
+            units.setdefault(numbers[0], unit)
+        used = {unit, *units.values()}
+        return cls(
+            id_,
+            structure,
+            units,
+            tuple(name for name in numbers if name not in used),
+            tuple(name for name in columns if name in table.labels - used),
+            {name: table.styles[name] for name in columns if name in table.styles},
+        )
 
     def units(self, table: Table) -> dict[str, str]:
         """Return the units that headers state, or a column of units its first."""
         units = {
             name: table.units[name] for name in self.targets if name in table.units
         }
-        if table.stated_unit is not None and len(self.targets) == 1:
-            units.setdefault(self.targets[0], table.stated_unit)
+        for name, column in self.unit_columns.items():
+            if column in table.stated:
+                units.setdefault(name, table.stated[column])
         return units
+
+    def units_of(self, row: Row, units: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the unit of each number of a row.
+
+        Args:
+            row: The row.
+            units: Those of the table, which a row has that states none.
+        """
+        if not self.unit_columns:
+            return units
+        stated = {
+            name: str(row.values[column]).strip()
+            for name, column in self.unit_columns.items()
+            if not is_gap(row.values.get(column))
+        }
+        return {**units, **stated}
+
+    def cells(self, row: Row) -> Mapping[str, Any]:
+        """Return the cells of a row, numbers written as programs do."""
+        if not self.styles:
+            return row.values
+        return {
+            name: self.styles[name](cell)
+            if name in self.styles and isinstance(cell, str)
+            else cell
+            for name, cell in row.values.items()
+        }
 
 
 def row_entries(
@@ -88,6 +138,7 @@ def row_entries(
     """
     columns = Columns.recognise(table)
     units = columns.units(table)
+    wanted = wanted.in_units(table.name, units)
     for row in table.rows():
         origin = f"{table.name}, row {row.number}"
         entry = Entry(_id_of_row(table, row, columns), origin, {})
@@ -95,8 +146,9 @@ def row_entries(
             if row.problem:
                 raise _RowError(row.problem, "correct the row")
             content = _content(row, columns, place, used)
-            values, group = wanted.values(row.values), wanted.group_of(row.values)
-            _check_unit(row, columns, units)
+            cells = columns.cells(row)
+            values = wanted.values(cells, columns.units_of(row, units))
+            group = wanted.group_of(cells)
         except TargetError as error:
             yield entry.fail(str(error), "correct the cell or remove the row")
         except _RowError as error:
@@ -166,14 +218,3 @@ def _find_file(key: str, place: Place, used: set[str]) -> Content:
 
 def _as_path(key: str) -> str:
     return key.replace("\\", "/").removeprefix("./")
-
-
-def _check_unit(row: Row, columns: Columns, units: Mapping[str, str]) -> None:
-    if columns.unit is None or len(columns.targets) != 1:
-        return
-    unit: Any = row.values.get(columns.unit)
-    expected = units.get(columns.targets[0])
-    if isinstance(unit, str) and unit != expected:
-        raise _RowError(
-            f"the unit {unit!r} is not {expected!r} as elsewhere", "use one unit"
-        )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from pyg_sitenet.data.readers.cells import is_gap, is_label, number_of
 from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
+from pyg_sitenet.data.readers.tables.headers import split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
-from pyg_sitenet.data.readers.tables.row import UNIT_COLUMN, Row, Units
-from pyg_sitenet.data.readers.targets import is_label, is_number
+from pyg_sitenet.data.readers.tables.number_style import NumberStyle
+from pyg_sitenet.data.readers.tables.row import Row, Units
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
 
@@ -28,9 +31,11 @@ class Table:
         columns: Names of the columns, without units.
         units: Unit of each column whose header states one.
         numbers: Columns with a number in at least one row.
-        stated_unit: First value of the column of units, if there is one.
         count: Number of rows.
         labels: Columns without numbers and with text or a boolean in at least one row.
+        stated: First text of each column whose name speaks of units.
+        styles: What writes numbers as programs do, of columns that have separators.
+        notes: How columns were understood, where that could be otherwise.
     """
 
     name: str
@@ -38,9 +43,11 @@ class Table:
     columns: Sequence[str]
     units: Mapping[str, str]
     numbers: frozenset[str]
-    stated_unit: str | None
     count: int
     labels: frozenset[str] = frozenset()
+    stated: Mapping[str, str] = field(default_factory=dict)
+    styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -57,7 +64,8 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
 
     Args:
         file: The table; the ending of its name tells the format.
-        headers: Names of the value columns if the file has none (``id_prop.csv``).
+        headers: Names that are asked for: of the value columns if the file has none
+            (``id_prop.csv``).
 
     Raises:
         DataError: If it cannot be read as what its name says.
@@ -66,41 +74,120 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
     if suffix in (".csv", ".tsv"):
         header = csv_header(file, headers)
         start = partial(csv_rows, file, header)
-        return _look_through(file.name, start, header.columns, header.units)
-    if suffix in (".jsonl", ".ndjson"):
-        return _look_through(file.name, partial(json_line_rows, file))
-    return _look_through(file.name, partial(json_document_rows, file))
+        look = _Look(header.columns, header.units, header.delimiter)
+        return look.table(file.name, start)
+    rows = json_line_rows if suffix in (".jsonl", ".ndjson") else json_document_rows
+    look = _Look()
+    table = look.table(file.name, partial(rows, file))
+    pairs = split_headers(table.columns, headers)
+    names = dict(zip(table.columns, pairs, strict=True))
+    if all(name == column for column, (name, _) in names.items()):
+        return table
+    renamed = partial(
+        _renamed, table.start, {old: new for old, (new, _) in names.items()}
+    )
+    units = {name: unit for name, unit in pairs if unit is not None}
+    look = _Look(units={**look.units, **units})
+    return look.table(file.name, renamed)
 
 
-def _look_through(
-    name: str,
-    start: Callable[[], Iterator[Row | Units]],
-    columns: Sequence[str] = (),
-    units: Mapping[str, str] = MappingProxyType({}),
-) -> Table:
-    all_columns, all_units = dict.fromkeys(columns), dict(units)
-    numbers, labels = set[str](), set[str]()
-    stated_unit, count = None, 0
+def _renamed(
+    start: Callable[[], Iterator[Row | Units]], names: Mapping[str, str]
+) -> Iterator[Row | Units]:
+    """Yield rows whose columns go by other names."""
     for row in start():
         if isinstance(row, Units):
-            all_units.update(row.by_column)
+            yield row
             continue
-        count += 1
-        all_columns.update(dict.fromkeys(row.values))
-        for column, value in row.values.items():
-            if column not in numbers and is_number(value):
-                numbers.add(column)
-            elif column not in labels and is_label(value):
-                labels.add(column)
-            if stated_unit is None and column.lower() == UNIT_COLUMN:
-                stated_unit = value if isinstance(value, str) else None
-    return Table(
-        name,
-        start,
-        list(all_columns),
-        all_units,
-        frozenset(numbers),
-        stated_unit,
-        count,
-        frozenset(labels - numbers),
-    )
+        values = {
+            names.get(column, column): value for column, value in row.values.items()
+        }
+        yield Row(row.number, values, row.problem)
+
+
+class _Look:
+    """What one pass over the rows of a table tells.
+
+    Args:
+        columns: Names of the columns as far as they are known.
+        units: Their units.
+        delimiter: What stands between them.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str] = (),
+        units: Mapping[str, str] = MappingProxyType({}),
+        delimiter: str = "",
+    ) -> None:
+        self.columns = dict.fromkeys(columns)
+        self.units = dict(units)
+        self.numbers: set[str] = set()
+        self.labels: set[str] = set()
+        self._delimiter = delimiter
+        self._stated: dict[str, str] = {}
+        self._styles: dict[str, NumberStyle] = defaultdict(NumberStyle)
+        self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def table(self, name: str, start: Callable[[], Iterator[Row | Units]]) -> Table:
+        """Return the table that has these rows."""
+        count = 0
+        for row in start():
+            if isinstance(row, Units):
+                self.units.update(row.by_column)
+                continue
+            count += 1
+            self.columns.update(dict.fromkeys(row.values))
+            for column, value in row.values.items():
+                self._see(column, value)
+                if (
+                    "unit" in column.lower()
+                    and isinstance(value, str)
+                    and value.strip()
+                ):
+                    self._stated.setdefault(column, value.strip())
+        styles = {
+            column: reader
+            for column, style in self._styles.items()
+            if (reader := style.reader(self._delimiter)) and style.example
+        }
+        self.numbers |= styles.keys()
+        return Table(
+            name,
+            start,
+            list(self.columns),
+            self.units,
+            frozenset(self.numbers),
+            count,
+            frozenset(self.labels - self.numbers),
+            self._stated,
+            styles,
+            {column: tuple(self._notes(column, styles)) for column in self.columns},
+        )
+
+    def _see(self, column: str, value: object) -> None:
+        number = number_of(value)
+        if number is not None and number == number:
+            self.numbers.add(column)
+            if isinstance(value, str):
+                self._styles[column].see_number(value)
+        elif is_gap(value):
+            if isinstance(value, str) and value.strip():
+                self._gaps[column][value.strip()] += 1
+        elif isinstance(value, str) and self._styles[column].see(value):
+            pass
+        elif is_label(value):
+            self.labels.add(column)
+
+    def _notes(
+        self, column: str, styles: Mapping[str, Callable[[str], str]]
+    ) -> Iterator[str]:
+        if column in styles:
+            example = self._styles[column].example
+            yield (
+                f"{column}: numbers are written like {example!r}, which is read as"
+                f" {styles[column](example)}"
+            )
+        if words := self._gaps.get(column):
+            shown = ", ".join(f"{word!r}" for word, _ in words.most_common(5))
+            yield f"{column}: {words.total()} times {shown}, taken as not known"

@@ -142,6 +142,6 @@ def test_digest_of_a_table_sees_its_files(folder):
 def test_column_of_text_says_why_it_is_no_target(folder):
     for path in folder.glob("*.csv"):
         path.unlink()
-    (folder / "t.csv").write_text("id;gap\nMgO;7,8\n")
-    with pytest.raises(DataError, match=r"'gap' holds no numbers but '7,8'; numbers"):
+    (folder / "t.csv").write_text("id;gap\nMgO;wide\n")
+    with pytest.raises(DataError, match=r"'gap' holds no numbers but 'wide'; numbers"):
         open_source(folder, ["gap"])

@@ -5,6 +5,7 @@ import pytest
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import DataError
 
 
 def _write_csv(path, rows):
@@ -57,17 +58,101 @@ def test_json_lines_with_a_unit_in_each_row(tmp_path, structures):
     assert [record.id for record in source] == ["0", "1", "2"]
 
 
-def test_row_in_another_unit_is_one_failure(tmp_path, structures):
+def test_rows_in_other_units_are_converted_or_fail(tmp_path, structures):
+    units = ["eV", "meV", "furlong"]
     lines = [
-        json.dumps({"structure": _plain(structure), "e": 1.0, "unit": unit})
-        for structure, unit in zip(
-            structures.values(), ["eV", "meV", "eV"], strict=True
-        )
+        json.dumps({"structure": _plain(structure), "e": 1500.0, "unit": unit})
+        for structure, unit in zip(structures.values(), units, strict=True)
     ]
     (tmp_path / "t.jsonl").write_text("\n".join(lines))
     first, second, third = open_source(tmp_path / "t.jsonl", ["e"])
-    assert (first.id, third.id) == ("t-1", "t-3")
-    assert second.reason == "the unit 'meV' is not 'eV' as elsewhere"
+    assert (first.targets, second.targets) == ({"e": 1500.0}, {"e": 1.5})
+    assert third.reason == (
+        "the target 'e' is in 'furlong', elsewhere in 'eV', and no conversion between"
+        " them is known"
+    )
+
+
+def test_each_target_may_have_a_column_of_units(folder):
+    text = "id,gap,gap_unit,k,k unit\nNaCl,1,eV,20,GPa\nMgO,2000,meV,300,kbar\n"
+    (folder / "t.csv").write_text(text)
+    source = open_source(folder / "t.csv", ["gap", "k"])
+    assert [r.targets for r in source] == [
+        {"gap": 1.0, "k": 20.0},
+        {"gap": 2.0, "k": 30.0},
+    ]
+    assert source.units == {"gap": "eV", "k": "GPa"}
+    assert not source.labels
+
+
+def test_values_come_in_the_unit_that_is_asked_for(folder):
+    (folder / "t.csv").write_text("id,gap [meV]\nNaCl,8500\n")
+    source = open_source(folder / "t.csv", ["gap"], units={"gap": "eV"})
+    assert _gaps(source) == {"NaCl": 8.5}
+    assert source.units == {"gap": "eV"}
+    assert source.notes == ["gap: stated in meV, converted to eV"]
+    message = r"'gap' is in 'meV', asked for in 'eV/atom'.*data\.units=\{gap: meV\}"
+    with pytest.raises(DataError, match=message):
+        open_source(folder / "t.csv", ["gap"], units={"gap": "eV/atom"})
+
+
+def test_second_source_is_converted_to_the_unit_of_the_first(folder):
+    (folder / "a.csv").write_text("id,gap [eV]\nNaCl,8.5\n")
+    (folder / "b.csv").write_text("id,gap [meV]\nMgO,7800\n")
+    source = open_source([folder / "a.csv", folder / "b.csv"], ["gap"])
+    assert _gaps(source) == {"NaCl": 8.5, "MgO": 7.8}
+    assert source.units == {"gap": "eV"}
+
+
+def test_names_with_brackets_are_targets(folder):
+    text = "id,log10(G_VRH),log10(K_VRH),gap (PBE)\nNaCl,1.1,1.4,5\n"
+    (folder / "t.csv").write_text(text)
+    names = ["log10(G_VRH)", "log10(K_VRH)", "gap (PBE)"]
+    source = open_source(folder / "t.csv", names)
+    assert [r.targets for r in source] == [dict(zip(names, (1.1, 1.4, 5), strict=True))]
+    assert not source.units
+    assert _gaps(open_source(folder / "t.csv", ["gap"])) == {"NaCl": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("id;gap\nNaCl;0,5\nMgO;1.234,25\nLiF;2\n", [0.5, 1234.25, 2.0]),
+        ("id;gap\nNaCl;1,234\nMgO;2,5\nLiF;,5\n", [1.234, 2.5, 0.5]),
+        ('id,gap\nNaCl,"0,5"\nMgO,"1,25"\nLiF,2\n', [0.5, 1.25, 2.0]),
+        ('id,gap\nNaCl,"1,234.5"\nMgO,"1,234"\nLiF,2\n', [1234.5, 1234.0, 2.0]),
+        ("id\tgap\nNaCl\t1 234,5\nMgO\t-1\u00a0000\nLiF\t2\n", [1234.5, -1e3, 2]),
+        ("id;gap\nNaCl;1.234\nMgO;1.5\nLiF;2\n", [1.234, 1.5, 2.0]),
+    ],
+)
+def test_numbers_are_read_as_a_spreadsheet_means_them(folder, text, values):
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    source = open_source(folder / "t.csv", ["gap"])
+    assert [record.targets["gap"] for record in source] == values
+    has_note = "1.5" not in text
+    assert [n.startswith("gap: numbers are") for n in source.notes] == [True] * has_note
+
+
+def test_numbers_that_may_be_two_are_refused(folder):
+    (folder / "t.csv").write_text('id,gap\nNaCl,"1,234"\nMgO,"2,500"\n')
+    with pytest.raises(DataError, match=r"'gap', such as '1,234', may be meant in two"):
+        open_source(folder / "t.csv", ["gap"])
+    (folder / "t.csv").write_text('id,gap\nNaCl,"0,5"\nMgO,1.5\n')
+    failure, record = open_source(folder / "t.csv", ["gap"])
+    assert "not a number: '0,5'; write all numbers" in failure.reason
+    assert record.targets == {"gap": 1.5}
+
+
+def test_words_for_nothing_are_gaps_and_a_line_says_so(folder):
+    (folder / "t.csv").write_text("id,gap,n\nNaCl,N/A,1\nMgO,7.8,--\nLiF,1_10,2\n")
+    source = open_source(folder / "t.csv", ["gap", "n"])
+    first, second, third = source
+    assert str(first.targets["gap"]) == str(second.targets["n"]) == "nan"
+    assert "'gap' is not a number: '1_10'" in third.reason
+    assert source.notes == [
+        "gap: 1 times 'N/A', taken as not known",
+        "n: 1 times '--', taken as not known",
+    ]
 
 
 def test_file_column_names_the_crystal_if_there_is_no_id(folder):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from pyg_sitenet.data.readers.tables.csv_rows import split_unit
 from pyg_sitenet.data.readers.tables.table import read_table
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
@@ -16,21 +15,6 @@ def _read(name, content, headers=()):
 
 def _values(table):
     return [dict(row.values) for row in table.rows()]
-
-
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ("gap [eV]", ("gap", "eV")),
-        ("gap (eV)", ("gap", "eV")),
-        ("e above hull [eV/atom]", ("e above hull", "eV/atom")),
-        ("gap", ("gap", None)),
-        ("n []", ("n", "")),
-        ("[eV]", ("[eV]", None)),
-    ],
-)
-def test_units_are_split_from_headers(header, expected):
-    assert split_unit(header) == expected
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -72,6 +56,22 @@ def test_cgcnn_table_has_no_header():
 def test_cgcnn_table_may_have_a_header():
     table = _read("id_prop.csv", b"id,gap\na,1\n")
     assert _values(table) == [{"id": "a", "gap": "1"}]
+
+
+def test_columns_of_json_may_state_units():
+    rows = [{"id": "a", "gap [eV]": 1.5, "gap (PBE)": 1.0}]
+    table = _read("t.json", json.dumps(rows).encode())
+    assert table.columns == ["id", "gap", "gap (PBE)"]
+    assert table.units == {"gap": "eV"}
+    assert _values(table) == [{"id": "a", "gap": 1.5, "gap (PBE)": 1.0}]
+
+
+def test_columns_without_name_are_no_columns_of_one_name():
+    table = _read("t.csv", b"id,gap [eV],,,\na,1,,,\nb,2,,,\n")
+    assert table.numbers == {"gap"}
+    assert table.labels == {"id"}
+    indexed = _read("t.csv", b",id,gap\n0,a,1\n")
+    assert indexed.columns == ["", "id", "gap"]
 
 
 def test_broken_line_of_json_lines_is_one_problem():

@@ -1,0 +1,66 @@
+"""Headings of columns: a name, and a unit in brackets if it is one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from pyg_sitenet.data.readers.units import is_unit
+
+_BRACKETS = re.compile(
+    r"(?P<name>.*\S)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*|\w+\([^()]*\))\))"
+)
+# In round brackets rather elements than the henry, coulomb, newton, farad and siemens.
+_ELEMENTS = ("H", "C", "N", "F", "S")
+
+
+def split_unit(header: str) -> tuple[str, str | None]:
+    """Split ``gap [eV]`` or ``gap (eV)`` into name and unit.
+
+    What stands in brackets and is no unit belongs to the name.
+
+    Example:
+        >>> split_unit("gap [eV]"), split_unit("gap (PBE)"), split_unit("log10(K_VRH)")
+        (('gap', 'eV'), ('gap (PBE)', None), ('log10(K_VRH)', None))
+    """
+    name, text = _parts(header)
+    is_name = text is None or not is_unit(text)
+    if is_name or (text in _ELEMENTS and header.rstrip().endswith(")")):
+        return header.strip(), None
+    return name, text
+
+
+def split_headers(
+    headers: Sequence[str], wanted: Collection[str] = ()
+) -> list[tuple[str, str | None]]:
+    """Split all headings of a table into names and units.
+
+    Headings that would get one name, such as ``E [eV]`` and ``E [meV]``, keep what
+    makes them differ. One with a remark that is no unit goes by its bare name if that
+    is asked for and nothing else has it.
+
+    Args:
+        headers: As they stand in the table.
+        wanted: Names that are asked for.
+    """
+    pairs = [split_unit(header) for header in headers]
+    counts = Counter(name for name, _ in pairs)
+    bare = Counter(_parts(header)[0] for header in headers)
+    for k, header in enumerate(headers):
+        full, (name, text) = header.strip(), _parts(header)
+        if text is None:
+            continue
+        if counts[pairs[k][0]] > 1 and name not in map(str.strip, headers):
+            pairs[k] = (full, pairs[k][1])
+        elif name in wanted and full not in wanted and bare[name] == 1:
+            pairs[k] = (name, pairs[k][1])
+    return pairs
+
+
+def _parts(header: str) -> tuple[str, str | None]:
+    match = _BRACKETS.fullmatch(header.strip())
+    if match is None:
+        return header.strip(), None
+    inside = match["square"] if match["square"] is not None else match["round"]
+    return match["name"], inside.strip()

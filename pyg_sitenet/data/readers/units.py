@@ -1,0 +1,288 @@
+"""Units of the field: which texts are units, and how values change between them.
+
+A table of its own rather than pint's registry, which takes ``A`` for the ampere,
+``muB`` for the microbyte, and methods such as ``GW``, ``ML`` or ``fu`` for units, knows
+neither ``eV/atom`` nor ``cm3``, and needs more than a second to load.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+from typing import NamedTuple
+
+# Each unit in terms of others, and the prefixes that it takes. What is counted (atoms,
+# formula units, cells) has a dimension of its own: eV is no eV/atom.
+_UNITS = {
+    **dict.fromkeys(("m",), ("", "fpnumck")),
+    **dict.fromkeys(("s",), ("", "fpnum")),
+    **dict.fromkeys(("A_",), ("", "munp")),
+    "g": ("", "mk"),
+    "K": ("", "mu"),
+    "atom": ("", ""),
+    "f.u.": ("", ""),
+    "cell": ("", ""),
+    "site": ("", ""),
+    "arb": ("", ""),
+    "A": ("1e-10 m", ""),
+    "bohr": ("0.529177210544 A", ""),
+    "Hz": ("s^-1", "kMGT"),
+    "min": ("60 s", ""),
+    "N": ("kg m s^-2", "pnumkM"),
+    "Pa": ("N m^-2", "mkMGT"),
+    "bar": ("1e5 Pa", "mkM"),
+    "atm": ("101325 Pa", ""),
+    "J": ("N m", "fpnumkM"),
+    "cal": ("4.184 J", "k"),
+    "eV": ("1.602176634e-19 J", "numkM"),
+    "Ha": ("27.211386245981 eV", "m"),
+    "Ry": ("13.6056931229905 eV", "m"),
+    "W": ("J s^-1", "numk"),
+    "C": ("A_ s", "pnum"),
+    "e": ("1.602176634e-19 C", ""),
+    "V": ("W A_^-1", "numk"),
+    "F": ("C V^-1", "pnum"),
+    "Ohm": ("V A_^-1", "mkM"),
+    "S": ("A_ V^-1", "num"),
+    "T": ("V s m^-2", "num"),
+    "H": ("V s A_^-1", "num"),
+    "D": ("3.3356409519815e-30 C m", ""),
+    "muB": ("9.2740100657e-24 J T^-1", ""),
+    "kB": ("1.380649e-23 J K^-1", ""),
+    "u": ("1.66053906892e-24 g", ""),
+    "mol": ("6.02214076e23", "mk"),
+    "L": ("1e-3 m^3", "m"),
+    "deg": ("0.017453292519943295 rad", ""),
+    "rad": ("1", "m"),
+    "%": ("0.01", ""),
+    "ppm": ("1e-6", ""),
+}
+_PREFIXES = {
+    "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c": 1e-2,
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+}  # fmt: skip
+# How else they are written, in small letters where that is no other unit.
+_NAMES = {
+    "angstrom": "A", "angstroms": "A", "ang": "A", "a0": "bohr", "amu": "u", "da": "u",
+    "electronvolt": "eV", "electronvolts": "eV", "ev": "eV", "mev": "meV",
+    "hartree": "Ha", "eh": "Ha", "rydberg": "Ry", "kelvin": "K", "pascal": "Pa",
+    "gpa": "GPa", "mpa": "MPa", "kbar": "kbar", "hz": "Hz", "thz": "THz", "mub": "muB",
+    "mu_b": "muB", "ub": "muB", "u_b": "muB", "bohrmagneton": "muB", "debye": "D",
+    "k_b": "kB", "atoms": "atom", "at": "atom", "fu": "f.u.", "f.u": "f.u.",
+    "formula": "f.u.", "cells": "cell", "unitcell": "cell", "sites": "site",
+    "degree": "deg", "degrees": "deg", "percent": "%", "ohm": "Ohm", "cc": "cm^3",
+    "sec": "s", "joule": "J", "tesla": "T", "volt": "V", "meter": "m", "ampere": "A_",
+    "nanometer": "nm", "kcal": "kcal", "coulomb": "C", "debyes": "D",
+}  # fmt: skip
+_PHRASES = (
+    (re.compile(r"arb(itrary|\.)?\s*u(nits|nit|\.)?|\ba\.\s?u\.", re.I), "arb"),
+    (re.compile(r"(unit|primitive)[\s_-]*cell|\bu\.\s?c\.", re.I), "cell"),
+    (re.compile(r"formula[\s_-]*unit|\bf\.\s?u\.", re.I), "f.u."),
+    (re.compile(r"bohr[\s_-]*magnetons?", re.I), "muB"),
+    (re.compile(r"\s+per\s+", re.I), "/"),
+    (re.compile(r"\bW/mK\b"), "W/m K"),  # no millikelvin
+    (re.compile(r"\bVs\b"), "V s"),
+    # The ampere is meant before lengths and with a prefix, else the angstrom.
+    (re.compile(r"\bA(?=\s*/\s*[cmunk]?m\b|\s+[cmunk]?m\^?-)"), "A_"),
+    (re.compile(r"\b([munp])A\b"), r"\1A_"),
+    (re.compile(r"\bkA\b"), "1000 A_"),
+)
+_LETTERS = str.maketrans(
+    {
+        **dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)),
+        **dict.fromkeys("\u00b7\u22c5\u2219\u00d7*", " "),
+        **dict.fromkeys("\u2212\u2013", "-"),
+    }
+)
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+\.?\d*(?:e[+-]?\d+)?)|(?P<symbol>[A-Za-z_%][A-Za-z_.%]*|a0)"
+    r"|(?P<slash>/)|(?P<bracket>[()]))(?:\^?\{?(?P<power>[+-]?\d+)\}?)?"
+)
+_LOGARITHM = re.compile(r"(log10|log|ln)\s*\(?\s*(.+?)\)?", re.I)
+_WORDS = ("cal", "min")  # calculated and minimum, when they stand alone
+# A value with its unit, such as 300 K; 1/cm and 10^-6/K are units.
+_QUANTITY = re.compile(
+    r"(?<![\d.^eE+-])(?!10?(?![\d.]))\d+(?:\.\d*)?(?![\d.eE])\s*[A-Za-z]"
+)
+_COUNTED = ("atom", "f.u.", "cell", "site")
+_LARGEST_POWER = 30
+_NO_DIMENSION = ("", "-", "1", "dimensionless", "unitless", "none")
+_PLANCK, _LIGHT = 6.62607015e-31, 299792458.0  # g m^2 s^-1 as everything here, m/s
+_ENERGY = {"g": 1, "m": 2, "s": -2}
+# Energies, frequencies and wave numbers of one quantum, as phonons have them.
+_QUANTA = (
+    (_ENERGY, 1.0),
+    ({"s": -1}, _PLANCK),
+    ({"m": -1}, _PLANCK * _LIGHT),
+)
+
+
+class Unit(NamedTuple):
+    """A unit in terms of the base units.
+
+    Attributes:
+        factor: How many of them it is.
+        dimensions: Their powers.
+        offset: What its 0 is in them; of degrees Celsius alone not 0.
+        logarithm: ``"log10"`` or ``"ln"`` if values are logarithms in this unit.
+    """
+
+    factor: float
+    dimensions: dict[str, int]
+    offset: float = 0.0
+    logarithm: str = ""
+
+
+class Conversion(NamedTuple):
+    """From one unit to another: ``value * scale + offset``."""
+
+    scale: float
+    offset: float
+
+    def __call__(self, value: float) -> float:
+        """Return the value in the other unit."""
+        return value * self.scale + self.offset
+
+
+_SAME = Conversion(1.0, 0.0)
+
+
+def conversion(unit: str, wanted: str) -> Conversion | None:
+    """Return how values change from one unit to another; None if nobody knows.
+
+    Example:
+        >>> conversion("meV", "eV"), conversion("eV", "eV/atom")
+        (Conversion(scale=0.001, offset=0.0), None)
+    """
+    if _tidy(unit) == _tidy(wanted):
+        return _SAME
+    old, new = parse_unit(unit), parse_unit(wanted)
+    if old is None or new is None or old.logarithm != new.logarithm:
+        return None
+    factor = _ratio(old, new)
+    if factor is None:
+        return None
+    if old.logarithm:
+        shift = math.log10(factor) if old.logarithm == "log10" else math.log(factor)
+        return Conversion(1.0, _rounded(shift))
+    return Conversion(factor, _rounded((old.offset - new.offset) / new.factor))
+
+
+def is_unit(text: str) -> bool:
+    """Tell whether a text is a unit, such as ``eV/atom``, rather than part of a name.
+
+    Example:
+        >>> is_unit("eV/atom"), is_unit("PBE"), is_unit("K_VRH"), is_unit("300 K")
+        (True, False, False, False)
+    """
+    plain = _tidy(text)
+    if plain.lower() in _NO_DIMENSION:
+        return True
+    unit = parse_unit(text)
+    if unit is None or plain in _WORDS or _QUANTITY.search(plain):
+        return False
+    is_count = all(name in _COUNTED for name in unit.dimensions)
+    return "%" in plain or "/" in plain or not (unit.dimensions and is_count)
+
+
+@lru_cache(maxsize=1024)
+def parse_unit(text: str) -> Unit | None:
+    """Return what a unit is in base units; None if it is none that is known."""
+    plain = _tidy(text)
+    if plain.lower() in _NO_DIMENSION:
+        return Unit(1.0, {})
+    match = _LOGARITHM.fullmatch(plain)
+    if match is not None and plain.startswith(("log", "ln")):
+        inner = parse_unit(match[2])
+        kind = "ln" if match[1].lower() == "ln" else "log10"
+        return None if inner is None else inner._replace(logarithm=kind)
+    if plain.lower().replace(" ", "") in ("°c", "degc", "celsius"):
+        return Unit(1.0, {"K": 1}, 273.15)
+    for pattern, symbol in _PHRASES:
+        plain = pattern.sub(symbol, plain)
+    return _product(plain)
+
+
+def _tidy(text: str) -> str:
+    """Write a unit with the letters of the keyboard."""
+    text = text.strip().translate(_LETTERS).replace("**", "^")
+    text = unicodedata.normalize("NFKC", text)
+    text = text.replace("μ", "u").replace("Å", "A").replace("Ω", "Ohm")
+    return " ".join(text.split())
+
+
+def _product(text: str) -> Unit | None:
+    """Read factors; all that follow a slash are below it, as in ``W/m K``."""
+    factor, dimensions = 1.0, Counter[str]()
+    place, sign = 0, 1
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            return None
+        place, sign = match.end(), -1 if match["slash"] else sign
+        part, power = _factor(match), sign * int(match["power"] or 1)
+        if part is None or abs(power) > _LARGEST_POWER:
+            return None
+        factor *= part.factor**power
+        for name, exponent in part.dimensions.items():
+            dimensions[name] += power * exponent
+    if not re.search("[A-Za-z%]", text):
+        return None  # a number alone
+    return Unit(factor, {name: k for name, k in dimensions.items() if k})
+
+
+def _factor(match: re.Match[str]) -> Unit | None:
+    """Return what a part of a product is; signs between the parts are 1."""
+    if match["symbol"]:
+        return _symbol(match["symbol"])
+    return Unit(float(match["number"] or 1), {})
+
+
+def _symbol(text: str) -> Unit | None:
+    name = text.rstrip(".") if text != "f.u." else text
+    name = name if _is_symbol(name) else _NAMES.get(name.lower(), name)
+    if name == "cm^3":
+        return _product(name)
+    if name in _UNITS:
+        return _base(name)
+    prefix, rest = name[:1], name[1:]
+    if rest in _UNITS and prefix in _UNITS[rest][1]:
+        unit = _base(rest)
+        return unit._replace(factor=unit.factor * _PREFIXES[prefix])
+    return None
+
+
+def _is_symbol(name: str) -> bool:
+    rest = name[1:]
+    return name in _UNITS or (rest in _UNITS and name[0] in _UNITS[rest][1])
+
+
+def _base(name: str) -> Unit:
+    definition = _UNITS[name][0]
+    unit = _product(definition) if definition not in ("", "1") else None
+    if unit is not None:
+        return unit
+    if definition or name == "mol":
+        return Unit(float(definition), {})
+    return Unit(1.0, {name: 1})
+
+
+def _ratio(old: Unit, new: Unit) -> float | None:
+    """Return how many of the new unit the old one is."""
+    if old.dimensions == new.dimensions:
+        return _rounded(old.factor / new.factor)
+    quanta = [
+        next((size for dims, size in _QUANTA if dims == unit.dimensions), None)
+        for unit in (old, new)
+    ]
+    if quanta[0] is None or quanta[1] is None:
+        return None
+    return _rounded(old.factor * quanta[0] / (new.factor * quanta[1]))
+
+
+def _rounded(number: float) -> float:
+    """Take away the noise of the last digit: a thousandth is 0.001."""
+    return float(f"{number:.15g}")

@@ -1,0 +1,72 @@
+"""Units of the field: told from other words, and converted."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyg_sitenet.data.readers.units import conversion, is_unit
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted", "scale"),
+    [
+        ("meV", "eV", 1e-3),
+        ("meV/atom", "eV/atom", 1e-3),
+        ("GPa", "kbar", 10.0),
+        ("eV/A^3", "GPa", 160.2176634),  # of ase.units
+        ("Ha", "eV", 27.211386245981),
+        ("Ry", "Ha", 0.5),
+        ("kJ/mol", "eV", 0.0103642696562622),
+        ("kcal mol-1", "kJ/mol", 4.184),
+        ("THz", "cm^-1", 33.3564095198152),  # 1 / (100 c)
+        ("cm\u207b\u00b9", "meV", 0.1239841984332),
+        ("g/cm3", "kg m^-3", 1000.0),
+        ("\u00c5\u00b3/atom", "nm^3/atom", 1e-3),
+        ("\u00b5C/cm^2", "C/m^2", 0.01),
+        ("\u03bcB/f.u.", "mu_B / formula unit", 1.0),
+        ("W/mK", "W m^-1 K^-1", 1.0),
+        ("eV per atom", "eV/atom", 1.0),
+        ("%", "", 0.01),
+    ],
+)
+def test_values_change_as_the_units_say(unit: str, wanted: str, scale: float) -> None:
+    change = conversion(unit, wanted)
+    assert change is not None
+    assert change.scale == pytest.approx(scale, rel=1e-10)
+    assert change.offset == 0
+
+
+def test_conversion_keeps_the_digits() -> None:
+    change = conversion("meV", "eV")
+    assert change is not None
+    assert change(1234.5) == 1.2345
+
+
+def test_degrees_and_logarithms_are_shifted() -> None:
+    assert conversion("degC", "K") == (1.0, 273.15)
+    assert conversion("log10(GPa)", "log10(kbar)") == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted"),
+    [
+        ("eV", "eV/atom"),
+        ("eV/atom", "eV/f.u."),
+        ("eV", "GPa"),
+        ("foo", "eV"),
+        ("a.u.", "D"),
+    ],
+)
+def test_unlike_units_are_not_converted(unit: str, wanted: str) -> None:
+    assert conversion(unit, wanted) is None
+
+
+def test_a_unit_that_nobody_knows_is_itself() -> None:
+    assert conversion("furlong", " furlong") == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["PBE", "HSE06", "GW", "VRH", "x", "K_VRH", "2 eV", "Fe"]
+)
+def test_other_words_are_no_units(text: str) -> None:
+    assert not is_unit(text)
