@@ -3,11 +3,13 @@
 import csv
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pyg_sitenet.data.sources import open_source
 
@@ -19,7 +21,7 @@ def crystals(tmp_path_factory):
     """Structure files with a table, some with silicon."""
     folder = tmp_path_factory.mktemp("crystals")
     records = open_source("dielectric", ("band_gap",))
-    silicates = (one for one in records if "Si" in one.structure.symbol_set)
+    silicates = (crystal for crystal in records if "Si" in crystal.structure.symbol_set)
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "gap"])
@@ -69,6 +71,24 @@ def test_every_example_is_listed_and_short():
     for path in (*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.sh")):
         assert f"({path.name})" in listed
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_code_of_the_readme(crystals, tmp_path, monkeypatch):
+    """The blocks for PyG, one after the other, on few crystals."""
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## For a PyTorch Geometric developer")[2]
+    blocks = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    results = []
+    torch.manual_seed(0)
+    for block in blocks:
+        code = block.replace('"dielectric"', repr(str(crystals)))
+        exec(code.replace('"band_gap"', '"gap"'), names)
+        results.append(names["crystals"])
+    unmerged, merged = results
+    assert unmerged.shape == (8, 3 * 16)
+    torch.testing.assert_close(merged, unmerged, rtol=1e-3, atol=1e-4)
 
 
 def test_train_and_predict(trained):

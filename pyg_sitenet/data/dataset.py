@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data, Dataset
 
+from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
@@ -39,11 +40,13 @@ class CrystalDataset(Dataset):
     number; what is damaged is made anew.
 
     Args:
-        root: Folder to keep the encoded crystals in.
+        root: Folder to keep the encoded crystals in. (default: ``PYG_SITENET_CACHE``,
+            else the user's cache folder)
         source: Name of a bundled data set, or anything that
             :func:`~pyg_sitenet.data.sources.open_source` opens. The graphs of a folder
             that was prepared are taken from there.
-        targets: Names of the targets, in the order of the columns of ``y``.
+        targets: Names of the targets, in the order of the columns of ``y``; a single
+            one may stand alone.
         classes: Labels of the targets that are classes: ``y`` is the label's place.
         group: Column of the source that each graph carries as ``group``, to split by.
         units: Unit that the numbers of a target are wanted in; those that state another
@@ -59,7 +62,7 @@ class CrystalDataset(Dataset):
         time_limit: Seconds a crystal may take, else it is a failure; None for no limit.
         workers: Processes that encode; 0 takes one per core.
         transform: Applied at each access.
-        pre_transform: Applied once, before the graph is kept.
+        pre_transform: Applied once, before the graph is kept; returns a ``Data``.
         pre_filter: Says which graphs to keep, before ``pre_transform``.
         force_reload: Encode again even if the graphs are there.
         progress: Show a progress bar on the terminal.
@@ -84,9 +87,9 @@ class CrystalDataset(Dataset):
 
     def __init__(
         self,
-        root: str | Path,
+        root: str | Path | None = None,
         source: str | Path | Sequence[str | Path] = "dielectric",
-        targets: Sequence[str] = ("band_gap",),
+        targets: str | Sequence[str] = ("band_gap",),
         *,
         classes: Mapping[str, Sequence[str]] | None = None,
         group: str = "",
@@ -105,14 +108,19 @@ class CrystalDataset(Dataset):
         force_reload: bool = False,
         progress: bool = False,
     ) -> None:
-        self.targets = tuple(targets)
+        self.targets = (targets,) if isinstance(targets, str) else tuple(targets)
         self.classes = {k: tuple(labels) for k, labels in (classes or {}).items()}
         encoder = Encoder(
             max_atoms, environment, primitive_tolerance, pre_filter, pre_transform,
             disorder, orderings, disorder_seed,
         )  # fmt: skip
         super().__init__(
-            str(root), transform, pre_transform, pre_filter, False, force_reload
+            str(cache_folder(root)),
+            transform,
+            pre_transform,
+            pre_filter,
+            False,
+            force_reload,
         )
         recipe = Recipe(
             source, self.targets, encoder, open_source, time_limit, workers,

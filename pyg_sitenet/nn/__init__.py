@@ -2,6 +2,7 @@
 
 from pyg_sitenet.nn.ensemble import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.nn.explainable import ExplainableSiteNet
+from pyg_sitenet.nn.pooling import weighted_mean_pool
 from pyg_sitenet.nn.site_net import SiteNet
 from pyg_sitenet.nn.site_net_conv import SiteNetConv
 
@@ -12,4 +13,5 @@ __all__ = [
     "SiteNetEnsemble",
     "mean_and_spread",
     "networks_of",
+    "weighted_mean_pool",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_pool
+from torch_geometric.nn import global_add_pool, global_max_pool
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.nn.layers import make_mlp, make_norm
+from pyg_sitenet.nn.pooling import weighted_mean_pool
 
 
 class Pooling(nn.Module):
@@ -38,25 +39,15 @@ class Pooling(nn.Module):
         if self.kind == "max":
             pooled = global_max_pool(x, batch, size)
         elif self.kind == "mean_max":
-            mean = _weighted_mean(x, batch, size, weight)
+            mean = weighted_mean_pool(x, batch, multiplicity, size)
             pooled = torch.cat([mean, global_max_pool(x, batch, size)], dim=-1)
         elif self.gate is not None:
             logits = self.gate(x) if weight is None else self.gate(x) + weight.log()
             share = softmax(logits, batch, num_nodes=size)
             pooled = global_add_pool(share * x, batch, size)
         else:
-            pooled = _weighted_mean(x, batch, size, weight)
+            pooled = weighted_mean_pool(x, batch, multiplicity, size)
         return pooled
-
-
-def _weighted_mean(x: Tensor, batch: Tensor, size: int, weight: OptTensor) -> Tensor:
-    mean: Tensor
-    if weight is None:
-        mean = global_mean_pool(x, batch, size)
-    else:
-        total = global_add_pool(weight, batch, size)
-        mean = global_add_pool(weight * x, batch, size) / total
-    return mean
 
 
 class Readout(nn.Module):

@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from pyg_sitenet.transforms.carried import (
+    FEATURES,
+    Classes,
+    Columns,
+    Floats,
+    Integers,
+    carry,
+    real_columns,
+)
 
-_NOISE = 1e-9  # far above rounding, far below what a distance means
+_NONE = np.empty(0, np.int64)
 
 
 class _Rows(NamedTuple):
@@ -38,7 +44,13 @@ class MergeEquivalent(BaseTransform):
     stable (colour refinement). Pairs are equal if receiver class, sender class and
     distance are. Equal ones stay equal in every block, so that one of :math:`m` serves,
     with :math:`\ln m` added to its logit and with pooling weighted by the sites'
-    multiplicity. Works on graphs of :func:`~pyg_sitenet.encode_structure`.
+    multiplicity (:func:`~pyg_sitenet.nn.weighted_mean_pool`). Works on graphs of
+    :func:`~pyg_sitenet.encode_structure` and on others with distances.
+
+    Every other attribute of sites and pairs goes with those that stay, if it is the
+    same for all that each stands for. ``pos`` and ``edge_shift`` are dropped, since
+    merged pairs have no direction. A merged graph comes back as it is, and a ``Batch``
+    is merged crystal by crystal.
 
     Args:
         tolerance: Distances (angstrom) are told apart by gaps above this; a group of
@@ -48,10 +60,16 @@ class MergeEquivalent(BaseTransform):
             :func:`expand_sites`. (default: ``False``)
 
     Shapes:
-        - **input:** ``z [n]``, ``x [n, 9]``, ``edge_index [2, E]`` sorted by receiver,
-          ``edge_attr [E, 2]``
+        - **input:** ``edge_index [2, E]``; the distance in the first column of
+          ``edge_attr [E, D]``, or in ``edge_dist [E]`` if there is that; ``z [n]``,
+          ``x [n, F]`` and ``batch [n]`` *(optional)*
         - **output:** the same fields for the sites and pairs kept, and
           ``site_multiplicity [n']``, ``edge_multiplicity [E']``
+
+    Raises:
+        TypeError: If the graph is a ``HeteroData``.
+        ValueError: If it holds no distances, an attribute that differs between equal
+            sites or pairs, or one of the two multiplicities alone.
     """
 
     def __init__(self, tolerance: float = 1e-3, *, keep_origin: bool = False) -> None:
@@ -60,65 +78,103 @@ class MergeEquivalent(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Merge; ``data`` itself stays as it is."""
-        features = np.column_stack(
-            [data.z.cpu().numpy(), data.x.double().cpu().numpy()]
-        )
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self(part) for part in data.to_data_list()])
+        if _is_merged(data):
+            return data
+        distance = _distances(data)
         sender, receiver = data.edge_index.cpu().numpy()
-        edge_attr = data.edge_attr.double().cpu().numpy()
-        if "edge_weight" in data:  # a function of the distance, merged with it
-            weight = data.edge_weight.double().cpu().numpy()
-            edge_attr = np.column_stack([edge_attr, weight])
-        classes = np.unique(features, axis=0, return_inverse=True)[1].reshape(-1)
         classes, rows = _refine(
-            classes, sender, receiver, edge_attr[:, 0], self.tolerance
+            _classes_by_features(data), sender, receiver, distance, self.tolerance
         )
-        return self._merge(data, classes, rows, edge_attr)
+        self._merge(data, classes, rows, real_columns(data, distance))
+        return data
 
     def _merge(
-        self, data: Data, classes: Integers, rows: _Rows, edge_attr: Floats
-    ) -> Data:
+        self, data: Data, classes: Integers, rows: _Rows, columns: Columns
+    ) -> None:
         _, first, inverse, counts = np.unique(
             classes, return_index=True, return_inverse=True, return_counts=True
         )
-        senders, receivers, attributes, multiplicities = [], [], [], []
         origin = np.empty(len(rows.order), dtype=np.int64)
-        num_pairs = 0
+        senders, sizes = [_NONE], [_NONE]
+        means, num_pairs = [np.empty((0, columns.values.shape[1]))], 0
         for number in range(len(first)):
             members = np.flatnonzero(inverse == number).tolist()
             pairs = np.stack([rows.order[rows.pairs_of(i)] for i in members])
             sender = rows.sender[rows.pairs_of(members[0])]
             # Means over members and copies: independent of their order.
-            mean = edge_attr[pairs].mean(axis=0)
+            mean = columns.values[pairs].mean(axis=0)
             group = _group(sender, mean[:, 0], self.tolerance)
             size = np.bincount(group)
-            senders.append(sender[np.r_[0, size.cumsum()[:-1]]])
-            receivers.append(np.full(len(size), number))
-            attributes.append(
-                np.stack([np.bincount(group, column) / size for column in mean.T], 1)
-            )
-            multiplicities.append(size)
+            senders.append(sender[np.r_[0, size.cumsum()][:-1]])
+            sizes.append(size)
+            means.append(np.stack([np.bincount(group, c) / size for c in mean.T], 1))
             origin[pairs] = group + num_pairs
             num_pairs += len(size)
-
-        index = np.stack([np.concatenate(senders), np.concatenate(receivers)])
-        device = data.edge_index.device
-        data.z, data.x = data.z[first], data.x[first]
-        data.edge_index = torch.from_numpy(index).to(device)
-        means = _without_noise(np.concatenate(attributes))
-        values = torch.from_numpy(means).to(data.edge_attr)
-        data.edge_attr = values[:, :2]
-        if "edge_weight" in data:
-            data.edge_weight = values[:, 2]
-        multiplicity = np.concatenate(multiplicities)
-        data.edge_multiplicity = torch.from_numpy(multiplicity).to(device)
-        data.site_multiplicity = torch.from_numpy(counts).to(device)
+        receivers = np.repeat(np.arange(len(first)), [len(size) for size in sizes[1:]])
+        carry(data, Classes(first, inverse, origin, np.concatenate(means)), columns)
+        values = {
+            "edge_index": np.stack([np.concatenate(senders), receivers]),
+            "edge_multiplicity": np.concatenate(sizes),
+            "site_multiplicity": counts,
+        }
         if self.keep_origin:
-            data.merged_pair = torch.from_numpy(origin).to(device)
-            data.merged_site = torch.from_numpy(inverse).to(device)
-        return data
+            values |= {"merged_pair": origin, "merged_site": inverse}
+        device = data.edge_index.device
+        data.update({k: torch.from_numpy(v).to(device) for k, v in values.items()})
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}(tolerance={self.tolerance})"
+
+
+def _is_merged(data: Data) -> bool:
+    """Tell whether a graph was merged before.
+
+    Raises:
+        TypeError: If it is no graph with one kind of nodes.
+        ValueError: If it carries one multiplicity without the other.
+    """
+    if not isinstance(data, Data):
+        raise TypeError(
+            f"expected `Data`, got {type(data).__name__}; MergeEquivalent takes the "
+            "graph that encode_structure returns without unfold=True"
+        )
+    names = ("edge_multiplicity", "site_multiplicity")
+    present = [name for name in names if name in data]
+    if len(present) == 1:
+        raise ValueError(
+            f"`data` must have both {' and '.join(names)}, or neither, got "
+            f"{present[0]} alone; remove it before MergeEquivalent"
+        )
+    return bool(present)
+
+
+def _distances(data: Data) -> Floats:
+    """Return the distance of each pair, [E], from where the graph has it."""
+    if "edge_index" not in data or not ("edge_attr" in data or "edge_dist" in data):
+        raise ValueError(
+            "`data` must have `edge_index`, and distances in `edge_dist` or in the "
+            f"first column of `edge_attr`, got {', '.join(data.keys()) or 'nothing'}"
+        )
+    values = data.edge_dist if "edge_dist" in data else data.edge_attr
+    distance = values.detach().double().cpu().numpy()
+    if not distance.size:
+        return np.zeros(len(distance))
+    return np.asarray(distance.reshape(len(distance), -1)[:, 0])
+
+
+def _classes_by_features(data: Data) -> Integers:
+    """Number the sites by element, features and graph, [n]."""
+    names = [name for name in FEATURES if name in data]
+    if not names or not data.num_nodes:
+        return np.zeros(data.num_nodes, dtype=np.int64)
+    columns = [
+        data[name].detach().double().cpu().numpy().reshape(data.num_nodes, -1)
+        for name in names
+    ]
+    inverse = np.unique(np.hstack(columns), axis=0, return_inverse=True)[1]
+    return np.asarray(inverse.reshape(-1))
 
 
 def _refine(
@@ -135,11 +191,11 @@ def _refine(
         rows = _Rows(order, start, classes[sender][order], distance[order])
         refined = np.empty_like(classes)
         count = 0
-        for number in range(classes.max() + 1):
+        for number in range(classes.max(initial=-1) + 1):
             for members in _split(np.flatnonzero(classes == number), rows, tolerance):
                 refined[members] = count
                 count += 1
-        if count == classes.max() + 1:
+        if count == classes.max(initial=-1) + 1:
             return classes, rows
         classes = refined
 
@@ -163,6 +219,9 @@ def _cluster(distances: Floats, tolerance: float) -> list[Integers]:
     todo, clusters = [np.arange(len(distances))], []
     while todo:
         part = todo.pop()
+        if not distances.shape[1]:  # sites that see nothing
+            clusters.append(part)
+            continue
         spread = np.ptp(distances[part], axis=0)
         column = int(spread.argmax())
         if spread[column] <= tolerance:
@@ -179,15 +238,4 @@ def _cluster(distances: Floats, tolerance: float) -> list[Integers]:
 def _group(sender: Integers, distance: Floats, tolerance: float) -> Integers:
     """Number the runs of pairs with equal sender class and distance, ``[E]``."""
     new = (np.diff(sender) != 0) | (np.diff(distance) > tolerance)
-    return np.concatenate([[0], new.cumsum()])
-
-
-def _without_noise(values: Floats) -> Floats:
-    """Give what differs by rounding alone, as of (i, j) and (j, i), one value."""
-    cleaned = np.empty_like(values)
-    for number, column in enumerate(values.T):
-        order = column.argsort(kind="stable")
-        run = np.r_[0, (np.diff(column[order]) > _NOISE).cumsum()]
-        means = np.bincount(run, column[order]) / np.bincount(run)
-        cleaned[order, number] = means[run]
-    return cleaned
+    return np.concatenate([[0], new.cumsum()])[: len(sender)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
+from torch_geometric import EdgeIndex, Index
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.transforms import AddSelfLoops
@@ -427,3 +428,76 @@ def test_settings_are_written_beside_the_graphs(tmp_path, table):
     assert values["source"] == str(table)
     assert values["settings"]["max_atoms"] == 30
     assert values["key"] == folder.rpartition("-")[2]
+
+
+class _Rich:
+    """Adds what a graph may hold beside ordinary tensors."""
+
+    def __call__(self, data):
+        size = (data.num_nodes, data.num_nodes)
+        data.edge_index = EdgeIndex(
+            data.edge_index, sparse_size=size, sort_order="col", is_undirected=True
+        )
+        weights = torch.arange(1.0, data.num_edges + 1)
+        with torch.sparse.check_sparse_tensor_invariants():
+            coo = torch.sparse_coo_tensor(data.edge_index.as_tensor(), weights, size)
+            data.adj = coo.coalesce()
+            data.adj_t = data.adj.to_sparse_csr()
+            data.adj_c = data.adj.to_sparse_csc()
+        data.half = data.x.bfloat16()
+        data.learnt = data.x.clone().requires_grad_()
+        data.site = Index(torch.arange(data.num_nodes), dim_size=9, is_sorted=True)
+        return data
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CS. tensor support is in beta")
+def test_sparse_tensors_edge_indices_and_bfloat16_come_back(tmp_path, table):
+    plain = CrystalDataset(tmp_path, table, "n", max_atoms=20)
+    rich = CrystalDataset(tmp_path, table, "n", max_atoms=20, pre_transform=_Rich())
+    for data, expected in zip(rich, map(_Rich(), plain), strict=True):
+        assert set(data.keys()) == set(expected.keys())
+        assert isinstance(data.edge_index, EdgeIndex)
+        assert data.edge_index.sparse_size() == expected.edge_index.sparse_size()
+        assert data.edge_index.sort_order == expected.edge_index.sort_order
+        assert data.edge_index.is_undirected
+        assert isinstance(data.site, Index)
+        assert (data.site.dim_size, data.site.is_sorted) == (9, True)
+        assert data.half.dtype == torch.bfloat16
+        for key in ("adj", "adj_t", "adj_c"):
+            assert data[key].layout == expected[key].layout
+            assert torch.equal(data[key].to_dense(), expected[key].to_dense())
+        for key in ("edge_index", "half", "learnt", "site"):
+            assert torch.equal(data[key], expected[key]), key
+    batch = next(iter(DataLoader(rich, batch_size=2)))
+    assert isinstance(batch.edge_index, EdgeIndex)
+    assert batch.adj_t.shape == (4, 4)
+
+
+@pytest.mark.parametrize("result", [None, {}], ids=["None", "dict"])
+def test_pre_transform_that_returns_no_graph_is_named(tmp_path, table, result):
+    kind = type(result).__name__
+    with pytest.raises(ConfigError, match=f"`pre_transform` must return .* got {kind}"):
+        CrystalDataset(tmp_path, table, "n", pre_transform=lambda _: result)
+
+
+def test_tensor_of_a_type_that_files_do_not_have_is_refused(tmp_path, table):
+    def add(data):
+        data.wave = torch.ones(2, dtype=torch.complex64)
+        return data
+
+    with pytest.raises(DataError, match=r"`wave` .* got a tensor of torch.complex64"):
+        CrystalDataset(tmp_path, table, "n", pre_transform=add)
+
+
+def test_a_single_target_may_stand_alone(tmp_path, table):
+    dataset = CrystalDataset(tmp_path, table, "gap")
+    assert dataset.targets == ("gap",)
+    assert dataset[0].y.tolist() == [[5.0]]
+
+
+def test_without_a_root_the_cache_folder_is_taken(tmp_path, table, monkeypatch):
+    monkeypatch.setenv("PYG_SITENET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    assert len(CrystalDataset(None, table, "gap")) == 4
+    assert len(_files(tmp_path / "cache")) == 1
+    assert not (tmp_path / "None").exists()

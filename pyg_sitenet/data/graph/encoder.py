@@ -173,7 +173,7 @@ class Encoder:
         if self.pre_filter is not None and not self.pre_filter(graphs[0]):
             return None
         if self.pre_transform is not None:
-            graphs = [self.pre_transform(graph) for graph in graphs]
+            graphs = [_checked(self.pre_transform(graph)) for graph in graphs]
         texts = (*record.warnings, *texts)
         first, *others = graphs
         targets = dict(record.targets)
@@ -242,3 +242,13 @@ class Encoder:
             max_atoms=self.max_atoms,
             primitive_tolerance=self.primitive_tolerance,
         )
+
+
+def _checked(graph: object) -> Data:
+    """Return what `pre_transform` returned, if it is a graph."""
+    if isinstance(graph, Data):
+        return graph
+    raise ConfigError(
+        f"`pre_transform` must return a graph (`Data`), got {type(graph).__name__}; "
+        "let it return its result, and drop crystals with `pre_filter`"
+    )

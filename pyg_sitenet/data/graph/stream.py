@@ -8,14 +8,16 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.workers.cores import num_cores
 from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
@@ -25,6 +27,12 @@ Result = Encoded | Failure | None
 Message = tuple[list[dict[str, Any]], Encoded] | Failure | None
 
 _AHEAD = 4 * CHUNK  # items begun for each process before the first one is asked for
+
+
+class _Half(NamedTuple):
+    """A bfloat16 tensor."""
+
+    bits: NDArray[np.int16]
 
 
 class _TimeOverError(BaseException):
@@ -125,18 +133,25 @@ def unpack(message: Message | Lost, item: Item) -> Result:
 
 def _as_arrays(graph: Data) -> dict[str, Any]:
     return {
-        key: value.numpy() if isinstance(value, Tensor) else value
-        for key, value in graph.to_dict().items()
+        key: _as_array(value) if isinstance(value, Tensor) else value
+        for key, value in to_plain(graph).to_dict().items()
     }
+
+
+def _as_array(tensor: Tensor) -> NDArray[Any] | _Half:
+    if tensor.dtype == torch.bfloat16:  # which NumPy does not have
+        return _Half(tensor.view(torch.int16).numpy())
+    return np.asarray(tensor.numpy())
 
 
 def _as_graph(values: dict[str, Any]) -> Data:
-    tensors = {
-        key: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-        for key, value in values.items()
-    }
-    graph: Data = Data.from_dict(tensors)
-    return graph
+    return from_plain(Data.from_dict({k: _as_value(v) for k, v in values.items()}))
+
+
+def _as_value(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, _Half):
+        return torch.from_numpy(value.bits).view(torch.bfloat16)
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
 
 
 def _encode_in_time(item: Item, encoder: Encoder, limit: float | None) -> Result:

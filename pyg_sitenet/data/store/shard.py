@@ -17,6 +17,7 @@ from torch_geometric.data.collate import collate
 from torch_geometric.data.separate import separate
 
 from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.named_file import has_digest, write_content_addressed
 from pyg_sitenet.errors import DataError
@@ -82,7 +83,7 @@ def shard_bytes(results: Sequence[Encoded | Failure | None]) -> bytes:
     failures = [result for result in results if isinstance(result, Failure)]
     # Each ordering of a disordered crystal is a graph.
     graphs = [(crystal, graph) for crystal in crystals for graph in crystal.graphs]
-    tensors, plain = _join([graph for _, graph in graphs])
+    tensors, plain = _join([to_plain(graph) for _, graph in graphs])
     notes = {
         "num_entries": len(results),
         "num_crystals": len(crystals),
@@ -131,7 +132,7 @@ class Shard:
     def graph(self, index: int) -> Data:
         """Return a graph whose tensors lie in the mapped file."""
         graph: Data = separate(Data, self._data, index, self._slices, decrement=False)
-        return graph
+        return from_plain(graph)
 
     def column(self, key: str) -> Any:  # noqa: ANN401 - tensor or list
         """Return an attribute of all graphs, joined."""
@@ -171,7 +172,7 @@ def _join(graphs: list[Data]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
     plain: dict[str, Any] = {}
     for key, value in joined.to_dict().items():
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and value.dtype in _DTYPES.values():
             tensors[f"data/{key}"] = value.contiguous()
         elif isinstance(value, _PLAIN) and _is_plain(value):
             plain[key] = value
@@ -194,6 +195,8 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
 def _kind(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, list):
         value = next((part for part in value if not _is_plain(part)), value)
+    if isinstance(value, Tensor):
+        return f"a tensor of {value.dtype}"
     return type(value).__name__
 
 
