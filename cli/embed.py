@@ -32,11 +32,10 @@ def embed(
 
     Example: sitenet embed runs/gap my_structures/ --output vectors.npz
     """
-    from pyg_sitenet.analysis.output import write_failures
     from pyg_sitenet.analysis.vector_file import write_embeddings
+    from pyg_sitenet.data.failures_file import failures_file, write_failures
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.file.result_files import failures_file
 
     predictor, source = load_predictor(model), open_source(data)
     entries = counted(source.entries(), "Embedding", source.count)

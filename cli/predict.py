@@ -125,8 +125,8 @@ def predict(
 
 def _end(inputs: list[str], output: Path | None, ledger: Ledger, strict: bool) -> None:
     """Tell the counts, and fail if nothing was predicted."""
+    from pyg_sitenet.data.failures_file import failures_file
     from pyg_sitenet.errors import DataError
-    from pyg_sitenet.prediction.file.result_files import failures_file
 
     report(ledger, "predicted", failures_file(output) if output else None)
     if not ledger.read:
@@ -200,12 +200,13 @@ def _statistics_of(predictions: list[Prediction], predictor: Predictor) -> pd.Da
 
 def _write_statistics(output: Path, predictor: Predictor, as_json: bool) -> None:
     """Summarise the file of rows, which holds what an earlier part wrote too."""
+    from pyg_sitenet.csv_file import write_table
     from pyg_sitenet.prediction import frame_statistics
     from pyg_sitenet.prediction.trajectory.frames import statistics_file
 
     table = frame_statistics(output, predictor.columns)
     path = statistics_file(output)
-    table.to_csv(path, index=False, float_format="%.7g")
+    write_table(path, table)
     if not as_json:
         _show_statistics(table)
         say(f"Statistics: {path}")
@@ -237,7 +238,8 @@ def _as_json(
 
 
 def _say_where(output: Path, ledger: Ledger, as_json: bool, statistics: bool) -> None:
-    from pyg_sitenet.prediction.file.result_files import failures_file, run_file
+    from pyg_sitenet.data.failures_file import failures_file
+    from pyg_sitenet.prediction.file.result_files import run_file
     from pyg_sitenet.prediction.trajectory.frames import statistics_file
 
     failed = failures_file(output)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from pyg_sitenet.cli.main import app
 from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.failures_file import failures_file
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.prepare import prepare
 from pyg_sitenet.data.records import Failure
@@ -25,7 +26,7 @@ from pyg_sitenet.errors import ClusterError, ConfigError
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Prediction, Predictor, predict_to_file
-from pyg_sitenet.prediction.file.result_files import failures_file, run_file
+from pyg_sitenet.prediction.file.result_files import run_file
 from pyg_sitenet.workers.cluster import Cluster, open_cluster
 
 ray = pytest.importorskip("ray", reason="Ray is an extra and not installed")

@@ -26,8 +26,10 @@ from pyg_sitenet.analysis.model_errors import (
     with_errors,
 )
 from pyg_sitenet.analysis.model_errors_figure import plot_errors, plot_errors_by_element
-from pyg_sitenet.analysis.output import make_folder, write_failures, write_table
+from pyg_sitenet.analysis.output import make_folder
 from pyg_sitenet.analysis.survey import Survey, survey
+from pyg_sitenet.csv_file import write_table
+from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.figures import plot_learning_curve, plot_parity

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
-from dataclasses import astuple, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.classes import with_classes
+from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.data.store.folder import (
@@ -20,7 +19,6 @@ from pyg_sitenet.data.store.folder import (
     is_prepared,
     read_prepared,
 )
-from pyg_sitenet.data.store.reader import Store
 from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.workers.cluster import Cluster
@@ -68,7 +66,7 @@ def prepare(
     folder = _begin(Path(output), recipe, source, {**source.units, **config.units})
     store = folder.fill(source, progress=progress, cluster=cluster)
     ledger = store.index.ledger
-    _write_failures(folder.failures, store)
+    write_failures(folder.failures, store.failures())
     folder = replace(folder, counts=ledger.counts())
     folder.write()
     if not ledger.used:
@@ -115,10 +113,3 @@ def _flat_description(folder: PreparedFolder) -> dict[str, Any]:
     values = folder.recipe.description()
     settings = values.pop("settings")
     return {f"data.{name}": value for name, value in {**settings, **values}.items()}
-
-
-def _write_failures(path: Path, store: Store) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Failure)])
-        writer.writerows(map(astuple, store.failures()))

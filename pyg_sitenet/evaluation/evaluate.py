@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyg_sitenet.csv_file import CsvFile
+from pyg_sitenet.data.failures_file import FailuresFile, failures_file
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.readers.units import conversion
@@ -24,9 +25,7 @@ from pyg_sitenet.prediction import (
     load_predictor,
 )
 from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
-from pyg_sitenet.prediction.file.csv_file import CsvFile
 from pyg_sitenet.prediction.file.lock import locked
-from pyg_sitenet.prediction.file.result_files import FAILURE_HEADINGS, failures_file
 from pyg_sitenet.prediction.file.to_file import Watch
 
 
@@ -136,23 +135,18 @@ def _written(
         for target in description.targets
     ]
     headings = ["id", "formula", *columns, *truth_columns]
-    with ExitStack() as stack:
-        stack.enter_context(locked(path))
-        rows = stack.enter_context(CsvFile(path, headings))
-        failures = stack.enter_context(CsvFile(failures_file(path), FAILURE_HEADINGS))
+    with (
+        locked(path),
+        CsvFile(path, headings) as rows,
+        FailuresFile(failures_file(path)) as failures,
+    ):
         for result in results:
             if isinstance(result, Failure):
-                failures.add(astuple(result))
+                failures.add_failure(result)
             else:
-                values = answer_cells(result, description)
-                rows.add(
-                    [
-                        result.id,
-                        result.formula,
-                        *values,
-                        *known_cells(result, description),
-                    ]
-                )
+                answers = answer_cells(result, description)
+                truth = known_cells(result, description)
+                rows.add([result.id, result.formula, *answers, *truth])
             yield result
 
 

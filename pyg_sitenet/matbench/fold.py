@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
+from pyg_sitenet.csv_file import read_csv
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.matbench.fold_scores import Kind, dummy_predictions, fold_scores
 from pyg_sitenet.matbench.memory import peak_memory, reset_peak_memory
@@ -148,10 +148,11 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _test_predictions(path: Path) -> dict[str, float]:
-    table = pd.read_csv(path, dtype={"id": str})
+    headings, *rows = read_csv(path)
     # Of classes the last one, the probability of `true`.
-    column = [name for name in table.columns if name.startswith("predicted ")][-1]
-    return dict(zip(table["id"], table[column].astype(float), strict=True))
+    predicted = [k for k, h in enumerate(headings) if h.startswith("predicted ")][-1]
+    place = headings.index("id")
+    return {row[place]: float(row[predicted] or "nan") for row in rows}
 
 
 def _settings(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
-"""What a run leaves for people: metrics, predictions, failures, figures."""
+"""What a run leaves for people: metrics, predictions, figures."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pyg_sitenet.atomic_write import write_text
-from pyg_sitenet.data.records import Failure
+from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
 from pyg_sitenet.model_file import ModelDescription
@@ -65,18 +63,6 @@ def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
     }
 
 
-def write_failures(folder: RunFolder, failures: Sequence[Failure]) -> None:
-    """Write ``failures.csv``; without failures it has its header alone."""
-    names = [field.name for field in fields(Failure)]
-    with (
-        reporting_write_errors(folder),
-        folder.failures.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(asdict(failure) for failure in failures)
-
-
 def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
     """Write ``predictions.csv``: id, formula, known and predicted values."""
     crystals, truth = outcome.crystals["test"], outcome.truth("test")
@@ -97,8 +83,7 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
             table[f"predicted {heading}"] = answers[:, k]
             if outcome.spread is not None:
                 table[f"spread {heading}"] = outcome.spread["test"][:, k]
-    with reporting_write_errors(folder):
-        pd.DataFrame(table).to_csv(folder.predictions, index=False, float_format="%.6g")
+    write_table(folder.predictions, pd.DataFrame(table), digits=6)
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
+from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.checks import check_config
@@ -30,7 +31,6 @@ from pyg_sitenet.training.members import (
 from pyg_sitenet.training.network import fit_network, predict_held_out
 from pyg_sitenet.training.open_run import open_run_folder
 from pyg_sitenet.training.provenance import note_environment
-from pyg_sitenet.training.results import write_failures
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,
@@ -176,7 +176,7 @@ def _open_run(
         write_config(folder, config)
         with reporting_write_errors(folder):
             note_environment(folder, devices)
-        write_failures(folder, data.dataset.failures)
+        write_failures(folder.failures, data.dataset.failures)
     return folder, data
 
 

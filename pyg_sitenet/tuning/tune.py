@@ -14,6 +14,7 @@ import pandas as pd
 
 from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config, dump_config
+from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.loading import complete, load_dataset
 from pyg_sitenet.tuning.search_figure import plot_search
@@ -232,7 +233,7 @@ def _write(config: Config, folder: Path, results: Any) -> TuneResult:  # noqa: A
             f"{folder}: no trial finished an epoch; see the errors in "
             f"{folder / _EXPERIMENT}: {results.errors[0] if results.errors else ''}"
         )
-    trials.to_csv(folder / "trials.csv", index=False)
+    write_table(folder / "trials.csv", trials, digits=None)
     plot_search(folder / "figures" / "search.png", trials, list(draws[0]))
     index = int(trials["score"].idxmin())
     best = apply_draw(config, draws[index])

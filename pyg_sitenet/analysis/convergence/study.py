@@ -28,7 +28,8 @@ from pyg_sitenet.analysis.convergence.rule import (
     find_rule,
     shape_table,
 )
-from pyg_sitenet.analysis.output import make_folder, write_table
+from pyg_sitenet.analysis.output import make_folder
+from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor, column_name

@@ -16,7 +16,7 @@ from pyg_sitenet.analysis.crystal.crystal_figure import (
     plot_element_attention,
 )
 from pyg_sitenet.analysis.crystal.examination import CrystalExamination, examine_crystal
-from pyg_sitenet.analysis.output import write_table
+from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import StructureError

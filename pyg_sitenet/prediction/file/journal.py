@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pyg_sitenet.atomic_write import write_text
+from pyg_sitenet.csv_file import FileState
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.prediction.file.csv_file import FileState
 
 FORMAT_VERSION = 1
 
@@ -94,7 +94,7 @@ def write_journal(path: Path, journal: Journal) -> None:
         ) from error
 
 
-def check_same_run(path: Path, known: Run, run: Run) -> None:
+def check_same_run(path: Path, begun: Run, run: Run) -> None:
     """Check that a run continues the one that is recorded.
 
     Raises:
@@ -102,14 +102,14 @@ def check_same_run(path: Path, known: Run, run: Run) -> None:
     """
     differences = {
         "model": "with another model",
-        "version": f"with version {known.version} of pyg_sitenet",
-        "columns": f"with the columns {', '.join(known.columns)}",
-        "inputs": f"with other inputs, {known.inputs}",
-        "settings": f"with other settings, {known.settings}",
+        "version": f"with version {begun.version} of pyg_sitenet",
+        "columns": f"with the columns {', '.join(begun.columns)}",
+        "inputs": f"with other inputs, {begun.inputs}",
+        "settings": f"with other settings, {begun.settings}",
         "content": "before its inputs changed",
     }
     for name, how in differences.items():
-        if getattr(known, name) != getattr(run, name):
+        if getattr(begun, name) != getattr(run, name):
             raise DataError(
                 f"{path}: cannot be continued, it was begun {how}; choose another "
                 "output (--output) or start again with overwrite (--overwrite)"

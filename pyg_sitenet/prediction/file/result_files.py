@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, fields
 from hashlib import sha256
 from pathlib import Path
 
+from pyg_sitenet.csv_file import CsvFile, FileState
+from pyg_sitenet.data.failures_file import FailuresFile, failures_file
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction.columns import Prediction
-from pyg_sitenet.prediction.file.csv_file import CsvFile, FileState
 from pyg_sitenet.prediction.file.journal import (
     Journal,
     Run,
@@ -22,13 +22,7 @@ from pyg_sitenet.prediction.file.journal import (
 )
 from pyg_sitenet.prediction.file.lock import locked
 
-FAILURE_HEADINGS = tuple(field.name for field in fields(Failure))
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
-
-
-def failures_file(output: Path) -> Path:
-    """Return where the failures go that belong to a file of rows."""
-    return output.with_name(f"{output.stem}_failures.csv")
 
 
 def run_file(output: Path) -> Path:
@@ -42,7 +36,7 @@ def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
     Raises:
         DataError: If it is.
     """
-    written = [one.resolve() for one in (output, failures_file(output))]
+    written = [path.resolve() for path in (output, failures_file(output))]
     for name in inputs:
         if Path(name).resolve() in written:
             raise DataError(
@@ -82,17 +76,16 @@ class ResultFiles:
         self.ledger, self.is_complete = Ledger(), False
         with ExitStack() as stack:
             stack.enter_context(locked(output))
-            known = self._find_start(resume, overwrite)
-            if known is None:
+            start = self._find_start(resume, overwrite)
+            if start is None:
                 # First: from here on what the files hold belongs to this run.
                 self._write(_NOTHING, _NOTHING)
             else:
-                self.ledger = Ledger.from_counts(known.ledger)
-                self.is_complete = known.is_complete
-            rows, failures = (known.output, known.failures) if known else (None, None)
-            self._rows = CsvFile(output, headings, rows)
-            stack.enter_context(self._rows)
-            self._failures = CsvFile(failures_file(output), FAILURE_HEADINGS, failures)
+                self.ledger = Ledger.from_counts(start.ledger)
+                self.is_complete = start.is_complete
+            rows, failures = (start.output, start.failures) if start else (None, None)
+            self._rows = stack.enter_context(CsvFile(output, headings, rows))
+            self._failures = FailuresFile(failures_file(output), failures)
             stack.enter_context(self._failures)
             self._stack = stack.pop_all()
 
@@ -109,7 +102,7 @@ class ResultFiles:
 
     def add_failure(self, failure: Failure) -> None:
         """Append a failure and count it."""
-        self._failures.add(astuple(failure))
+        self._failures.add_failure(failure)
         self.ledger.add(failure)
 
     def commit(self, *, is_complete: bool = False) -> None:
@@ -135,25 +128,25 @@ class ResultFiles:
     def _find_start(self, resume: bool, overwrite: bool) -> Journal | None:
         """Return the state to go on from; None to start at the beginning."""
         path = run_file(self._output)
-        known = read_journal(path)
+        journal = read_journal(path)
         if resume:
-            return self._to_go_on_from(known)
-        if known and known.num_inputs and not known.is_complete and not overwrite:
+            return self._to_go_on_from(journal)
+        if journal and journal.num_inputs and not (journal.is_complete or overwrite):
             raise DataError(
                 f"{self._output}: holds a prediction that was stopped after "
-                f"{known.num_inputs} inputs; go on with resume (--resume), or start "
+                f"{journal.num_inputs} inputs; go on with resume (--resume), or start "
                 "again with overwrite (--overwrite)"
             )
         return None
 
-    def _to_go_on_from(self, known: Journal | None) -> Journal | None:
-        if known is None and self._output.exists():
+    def _to_go_on_from(self, journal: Journal | None) -> Journal | None:
+        if journal is None and self._output.exists():
             raise DataError(
                 f"{self._output}: cannot be continued without "
                 f"{run_file(self._output).name}, the record of its run; choose another "
                 "output (--output) or start again without resume (--resume)"
             )
-        if known is None:
+        if journal is None:
             return None
-        check_same_run(self._output, known.run, self._run)
-        return known if known.num_inputs or known.is_complete else None
+        check_same_run(self._output, journal.run, self._run)
+        return journal if journal.num_inputs or journal.is_complete else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pyg_sitenet.csv_file import read_csv
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction.trajectory.blocking import Series
 
@@ -84,28 +84,22 @@ def _rows(
     predictions: pd.DataFrame | str | Path, columns: Sequence[str]
 ) -> Iterator[Mapping[str, object]]:
     if isinstance(predictions, pd.DataFrame):
-        origin = "the table"
-        known: Iterable[str] = predictions.columns
-        _check(origin, known, columns)
+        _check("the table", predictions.columns, columns)
         for row in predictions.to_dict("records"):
             yield {str(name): value for name, value in row.items()}
         return
-    try:
-        with Path(predictions).open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            _check(str(predictions), reader.fieldnames or (), columns)
-            yield from reader
-    except OSError as error:
-        raise DataError(
-            f"{predictions}: cannot be read: {error.strerror}; give the CSV file of "
-            "predictions"
-        ) from error
+    rows = read_csv(Path(predictions))
+    headings = next(rows, [])
+    _check(str(predictions), headings, columns)
+    for cells in rows:
+        yield dict(zip(headings, cells, strict=True))
 
 
-def _check(origin: str, known: Iterable[str], columns: Sequence[str]) -> None:
+def _check(origin: str, headings: Iterable[str], columns: Sequence[str]) -> None:
     for name in ("id", "formula", *columns):
-        if name not in known:
+        if name not in headings:
+            available = ", ".join(headings)
             raise DataError(
-                f"{origin}: no column {name!r} (available: {', '.join(known)}); give "
+                f"{origin}: no column {name!r} (available: {available}); give "
                 "predictions of this model"
             )

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from pyg_sitenet.data.failures_file import failures_file
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Prediction
 from pyg_sitenet.prediction.file.journal import Run, read_journal
 from pyg_sitenet.prediction.file.result_files import (
     ResultFiles,
-    failures_file,
     run_file,
 )
 

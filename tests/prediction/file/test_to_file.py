@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from pyg_sitenet.data.failures_file import failures_file
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import Prediction, Predictor, predict_to_file
 from pyg_sitenet.prediction.file.journal import read_journal
-from pyg_sitenet.prediction.file.result_files import failures_file, run_file
+from pyg_sitenet.prediction.file.result_files import run_file
 
 WINDOW = 16
 Results = Iterator[Prediction | Failure]

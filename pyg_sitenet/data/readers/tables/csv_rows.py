@@ -14,6 +14,7 @@ from pyg_sitenet.data.readers.tables.headers import split_headers
 from pyg_sitenet.data.readers.tables.row import Row
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.safe_text import text_of_cell
 
 CGCNN_TABLE = "id_prop.csv"
 
@@ -91,7 +92,7 @@ def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
     try:
         for line in csv.reader(file.lines(), delimiter=delimiter):
             if any(line):
-                yield line
+                yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
 

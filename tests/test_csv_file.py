@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from pyg_sitenet.csv_file import CsvFile, FileState, read_csv, write_table
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.prediction.file.csv_file import CsvFile, FileState
 
 
 def _write(path: Path) -> FileState:
@@ -27,9 +28,8 @@ def test_names_with_commas_lines_and_odd_bytes_are_kept_apart(tmp_path: Path) ->
         file.add(['a,"b"\nc', 1])
         file.add(["Fe₂O₃", None])
         file.add(["caf\udce9", 3])  # a file name that is no UTF-8
-    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as text:
-        rows = list(csv.reader(text))[1:]
-    assert rows == [['a,"b"\nc', "1"], ["Fe₂O₃", ""], ["caf\\udce9", "3"]]
+    rows = list(read_csv(tmp_path / "rows.csv"))[1:]
+    assert rows == [['a,"b"\nc', "1"], ["Fe₂O₃", ""], ["caf\udce9", "3"]]
 
 
 @pytest.mark.parametrize("torn", [b"", b"b,2.0\nc,", b"b"])
@@ -70,3 +70,23 @@ def test_full_disk_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").symlink_to("/dev/full")
     with pytest.raises(DataError, match=r"rows.csv: cannot be written: No space"):
         CsvFile(tmp_path / "rows.csv", ["id"])
+
+
+def test_table_of_ordinary_names_is_what_pandas_writes(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "id": ["mp-1", "a,b", 'c"d', "C:\\e", "Fe₂O₃"],
+            "gap [eV]": [-1.23456789, np.nan, np.inf, 1e-20, 3.0],
+            "sites": range(5),
+            "mixed": ["-1.5", 2.5, None, True, "+3e4"],
+        }
+    )
+    write_table(tmp_path / "table.csv", table)
+    expected = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    assert (tmp_path / "table.csv").read_bytes() == expected.encode()
+
+
+def test_row_of_another_length_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,value\na,1\nb\n")
+    with pytest.raises(DataError, match=r"rows.csv, after line 2: .*1 cells for 2"):
+        list(read_csv(tmp_path / "rows.csv"))

@@ -1,0 +1,206 @@
+"""Every CSV file we write, and reading it back.
+
+No cell of it is a formula to a spreadsheet or a command to a terminal
+(:func:`~pyg_sitenet.safe_text.cell_text`). A file grows row by row and can be continued
+where it was safe on disk, or is written at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from pyg_sitenet.atomic_write import replacing
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.safe_text import cell_text, text_of_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Own = TypeVar("Own", bound="CsvFile")
+
+_BLOCK = 1 << 20
+
+
+class FileState(BaseModel):
+    """How far a file had grown, and a hash of what it held.
+
+    Attributes:
+        num_bytes: Its length.
+        sha256: Of its content up to there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_bytes: int
+    sha256: str
+
+
+class CsvFile:
+    """Rows under headings, written as they come.
+
+    Args:
+        path: The file; its folder is made if there is none.
+        headings: Names of the columns.
+        state: Go on from here: what comes after it in the file is cut off.
+
+    Raises:
+        DataError: If the file cannot be written, or does not hold what it did.
+    """
+
+    def __init__(
+        self, path: Path, headings: Sequence[str], state: FileState | None = None
+    ) -> None:
+        self.path = path
+        self._digest = hashlib.sha256()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Without a buffer, which would be written again when the file is closed
+            # after the disk was full.
+            mode = "wb" if state is None else "r+b"
+            self._file = path.open(mode, buffering=0)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        self._num_bytes = 0
+        try:
+            if state is None:
+                self.add(headings)
+            else:
+                self._go_on(state)
+        except DataError:
+            self._file.close()
+            raise
+
+    def __enter__(self: Own) -> Own:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, row: Sequence[object]) -> None:
+        """Append a row and hand it to the system.
+
+        Raises:
+            DataError: If the disk is full or does not take it for another reason.
+        """
+        line = _line(row)
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._digest.update(line)
+        self._num_bytes += len(line)
+
+    def sync(self) -> FileState:
+        """Wait until all rows are on the disk, and return how far the file has grown.
+
+        Raises:
+            DataError: If the disk is full or does not take it for another reason.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return FileState(num_bytes=self._num_bytes, sha256=self._digest.hexdigest())
+
+    def _go_on(self, state: FileState) -> None:
+        left = state.num_bytes
+        while block := self._file.read(min(left, _BLOCK)):
+            self._digest.update(block)
+            left -= len(block)
+        if left or self._digest.hexdigest() != state.sha256:
+            raise DataError(
+                f"{self.path}: has been changed since it was written, so it cannot be "
+                "continued; start again with overwrite (--overwrite)"
+            )
+        self._num_bytes = state.num_bytes
+        if self._file.read(1):  # what a stopped run wrote after its last record
+            self._file.seek(state.num_bytes)
+            self._file.truncate()
+
+
+def write_table(path: Path, table: pd.DataFrame, digits: int | None = 7) -> None:
+    """Write a table at once; an unknown number becomes an empty cell.
+
+    Args:
+        path: The file; at every moment it holds all of a table.
+        table: Its rows.
+        digits: Significant digits of its numbers; all of them if ``None``.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    safe = table.rename(columns=lambda name: cell_text(str(name)))
+    for column, kind in enumerate(table.dtypes):
+        if kind.kind == "O":
+            safe.isetitem(column, table.iloc[:, column].map(_cell))
+    numbers = None if digits is None else f"%.{digits}g"
+    try:
+        with replacing(path) as file:
+            safe.to_csv(
+                file, index=False, float_format=numbers, lineterminator="\n", mode="wb"
+            )
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def read_csv(path: Path) -> Iterator[list[str]]:
+    """Yield headings and rows of a file of ours, each cell as it was before writing.
+
+    Raises:
+        DataError: If the file cannot be read, or a row has not a cell per heading.
+    """
+    width = None
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                width = len(row) if width is None else width
+                if len(row) != width:
+                    raise csv.Error(f"{len(row)} cells for {width} columns")
+                yield [text_of_cell(cell) for cell in row]
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read: {error.strerror}; give a CSV file"
+        ) from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}, after line {reader.line_num - 1}: not a CSV file of ours: "
+            f"{error}; write it again"
+        ) from error
+
+
+def _line(row: Sequence[object]) -> bytes:
+    """Return a row as it stands in a file: numbers have seven digits."""
+    writer = _Lines()
+    cells = [f"{v:.7g}" if isinstance(v, float) else _cell(v) for v in row]
+    csv.writer(writer, lineterminator="\n").writerow(cells)
+    return writer.line.encode()
+
+
+def _cell(value: object) -> object:
+    return cell_text(str(value)) if isinstance(value, str | Path) else value
+
+
+class _Lines:
+    """What the csv module writes its line to."""
+
+    line = ""
+
+    def write(self, line: str) -> None:
+        self.line = line
+
+
+def _unwritable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: cannot be written: {error.strerror or error}; free space or choose "
+        "another output (--output)"
+    )
