@@ -10,7 +10,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted, say, show_table
+from .terminal import counted, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.analyze import Analysis
@@ -57,54 +57,55 @@ def analyze(
 
     predictor = load_predictor(model)
     source, description = open_source(data), predictor.description
-    known = source.has(description.targets, description.classes)
+    targets = source.has(description.targets, description.classes)
     source = open_source(
-        data, known, classes=description.classes, units=description.units
+        data, targets, classes=description.classes, units=description.units
     )
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
-    found = analyze_model(
-        predictor, entries, output, targets=known, history=history,
+    analysis = analyze_model(
+        predictor, entries, output, targets=targets, history=history,
         best_epoch=best_epoch, workers=workers or 0,
     )  # fmt: skip
-    examine(predictor, source.entries(), found, crystal or [])
+    examine(predictor, source.entries(), analysis, crystal or [])
     content = collect(
-        predictor, found, source.entries(), title=f"{model.name} on {Path(data).name}",
+        predictor, analysis, source.entries(),
+        title=f"{model.name} on {Path(data).name}",
         history=history, best_epoch=best_epoch, chosen=crystal or [],
     )  # fmt: skip
-    write_report(found.path("report.html"), content)
-    ledger = found.survey.ledger
+    write_report(analysis.path("report.html"), content)
+    ledger = analysis.survey.ledger
     report(ledger, "analysed", output / "failures.csv")
     if as_json:
         counts = {"analysed": ledger.used, "failed": ledger.failed}
-        typer.echo(json.dumps(_facts(found) | counts | {"counts": ledger.counts()}))
+        say_json(_facts(analysis) | counts | {"counts": ledger.counts()})
     else:
-        _report(found)
+        _report(analysis)
     end(ledger, strict=strict)
 
 
-def _facts(found: Analysis) -> dict[str, Any]:
+def _facts(analysis: Analysis) -> dict[str, Any]:
     # A number that does not exist is null in JSON, not NaN.
-    fits = json.loads(found.fits.to_json(orient="records", double_precision=15))
+    fits = json.loads(analysis.fits.to_json(orient="records", double_precision=15))
     return {
-        "folder": str(found.folder),
-        "files": found.files,
-        "metrics": found.metrics,
+        "folder": str(analysis.folder),
+        "files": analysis.files,
+        "metrics": analysis.metrics,
         "long_range": fits,
-        "notes": found.notes,
+        "notes": analysis.notes,
     }
 
 
-def _report(found: Analysis) -> None:
-    fits = found.fits[found.fits["head"] == "all"]
+def _report(analysis: Analysis) -> None:
+    fits = analysis.fits[analysis.fits["head"] == "all"]
     columns = ["measure", "crystals", "slope", "pearson r", "spearman rho"]
-    known = fits[columns].astype(object).where(fits[columns].notna(), None)
-    show_table(["long-range coefficient over", *columns[1:]], known.to_numpy())
-    if found.metrics:
+    rows = fits[columns].astype(object).where(fits[columns].notna(), None)
+    show_table(["long-range coefficient over", *columns[1:]], rows.to_numpy())
+    if analysis.metrics:
         keys = ("mae", "rmse", "r2", "unit")
-        rows = [(name, *(of[k] for k in keys)) for name, of in found.metrics.items()]
-        show_table(["target", "MAE", "RMSE", "R2", "unit"], rows)
-    for note in found.notes:
+        scores = [(k, *(v[key] for key in keys)) for k, v in analysis.metrics.items()]
+        show_table(["target", "MAE", "RMSE", "R2", "unit"], scores)
+    for note in analysis.notes:
         say(f"Note: {note}")
-    say(f"Figures and tables: {found.folder}")
-    say(f"Report: {found.folder / 'report.html'}")
+    say(f"Figures and tables: {analysis.folder}")
+    say(f"Report: {analysis.folder / 'report.html'}")

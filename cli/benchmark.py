@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from .options import ConfigFile, Json, Preset, Settings, Workers
 from .overrides import choose_settings
-from .terminal import as_text, say, show_table
+from .terminal import as_text, say, say_json, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def benchmark(
     )
     summary = result.summary()
     if as_json:
-        typer.echo(json.dumps({"folder": str(result.folder)} | summary))
+        say_json({"folder": str(result.folder)} | summary)
         return
     _show(result.folds, summary)
     say(f"Validation: {summary['notes']['validation']}")
@@ -101,16 +100,10 @@ def _say(result: FoldResult) -> None:
 def _show(folds: tuple[FoldResult, ...], summary: dict[str, object]) -> None:
     name = str(summary["score"])
     rows: list[tuple[object, ...]] = [
-        (
-            one.fold,
-            one.scores[name],
-            one.dummy_scores[name],
-            one.seconds,
-            one.peak_memory_mb,
-        )
-        for one in folds
+        (f.fold, f.scores[name], f.dummy_scores[name], f.seconds, f.peak_memory_mb)
+        for f in folds
     ]
-    total = sum(one.seconds for one in folds)
+    total = sum(fold.seconds for fold in folds)
     rows.append(
         ("mean", summary["mean"], summary["dummy_mean"], total / len(folds), None)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Data, Json, Model
-from .terminal import counted, say, show_table
+from .terminal import counted, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.convergence.study import ConvergenceReport
@@ -72,9 +71,9 @@ def converge(
     if untrained:
         predictor = without_training(predictor, seed)
     description, source = predictor.description, open_source(data)
-    known = source.has(description.targets, description.classes)
+    targets = source.has(description.targets, description.classes)
     source = open_source(
-        data, known, classes=description.classes, units=description.units
+        data, targets, classes=description.classes, units=description.units
     )
     chosen = choose_entries(source.entries(), crystals, seed)
     report = converge_model(
@@ -95,14 +94,14 @@ def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
     used = report.convergence.steps["id"].nunique()
     say(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
     if as_json:
-        rules = [asdict(one) | {"rule": one.sentence()} for one in report.rules]
+        rules = [asdict(rule) | {"rule": rule.sentence()} for rule in report.rules]
         counts = {"crystals": used, "skipped": dict(skipped)}
         facts = {"folder": str(output), "files": report.files, "rules": rules}
         counts |= {"best": report.best}
-        typer.echo(json.dumps(facts | counts))
+        say_json(facts | counts)
         return
     keys = ("target", "environment", "tolerance", "max_atoms", "radius")
-    rows = [tuple(asdict(one)[key] for key in keys) for one in report.rules]
+    rows = [tuple(asdict(rule)[key] for key in keys) for rule in report.rules]
     show_table([*keys[:3], "atoms needed", "radius needed (A)"], rows)
     for rule in report.rules:
         say(rule.sentence())

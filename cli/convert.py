@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
-from .terminal import say
+from .terminal import say, say_json
 
 Checkpoint = Annotated[
     Path, typer.Argument(metavar="CHECKPOINT", help="A published .ckpt file.")
@@ -45,14 +44,14 @@ def convert(
     """
     from pyg_sitenet.conversion import convert_checkpoint
 
-    found = convert_checkpoint(
+    model = convert_checkpoint(
         checkpoint, settings, output, target=target, unit=unit, max_atoms=max_atoms
     )
     if as_json:
-        typer.echo(json.dumps(asdict(found) | {"path": str(found.path)}))
+        say_json(asdict(model) | {"path": str(model.path)})
         return
-    say(f"Model file: {found.path} ({found.num_parameters} parameters)")
-    if found.unused_settings:
-        say(f"Settings without use here: {', '.join(found.unused_settings)}")
-    if found.unused_tensors:
-        say(f"Tensors without use here: {', '.join(found.unused_tensors)}")
+    say(f"Model file: {model.path} ({model.num_parameters} parameters)")
+    if model.unused_settings:
+        say(f"Settings without use here: {', '.join(model.unused_settings)}")
+    if model.unused_tensors:
+        say(f"Tensors without use here: {', '.join(model.unused_tensors)}")

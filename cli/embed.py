@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted, say
+from .terminal import counted, say, say_json
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE.npz", help="File to write.")
@@ -39,14 +38,14 @@ def embed(
 
     predictor, source = load_predictor(model), open_source(data)
     entries = counted(source.entries(), "Embedding", source.count)
-    found = write_embeddings(predictor, entries, output, workers=workers or 0)
-    failed, ledger = failures_file(output), found.ledger
-    write_failures(failed, found.failures)
+    vectors = write_embeddings(predictor, entries, output, workers=workers or 0)
+    failed, ledger = failures_file(output), vectors.ledger
+    write_failures(failed, vectors.failures)
     report(ledger, "embedded", failed)
     if as_json:
-        facts = {"output": str(output), "sites": found.sites}
-        counts = {"crystals": found.crystals, "failed": ledger.failed}
-        typer.echo(json.dumps(facts | counts | {"counts": ledger.counts()}))
+        facts = {"output": str(output), "sites": vectors.sites}
+        counts = {"crystals": vectors.crystals, "failed": ledger.failed}
+        say_json(facts | counts | {"counts": ledger.counts()})
     else:
-        say(f"{found.crystals} crystals with {found.sites} sites: {output}")
+        say(f"{vectors.crystals} crystals with {vectors.sites} sites: {output}")
     end(ledger, strict=strict)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-import typer
 
 from .counts import end, report
 from .options import Data, Json, Model, OutputFile, Strict, Workers
-from .terminal import CLASS_SCORES, counted, say, show_table
+from .terminal import CLASS_SCORES, counted, say, say_json, show_table
 
 
 def evaluate(
@@ -37,25 +34,25 @@ def evaluate(
     source = open_source(
         data, description.targets, classes=description.classes, units=description.units
     )
-    found = evaluate_model(
+    evaluation = evaluate_model(
         predictor,
         source,
         output,
         workers=workers or 0,
         watch=lambda results, _: counted(results, "Evaluating", source.count),
     )
-    ledger = found.ledger
+    ledger = evaluation.ledger
     report(ledger, "evaluated", failures_file(output) if output else None)
     if as_json:
         counts = {"evaluated": ledger.used, "failed": ledger.failed}
-        figures = {kind: str(path) for kind, path in found.figures.items()}
-        shown = {"metrics": found.metrics} | counts | {"counts": ledger.counts()}
-        typer.echo(json.dumps(shown | ({"figures": figures} if figures else {})))
+        figures = {kind: str(path) for kind, path in evaluation.figures.items()}
+        shown = {"metrics": evaluation.metrics} | counts | {"counts": ledger.counts()}
+        say_json(shown | ({"figures": figures} if figures else {}))
     else:
-        _show_errors(found.metrics)
-        _show_coverage(found.metrics)
+        _show_errors(evaluation.metrics)
+        _show_coverage(evaluation.metrics)
         if output is not None:
-            drawn = "   ".join(map(str, found.figures.values()))
+            drawn = "   ".join(map(str, evaluation.figures.values()))
             say(f"Rows: {output}   Figures: {drawn}")
     end(ledger, strict=strict)
 
@@ -69,7 +66,7 @@ def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:
     if numbers:
         show_table(["target", "MAE", "RMSE", "R2", "unit"], numbers)
     classes = [
-        (name, *(of[one] for one in CLASS_SCORES))
+        (name, *(of[key] for key in CLASS_SCORES))
         for name, of in metrics.items()
         if "classes" in of
     ]
@@ -80,9 +77,9 @@ def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:
 def _show_coverage(metrics: dict[str, dict[str, Any]]) -> None:
     """Print what the intervals of a calibrated model do."""
     rows = [
-        (name, *(f"{one[key]:.1%}" for key in ("level", "coverage")), one["mean_width"])
+        (name, *(f"{row[k]:.1%}" for k in ("level", "coverage")), row["mean_width"])
         for name, of in metrics.items()
-        for one in of.get("coverage", ())
+        for row in of.get("coverage", ())
     ]
     if rows:
         show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)

@@ -1,19 +1,25 @@
-"""The one place that turns a known error into one line and exit code 1."""
+"""The one place that turns a known error into one line and exit code 1 or 2."""
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, cast
 
 import typer
+from typer.core import TyperGroup
 
 from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.safe_text import terminal_text
 
-from .terminal import say
+from .terminal import say, showing_log
 
 P = ParamSpec("P")
+
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+"""What every error of usage is; typer does not name it."""
 
 
 def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
@@ -21,7 +27,7 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), showing_log():
             warnings.showwarning = _show_warning
             try:
                 command(*args, **kwargs)
@@ -34,6 +40,29 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
                 raise typer.Exit(1) from error
 
     return run
+
+
+class Commands(TyperGroup):
+    """Shows wrong arguments without what they would make the terminal do."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Read the options that stand before the command."""
+        with _safe_usage():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Read the arguments of the command and run it."""
+        with _safe_usage():
+            return super().invoke(*args, **kwargs)
+
+
+@contextmanager
+def _safe_usage() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = terminal_text(error.message)
+        raise
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401

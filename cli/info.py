@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import Json
-from .terminal import CLASS_SCORES, as_text, show_table
+from .terminal import CLASS_SCORES, as_text, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.uncertainty import Calibration
@@ -37,13 +36,14 @@ def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> Non
     is_model = path.is_dir() or path.suffix == ".safetensors" or ready is not None
     facts = _model_facts(path) if is_model else _structure_facts(path, max_atoms)
     if as_json:
-        typer.echo(json.dumps(facts))
+        say_json(facts)
         return
     errors = _errors(facts.pop("metrics", {}))
     rows = [(name, _plain(value)) for name, value in (facts | errors).items()]
     show_table(["", str(path)], rows)
     if ready is not None:
-        typer.echo(ready.card.read_text(encoding="utf-8"))
+        for line in ready.card.read_text(encoding="utf-8").splitlines():
+            say(line)
 
 
 def _model_facts(path: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _model_facts(path: Path) -> dict[str, Any]:
     return {
         "targets": list(description.targets),
         "units": description.units,
-        "classes": {name: list(of) for name, of in description.classes.items()},
+        "classes": {k: list(labels) for k, labels in description.classes.items()},
         "trained on": config.data.source,
         "target ranges": description.target_ranges,
         "elements": [chemical_symbols[number] for number in description.elements],
@@ -128,8 +128,8 @@ def _structure_facts(path: Path, max_atoms: int) -> dict[str, Any]:
 def _plain(value: object) -> str:
     """Write nested facts in one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        nested = any(isinstance(one, (list, tuple)) for one in value)
-        return (" | " if nested else " ").join(_plain(one) for one in value)
+        nested = any(isinstance(item, (list, tuple)) for item in value)
+        return (" | " if nested else " ").join(map(_plain, value))
     return as_text(value)

@@ -12,14 +12,14 @@ from .converge import converge
 from .convert import convert
 from .embed import embed
 from .evaluate import evaluate
-from .exit_codes import reporting_errors
+from .exit_codes import Commands, reporting_errors
 from .info import info
 from .predict import predict
 from .prepare import prepare
 from .train import train
 from .tune import tune
 
-app = typer.Typer(name="sitenet", no_args_is_help=True)
+app = typer.Typer(name="sitenet", cls=Commands, no_args_is_help=True)
 
 COMMANDS = (
     train,

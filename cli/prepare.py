@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
-from .terminal import say
+from .terminal import say, say_json
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")
@@ -64,8 +63,8 @@ def prepare(
         )
     report(ledger, "used", prepared.failures)
     if as_json:
-        found = {"folder": str(output), "failures_file": str(prepared.failures)}
-        typer.echo(json.dumps(found | ledger.counts()))
+        files = {"folder": str(output), "failures_file": str(prepared.failures)}
+        say_json(files | ledger.counts())
     else:
         say(f"Prepared: {output}   Failures: {prepared.failures}")
     end(ledger, strict=strict)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import typer
@@ -35,6 +38,30 @@ CLASS_SCORES = {
 def say(line: str, *, err: bool = False) -> None:
     """Print a line, whatever names from files stand in it."""
     typer.echo(terminal_text(line), err=err)
+
+
+def say_json(document: object) -> None:
+    """Print JSON in which no character is one that a terminal obeys."""
+    typer.echo(json.dumps(document).replace("\x7f", "\\u007f"))
+
+
+@contextmanager
+def showing_log() -> Iterator[None]:
+    """Show what the library and others log, from warnings on, on stderr."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_SafeLines())
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+class _SafeLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(terminal_text, super().format(record).splitlines()))
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

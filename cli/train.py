@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +20,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
-from .terminal import CLASS_SCORES, say, show_table
+from .terminal import CLASS_SCORES, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
@@ -104,7 +103,7 @@ def train(
     if not result.metrics:  # the first of several processes reports
         return
     if as_json:
-        typer.echo(json.dumps({"folder": str(result.folder)} | result.metrics))
+        say_json({"folder": str(result.folder)} | result.metrics)
     else:
         _report(result, folds)
     report(result.ledger, "used", result.folder / "failures.csv")
@@ -134,19 +133,19 @@ def _report(result: RunResult, folds: int | None) -> None:
     """Print the errors beside those of the baselines, and where things are."""
     targets = result.metrics["targets"]
     rows = [
-        (name, found["unit"], *_scores(found, "mae"))
-        for name, found in targets.items()
-        if "classes" not in found
+        (name, target["unit"], *_scores(target, "mae"))
+        for name, target in targets.items()
+        if "classes" not in target
     ]
     if rows:
         heads = ("test MAE of", "unit", "Site-Net", "mean", "composition only")
         show_table(heads, rows)
-    for name, found in targets.items():
-        if "classes" in found:
+    for name, target in targets.items():
+        if "classes" in target:
             shown = CLASS_SCORES.items()
             show_table(
                 (f"test of {name}", "Site-Net", "majority", "composition only"),
-                [(word, *_scores(found, key)) for key, word in shown],
+                [(word, *_scores(target, key)) for key, word in shown],
             )
     folder = result.folder
     if folds is not None:
@@ -162,9 +161,9 @@ def _report(result: RunResult, folds: int | None) -> None:
     say(f"Figures: {folder / 'figures'}")
 
 
-def _scores(found: dict[str, Any], key: str) -> list[object]:
+def _scores(target: dict[str, Any], key: str) -> list[object]:
     """Return a score of the model and of the baselines."""
-    parts = [found, *found["baselines"].values()]
+    parts = [target, *target["baselines"].values()]
     return [_shown(part["test"].get(key)) for part in parts]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from .options import ConfigFile, Data, Json, Preset, Settings, Targets
 from .overrides import choose_settings
-from .terminal import say, show_table
+from .terminal import say, say_json, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def tune(
 
     numbers = {"training.seed": seed}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
-    found = search_settings(
+    search_result = search_settings(
         chosen,
         output,
         num_trials=trials,
@@ -73,12 +72,13 @@ def tune(
         address=address,
         resume=resume,
     )
-    best = found.folder / "best.yaml"
+    best = search_result.folder / "best.yaml"
     if as_json:
-        shown = {"best": str(best), "score": found.score, "trials": len(found.trials)}
-        typer.echo(json.dumps(shown))
+        shown = {"best": str(best), "score": search_result.score}
+        shown["trials"] = len(search_result.trials)
+        say_json(shown)
         return
-    show_best(found.trials)
+    show_best(search_result.trials)
     say(f"Best settings: {best}")
     say(f"Train with them: sitenet train --config {best}")
 
@@ -87,4 +87,4 @@ def show_best(trials: DataFrame) -> None:
     """Print the best three trials side by side: settings are more than fit in a row."""
     best = trials.sort_values("score").head(3)
     ids, *rows = ([str(name), *best[name].tolist()] for name in best.columns)
-    show_table([str(one) for one in ids], rows)
+    show_table(list(map(str, ids)), rows)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.safe_text import terminal_text
 from pyg_sitenet.training.loop.callbacks import (
     EarlyStop,
     History,
@@ -138,13 +139,21 @@ def _make_callbacks(
     if config.early_stopping is not None:
         callbacks.append(EarlyStop(config.early_stopping))
     if progress:
-        callbacks.append(
-            RichProgressBar(refresh_rate=10, console_kwargs={"stderr": True})
-        )
+        callbacks.append(_Bar(refresh_rate=10, console_kwargs={"stderr": True}))
     if config.ema_decay > 0:
         decay = get_ema_multi_avg_fn(config.ema_decay)
         callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))
     return [*callbacks, Checkpoints(folder, history, interruption, config)]
+
+
+class _Bar(RichProgressBar):
+    """Shows errors under names of targets, which may come from anybody's table."""
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        metrics = super().get_metrics(trainer, pl_module)
+        return {terminal_text(name): value for name, value in metrics.items()}
 
 
 def _check_processes(state: dict[str, Any], num_processes: int) -> None:
