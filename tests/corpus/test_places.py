@@ -1,15 +1,18 @@
 """Folders and archives with odd names, links, pipes and bombs."""
 
+import gzip
 import os
 import stat
+import tempfile
 import zipfile
 
+import ase.io
 import pytest
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 
-CIF = Structure(Lattice.cubic(4.123), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3]).to(
-    fmt="cif"
-)
+CSCL = Structure(Lattice.cubic(4.123), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])
+CIF = CSCL.to(fmt="cif")
 OK = ("CsCl", 2, 4.123**3, 3.5706)
 
 NAMES = [
@@ -198,3 +201,20 @@ def test_trajectory_in_an_archive_gives_its_frames(tmp_path, read):
 def test_many_small_members_are_read(tmp_path, read):
     path = _zip(tmp_path / "a.zip", {f"{k}.cif": "" for k in range(300)})
     assert len(read(path).reasons) == 300
+
+
+@pytest.mark.parametrize("name", ["md.traj", "md.extxyz", "md.xyz.gz"])
+def test_trajectory_in_an_archive_is_read_in_memory(tmp_path, read, name, monkeypatch):
+    frames = [AseAtomsAdaptor.get_atoms(CSCL)] * 3
+    ase.io.write(tmp_path / name, frames, format="traj" if "traj" in name else "extxyz")
+    content = (tmp_path / name).read_bytes()
+    if name.endswith(".gz") and content[:2] != b"\x1f\x8b":
+        content = gzip.compress(content)
+    path = _zip(tmp_path / "a.zip", {name: content})
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", None)
+    outcome = read(path)
+    assert outcome.reasons == []
+    stem = name.split(".")[0]
+    assert [record.id for record in outcome.records] == [
+        f"{stem}@{number}" for number in range(3)
+    ]

@@ -56,9 +56,41 @@ def encode_structure(
         StructureError: If the structure cannot be read or used.
         ConfigError: If there is no such environment or a limit is not positive.
     """
+    return encode_checked(
+        load_structure(structure),
+        max_atoms=max_atoms,
+        environment=environment,
+        primitive_tolerance=primitive_tolerance,
+        unfold=unfold,
+        dtype=dtype,
+    )
+
+
+def encode_checked(
+    structure: Structure,
+    *,
+    max_atoms: int,
+    environment: str,
+    primitive_tolerance: float,
+    unfold: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Data | HeteroData:
+    """Encode a crystal that was checked when it was read.
+
+    Args:
+        structure: An ordered crystal.
+        max_atoms: See :func:`encode_structure`, as for all others.
+        environment: Name of the environment.
+        primitive_tolerance: Angstrom.
+        unfold: Return the bipartite form.
+        dtype: Of all real tensors.
+
+    Raises:
+        ConfigError: If there is no such environment or a limit is not positive.
+    """
     _check_settings(max_atoms, primitive_tolerance)
     pairs_of = find_environment(environment)
-    primitive = to_primitive(load_structure(structure), primitive_tolerance)
+    primitive = to_primitive(structure, primitive_tolerance)
     cell = np.array(primitive.lattice.matrix)
     pairs = pairs_of(cell, np.array(primitive.frac_coords), max_atoms)
     sites = _site_tensors(primitive, dtype)

@@ -14,7 +14,7 @@ from torch_geometric.data import Data, HeteroData
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.disorder import Approximants, order_structure
 from pyg_sitenet.data.graph.description import describe
-from pyg_sitenet.data.graph.encode import encode_structure
+from pyg_sitenet.data.graph.encode import encode_checked
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.check import refuse_disorder
@@ -191,14 +191,14 @@ class Encoder:
         """Return the bare graph of an ordered crystal, without filter and transform.
 
         Args:
-            structure: The crystal.
+            structure: The crystal, checked when it was read.
             unfold: See :func:`~pyg_sitenet.encode_structure`.
             dtype: Of all real tensors.
 
         Raises:
             StructureError: If it cannot be encoded.
         """
-        return encode_structure(
+        return encode_checked(
             structure,
             max_atoms=self.max_atoms,
             environment=self.environment,

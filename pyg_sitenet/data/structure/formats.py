@@ -16,6 +16,7 @@ from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.cif import read_cif_block, split_cif
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
+from pyg_sitenet.data.structure.optimade import optimade_entries
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.plain_data import json_values, yaml_values
 from pyg_sitenet.data.structure.programs.aims import read_aims
@@ -115,9 +116,10 @@ def _of_json(file: TextFile) -> Iterator[Piece]:
     values = json_values(file.text(), file.name)
     if is_json_database(values):
         yield from read_json_database(file)
-    else:
-        structure = partial(structure_from_dict, values, file.name)
-        yield Piece("0", file.name, structure)
+        return
+    for number, entry in enumerate(optimade_entries(values) or [values]):
+        structure = partial(structure_from_dict, entry, file.name)
+        yield Piece(str(number), file.name, structure)
 
 
 def _of_yaml(text: str, origin: str) -> Structure:

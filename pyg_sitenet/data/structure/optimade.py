@@ -23,6 +23,16 @@ def is_optimade(values: Mapping[str, Any]) -> bool:
     return "lattice_vectors" in values or "cartesian_site_positions" in values
 
 
+def optimade_entries(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the attributes of each structure of a response or an entry, if any."""
+    data = values.get("data", values)
+    entries = data if isinstance(data, list) else [data]
+    attributes = [
+        entry.get("attributes") for entry in entries if isinstance(entry, Mapping)
+    ]
+    return [held for held in attributes if isinstance(held, Mapping)]
+
+
 def structure_from_optimade(values: Mapping[str, Any], origin: str) -> Structure:
     """Build a structure from the attributes of an OPTIMADE entry.
 

@@ -46,17 +46,19 @@ REFUSED = {
     ".pth": _PICKLE,
     ".joblib": _PICKLE,
 }
-_REFUSED_NAMES = {
-    "outcar": "it is the record of a calculation",
-    "vasprun.xml": "it is the record of a calculation",
-}
+# Files of a run of VASP, by what their names begin with.
+_RECORDS = ("outcar", "vasprun")
+_OTHERS_OF_VASP = (
+    *("chg", "chgcar", "aeccar", "locpot", "wavecar", "doscar", "eigenval"),
+    *("incar", "kpoints", "potcar", "oszicar", "procar"),
+)
 _PACKED_ENDINGS = (".zst", ".z", ".lzma", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz")
 
 # Looked for in folders too, so that no crystal is passed over in silence.
 REFUSED_IN_FOLDERS = frozenset(
     {".res", ".cssr", ".pdb", ".gro", ".xsd", ".xtd", ".gen", ".struct", ".cube"}
 )
-REFUSED_NAMES_IN_FOLDERS = tuple(_REFUSED_NAMES)
+REFUSED_NAMES_IN_FOLDERS = _RECORDS
 
 
 def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureError:
@@ -71,13 +73,16 @@ def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureErro
     ending = splitext(name)[1]
     if ending in _PACKED_ENDINGS:
         return StructureError(f"{origin}: {_PACKED}")
-    begins = (text for start, text in _REFUSED_NAMES.items() if name.startswith(start))
-    reason = next(begins, None) or REFUSED.get(ending)
-    if reason:
-        kind = ending if ending in REFUSED else name
+    if name.startswith((*_RECORDS, *_OTHERS_OF_VASP)):
+        kind = basename(file_name)[:40]
         return StructureError(
-            f"{origin}: {kind[:40]} is not a format that is read: {reason}; convert it"
-            " to CIF"
+            f"{origin}: {kind} of VASP is not a format that is read: it is a record, or"
+            " no list of atoms; give the CONTCAR or POSCAR of the run instead"
+        )
+    if ending in REFUSED:
+        return StructureError(
+            f"{origin}: {ending} is not a format that is read: {REFUSED[ending]};"
+            " convert it to CIF"
         )
     return StructureError(
         f"{origin}: its name tells no format that is read"

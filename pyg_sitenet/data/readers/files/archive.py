@@ -9,13 +9,15 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from pyg_sitenet.data.readers.content import Content, Text
 from pyg_sitenet.data.readers.files.file_names import index_files, visible
 from pyg_sitenet.data.structure.compression import READ_ERRORS
-from pyg_sitenet.data.structure.text import check_file, hash_file
+from pyg_sitenet.data.structure.formats import format_of
+from pyg_sitenet.data.structure.text import TextFile, check_file, hash_file
 from pyg_sitenet.errors import DataError, StructureError
 
 # Far above any set of crystals, far below what an archive made to harm unpacks to.
@@ -23,6 +25,8 @@ MAX_MEMBERS = 1_000_000
 MAX_TOTAL_BYTES = 16 * 1024**3
 MAX_MEMBER_BYTES = 4 * 1024**3
 MAX_RATIO = 200
+# A trajectory of so many bytes is read in memory.
+MAX_HELD_BYTES = 64 * 1024**2
 
 _DRIVE = re.compile("[A-Za-z]:")
 
@@ -71,6 +75,24 @@ class Archive:
             return Text(self._zip.read(name), name)
         except READ_ERRORS as error:
             raise DataError(f"{self.origin(name)}: damaged: {error}") from error
+
+    def file(self, name: str) -> TextFile:
+        """Return what many structures can be read from, without unpacking it."""
+        file_name = PurePosixPath(name).name
+        entry = format_of(file_name)
+        open_ = self._open_seekable if entry and entry.is_binary else self.open
+        return TextFile(
+            self.origin(name), partial(open_, name), file_name, StructureError
+        )
+
+    def _open_seekable(self, name: str) -> BinaryIO:
+        """Copy a file to memory, or to the disk if it is large, to move about in it."""
+        # Whoever asked for the file closes it.
+        file = tempfile.SpooledTemporaryFile(MAX_HELD_BYTES)  # noqa: SIM115
+        with self._zip.open(name) as packed:
+            shutil.copyfileobj(packed, file)
+        file.seek(0)
+        return cast(BinaryIO, file)
 
     @contextmanager
     def on_disk(self, name: str) -> Iterator[Path]:

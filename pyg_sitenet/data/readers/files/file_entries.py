@@ -44,8 +44,7 @@ def file_entries(
             if is_archive(name):
                 raise DataError(f"{origin}: an archive within another place")
             if is_frame_file(name) or not is_structure_file(name):
-                with place.on_disk(name) as path:
-                    yield from frame_entries(path, Wanted(), id_, origin)
+                yield from _frames(place, name, id_, origin)
             else:
                 yield from _structures(place.content(name), id_, origin)
         except StructureError as error:
@@ -53,6 +52,16 @@ def file_entries(
         except DataError as error:
             remedy = "repair the file, or name an archive as an input of its own"
             yield Failure(origin, id_, "read", str(error), remedy)
+
+
+def _frames(
+    place: Folder | Archive, name: str, id_: str, origin: str
+) -> Iterator[Entry | Failure]:
+    if name.lower().endswith(".db"):  # SQLite reads nothing but files
+        with place.on_disk(name) as path:
+            yield from frame_entries(path, Wanted(), id_, origin)
+    else:
+        yield from frame_entries(place.file(name), Wanted(), id_, origin)
 
 
 def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:

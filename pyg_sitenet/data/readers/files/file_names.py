@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from posixpath import basename, splitext
+from posixpath import basename, dirname, splitext
 
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.formats import ENDINGS, FileFormat, format_of
@@ -35,6 +35,21 @@ def is_frame_file(name: str) -> bool:
     return plain.endswith(_REFUSED_SUFFIXES) or plain.startswith(
         REFUSED_NAMES_IN_FOLDERS
     )
+
+
+def without_records(names: Sequence[str]) -> list[str]:
+    """Leave out the records of a calculation whose structure is a file beside them."""
+    runs = {
+        dirname(name)
+        for name in names
+        if basename(name).lower().startswith(("poscar", "contcar"))
+    }
+    return [
+        name
+        for name in names
+        if dirname(name) not in runs
+        or not basename(name).lower().startswith(REFUSED_NAMES_IN_FOLDERS)
+    ]
 
 
 def is_table(name: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from posixpath import basename
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +24,8 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
-from pyg_sitenet.data.structure.text import hash_file
-from pyg_sitenet.errors import DataError, StructureError
+from pyg_sitenet.data.structure.text import TextFile, hash_file
+from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -71,31 +74,32 @@ def open_frames(path: Path, wanted: Wanted) -> Source:
 
 
 def frame_entries(
-    path: Path, wanted: Wanted, stem: str = "", origin: str = ""
+    file: Path | TextFile, wanted: Wanted, stem: str = "", origin: str = ""
 ) -> Iterator[Entry | Failure]:
     """Yield each structure of a file; the one of a file is named after it.
 
     Args:
-        path: The file.
+        file: Its path, or what it is read from.
         wanted: What to take of each frame.
         stem: What ids begin with. (default: the name of the file without its ending)
         origin: What the file is called in messages. (default: its path)
     """
-    stem, origin = stem or id_of_file(path.name), origin or str(path)
+    path = file.name if isinstance(file, TextFile) else str(file)
+    stem, origin = stem or id_of_file(basename(path)), origin or path
     held: Frame | None = None
     count, problem = 0, None
     try:
-        for frame in _read_frames(path):
+        for frame in _read_frames(file):
             if held is not None:
                 yield _entry(held, f"{stem}@{held.name}", wanted)
-            here = frame.origin.replace(str(path), origin)
+            here = frame.origin.replace(path, origin)
             held, count = replace(frame, origin=here), count + 1
     except StructureError as error:
         problem = Failure(
             origin,
             stem if held is None else f"{stem}@{count}",
             "read",
-            str(error).replace(str(path), origin),
+            str(error).replace(path, origin),
             "repair the file; what comes after this is not read",
         )
     if held is None and problem is None:
@@ -147,22 +151,23 @@ def _peek_at_values(
             for name, value in frame.values.items():
                 if is_gap(value):
                     continue
-                is_one = not is_label(value)
-                numbers[name] = numbers.get(name, False) or is_one
+                is_number = not is_label(value)
+                numbers[name] = numbers.get(name, False) or is_number
     except StructureError as error:
         problem = problem or str(error)
     if problem and needed and not numbers:
         raise DataError(problem)
-    kept = {name: is_one for name, is_one in numbers.items() if name not in ID_KEYS}
+    names = [name for name in numbers if name not in ID_KEYS]
     return (
-        tuple(name for name, is_one in kept.items() if is_one),
-        tuple(name for name, is_one in kept.items() if not is_one),
+        tuple(name for name in names if numbers[name]),
+        tuple(name for name in names if not numbers[name]),
     )
 
 
-def _read_frames(path: Path) -> Iterator[Frame]:
-    for piece in read_pieces(path):
-        if is_structure_file(path.name):
+def _read_frames(file: Path | TextFile) -> Iterator[Frame]:
+    is_single = is_structure_file(basename(str(getattr(file, "file_name", file))))
+    for piece in read_pieces(file):
+        if is_single:
             yield Frame(piece.name, piece.origin, piece)
         else:
             yield _frame(piece)
@@ -171,12 +176,23 @@ def _read_frames(path: Path) -> Iterator[Frame]:
 def _frame(piece: Piece) -> Frame:
     """Read a frame with its values; one that cannot be read says so as an entry."""
     try:
-        with reading(piece.origin):
-            content = piece.read()
-            values = getattr(content, "info", {}) | _results(content)
-            return Frame(piece.name, piece.origin, content, _plain(values))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SiteNetWarning)
+            with reading(piece.origin):
+                content = piece.read()
+                values = getattr(content, "info", {}) | _results(content)
     except StructureError as error:
         return Frame(piece.name, piece.origin, piece, problem=str(error))
+    texts = tuple(str(warning.message) for warning in caught)
+    again = piece._replace(read=partial(_warned, content, texts)) if texts else content
+    return Frame(piece.name, piece.origin, again, _plain(values))
+
+
+def _warned(content: Structure | Atoms, texts: tuple[str, ...]) -> Structure | Atoms:
+    """Return a frame that was read, and say again what was said of it."""
+    for text in texts:
+        warnings.warn(text, SiteNetWarning, stacklevel=2)
+    return content
 
 
 def _results(content: Structure | Atoms) -> dict[str, Any]:

@@ -66,6 +66,10 @@ class Folder:
         """Return what a structure can be read from."""
         return self.root / name
 
+    def file(self, name: str) -> Path:
+        """Return what many structures can be read from."""
+        return self.root / name
+
     @contextmanager
     def on_disk(self, name: str) -> Iterator[Path]:
         """Give the path of a file to what can only read files."""

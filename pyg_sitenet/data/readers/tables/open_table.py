@@ -15,6 +15,7 @@ from pyg_sitenet.data.readers.files.file_names import (
     is_frame_file,
     is_structure_file,
     is_table,
+    without_records,
 )
 from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.readers.source import Source
@@ -54,7 +55,7 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         DataError: If there is nothing to read, or no single table for targets.
     """
     targets, tables = wanted.targets, _tables(place)
-    files = [name for name in place.files if _is_input(name)]
+    files = without_records([name for name in place.files if _is_input(name)])
     beside = _table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)

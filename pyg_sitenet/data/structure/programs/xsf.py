@@ -45,11 +45,8 @@ def read_xsf(lines: Iterable[str], origin: str) -> Iterator[Piece]:
                 raise StructureError(
                     f"{origin}: damaged: no CRYSTAL with PRIMVEC above its atoms"
                 )
-            yield Piece(
-                str(number),
-                f"{origin}, frame {number}",
-                partial(_structure, cell, atoms, origin),
-            )
+            where = f"{origin}, frame {number}"
+            yield Piece(str(number), where, partial(_structure, cell, atoms, where))
             number += 1
 
 
