@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
@@ -13,6 +14,12 @@ from pyg_sitenet.errors import StructureError
 
 Item = tuple[Sequence[str], Sequence[str]]
 
+# A loop of atoms that holds nothing but question marks, as templates have it.
+_NO_ATOMS = re.compile(
+    r"_atom_site[_.]fract_[xyz]\s*\n(?:\s*_\S+[^\n]*\n)*\s*(?:[?.]\s+){3,}"
+    r"(?=loop_|_|#|data_|$)",
+    re.IGNORECASE,
+)
 _COORDINATE = ("_atom_site_fract_x", "_atom_site.fract_x")
 
 
@@ -20,7 +27,7 @@ def split_cif(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield name and text of each data block that lists atoms with coordinates."""
     for name, block in _blocks(lines):
         text = block.lower()
-        if any(tag in text for tag in _COORDINATE):
+        if any(tag in text for tag in _COORDINATE) and not _NO_ATOMS.search(block):
             yield name, block
 
 

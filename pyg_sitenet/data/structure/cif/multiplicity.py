@@ -2,48 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 
 from pyg_sitenet.data.structure.cif.atoms import Row
 from pyg_sitenet.data.structure.cif.operations import Group
-from pyg_sitenet.data.structure.cif.values import Values, is_null, number
+from pyg_sitenet.data.structure.cif.values import Values, number
+from pyg_sitenet.data.structure.cif.wyckoff import stated_symbols
 from pyg_sitenet.errors import StructureError
 
-_WYCKOFF = re.compile(r"^(\d*)\s*\(?([a-zA-Z])\)?$")
 
-
-def check_multiplicities(
-    rows: Sequence[Row],
-    counts: Sequence[int],
-    group: Group,
-    values: Values,
-    origin: str,
-) -> None:
-    """Compare the images of each atom with the multiplicity that is stated of it.
+def multiplicity_conflict(
+    rows: Sequence[Row], counts: Sequence[int], group: Group, values: Values
+) -> str:
+    """Return which atom has another number of images than is stated of it, or nothing.
 
     Old files have the order of the site's symmetry under the same name: that is taken
     too, if it is right for all atoms.
-
-    Raises:
-        StructureError: If one has another number of images.
     """
     stated = _stated_multiplicities(rows, values)
     pairs = [(row, n, m) for row, n, m in zip(rows, counts, stated, strict=True) if m]
     if all(n == m for _, n, m in pairs) or all(
         n * m == len(group) for _, n, m in pairs
     ):
-        return
+        return ""
     if len(group) == 1 and _is_expanded(pairs):
-        return
+        return ""
     if _is_rhombohedral(group) and all(3 * n == m for _, n, m in pairs):
-        return
+        return ""
     row, n, m = next(pair for pair in pairs if pair[1] != pair[2])
-    raise StructureError(
-        f"{origin}: atom {row.number} ({row.label}) is stated to be on {m:g} sites but"
-        f" its {len(group)} symmetry operations make {n}; correct the symmetry or the"
+    return (
+        f"atom {row.number} ({row.label}) is stated to be on {m:g} sites but its"
+        f" {len(group)} symmetry operations make {n}; correct the symmetry or the"
         " position"
     )
 
@@ -71,35 +61,6 @@ def check_orders(
             )
 
 
-def check_letters(
-    rows: Sequence[Row], counts: Sequence[int], values: Values, origin: str
-) -> None:
-    """Refuse Wyckoff letters of which a later one has fewer sites.
-
-    Raises:
-        StructureError: If the letters contradict the images.
-    """
-    letters: dict[str, tuple[int, Row]] = {}
-    for row, count, match in zip(rows, counts, _wyckoff(rows, values), strict=True):
-        if not match:
-            continue
-        key = "zz" if match[2] == "A" else match[2].lower()
-        other, _ = letters.setdefault(key, (count, row))
-        if other != count:
-            raise StructureError(
-                f"{origin}: atom {row.number} ({row.label}) has {count} sites, another"
-                f" of its Wyckoff letter {match[2]} has {other}; correct one"
-            )
-    ordered = [letters[letter] for letter in sorted(letters)]
-    for (fewer, _), (count, row) in pairwise(ordered):
-        if count < fewer:
-            raise StructureError(
-                f"{origin}: atom {row.number} ({row.label}) has {count} sites, one of"
-                f" an earlier Wyckoff letter has {fewer}; correct the symmetry or the"
-                " letters"
-            )
-
-
 def _stated_multiplicities(rows: Sequence[Row], values: Values) -> list[float]:
     column = values.column(
         "_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity"
@@ -108,19 +69,11 @@ def _stated_multiplicities(rows: Sequence[Row], values: Values) -> list[float]:
         column[row.number - 1] if row.number <= len(column) else "?" for row in rows
     ]
     numbers = [0.0 if not number(text) > 0 else number(text) for text in texts]
-    letters = _wyckoff(rows, values)
+    symbols = stated_symbols(rows, values)
     return [
-        stated or float((match and match[1]) or 0)
-        for stated, match in zip(numbers, letters, strict=True)
+        stated or float(multiplicity)
+        for stated, (multiplicity, _) in zip(numbers, symbols, strict=True)
     ]
-
-
-def _wyckoff(rows: Sequence[Row], values: Values) -> list[re.Match[str] | None]:
-    column = values.column("_atom_site_wyckoff_symbol", "_atom_site_wyckoff_letter")
-    texts = [
-        column[row.number - 1] if row.number <= len(column) else "?" for row in rows
-    ]
-    return [None if is_null(text) else _WYCKOFF.match(text) for text in texts]
 
 
 def _is_expanded(pairs: Sequence[tuple[Row, int, float]]) -> bool:

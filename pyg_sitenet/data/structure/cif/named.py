@@ -57,6 +57,9 @@ def named_settings(values: Values, origin: str) -> Settings:
     names = {text for tag in NAMES[:-1] if (text := values.text(tag))}
     stated = [(name, settings_of_name(name)) for name in sorted(names)]
     stated += [(text, _by_number(text)) for text in sorted(numbers)]
+    reference = settings_of_name(values.text(NAMES[-1])) if not stated else ()
+    if reference:
+        stated.append((values.text(NAMES[-1]), _by_number(str(reference[0].number))))
     readable = [(text, settings) for text, settings in stated if settings]
     kinds = {settings[0].number for _, settings in readable}
     if len(kinds) > 1:
@@ -86,7 +89,7 @@ def check_named(values: Values, origin: str) -> None:
     Raises:
         StructureError: If nothing else tells the setting.
     """
-    names = [text for tag in NAMES if (text := values.text(tag))]
+    names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
     if values.column(*OPERATIONS) or values.text(*HALL) or values.column(MAGNETIC):
         return
     number = values.text(*NUMBERS)

@@ -24,6 +24,8 @@ _PART = re.compile(
 # Parts of an axis that translations of crystals are multiples of, supercells too.
 _PARTS = 360
 _ROUNDING = 0.004
+# Translations of operations that were found within a tolerance differ by less.
+_NEAR = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +157,25 @@ def _check_closed(array: Floats, names: Sequence[str]) -> None:
     products = turns[:, None] @ turns[None]
     steps = np.einsum("aij,bj->abi", turns, shifts) + shifts[:, None]
     is_listed = np.isin(_codes(products, steps), _codes(turns, shifts))
-    if is_listed.all():
+    for first, second in np.argwhere(~is_listed):
+        turn, step = products[first, second], steps[first, second]
+        if not _is_near(turn, step, turns, shifts):
+            break
+    else:
         return
-    first, second = np.argwhere(~is_listed)[0]
-    product = np.hstack([products[first, second], steps[first, second, :, None] % 1])
+    product = np.hstack([turn, step[:, None] % 1])
     text = SymmOp.from_rotation_and_translation(product[:, :3], product[:, 3])
     raise ValueError(
         f"{names[first]} after {names[second]} makes {text.as_xyz_str()}, which is not"
         f" among its {len(names)} operations"
     )
+
+
+def _is_near(turn: Floats, step: Floats, turns: Floats, shifts: Floats) -> bool:
+    """Tell whether an operation is one of a list but for its tolerance."""
+    is_same = np.abs(turns - turn).max(axis=(1, 2)) < 1e-6
+    apart = shifts[is_same] - step
+    return bool((np.abs(apart - np.rint(apart)).max(axis=1, initial=0) < _NEAR).any())
 
 
 def _setting(array: Floats) -> gemmi.SpaceGroup | None:

@@ -9,19 +9,15 @@ from pymatgen.core import Element, Lattice, Structure
 from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
 from pyg_sitenet.data.structure.cif.blocks import parse_block
 from pyg_sitenet.data.structure.cif.cell import read_cell
+from pyg_sitenet.data.structure.cif.mass import check_mass
 from pyg_sitenet.data.structure.cif.multiplicity import (
-    check_letters,
-    check_multiplicities,
     check_orders,
+    multiplicity_conflict,
 )
 from pyg_sitenet.data.structure.cif.named import check_named
 from pyg_sitenet.data.structure.cif.operations import Group
-from pyg_sitenet.data.structure.cif.sites import join_sites, make_images
-from pyg_sitenet.data.structure.cif.stated import (
-    check_density,
-    check_formula,
-    read_formula,
-)
+from pyg_sitenet.data.structure.cif.sites import Images, join_sites, make_images
+from pyg_sitenet.data.structure.cif.stated import check_formula, read_formula
 from pyg_sitenet.data.structure.cif.symmetry import (
     Symmetry,
     fitting,
@@ -29,6 +25,7 @@ from pyg_sitenet.data.structure.cif.symmetry import (
     read_symmetry,
 )
 from pyg_sitenet.data.structure.cif.values import Values
+from pyg_sitenet.data.structure.cif.wyckoff import check_letters
 from pyg_sitenet.errors import StructureError
 
 # Angstrom, for symmetry that a name states of a crystal and its operations do not.
@@ -54,7 +51,7 @@ def read_cif_block(text: str, origin: str) -> Structure:
     structures: list[tuple[Group, Structure]] = []
 
     def check(group: Group) -> None:
-        made = _make(rows, group, lattice, values, symmetry.is_magnetic, origin)
+        made = _make(rows, group, lattice, values, symmetry, origin)
         structures.append((group, made))
 
     groups = tuple(fitting(symmetry.groups, check))
@@ -74,7 +71,7 @@ def _make(
     group: Group,
     lattice: Lattice,
     values: Values,
-    is_magnetic: bool,
+    symmetry: Symmetry,
     origin: str,
 ) -> Structure:
     """Apply a group to the atoms; refuse what the block states otherwise."""
@@ -85,17 +82,33 @@ def _make(
             f"{origin}: its symmetry ({misfit}) does not fit its cell ({sizes});"
             " correct one of them"
         )
-    images = make_images(rows, group, lattice)
-    if not is_magnetic:  # what is stated of sites is of the group without moments
-        check_multiplicities(rows, images.counts, group, values, origin)
+    if symmetry.is_magnetic:  # what is stated of sites is of the group without moments
+        images = make_images(rows, group, lattice)
+    else:
+        images = _stated_images(rows, group, lattice, values, origin)
         check_orders(rows, images.counts, group, values, origin)
-        check_letters(rows, images.counts, values, origin)
+        if not symmetry.conflict:
+            check_letters(rows, images.counts, group, values, origin)
     structure = join_sites(rows, images, lattice, origin)
     pairs = zip(rows, images.counts, strict=True)
     hydrogens = sum(row.hydrogens * count for row, count in pairs)
     check_formula(structure, values, hydrogens, origin)
-    check_density(structure, values, hydrogens, origin)
+    check_mass(structure, values, hydrogens, origin)
     return structure
+
+
+def _stated_images(
+    rows: list[Row], group: Group, lattice: Lattice, values: Values, origin: str
+) -> Images:
+    """Return images in the numbers that are stated, those close together as one."""
+    images = make_images(rows, group, lattice)
+    conflict = multiplicity_conflict(rows, images.counts, group, values)
+    if not conflict:
+        return images
+    images = make_images(rows, group, lattice, loosely=True)
+    if multiplicity_conflict(rows, images.counts, group, values):
+        raise StructureError(f"{origin}: {conflict}")
+    return images
 
 
 def _check_conflicts(

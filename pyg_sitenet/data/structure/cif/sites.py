@@ -41,15 +41,26 @@ class Images:
     counts: list[int]
 
 
-def make_images(rows: Sequence[Row], group: Group, lattice: Lattice) -> Images:
-    """Apply all operations to all atoms; images that differ by rounding are one."""
+def make_images(
+    rows: Sequence[Row], group: Group, lattice: Lattice, *, loosely: bool = False
+) -> Images:
+    """Apply all operations to all atoms; images that differ by rounding are one.
+
+    Args:
+        rows: The atoms.
+        group: The operations.
+        lattice: The cell.
+        loosely: Let images be one that are up to 0.2 A apart along each axis, as of
+            operations that were found within a tolerance.
+    """
     start = np.array([row.position for row in rows])
     if len(group) == 1:
         return Images(list(range(len(rows))), start % 1, [1] * len(rows))
     images = np.einsum("oij,aj->aoi", group.rotations, start) + group.translations
     steps = images - images[:, :1]
     steps -= np.rint(steps)
-    limits = np.array([_limits(row, lattice) for row in rows])
+    digits = [0 if loosely else max(row.digits, _MIN_DIGITS) for row in rows]
+    limits = np.array([_limits(count, lattice) for count in digits])
     is_special = (np.abs(steps) <= limits[:, None]).all(axis=2).sum(axis=1) > 1
     made = [
         _merge(steps[row], limits[row]) + images[row, 0] if special else images[row]
@@ -88,10 +99,15 @@ def join_sites(
     )
 
 
-def _limits(row: Row, lattice: Lattice) -> Floats:
-    """Return how far images that are one may be apart, [3], fractional."""
+def _limits(digits: int, lattice: Lattice) -> Floats:
+    """Return how far images that are one may be apart, [3], fractional.
+
+    Args:
+        digits: Of the position; none lets them be as far apart as they ever may.
+        lattice: The cell.
+    """
     lengths = np.array(lattice.abc)
-    rounding = _LAST_DIGITS * 10.0 ** -max(row.digits, _MIN_DIGITS)
+    rounding = _LAST_DIGITS * 10.0**-digits if digits else 1.0
     limits: Floats = np.clip(rounding, _SAME_PLACE / lengths, _MAX_ROUNDING / lengths)
     return limits
 

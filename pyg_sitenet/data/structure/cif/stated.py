@@ -1,4 +1,4 @@
-"""Formula, Z and density of a CIF, compared with the crystal that was made of it."""
+"""Formula and Z of a CIF, compared with the crystal that was made of it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from collections.abc import Mapping
 
 from pymatgen.core import Composition, Element, Structure
 
-from pyg_sitenet.data.structure.cif.values import Values, number
+from pyg_sitenet.data.structure.cif.values import Values
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 # Atomic fractions: more than the rounding of a formula, less than a missing atom; of
 # disordered crystals, whose formulas are rounded and often those of an analysis, more.
 _FORMULA_TOLERANCE = 2e-3
 _DISORDERED_TOLERANCE = 2e-2
-# Shares of the number of atoms, of the density.
+# Share of the number of atoms.
 _COUNT_TOLERANCE = 0.05
-_DENSITY_TOLERANCE = 0.08
-_GRAMS = 1.66053907  # of a dalton per cubic angstrom, in g/cm^3
 
 _PART = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*)\s*")
 
@@ -124,37 +122,6 @@ def _is_whole_cell(stated: Amounts, count: float, z: int) -> bool:
         return abs(count - sum(stated.values())) <= _COUNT_TOLERANCE * count
     is_cell = abs(count - sum(whole)) <= _COUNT_TOLERANCE * count
     return is_cell and math.gcd(*whole) % z == 0
-
-
-def check_density(
-    structure: Structure, values: Values, hydrogens: float, origin: str
-) -> None:
-    """Compare the density with the stated one; without hydrogen it may be lower.
-
-    Raises:
-        StructureError: If it is another.
-    """
-    text = values.text("_exptl_crystal_density_diffrn")
-    stated = number(text)
-    if not 0 < stated < 30:
-        return
-    mass = float(structure.composition.weight)
-    density = mass / structure.volume * _GRAMS
-    formula = read_formula(values)
-    least = 1.0
-    if 1 in formula:
-        total = sum(n * Element.from_Z(z).atomic_mass for z, n in formula.items())
-        least = 1 - formula[1] * Element("H").atomic_mass / total
-    most = 1 + hydrogens * Element("H").atomic_mass / mass
-    low = density / stated < least - _DENSITY_TOLERANCE
-    if low and density * most / stated > 1 - _DENSITY_TOLERANCE:
-        return
-    if low or density / stated > 1 + _DENSITY_TOLERANCE:
-        raise StructureError(
-            f"{origin}: its density is stated to be {text} g/cm^3 but"
-            f" {structure.composition.hill_formula} in {structure.volume:.5g} A^3 has"
-            f" {density:.4g}; correct the symmetry, the atoms or the cell"
-        )
 
 
 def _amounts(composition: Composition) -> Amounts:
