@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pandas as pd
@@ -17,19 +16,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pyg_sitenet.analysis.long_range import MEASURES
-from pyg_sitenet.analysis.model_errors import error_column
-from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction import column_name
-from pyg_sitenet.report import plots
+from pyg_sitenet.report import page_tables, plots
 from pyg_sitenet.report.attention_plots import (
     attention_by_distance,
     attention_histograms,
 )
 from pyg_sitenet.report.sections import ReportContent
-
-WORST, MAX_FAILURES = 25, 200
-"""Rows of the tables of worst predictions and of failures at most."""
 
 Figures = list[tuple[str, str, go.Figure]]
 
@@ -66,19 +60,16 @@ def render(content: ReportContent) -> str:
         style=Markup(_read("report.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
-        facts=_facts(content),
-        settings=_settings(content),
-        metric_rows=_metric_rows(content),
-        worst=_worst(content),
-        reasons=_reasons(content),
-        failures=content.failures[:MAX_FAILURES],
+        facts=page_tables.facts(content),
+        settings=page_tables.settings(content),
+        metric_rows=page_tables.metric_rows(content),
+        worst=page_tables.worst(content),
+        reasons=page_tables.reasons(content),
+        failures=content.failures[: page_tables.MAX_FAILURES],
         captions=[(title, caption) for title, caption, _ in figures],
         figure_data=_json([json.loads(figure.to_json()) for *_, figure in figures]),
         view_data=_json([view.as_json() for view in content.views]),
     )
-
-
-_SCORES = {"accuracy": "accuracy", "roc_auc": "ROC-AUC", "log_loss": "log loss"}
 
 
 def _figures(content: ReportContent) -> Iterator[tuple[str, str, go.Figure]]:
@@ -133,100 +124,6 @@ def _attention_figures(content: ReportContent) -> Iterator[tuple[str, str, go.Fi
 
 def _shown(crystals: pd.DataFrame) -> str:
     return f"{min(len(crystals), plots.MAX_POINTS)} of {len(crystals)} crystals."
-
-
-def _facts(content: ReportContent) -> list[tuple[str, str]]:
-    description = content.description
-    data, counts = description.config.data, description.metrics.get("num_crystals", {})
-    targets = [column_name(target, description.units) for target in description.targets]
-    facts = {
-        "Predicts": ", ".join(targets),
-        "Trained on": data.source,
-        "Training crystals": counts.get("train", "unknown"),
-        "Parameters": description.metrics.get("num_parameters", "unknown"),
-        "Each site attends to": f"{data.environment} of {data.max_atoms} atoms",
-        "Crystals in this report": len(content.crystals),
-        "Could not be used": len(content.failures),
-        "Versions": ", ".join(f"{k} {v}" for k, v in description.versions.items()),
-    }
-    return [(name, str(value)) for name, value in facts.items() if value != ""]
-
-
-def _settings(content: ReportContent) -> list[tuple[str, str]]:
-    sections = content.description.config.model_dump(mode="json")
-    return [
-        (f"{section}.{key}", json.dumps(value, ensure_ascii=False))
-        for section, values in sections.items()
-        for key, value in values.items()
-    ]
-
-
-def _metric_rows(content: ReportContent) -> list[dict[str, str]]:
-    """Return a row per target and predictor: the model here, in its test, baselines."""
-    rows = []
-    stored: Mapping[str, Any] = content.description.metrics.get("targets", {})
-    for target_outputs in content.description.layout.targets:
-        target = target_outputs.name
-        rows += [
-            _row(name, "Site-Net, these crystals", content.metrics)
-            for name in target_outputs.outputs
-            if name in content.metrics
-        ]
-        metrics = stored.get(target)
-        if metrics is not None:
-            unit = metrics.get("unit", "")
-            parts = {"Site-Net, test part of training": metrics.get("test", {})}
-            for name, baseline in metrics.get("baselines", {}).items():
-                parts[f"baseline {name}, test part"] = baseline.get("test", {})
-            rows += [
-                _row(target, who, {target: {"unit": unit, **scores}})
-                for who, scores in parts.items()
-            ]
-    return rows
-
-
-def _row(target: str, who: str, metrics: Mapping[str, Any]) -> dict[str, str]:
-    scores = metrics[target]
-    if "log_loss" in scores:
-        parts = [f"{name} {_number(scores.get(key))}" for key, name in _SCORES.items()]
-        who = f"{who}: {', '.join(parts)}"
-    values = {name: _number(scores.get(name)) for name in ("mae", "rmse", "r2")}
-    return {"target": target, "who": who, "unit": scores.get("unit", ""), **values}
-
-
-def _worst(content: ReportContent) -> list[dict[str, Any]]:
-    """Return a table for each known target: its heading and its worst rows."""
-    views = {view.id: number for number, view in enumerate(content.views)}
-    tables = []
-    for heading in content.target_columns:
-        size = content.crystals[error_column(heading)].abs()
-        order = size.sort_values(ascending=False).dropna().index[:WORST]
-        rows = [
-            {
-                "id": row["id"],
-                "formula": row["formula"],
-                "known": _number(row[heading]),
-                "predicted": _number(row[f"predicted {heading}"]),
-                "error": _number(row[error_column(heading)]),
-                "sites": row["sites"],
-                "view": views.get(str(row["id"])),
-                "warnings": row["warnings"],
-            }
-            for _, row in content.crystals.loc[order].iterrows()
-        ]
-        tables.append({"heading": heading, "rows": rows})
-    return tables
-
-
-def _reasons(content: ReportContent) -> Sequence[tuple[str, int]]:
-    ledger = Ledger()  # puts reasons of one kind together
-    for failure in content.failures:
-        ledger.add(failure)
-    return ledger.failed_by_reason.most_common(20)
-
-
-def _number(value: Any) -> str:  # noqa: ANN401 - whatever a table holds
-    return "" if value is None or pd.isna(value) else f"{value:.4g}"
 
 
 def _json(value: object) -> Markup:

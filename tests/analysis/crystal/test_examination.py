@@ -11,7 +11,8 @@ from pyg_sitenet.analysis.crystal.crystal_tables import (
     examine_crystals,
     shell_table,
 )
-from pyg_sitenet.analysis.crystal.examination import attention_column, examine_crystal
+from pyg_sitenet.analysis.crystal.examination import examine_crystal
+from pyg_sitenet.analysis.crystal.pair_table import attention_column
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.data.records import Failure
 
