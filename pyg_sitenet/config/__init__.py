@@ -1,10 +1,10 @@
 """Every setting of a run; YAML files and ``--set`` map onto them."""
 
+from pyg_sitenet.config.model_settings import ModelConfig
 from pyg_sitenet.config.search import search_space
 from pyg_sitenet.config.settings import (
     Config,
     DataConfig,
-    ModelConfig,
     TrainingConfig,
 )
 from pyg_sitenet.config.yaml_files import (
