@@ -61,8 +61,8 @@ def answer_columns(description: ModelDescription) -> list[str]:
     """Return the headings of all answers: with probabilities the class before them."""
     return [
         column_name(name, description.units)
-        for one in description.layout.targets
-        for name in ([one.name] if one.classes else []) + list(one.outputs)
+        for target in description.layout.targets
+        for name in ([target.name] if target.classes else []) + list(target.outputs)
     ]
 
 
@@ -71,9 +71,9 @@ def answer_cells(
 ) -> list[float | str]:
     """Return what stands under :func:`answer_columns`."""
     cells: list[float | str] = []
-    for one in description.layout.targets:
-        cells += [prediction.labels[one.name]] if one.classes else []
-        cells += [prediction.values[name] for name in one.outputs]
+    for target in description.layout.targets:
+        cells += [prediction.labels[target.name]] if target.classes else []
+        cells += [prediction.values[name] for name in target.outputs]
     return cells
 
 
@@ -82,12 +82,12 @@ def known_cells(
 ) -> list[float | str]:
     """Return the known value of each target: NaN, or of classes nothing, if unknown."""
     cells: list[float | str] = []
-    for one in description.layout.targets:
-        value = prediction.targets.get(one.name, math.nan)
-        if not one.classes:
+    for target in description.layout.targets:
+        value = prediction.targets.get(target.name, math.nan)
+        if not target.classes:
             cells.append(value)
         else:
-            cells.append("" if math.isnan(value) else one.classes[int(value)])
+            cells.append("" if math.isnan(value) else target.classes[int(value)])
     return cells
 
 
@@ -96,13 +96,15 @@ def uncertainty_columns(
 ) -> list[str]:
     """Return the headings of the members' spread, and of intervals or sets."""
     columns: list[str] = []
-    for one in description.layout.targets:
-        for name in one.outputs:
+    for target in description.layout.targets:
+        for name in target.outputs:
             kinds = ["members std"] if description.members > 1 else []
-            kinds += ["lower", "upper"] if level is not None and not one.classes else []
+            if level is not None and not target.classes:
+                kinds += ["lower", "upper"]
             unit = description.units.get(name, "")
             columns += [_with_unit(f"{name} {kind}", unit) for kind in kinds]
-        columns += [f"{one.name} set"] if level is not None and one.classes else []
+        if level is not None and target.classes:
+            columns.append(f"{target.name} set")
     return columns
 
 
@@ -110,14 +112,15 @@ def uncertainty_cells(
     prediction: Prediction, description: ModelDescription
 ) -> list[float | str]:
     """Return what stands under :func:`uncertainty_columns`."""
-    found = prediction.uncertainty
-    if found is None:
+    uncertainty = prediction.uncertainty
+    if uncertainty is None:
         return []
     cells: list[float | str] = []
-    for one in description.layout.targets:
-        ends = (found.members_std, found.lower, found.upper)
-        cells += [of[name] for name in one.outputs for of in ends if name in of]
-        cells += [" | ".join(found.sets[one.name])] if one.name in found.sets else []
+    for target in description.layout.targets:
+        ends = (uncertainty.members_std, uncertainty.lower, uncertainty.upper)
+        cells += [end[name] for name in target.outputs for end in ends if name in end]
+        if target.name in uncertainty.sets:
+            cells.append(" | ".join(uncertainty.sets[target.name]))
     return cells
 
 
@@ -193,11 +196,11 @@ def table_row(
 def _uncertainty_row(
     prediction: Prediction, description: ModelDescription
 ) -> dict[str, float | str]:
-    found = prediction.uncertainty
-    if found is None:
+    uncertainty = prediction.uncertainty
+    if uncertainty is None:
         return {}
     level = (
-        0.0 if found.lower or found.sets else None
+        0.0 if uncertainty.lower or uncertainty.sets else None
     )  # any: the headings do not name it
     columns = uncertainty_columns(description, level)
     return dict(zip(columns, uncertainty_cells(prediction, description), strict=True))

@@ -66,14 +66,15 @@ class Intervals:
         if self.level is None and not members_std:
             return None
         lower, upper, sets = {}, {}, {}
-        for one in self._layout.targets if self.level is not None else ():
-            target = one.name
-            if one.classes:
-                sets[target] = self._set(one, [values[name] for name in one.outputs])
+        for target in self._layout.targets if self.level is not None else ():
+            name = target.name
+            if target.classes:
+                answers = [values[output] for output in target.outputs]
+                sets[name] = self._set(target, answers)
                 continue
-            half = self._half_width(target, members_std.get(target, 0.0))
-            lower[target], upper[target] = values[target] - half, values[target] + half
-            lower[target] = max(lower[target], self._lowest[target])
+            half = self._half_width(name, members_std.get(name, 0.0))
+            lower[name] = max(values[name] - half, self._lowest[name])
+            upper[name] = values[name] + half
         return Uncertainty(dict(members_std), lower, upper, sets)
 
     def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
@@ -92,5 +93,7 @@ def _lowest_values(description: ModelDescription) -> dict[str, float]:
     """Return below what, by the settings of the model, no true value lies."""
     config = description.config
     plain = -math.inf if config.model.output == "identity" else 0.0
-    of = {"": plain, "log": 0.0, "log10": 0.0, "log1p": -1.0}
-    return {one.name: of[one.transform] for one in description.layout.targets}
+    lowest = {"": plain, "log": 0.0, "log10": 0.0, "log1p": -1.0}
+    return {
+        target.name: lowest[target.transform] for target in description.layout.targets
+    }

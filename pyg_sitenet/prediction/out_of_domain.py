@@ -72,21 +72,21 @@ def _differences(traits: Traits, domain: Domain) -> Iterator[str]:
             f"{traits.volume_per_atom:.3g} A^3 per atom, training had "
             f"{_text(domain.volume_per_atom)}"
         )
-    shortest, known = traits.shortest_distance, domain.shortest_distance
-    if shortest is not None and known is not None and not _within(shortest, known):
-        yield (f"nearest atoms {shortest:.3g} A apart, training had {_text(known)}")
+    shortest, limits = traits.shortest_distance, domain.shortest_distance
+    if shortest is not None and limits is not None and not _within(shortest, limits):
+        yield (f"nearest atoms {shortest:.3g} A apart, training had {_text(limits)}")
     yield from _oxidation_states(traits, domain)
 
 
 def _oxidation_states(traits: Traits, domain: Domain) -> Iterator[str]:
     low, high = traits.oxidation_states
-    known = domain.oxidation_states
+    limits = domain.oxidation_states
     if not traits.has_oxidation_states:
         if domain.always_oxidation_states:
             yield "no oxidation states, which all training crystals had"
         return
-    if not (_within(low, known) and _within(high, known)):
-        had = "none" if known == (0.0, 0.0) else _text(known)
+    if not (_within(low, limits) and _within(high, limits)):
+        had = "none" if limits == (0.0, 0.0) else _text(limits)
         yield f"oxidation states {_text((low, high))}, training had {had}"
 
 

@@ -43,8 +43,8 @@ def fit_baselines(
     """
     y = np.stack([data.y.numpy()[0] for data in train]).astype(np.float64)  # [N, T]
     layout = layout or OutputLayout.make([""] * y.shape[1])
-    columns = [_as_outputs(y[:, t], one) for t, one in enumerate(layout.targets)]
-    mean = np.concatenate([np.nanmean(one, axis=0) for one in columns])
+    columns = [_as_outputs(y[:, t], x) for t, x in enumerate(layout.targets)]
+    mean = np.concatenate([np.nanmean(column, axis=0) for column in columns])
     return {
         "mean": np.tile(mean, (len(others), 1)),
         "composition": _composition(train, others, y, seed, layout),

@@ -75,13 +75,13 @@ def cross_validate(
         raise SiteNetError(
             f"{folder}: holds no folds to continue; start them without resume"
         )
-    found = []
+    metrics = []
     for fold in range(num_folds):
         own = fold_folder(folder, fold)
         data = config.data.model_copy(update={"folds": num_folds, "fold": fold})
         settings = config.model_copy(update={"data": data})
         if resume and _is_done(own, settings):
-            found.append(read_metrics(own))
+            metrics.append(read_metrics(own))
             continue
         result = train(
             settings,
@@ -91,9 +91,9 @@ def cross_validate(
             cache=cache,
             accelerator=accelerator,
         )
-        found.append(result.metrics)
+        metrics.append(result.metrics)
         ledger = result.ledger
-    summary = {"folds": num_folds, "targets": summarise_folds(found)}
+    summary = {"folds": num_folds, "targets": summarise_folds(metrics)}
     _write(folder / SUMMARY, summary)
     return RunResult(summary, folder, ledger)
 
@@ -140,14 +140,14 @@ def summarise_folds(
 
 
 def _over_folds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    found = {}
+    summary = {}
     for name, first in scores[0].items():
-        values = [one[name] for one in scores]
+        values = [fold[name] for fold in scores]
         if isinstance(first, list | dict) or None in values:
             continue  # no number, or not defined in a fold
         std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        found[name] = {"mean": float(np.mean(values)), "std": std, "folds": values}
-    return found
+        summary[name] = {"mean": float(np.mean(values)), "std": std, "folds": values}
+    return summary
 
 
 def _write(path: Path, summary: Mapping[str, Any]) -> None:

@@ -57,13 +57,13 @@ def ensemble_outcome(
     parts = ("train", "val", "calibration", "test")
     crystals = {part: data.part(part) for part in parts}
     needed = parts if not crystals["val"] else parts[1:]
-    found = {part: _predict(model, data.ordered_dataloader(part)) for part in needed}
+    answers = {part: _predict(model, data.ordered_dataloader(part)) for part in needed}
     return Outcome(
         config=config,
         units={**data.dataset.units, **config.data.units},
         crystals=crystals,
-        predicted={part: values for part, (values, _) in found.items()},
-        spread={part: spread for part, (_, spread) in found.items()},
+        predicted={part: values for part, (values, _) in answers.items()},
+        spread={part: spread for part, (_, spread) in answers.items()},
         history=_mean_history(_metrics_of_members(folder, config.training.members)),
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in model.parameters()),
@@ -72,10 +72,10 @@ def ensemble_outcome(
 
 def describe_members(folder: RunFolder, config: Config) -> list[dict[str, Any]]:
     """Return seed, epochs and errors of every member, for ``metrics.json``."""
-    kept = ("epochs", "best_epoch", "seconds")
+    keys = ("epochs", "best_epoch", "seconds")
     return [
         {"seed": member_config(config, k).training.seed}
-        | {key: metrics[key] for key in kept}
+        | {key: metrics[key] for key in keys}
         | {"targets": metrics["targets"]}
         for k, metrics in enumerate(
             _metrics_of_members(folder, config.training.members)
@@ -90,20 +90,20 @@ def _metrics_of_members(folder: RunFolder, members: int) -> list[dict[str, Any]]
 @torch.inference_mode()
 def _predict(model: SiteNetEnsemble, loader: Iterable[Batch]) -> tuple[Array, Array]:
     """Return mean and spread for a part in its order, [N, T] each."""
-    one = networks_of(model)[0]
-    num_targets, device = one.layout.num_outputs, one.target_mean.device
+    first = networks_of(model)[0]
+    num_targets, device = first.layout.num_outputs, first.target_mean.device
     pairs = [mean_and_spread(model, batch.to(device)) for batch in loader]
     none = torch.empty(0, num_targets)
     mean = torch.cat([none, *(values.cpu() for values, _ in pairs)])
-    spread = torch.cat([none, *(one.cpu() for _, one in pairs if one is not None)])
+    spread = torch.cat([none, *(s.cpu() for _, s in pairs if s is not None)])
     return mean.double().numpy(), spread.double().numpy()
 
 
 def _mean_history(metrics: Sequence[dict[str, Any]]) -> History:
     history = History()
-    longest = max(len(one["history"]) for one in metrics)
+    longest = max(len(member["history"]) for member in metrics)
     for epoch in range(longest):
-        rows = [one["history"][epoch] for one in metrics if epoch < len(one["history"])]
+        rows = [m["history"][epoch] for m in metrics if epoch < len(m["history"])]
         # Each member keeps its own best epoch; the mean score would name a wrong one.
         keys = [key for key in rows[0] if key != MONITOR]
         history.epochs.append(

@@ -51,14 +51,14 @@ def describe(
 
 def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
     """Return the smallest and largest known value of each number that has one."""
-    known = {
-        one.name: y[~np.isnan(y[:, t]), t]
-        for t, one in enumerate(layout.targets)
-        if not one.classes
+    values_of = {
+        target.name: y[~np.isnan(y[:, t]), t]
+        for t, target in enumerate(layout.targets)
+        if not target.classes
     }
     return {
         name: (float(values.min()), float(values.max()))
-        for name, values in known.items()
+        for name, values in values_of.items()
         if len(values)
     }
 
@@ -71,14 +71,15 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
         "id": [id_ for id_, _ in names],
         "formula": [formula for _, formula in names],
     }
-    for t, one in enumerate(outcome.layout.targets):
-        name, answers = column_name(one.name, outcome.units), outcome.predicted["test"]
+    answers = outcome.predicted["test"]
+    for t, target in enumerate(outcome.layout.targets):
+        name = column_name(target.name, outcome.units)
         table[name] = truth[:, t]
-        if one.classes:
-            table[name] = labels_of(truth[:, t], one)
-            rows = answers[:, one.columns].tolist()
-            table[f"predicted {name}"] = [one.label(row) for row in rows]
-        for k, output in enumerate(one.outputs, one.start):
+        if target.classes:
+            table[name] = labels_of(truth[:, t], target)
+            rows = answers[:, target.columns].tolist()
+            table[f"predicted {name}"] = [target.label(row) for row in rows]
+        for k, output in enumerate(target.outputs, target.start):
             heading = column_name(output, outcome.units)
             table[f"predicted {heading}"] = answers[:, k]
             if outcome.spread is not None:
@@ -110,7 +111,7 @@ def _finite(value: Any, name: str, lost: dict[str, None]) -> Any:  # noqa: ANN40
     if isinstance(value, Mapping):
         return {k: _finite(v, f"{name} {k}", lost) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one, name, lost) for one in value]
+        return [_finite(item, name, lost) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         lost[name] = None
         return None
@@ -120,16 +121,18 @@ def _finite(value: Any, name: str, lost: dict[str, None]) -> Any:  # noqa: ANN40
 def _kept_note(metrics: Mapping[str, Any]) -> list[str]:
     """Say why the weights are not those of the lowest validation error, if so."""
     scores = {
-        one["epoch"]: one[MONITOR] for one in metrics["history"] if MONITOR in one
+        epoch["epoch"]: epoch[MONITOR]
+        for epoch in metrics["history"]
+        if MONITOR in epoch
     }
-    known = {epoch: value for epoch, value in scores.items() if value is not None}
-    kept = metrics["best_epoch"]
-    if scores and not known:
+    errors = {epoch: error for epoch, error in scores.items() if error is not None}
+    chosen = metrics["best_epoch"]
+    if scores and not errors:
         return [
             "no validation error was finite: the weights are those of the last epoch"
         ]
-    if known and kept is not None and known.get(kept) != min(known.values()):
-        best = min(known, key=lambda epoch: known[epoch])
+    if errors and chosen is not None and errors.get(chosen) != min(errors.values()):
+        best = min(errors, key=lambda epoch: errors[epoch])
         return [
             "the weights are those of the last epoch: those of epoch "
             f"{best:g}, which had the lowest validation error, were lost with best.ckpt"
@@ -142,7 +145,7 @@ def draw_figures(
 ) -> None:
     """Draw the learning curve, parity of numbers, and how classes are told apart."""
     baselines = {
-        target: baseline_errors(one) for target, one in metrics["targets"].items()
+        name: baseline_errors(target) for name, target in metrics["targets"].items()
     }
     if outcome.config.training.class_weights != "none":  # another measure
         baselines |= {name: {} for name in outcome.config.data.classes}
@@ -161,14 +164,14 @@ def draw_figures(
 def _draw_answers(folder: RunFolder, outcome: Outcome) -> None:
     truth, answers = outcome.truth("test"), outcome.predicted["test"]
     layout = outcome.layout
-    numbers = [t for t, one in enumerate(layout.targets) if not one.classes]
+    numbers = [t for t, target in enumerate(layout.targets) if not target.classes]
     if numbers:
-        found = answers[:, [layout.targets[t].start for t in numbers]]
-        has_place = np.isfinite(found)  # in the figure
+        values = answers[:, [layout.targets[t].start for t in numbers]]
+        has_place = np.isfinite(values)  # in the figure
         plot_parity(
             folder.figures / "parity.png",
             np.where(has_place, truth[:, numbers], np.nan),
-            found,
+            values,
             outcome.units,
             [outcome.targets[t] for t in numbers],
         )
@@ -177,4 +180,4 @@ def _draw_answers(folder: RunFolder, outcome: Outcome) -> None:
 
 def labels_of(truth: Array, target: TargetOutputs) -> list[str]:
     """Return the labels of classes given by number, empty where unknown."""
-    return ["" if math.isnan(one) else target.classes[int(one)] for one in truth]
+    return ["" if math.isnan(k) else target.classes[int(k)] for k in truth]

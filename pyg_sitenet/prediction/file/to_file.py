@@ -80,9 +80,9 @@ def predict_to_file(
         if files.is_complete:
             return files.ledger
         todo = islice(source.entries(), files.ledger.read, None)
-        found = predict_stream(predictor, todo, workers, cluster)
-        with closing(found):  # and with it the processes, if the disk is full
-            _write(watch(found, files.ledger.read), files, predictor)
+        results = predict_stream(predictor, todo, workers, cluster)
+        with closing(results):  # and with it the processes, if the disk is full
+            _write(watch(results, files.ledger.read), files, predictor)
         files.commit(is_complete=True)
         return files.ledger
 

@@ -97,9 +97,9 @@ class Series:
         """Standard error of the mean; None of fewer than two values."""
         if self.count < 2:
             return None
-        known = [one for one in self._levels if one.count >= _MIN_BLOCKS]
-        errors = [one.error for one in known] or [self._levels[0].error]
-        for k, longer in enumerate(known[1:], start=1):
+        levels = [level for level in self._levels if level.count >= _MIN_BLOCKS]
+        errors = [level.error for level in levels] or [self._levels[0].error]
+        for k, longer in enumerate(levels[1:], start=1):
             uncertainty = 1 / math.sqrt(2 * (longer.count - 1))
             if errors[k] <= errors[k - 1] * (1 + uncertainty):
                 return max(errors[k - 1], errors[0])

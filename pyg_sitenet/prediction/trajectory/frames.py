@@ -60,22 +60,22 @@ def frame_statistics(
     Raises:
         DataError: If the file cannot be read or has no such column.
     """
-    found: dict[tuple[str, str], list[Series]] = {}
+    trajectories: dict[tuple[str, str], list[Series]] = {}
     for row in _rows(predictions, columns):
         frame = _FRAME.fullmatch(str(row["id"]))
         values = [float(str(row[name])) for name in columns]
         if frame is None or not all(map(math.isfinite, values)):
             continue
         key = frame["trajectory"] or "", str(row["formula"])
-        series = found.setdefault(key, [Series() for _ in columns])
-        for one, value in zip(series, values, strict=True):
-            one.add(value)
+        series = trajectories.setdefault(key, [Series() for _ in columns])
+        for column, value in zip(series, values, strict=True):
+            column.add(value)
     rows = [
-        (*key, name, one.count, one.mean, one.standard_error, one.std, one.min, one.max,
-         one.independent)
-        for key, series in found.items()
-        for name, one in zip(columns, series, strict=True)
-        if one.count > 1
+        (*key, name, s.count, s.mean, s.standard_error, s.std, s.min, s.max,
+         s.independent)
+        for key, series in trajectories.items()
+        for name, s in zip(columns, series, strict=True)
+        if s.count > 1
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(HEADINGS))
 

@@ -36,14 +36,14 @@ class Interruption(Callback):
         return self._received is not None or trainer.received_sigterm
 
     def error(
-        self, folder: RunFolder, epochs: int, batches: int, kept: Path
+        self, folder: RunFolder, epochs: int, batches: int, state: Path
     ) -> TrainingInterruptedError:
         """Return the error that ends the run and says what is kept."""
         how = _NAMES[self._received or signal.SIGTERM]
         within = f" and {batches} batches" if batches else ""
-        state = f"{kept} is kept" if kept.is_file() else "nothing was finished"
+        left = f"{state} is kept" if state.is_file() else "nothing was finished"
         return TrainingInterruptedError(
-            f"{folder.path}: training was {how} after {epochs} epochs{within}, {state};"
+            f"{folder.path}: training was {how} after {epochs} epochs{within}, {left};"
             " continue it with resume (--resume)"
         )
 

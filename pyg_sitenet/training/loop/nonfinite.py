@@ -119,5 +119,5 @@ def _has_scaler(trainer: Trainer) -> bool:
 def _are_finite(gradients: list[Tensor]) -> bool:
     # The norm is quick; it may also be too large for float32 where no gradient is.
     return bool(torch.nn.utils.get_total_norm(gradients).isfinite()) or all(
-        bool(one.isfinite().all()) for one in gradients
+        bool(gradient.isfinite().all()) for gradient in gradients
     )

@@ -109,13 +109,13 @@ class FolderWithArchives:
     @cached_property
     def _archives(self) -> dict[str, Archive]:
         """Open the archives; one that cannot be used is as if it were not there."""
-        found = {}
+        archives = {}
         for name in filter(is_archive, self.files):
             try:
-                found[name] = Archive(self.root / name)
+                archives[name] = Archive(self.root / name)
             except DataError as error:
                 _logger.warning("not looked into: %s", error)
-        return found
+        return archives
 
     def origin(self, name: str) -> str:
         """Say where a file is, for messages."""
@@ -136,9 +136,9 @@ class FolderWithArchives:
 
     def find(self, key: str) -> list[str]:
         """Return the files that a path, a name or a name without ending means."""
-        found = self._folder.find(key)
-        if found:
-            return found
+        files = self._folder.find(key)
+        if files:
+            return files
         return [
             f"{name}//{member}"
             for name, archive in self._archives.items()
