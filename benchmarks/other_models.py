@@ -220,9 +220,7 @@ def main() -> None:
     records = read_crystals(options.crystals)
     print(f"{len(records)} crystals, {config.training.max_epochs} epochs, ", end="")
     print(f"{options.seeds} seeds; {describe_machine()}\n")
-    print(
-        "| model | parameters | pairs | s per epoch | times the first | test MAE / eV |"
-    )
+    print("| model | parameters | pairs | s per epoch | times CGCNN | test MAE / eV |")
     print("|---|---|---|---|---|---|", flush=True)
     first = None
     for name, (make, encode) in candidates(config).items():
