@@ -55,6 +55,8 @@ def class_score(truth: ArrayLike, probabilities: ArrayLike) -> Score:
         of each class that is recognised; ``f1``, the mean over the classes that occur
         or are predicted; ``roc_auc``, of two classes, or the mean of one against the
         rest over those that can be told apart; ``log_loss`` in natural logarithms.
+        Where all crystals are of one class the others are ``None``: they would be
+        perfect for a constant guess.
 
     Example:
         >>> scores = class_score([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
@@ -75,6 +77,9 @@ def class_score(truth: ArrayLike, probabilities: ArrayLike) -> Score:
     )
     present = np.unique(classes)
     of_truth = predicted[np.arange(len(classes)), classes]
+    log_loss = float(-np.log(of_truth.clip(_LEAST, 1.0)).mean())
+    if len(present) < 2:
+        return {**dict.fromkeys(CLASS_SCORES), "log_loss": log_loss}
     return {
         "accuracy": float((label == classes).mean()),
         "balanced_accuracy": float(
@@ -82,7 +87,7 @@ def class_score(truth: ArrayLike, probabilities: ArrayLike) -> Score:
         ),
         "f1": float(metrics.f1_score(classes, label, **options)),
         "roc_auc": _roc_auc(classes, predicted),
-        "log_loss": float(-np.log(of_truth.clip(_LEAST, 1.0)).mean()),
+        "log_loss": log_loss,
     }
 
 

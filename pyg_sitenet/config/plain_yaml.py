@@ -1,7 +1,8 @@
 """YAML from anybody: plain values of bounded size, and no error but ``ConfigError``.
 
 Settings need numbers, texts, lists and mappings. Aliases may repeat a value, as long as
-all that they stand for stays small; a date is a text.
+all that they stand for stays small; a date is a text, and so are yes, no, on and off,
+which may be the labels of classes.
 """
 
 from __future__ import annotations
@@ -105,8 +106,13 @@ def _refusal(reason: str, loader: _PlainLoader) -> yaml.YAMLError:
     return yaml.MarkedYAMLError(problem=reason, problem_mark=loader.get_mark())
 
 
+def _texts(letter: str) -> tuple[str, ...]:
+    """Return the tags of what is a text although YAML 1.1 has another type for it."""
+    return (":timestamp", ":bool") if letter in "yYnNoO" else (":timestamp",)
+
+
 def _keep_plain_values() -> None:
-    """Let the loader know no other types; what looks like a date is a text."""
+    """Let the loader know no other types; dates and ``yes`` or ``no`` are texts."""
     kept = {f"tag:yaml.org,2002:{tag}" for tag in _TAGS} | {None}
     _PlainLoader.yaml_constructors = {
         tag: constructor
@@ -114,7 +120,7 @@ def _keep_plain_values() -> None:
         if tag in kept
     }
     _PlainLoader.yaml_implicit_resolvers = {
-        letter: [rule for rule in rules if not rule[0].endswith(":timestamp")]
+        letter: [rule for rule in rules if not rule[0].endswith(_texts(letter))]
         for letter, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

@@ -21,7 +21,7 @@ from pyg_sitenet.training.results import (
     write_metrics,
     write_predictions,
 )
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run_folder import RunFolder, read_notes
 
 
 def finish(
@@ -41,6 +41,7 @@ def finish(
         ledger: What became of the inputs.
     """
     metrics = summarise(outcome)
+    metrics["data_notes"] = read_notes(folder)
     calibration = calibrate_outcome(outcome)
     if calibration is not None:
         coverage = coverage_on_test(outcome, calibration)

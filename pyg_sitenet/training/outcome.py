@@ -64,15 +64,16 @@ class Outcome:
 def summarise(outcome: Outcome) -> dict[str, Any]:
     """Return the metrics of a run, those of the baselines beside the model's."""
     sizes = {name: len(part) for name, part in outcome.crystals.items()}
+    targets = _target_metrics(outcome)
     if not sizes["calibration"]:  # a part that few runs have
         del sizes["calibration"]
     return {
-        "targets": _target_metrics(outcome),
+        "targets": targets,
         "num_crystals": sizes | {"failed": outcome.num_failed},
         "num_parameters": outcome.num_parameters,
         "epochs": len(outcome.history.epochs),
         "best_epoch": outcome.history.best_epoch,
-        "notes": [*_class_notes(outcome), *_notes(sizes)],
+        "notes": [*_class_notes(outcome), *_null_notes(targets), *_notes(sizes)],
     }
 
 
@@ -116,6 +117,24 @@ def _class_notes(outcome: Outcome) -> list[str]:
         shown = ", ".join(f"{label} ({count})" for label, count in pairs)
         if shown:
             notes.append(f"{one.name}: learnt as the classes {shown} in training")
+    return notes
+
+
+def _null_notes(targets: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say why scores of the test part are null if its values are all alike."""
+    notes = []
+    for name, metrics in targets.items():
+        scores = metrics["test"]
+        if scores.get("mae") is not None and scores["r2"] is None:
+            notes.append(
+                f"{name}: R2 of the test part is null, since its known values are all"
+                " alike"
+            )
+        if scores.get("log_loss") is not None and scores["accuracy"] is None:
+            notes.append(
+                f"{name}: accuracy, balanced accuracy, F1 and ROC-AUC of the test part"
+                " are null, since its crystals are of one class"
+            )
     return notes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "failures.csv"
 
     @property
+    def notes(self) -> Path:
+        """What to know of the data, told before the training; a line each."""
+        return self.path / "notes.txt"
+
+    @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.path / "figures"
@@ -110,6 +115,25 @@ def reporting_write_errors(
             raise
         remedy = "mend this and continue with resume (--resume)"
         raise unwritable(folder.path, error, remedy) from error
+
+
+def tell_notes(folder: RunFolder, notes: Sequence[str]) -> None:
+    """Log what to know of the data, and keep it.
+
+    Raises:
+        SiteNetError: If the folder cannot be written.
+    """
+    for note in notes:
+        _logger.warning("%s", note)
+    with reporting_write_errors(folder):
+        write_text(folder.notes, "".join(f"{note}\n" for note in notes))
+
+
+def read_notes(folder: RunFolder) -> list[str]:
+    """Return what :func:`tell_notes` kept."""
+    if not folder.notes.is_file():
+        return []
+    return folder.notes.read_text("utf-8").splitlines()
 
 
 def write_config(folder: RunFolder, config: Config) -> None:

@@ -17,6 +17,7 @@ from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.checks import check_config
+from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.finish import finish
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.callbacks import Watch
@@ -35,6 +36,7 @@ from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,
     reporting_write_errors,
+    tell_notes,
     write_config,
 )
 
@@ -68,20 +70,23 @@ def train(
     nodes: int | None = None,
     accelerator: str = "auto",
     watch: Watch | None = None,
+    tell: bool = True,
 ) -> RunResult:
     """Train a model and leave a run folder.
 
     The folder holds ``config.yaml`` (complete: training on it repeats the run),
     ``model.safetensors`` (the weights with the lowest validation error),
     ``checkpoints/``, ``metrics.json``, ``predictions.csv`` (test part), ``figures/``,
-    TensorBoard events in ``tensorboard/`` and ``failures.csv``.
+    TensorBoard events in ``tensorboard/``, ``failures.csv``
+    and ``notes.txt`` (what to know of the data).
 
     ``metrics.json`` has for each of ``targets`` its ``unit``, ``test`` and ``val``
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
     ``mean`` and ``composition``; then ``num_crystals`` of each part,
     ``num_parameters``, ``epochs``, ``best_epoch``, ``seconds``, ``notes`` (why a value
-    is null), ``inputs`` (what became of them) and the ``history`` of all epochs. With a
-    calibration part each target has the ``coverage`` of its intervals on the test part.
+    is null), ``data_notes`` (what the data hide), ``inputs`` (what became of them) and
+    the ``history`` of all epochs. With a calibration part each target has the
+    ``coverage`` of its intervals on the test part.
 
     With ``training.members`` above 1 each member has a run folder of its own below
     ``members/``; ``model.safetensors`` holds them all and the rest is about their mean.
@@ -105,6 +110,7 @@ def train(
         nodes: Machines. (default: the same)
         accelerator: Kind of device, as Lightning names it.
         watch: Called after each epoch with its number and errors.
+        tell: Look for what the data hide, such as equal crystals, and log it.
 
     Raises:
         ConfigError: If settings contradict each other or the data, or if the devices
@@ -123,6 +129,8 @@ def train(
     folder, data = _open_run(
         config, output, splits, chosen, resume=resume, cache=cache, progress=progress
     )
+    if tell and chosen.rank == 0:
+        tell_notes(folder, data_notes(config, data, is_drawn=splits is None))
     ledger = data.dataset.ledger()
     if config.training.members > 1:
         for k in range(config.training.members):
@@ -203,4 +211,5 @@ def _train_member(
         cache=cache,
         splits=splits,
         accelerator=accelerator,
+        tell=False,
     )

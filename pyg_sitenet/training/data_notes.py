@@ -1,0 +1,183 @@
+"""What the data hide, told before the training begins."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_sitenet.config import Config
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
+from pyg_sitenet.data.batches.equal_crystals import Looks, equal_crystals, look_at
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
+
+Array = NDArray[np.float64]
+
+PARTS = {
+    "train": "training",
+    "val": "validation",
+    "calibration": "calibration",
+    "test": "test",
+}
+_MOSTLY = 0.9  # share of one value from which a target is nearly constant
+_SHOWN = 10  # names in a line
+
+
+class Crystals(NamedTuple):
+    """The crystals of a run, each once however many graphs it has.
+
+    Attributes:
+        ids: Names.
+        parts: Which part each is in, empty for none.
+        y: Targets, [N, T].
+        looks: What tells which are equal.
+    """
+
+    ids: Sequence[str]
+    parts: Sequence[str]
+    y: Array
+    looks: Looks
+
+
+def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> list[str]:
+    """Return a line for each thing that a user should know of the data.
+
+    Equal crystals under other ids, targets that hardly vary, classes that a part lacks,
+    formulas that are in training and test, columns that are not used, and values that
+    were read otherwise than they stand there.
+
+    Args:
+        config: All settings.
+        data: The crystals, split.
+        is_drawn: Whether the split was drawn, rather than given by the caller.
+    """
+    crystals = _crystals(data)
+    notes = [*data.dataset.notes, *_unused(config, data), *_constant(config, crystals)]
+    notes += [*_missing_classes(config, crystals), *_equal(config, crystals)]
+    if is_drawn and config.data.split == "random":
+        notes += _polymorphs(crystals)
+    return notes
+
+
+def _crystals(data: CrystalDataModule) -> Crystals:
+    ids, parts = data.dataset.ids, np.full(len(data.dataset), "", dtype=object)
+    for part, graphs in data.splits.items():
+        parts[graphs] = part
+    starts = first_graphs(ids)
+    return Crystals(
+        [ids[k] for k in starts],
+        parts[starts].tolist(),
+        data.dataset.y[starts].double().numpy(),
+        look_at(data.dataset, starts.tolist()),
+    )
+
+
+def _unused(config: Config, data: CrystalDataModule) -> Iterator[str]:
+    names = data.dataset.unused
+    if names and config.data.source not in BUNDLED:
+        yield f"columns that are not used: {_listed(names)}"
+
+
+def _constant(config: Config, crystals: Crystals) -> Iterator[str]:
+    is_train = np.array([part == "train" for part in crystals.parts])
+    for t, name in enumerate(config.data.targets):
+        values = crystals.y[is_train, t]
+        values = values[~np.isnan(values)]
+        if name in config.data.classes or len(values) < 2:
+            continue
+        value, count = Counter(values.tolist()).most_common(1)[0]
+        if count == len(values):
+            yield (
+                f"{name}: is {value:g} for all {count} crystals to train on, so that"
+                " there is nothing to learn of it"
+            )
+        elif count >= _MOSTLY * len(values):
+            yield f"{name}: is {value:g} for {count} of {len(values)} to train on"
+        elif np.ptp(values) <= 1e-6 * np.abs(values).max():
+            yield (
+                f"{name}: differs from its seventh digit on alone,"
+                f" {values.min():.12g} to {values.max():.12g}"
+            )
+
+
+def _missing_classes(config: Config, crystals: Crystals) -> Iterator[str]:
+    for t, name in enumerate(config.data.targets):
+        labels = config.data.classes.get(name, ())
+        for part, title in PARTS.items():
+            inside = np.array([other == part for other in crystals.parts])
+            counts = [
+                int((crystals.y[inside, t] == k).sum()) for k in range(len(labels))
+            ]
+            missing = [k for k, count in enumerate(counts) if not count]
+            if not sum(counts) or not missing:
+                continue
+            totals = [int((crystals.y[:, t] == k).sum()) for k in missing]
+            shown = _listed(
+                f"{labels[k]!r} ({total} in all)"
+                for k, total in zip(missing, totals, strict=True)
+            )
+            is_single = len(labels) - len(missing) == 1
+            effect = (
+                "where the scores are null"
+                if is_single
+                else "whose scores leave it out"
+            )
+            yield f"{name}: no crystal of {shown} in the {title} part, {effect}"
+
+
+def _equal(config: Config, crystals: Crystals) -> Iterator[str]:
+    groups = equal_crystals(crystals.looks)
+    if not groups:
+        return
+    number = sum(map(len, groups))
+    examples = ", ".join(crystals.ids[k] for k in groups[0][:3])
+    line = (
+        f"{number} crystals are equal to others under other ids ({len(groups)}"
+        f" different ones, such as {examples})"
+    )
+    apart = [g for g in groups if len({crystals.parts[k] for k in g} - {""}) > 1]
+    if apart:
+        line += f"; {sum(map(len, apart))} of them are in several parts of the data"
+    for t, name in enumerate(config.data.targets):
+        ranges = [_range(crystals.y[group, t]) for group in groups]
+        scale = (
+            1e-3 * _range(crystals.y[:, t]) if name not in config.data.classes else 0
+        )
+        unlike = [k for k, width in enumerate(ranges) if width > scale]
+        if unlike:
+            count = sum(len(groups[k]) for k in unlike)
+            line += f"; {count} have contrary values of {name}"
+            if name not in config.data.classes:
+                line += f" (up to {max(ranges):.4g} apart)"
+    remedy = "keep one of each"
+    if apart and config.data.split == "random":
+        remedy += ", or keep them in one part with data.split=composition"
+    yield f"{line}; {remedy}"
+
+
+def _range(values: Array) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.ptp(known)) if len(known) else 0.0
+
+
+def _polymorphs(crystals: Crystals) -> Iterator[str]:
+    formulas = crystals.looks.formulas
+    pairs = list(zip(formulas, crystals.parts, strict=True))
+    trained = {formula for formula, part in pairs if part == "train"}
+    tested = [formula for formula, part in pairs if part == "test"]
+    shared = [formula for formula in tested if formula in trained]
+    if shared:
+        yield (
+            f"{len(shared)} of {len(tested)} test crystals have a formula that is also"
+            f" trained on (such as {shared[0]}), so that the test error is not that of"
+            " new compounds; data.split=composition keeps each formula in one part"
+        )
+
+
+def _listed(names: Sequence[str] | Iterator[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

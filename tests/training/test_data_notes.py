@@ -1,0 +1,139 @@
+"""What the data hide is told before the training."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from pymatgen.core import Structure
+
+from pyg_sitenet.config import Config, override
+from pyg_sitenet.data.records import Record
+from pyg_sitenet.training import train
+from pyg_sitenet.training.data_notes import data_notes
+from pyg_sitenet.training.loading import complete, load_data
+from pyg_sitenet.training.loop.devices import Devices
+
+Notes = Callable[..., list[str]]
+
+
+def _write(
+    folder: Path, crystals: dict[str, Structure], **columns: Sequence[object]
+) -> Path:
+    folder.mkdir()
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", *columns])
+        writer.writerows(zip(crystals, *columns.values(), strict=True))
+    for name, structure in crystals.items():
+        structure.to(filename=str(folder / f"{name}.cif"))
+    return folder
+
+
+@pytest.fixture
+def notes_of(config: Config, cache: Path) -> Notes:
+    def notes_of(source: Path, *settings: str) -> list[str]:
+        changes = [f"data.source={source}", "data.targets=[gap]", "data.units={}"]
+        chosen = complete(override(config, [*changes, *settings]))
+        data = load_data(chosen, cache, None, Devices(), progress=False)
+        return data_notes(chosen, data, is_drawn=True)
+
+    return notes_of
+
+
+@pytest.fixture
+def crystals(bundled_records: list[Record]) -> dict[str, Structure]:
+    return {record.id: record.structure for record in bundled_records[:8]}
+
+
+def _another_cell(structure: Structure) -> Structure:
+    copy = structure.copy()
+    copy.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 2]])
+    return copy.translate_sites(range(len(copy)), [0.13, 0.2, 0.3])
+
+
+def _moved(structure: Structure) -> Structure:
+    copy = structure.copy()
+    return copy.translate_sites([0], [0.15, 0, 0], frac_coords=False)
+
+
+def test_equal_crystals_under_other_ids_are_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    names = list(crystals)
+    more = {f"{name}-copy": _another_cell(crystals[name]) for name in names}
+    gaps = [*range(8), *range(7), 9.5]
+    source = _write(tmp_path / "s", crystals | more, gap=gaps)
+    line, leak = notes_of(source, "data.split_seed=1")
+    assert line.startswith(
+        f"16 crystals are equal to others under other ids (8 different ones, such as"
+        f" {names[0]}, {names[0]}-copy); "
+    )
+    assert " of them are in several parts of the data; 2 have contrary values" in line
+    assert (
+        "of gap (up to 2.5 apart); keep one of each, or keep them in one part" in line
+    )
+    assert line.endswith("with data.split=composition")
+    assert "test crystals have a formula that is also trained on" in leak
+
+
+def test_other_crystals_of_a_formula_are_not_equal_but_leak(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    more = {f"{name}-moved": _moved(s) for name, s in crystals.items()}
+    source = _write(tmp_path / "s", crystals | more, gap=range(16))
+    split = ("data.split_seed=1", "data.primitive_tolerance=0.01")
+    (line,) = notes_of(source, *split)
+    number, _, rest = line.partition(" of 3 test crystals have a formula that is also")
+    assert 1 <= int(number) <= 3
+    assert rest.endswith("data.split=composition keeps each formula in one part")
+    assert notes_of(source, *split, "data.split=composition") == []
+
+
+def test_columns_that_are_not_used_and_targets_that_hardly_vary_are_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    extra = {"prototype": ["a", "b"] * 4, "density": range(8)}
+    source = _write(tmp_path / "s", crystals, gap=[1.5] * 8, **extra)
+    assert notes_of(source) == [
+        "columns that are not used: density, prototype",
+        "gap: is 1.5 for all 5 crystals to train on, so that there is nothing to learn"
+        " of it",
+    ]
+    close = [1000 + 1e-6 * k for k in range(8)]
+    (line,) = notes_of(_write(tmp_path / "t", crystals, gap=close))
+    assert line.startswith("gap: differs from its seventh digit on alone, 1000")
+
+
+def test_classes_that_a_part_lacks_are_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    source = _write(tmp_path / "s", crystals, gap=["yes", *["no"] * 7])
+    notes = notes_of(source, "data.classes={gap: [no, yes]}")
+    assert (
+        "gap: no crystal of 'yes' (1 in all) in the test part, where the" in notes[-1]
+    )
+    assert notes[-1].endswith("scores are null")
+
+
+def test_run_logs_the_notes_and_keeps_them(
+    config: Config,
+    cache: Path,
+    crystals: dict[str, Structure],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = _write(tmp_path / "s", crystals, gap=[1.5] * 8)
+    changes = [f"data.source={source}", "data.targets=[gap]", "training.max_epochs=1"]
+    run = train(override(config, changes), tmp_path / "run", cache=cache)
+    text = (run.folder / "notes.txt").read_text()
+    assert text.startswith("gap: is 1.5 for all 5 crystals to train on")
+    assert text.splitlines() == run.metrics["data_notes"]
+    warned = [r.message for r in caplog.records if r.levelno == logging.WARNING]
+    assert text.splitlines()[0] in warned
+    null = "gap: R2 of the test part is null, since its known values are all alike"
+    assert null in run.metrics["notes"]
+    assert run.metrics["targets"]["gap"]["test"]["r2"] is None
