@@ -99,7 +99,10 @@ def counted(
 
 
 def as_text(value: object) -> str:
-    """Write a number with four digits, a missing one as a dash."""
+    """Write a number with four digits, or two decimals; a missing one as a dash."""
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    # Of total energies what they differ by.
+    return f"{value:.4g}" if not 1e4 <= abs(value) < 1e12 else f"{value:.2f}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pyg_sitenet.atomic_write import replacing
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 Own = TypeVar("Own", bound="CsvFile")
 
 _BLOCK = 1 << 20
+_LARGEST_SINGLE = 3e38
 
 
 class FileState(BaseModel):
@@ -127,13 +130,26 @@ class CsvFile:
             self._file.truncate()
 
 
-def write_table(path: Path, table: pd.DataFrame, digits: int | None = 7) -> None:
+def number_text(value: float) -> str:
+    """Return the shortest text that is this number again, in its precision.
+
+    Networks give single precision, in which no more than nine digits mean anything.
+
+    Example:
+        >>> number_text(0.1), number_text(-1047520.04), number_text(np.float32(0.1))
+        ('0.1', '-1047520.04', '0.1')
+    """
+    single = np.float32(value) if abs(value) < _LARGEST_SINGLE else math.inf
+    text = str(single) if float(single) == value else repr(float(value))
+    return text.removesuffix(".0")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table at once; an unknown number becomes an empty cell.
 
     Args:
         path: The file; at every moment it holds all of a table.
         table: Its rows.
-        digits: Significant digits of its numbers; all of them if ``None``.
 
     Raises:
         DataError: If the file cannot be written.
@@ -142,11 +158,14 @@ def write_table(path: Path, table: pd.DataFrame, digits: int | None = 7) -> None
     for column, kind in enumerate(table.dtypes):
         if kind.kind == "O":
             safe.isetitem(column, table.iloc[:, column].map(_cell))
-    numbers = None if digits is None else f"%.{digits}g"
     try:
         with replacing(path) as file:
             safe.to_csv(
-                file, index=False, float_format=numbers, lineterminator="\n", mode="wb"
+                file,
+                index=False,
+                float_format=number_text,
+                lineterminator="\n",
+                mode="wb",
             )
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -179,9 +198,9 @@ def read_csv(path: Path) -> Iterator[list[str]]:
 
 
 def _line(row: Sequence[object]) -> bytes:
-    """Return a row as it stands in a file: numbers have seven digits."""
+    """Return a row as it stands in a file."""
     writer = _Lines()
-    cells = [f"{v:.7g}" if isinstance(v, float) else _cell(v) for v in row]
+    cells = [number_text(v) if isinstance(v, float) else _cell(v) for v in row]
     csv.writer(writer, lineterminator="\n").writerow(cells)
     return writer.line.encode()
 

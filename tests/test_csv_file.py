@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pyg_sitenet.csv_file import CsvFile, FileState, read_csv, write_table
+from pyg_sitenet.csv_file import CsvFile, FileState, number_text, read_csv, write_table
 from pyg_sitenet.errors import DataError
 
 
@@ -20,7 +20,7 @@ def test_rows_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rows.csv"
     with CsvFile(path, ["id", "value"]) as file:
         file.add(["a", 1.23456789])
-        assert path.read_bytes() == b"id,value\na,1.234568\n"
+        assert path.read_bytes() == b"id,value\na,1.23456789\n"
 
 
 def test_names_with_commas_lines_and_odd_bytes_are_kept_apart(tmp_path: Path) -> None:
@@ -72,6 +72,12 @@ def test_full_disk_is_named_with_what_to_do(tmp_path: Path) -> None:
         CsvFile(tmp_path / "rows.csv", ["id"])
 
 
+def test_numbers_have_the_digits_that_they_carry() -> None:
+    numbers = [-1047520.04, 0.1, float(np.float32(0.1)), 1e300, float("nan"), 2.0]
+    texts = [number_text(number) for number in numbers]
+    assert texts == ["-1047520.04", "0.1", "0.1", "1e+300", "nan", "2"]
+
+
 def test_table_of_ordinary_names_is_what_pandas_writes(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
@@ -82,7 +88,14 @@ def test_table_of_ordinary_names_is_what_pandas_writes(tmp_path: Path) -> None:
         }
     )
     write_table(tmp_path / "table.csv", table)
-    expected = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    expected = (
+        "id,gap [eV],sites,mixed\n"
+        "mp-1,-1.23456789,0,-1.5\n"
+        '"a,b",,1,2.5\n'
+        '"c""d",inf,2,\n'
+        "C:\\e,1e-20,3,True\n"
+        "Fe₂O₃,3,4,+3e4\n"
+    )
     assert (tmp_path / "table.csv").read_bytes() == expected.encode()
 
 

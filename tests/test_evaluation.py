@@ -11,6 +11,7 @@ from pymatgen.core import Structure
 
 from pyg_sitenet.config import Config, DataConfig, ModelConfig
 from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.evaluation import evaluate, score
 from pyg_sitenet.model_file import ModelDescription
@@ -64,6 +65,25 @@ def test_errors_are_those_of_the_predictions(
     lines = (tmp_path / "rows.csv").read_text().splitlines()
     assert lines[0] == "id,formula,band_gap [eV],known band_gap [eV]"
     assert [line.split(",")[0] for line in lines[1:]] == names
+
+
+def test_known_values_are_converted_to_the_unit_of_the_model(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    (value,) = predictor.predict([bulk("Si")])["band_gap [eV]"]
+    Structure.from_ase_atoms(bulk("Si")).to(filename=str(tmp_path / "Si.cif"))
+    table = tmp_path / "table.csv"
+    table.write_text(f"file,band_gap [meV]\nSi.cif,{1000 * value + 250}\n")
+    found = evaluate(predictor, str(table)).metrics["band_gap"]
+    assert (found["mae"], found["unit"]) == (pytest.approx(0.25, abs=1e-5), "eV")
+    message = r"'band_gap' is in 'meV', the model's in 'eV'; open the source with units"
+    with pytest.raises(DataError, match=message):
+        evaluate(predictor, open_source(table, ["band_gap"]))
+    table.write_text("file,band_gap [GPa]\nSi.cif,1\n")
+    with pytest.raises(
+        DataError, match="in 'GPa', asked for in 'eV', and no conversion"
+    ):
+        evaluate(predictor, str(table))
 
 
 def test_crystals_without_a_value_are_failures(

@@ -31,7 +31,7 @@ class CrystalDataset(Dataset):
     """Crystals of a source as graphs, with their targets.
 
     Each graph is that of :func:`~pyg_sitenet.encode_structure` with the targets
-    ``y`` [1, T] (float32, in their own units), ``id`` and ``formula``. Graphs
+    ``y`` [1, T] (float64, in their own units), ``id`` and ``formula``. Graphs
     are kept in a folder below ``root/processed``, whose name carries a hash of every
     setting, of the source's content and of the code that made them: a change of any
     leads to another folder, never to stale graphs. It is written in parallel, goes on

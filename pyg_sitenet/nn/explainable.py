@@ -53,7 +53,7 @@ class ExplainableSiteNet(nn.Module):
         """
         graph = fold(data) if isinstance(data, HeteroData) else data
         names = ("batch", "edge_multiplicity", "edge_weight", "site_multiplicity")
-        dtype = self.model.target_mean.dtype
+        dtype = self.model.readout.linear.weight.dtype
         features = self.model.site_embedding.features(graph.z, graph.x)
         return {
             "x": features.detach(),

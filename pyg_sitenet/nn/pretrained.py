@@ -12,9 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.config import ModelConfig
@@ -43,6 +44,30 @@ class Pretrained(nn.Module):
 
     config: ModelConfig
     layout: OutputLayout
+    target_mean: Tensor
+    target_scale: Tensor
+
+    def widen_scaling(self) -> None:
+        """Scale the outputs in double precision, and so give them in it.
+
+        Total energies may differ in their eighth digit and later.
+        """
+        self.target_mean = self.target_mean.double()
+        self.target_scale = self.target_scale.double()
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        *args: Any,  # noqa: ANN401 - as the base class
+    ) -> None:
+        """Widen the scaling if that of the weights to load is."""
+        mean = state_dict.get(f"{prefix}target_mean")
+        weight = state_dict.get(f"{prefix}readout.linear.weight")
+        given = [x.dtype for x in (mean, weight) if x is not None]
+        if given[:1] == [torch.float64] and given[1:] != [torch.float64]:
+            self.widen_scaling()
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write ``config.json`` and ``model.safetensors`` to a folder.

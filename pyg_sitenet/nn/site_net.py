@@ -174,7 +174,7 @@ class SiteNet(Pretrained):
         distance = pairs.edge_attr[:, 0]
         if pairs.kinds is not None:
             distance = distance[pairs.kinds.of_pair]
-        return distance.to(self.target_mean.dtype)
+        return distance.to(self.readout.linear.weight.dtype)
 
     def _weights(self, pairs: Pairs) -> Tensor | None:
         """Return how much each copy of a pair counts, whatever was learnt, ``[E]``."""

@@ -9,7 +9,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.loop.objective import check_targets
+from pyg_sitenet.training.loop.objective import check_targets, target_statistics
 
 
 def check_config(config: Config) -> None:
@@ -52,7 +52,8 @@ def check_data(config: Config, data: CrystalDataModule) -> None:
     """Check settings against the crystals.
 
     Raises:
-        ConfigError: If the training should stop early and nothing is validated.
+        ConfigError: If the training should stop early and nothing is validated, or if
+            values could not be told apart without standardising them.
         DataError: If no crystal to train on has a target or is of a class, or if a
             logarithm is asked for where there is none.
     """
@@ -70,8 +71,26 @@ def check_data(config: Config, data: CrystalDataModule) -> None:
                 " crystals to train on; add values or leave it out of data.targets"
             )
     _check_classes(config, data, train_y)
+    _check_digits(config, train_y)
     if config.training.target_transform:
         check_targets(data.dataset.y, data.dataset.ids, OutputLayout.of(config))
+
+
+def _check_digits(config: Config, train_y: Tensor) -> None:
+    """Check that single precision tells the values of a target apart."""
+    layout = OutputLayout.of(config)
+    statistics = target_statistics(train_y, layout)
+    if config.training.standardize_target:
+        return
+    for target in layout.targets:
+        k = target.start
+        if statistics.is_fine[k]:
+            raise ConfigError(
+                f"the values of {target.name!r} lie about {statistics.mean[k]:.7g} and"
+                f" differ by {statistics.spread[k]:.2g}, which single precision does"
+                " not tell apart; set training.standardize_target=true, which takes the"
+                " mean off before"
+            )
 
 
 def _check_classes(config: Config, data: CrystalDataModule, train_y: Tensor) -> None:

@@ -64,6 +64,9 @@ def start_from(model: SiteNet, path: str | Path) -> list[str]:
             continue
         copied.append(target.name)
         for name in _HEAD:
+            new[name] = new[name].to(
+                torch.promote_types(new[name].dtype, old[name].dtype)
+            )
             new[name][target.columns] = old[name][twin.columns]
     with torch.no_grad():
         model.load_state_dict({**old, **{name: new[name] for name in _HEAD}})

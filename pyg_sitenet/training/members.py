@@ -92,7 +92,10 @@ def _predict(model: SiteNetEnsemble, loader: Iterable[Batch]) -> tuple[Array, Ar
     """Return mean and spread for a part in its order, [N, T] each."""
     first = networks_of(model)[0]
     num_targets, device = first.layout.num_outputs, first.target_mean.device
-    pairs = [mean_and_spread(model, batch.to(device)) for batch in loader]
+    pairs = []
+    for batch in loader:
+        batch.y = None  # doubles, which not all devices have
+        pairs.append(mean_and_spread(model, batch.to(device)))
     none = torch.empty(0, num_targets)
     mean = torch.cat([none, *(values.cpu() for values, _ in pairs)])
     spread = torch.cat([none, *(s.cpu() for _, s in pairs if s is not None)])

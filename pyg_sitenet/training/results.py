@@ -84,7 +84,7 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
             table[f"predicted {heading}"] = answers[:, k]
             if outcome.spread is not None:
                 table[f"spread {heading}"] = outcome.spread["test"][:, k]
-    write_table(folder.predictions, pd.DataFrame(table), digits=6)
+    write_table(folder.predictions, pd.DataFrame(table))
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:

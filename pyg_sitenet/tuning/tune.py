@@ -233,7 +233,7 @@ def _write(config: Config, folder: Path, results: Any) -> TuneResult:  # noqa: A
             f"{folder}: no trial finished an epoch; see the errors in "
             f"{folder / _EXPERIMENT}: {results.errors[0] if results.errors else ''}"
         )
-    write_table(folder / "trials.csv", trials, digits=None)
+    write_table(folder / "trials.csv", trials)
     plot_search(folder / "figures" / "search.png", trials, list(draws[0]))
     index = int(trials["score"].idxmin())
     best = apply_draw(config, draws[index])

@@ -47,7 +47,7 @@ def test_graphs_are_those_of_encode_structure(tmp_path, table):
     for key in expected.keys():  # noqa: SIM118
         assert torch.equal(dataset[2][key], expected[key]), key
     assert dataset[2].y.tolist() == [[2.0, 3.0]]
-    assert dataset[2].y.dtype == torch.float32
+    assert dataset[2].y.dtype == torch.float64
     assert dataset[2].formula == "CsBr"
     assert dataset.targets == ("n", "gap")
 
@@ -56,7 +56,7 @@ def test_crystal_with_one_of_its_targets_is_kept_with_a_gap(tmp_path, table):
     data = CrystalDataset(tmp_path, table, ["n", "gap"], max_atoms=30)[1]
     lone = CrystalDataset(tmp_path / "lone", table, ["n"], max_atoms=30)[1]
     assert (data.id, lone.id) == ("c1", "c1")
-    assert data.y.dtype == torch.float32
+    assert data.y.dtype == torch.float64
     assert data.y[0, 0] == 1
     assert data.y[0, 1].isnan()
     for key in set(data.keys()) - {"y"}:

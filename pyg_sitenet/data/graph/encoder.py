@@ -221,7 +221,7 @@ class Encoder:
             structures = orderings.structures
             graphs = [cast("Data", self.graph(structure)) for structure in structures]
         for graph in graphs:
-            graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float32)
+            graph.y = torch.tensor([list(record.targets.values())], dtype=torch.float64)
             graph.id = record.id
             graph.formula = reduced_formula(record.structure)
             if record.group:

@@ -31,7 +31,8 @@ class SiteNetModule(LightningModule):
 
     The statistics of the targets come from the training part alone. With
     ``standardize_target`` the model learns (y - mean) / spread and its outputs are
-    scaled back, so that predictions and errors are in target units either way; with a
+    scaled back (in double precision where single would not tell the targets apart), so
+    that predictions and errors are in target units either way; with a
     ``target_transform`` both are of the logarithm. Values that are NaN (not known)
     count nowhere. AdamW decays every parameter, as the published training does.
 
@@ -69,6 +70,8 @@ class SiteNetModule(LightningModule):
         self.steps_per_epoch = max(1, steps_per_epoch)
         statistics = target_statistics(train_y, model.layout)
         if config.standardize_target:
+            if statistics.is_fine.any():
+                model.widen_scaling()
             model.set_target_scaling(statistics.mean, statistics.spread)
         self.objective = Objective(
             config,
@@ -91,6 +94,11 @@ class SiteNetModule(LightningModule):
         """Return the predictions in target units, [num_graphs, T_out]."""
         values: Tensor = self.model(batch)
         return values
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Round the targets if nothing is lost: not all devices have doubles."""
+        batch.y = batch.y.to(self.model.target_mean.dtype)
+        return batch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of a batch."""

@@ -20,6 +20,10 @@ _NEEDED = {
 }
 
 
+# Rounding of a value that does not matter, in units of the spread.
+_TELLS_APART = 1e-3
+
+
 class Sums(NamedTuple):
     """Sums over the known values of a batch; the loss is differentiable.
 
@@ -67,7 +71,9 @@ class Objective:
             - **learned:** :math:`(B, T_{out})`
             - **y:** :math:`(B, T)`, NaN where unknown, classes by number
         """
-        learned = learned.float()  # a sum in half precision would round
+        if learned.dtype != torch.float64:
+            learned = learned.float()  # a sum in half precision would round
+        y = y.to(learned.dtype)
         parts = [
             self._target(target, learned[:, target.columns], y[:, t])
             for t, target in enumerate(self.layout.targets)
@@ -126,11 +132,21 @@ class TargetStatistics(NamedTuple):
         mean, spread: Of what each output learns, [T_out]; 0 and 1 for classes.
         unit_spread: Of each target in its unit, [T]; for K classes log K, the
             cross-entropy of a uniform guess.
+        varies: Whether what each output learns has more than one value, [T_out].
+
+    All but the last are in double precision.
     """
 
     mean: Tensor
     spread: Tensor
     unit_spread: Tensor
+    varies: Tensor
+
+    @property
+    def is_fine(self) -> Tensor:
+        """Which outputs differ by less than single precision tells apart, [T_out]."""
+        rounding = torch.finfo(torch.float32).eps * self.mean.abs()
+        return (rounding > _TELLS_APART * self.spread) & self.varies
 
 
 def target_statistics(y: Tensor, layout: OutputLayout) -> TargetStatistics:
@@ -141,8 +157,10 @@ def target_statistics(y: Tensor, layout: OutputLayout) -> TargetStatistics:
     Shapes:
         - **y:** :math:`(N, T)`
     """
-    mean, spread = torch.zeros(layout.num_outputs), torch.ones(layout.num_outputs)
-    unit_spread = torch.ones(len(layout.targets))
+    mean = torch.zeros(layout.num_outputs, dtype=torch.float64)
+    spread = torch.ones(layout.num_outputs, dtype=torch.float64)
+    unit_spread = torch.ones(len(layout.targets), dtype=torch.float64)
+    varies = torch.zeros(layout.num_outputs, dtype=torch.bool)
     for t, target in enumerate(layout.targets):
         values = y[:, t][~torch.isnan(y[:, t])].double()
         if target.classes:
@@ -151,7 +169,8 @@ def target_statistics(y: Tensor, layout: OutputLayout) -> TargetStatistics:
             learned = target.learned(values)
             mean[target.start], spread[target.start] = learned.mean(), _spread(learned)
             unit_spread[t] = _spread(values)
-    return TargetStatistics(mean, spread, unit_spread)
+            varies[target.start] = learned.max() > learned.min()
+    return TargetStatistics(mean, spread, unit_spread, varies)
 
 
 def check_targets(y: Tensor, ids: Sequence[str], layout: OutputLayout) -> None:

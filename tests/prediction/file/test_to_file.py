@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pyg_sitenet.csv_file import number_text
 from pyg_sitenet.data.failures_file import failures_file
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source, open_source
@@ -82,7 +83,7 @@ def test_every_input_is_in_one_of_the_files_in_its_order(
     assert (
         whole.read_text()
         .splitlines()[-1]
-        .startswith(f"{last.id},{last.formula},{last.values['gap']:.7g},")
+        .startswith(f"{last.id},{last.formula},{number_text(last.values['gap'])},")
     )
 
 
