@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from .options import (
     Disorder,
     DisorderSeed,
     Json,
-    Model,
     Orderings,
     OutputFile,
     Ray,
@@ -21,11 +20,22 @@ from .options import (
     Workers,
 )
 from .predictions import show_files, show_predictions
+from .ready import List
 from .terminal import counted
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
+    from pyg_sitenet.prediction import Predictor
+    from pyg_sitenet.prediction.joint import JointPredictor
 
+Models = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A model file, a run folder, or a ready model (--list); several with "
+        "commas between them.",
+    ),
+]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="INPUT...", help=f"Each one structure file, or {DATA_HELP}"),
@@ -52,7 +62,7 @@ Statistics = Annotated[
 
 
 def predict(
-    model: Model,
+    model: Models,
     inputs: Inputs,
     output: OutputFile = None,
     resume: Resume = False,
@@ -66,6 +76,7 @@ def predict(
     ray: Ray = None,
     strict: Strict = False,
     as_json: Json = False,
+    list_models: List = False,
 ) -> None:
     """Predict the properties of structures.
 
@@ -75,15 +86,18 @@ def predict(
     partly occupied sites gets the mean over ordered supercells, and their spread. With
     --ray it is computed on a cluster, and the files are written here.
 
+    Several models give one table: sitenet predict band-gap,formation-energy my.cif
+
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
+    del list_models  # has ended the command already
     _check_options(inputs, output, resume=resume, overwrite=overwrite)
     from pyg_sitenet.data.sources import open_source
-    from pyg_sitenet.prediction import load_predictor, predict_to_file
+    from pyg_sitenet.prediction import predict_to_file
     from pyg_sitenet.prediction.windows_on_cluster import predict_stream
     from pyg_sitenet.workers.cluster import open_cluster
 
-    predictor = load_predictor(
+    predictor = _load(
         model, disorder=disorder, orderings=orderings, disorder_seed=seed, level=level
     )
     source, workers = open_source(inputs), workers or 0
@@ -104,6 +118,21 @@ def predict(
     if output is not None:
         show_files(output, predictor, ledger, **shown)
     _end(inputs, output, ledger, strict)
+
+
+def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: ANN401
+    """Load a model, or several with commas between them."""
+    from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.prediction.joint import JointPredictor
+
+    names = [name.strip() for name in models.split(",")]
+    if len(names) == 1 or Path(models).exists():
+        return load_predictor(models, **options)
+    if len(set(names)) < len(names) or not all(names):
+        raise typer.BadParameter(
+            f"expected different models with commas between them, got {models!r}"
+        )
+    return JointPredictor({name: load_predictor(name, **options) for name in names})
 
 
 def _check_options(

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
     from pyg_sitenet.data.records import Failure
     from pyg_sitenet.prediction import Prediction, Predictor
+    from pyg_sitenet.prediction.joint import JointPredictor
 
 _SHOWN = ["trajectory", "target", "frames", "mean", "standard error", "std"]
 
 
 def show_predictions(
     results: Sequence[Prediction | Failure],
-    predictor: Predictor,
+    predictor: Predictor | JointPredictor,
     *,
     as_json: bool,
     statistics: bool,
@@ -38,7 +39,7 @@ def show_predictions(
     table = _statistics(predictions, predictor) if statistics else None
     if as_json:
         failures = [result for result in results if isinstance(result, Failure)]
-        document: dict[str, object] = {"units": predictor.description.units}
+        document: dict[str, object] = {"units": predictor.units}
         document["predictions"] = [_as_json(prediction) for prediction in predictions]
         document["failures"] = [asdict(failure) for failure in failures]
         document["counts"] = ledger.counts()
@@ -54,7 +55,7 @@ def show_predictions(
 
 def show_files(
     output: Path,
-    predictor: Predictor,
+    predictor: Predictor | JointPredictor,
     ledger: Ledger,
     *,
     as_json: bool,
@@ -85,29 +86,26 @@ def show_files(
         say(f"Statistics: {files['statistics_file']}")
 
 
-def _show_rows(predictions: Sequence[Prediction], predictor: Predictor) -> None:
-    from pyg_sitenet.prediction.columns import file_headings, file_row
-
-    description, spread = predictor.description, predictor.orders
-    rows = [file_row(p, description, with_spread=spread) for p in predictions]
-    *headings, _ = file_headings(description, with_spread=spread, level=predictor.level)
-    if rows:
-        show_table(headings, [row[:-1] for row in rows])
+def _show_rows(
+    predictions: Sequence[Prediction], predictor: Predictor | JointPredictor
+) -> None:
+    if predictions:
+        rows = [predictor.row(prediction)[:-1] for prediction in predictions]
+        show_table(predictor.headings()[:-1], rows)
     for prediction in predictions:
         for warning in prediction.warnings:  # too long for a column
             say(f"warning: {prediction.id}: {warning}")
 
 
 def _statistics(
-    predictions: Sequence[Prediction], predictor: Predictor
+    predictions: Sequence[Prediction], predictor: Predictor | JointPredictor
 ) -> pd.DataFrame:
     import pandas as pd
 
     from pyg_sitenet.prediction import frame_statistics
-    from pyg_sitenet.prediction.columns import table_row
 
-    description, columns = predictor.description, predictor.columns
-    rows = [table_row(prediction, description) for prediction in predictions]
+    columns = predictor.columns
+    rows = [(p.id, p.formula, *p.values.values()) for p in predictions]
     table = pd.DataFrame(rows, columns=["id", "formula", *columns])
     return frame_statistics(table, columns)
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
-from pyg_sitenet.config import Config, load_config, load_preset, override
+from pyg_sitenet.config import dump_config, load_config
 from pyg_sitenet.data.batches.splits import make_splits
+from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import find_model_file, read_description
@@ -18,7 +20,6 @@ from pyg_sitenet.prediction import load_predictor
 from pyg_sitenet.ready_models import READY_MODELS
 
 NAMES = ("band-gap", "formation-energy")
-ROOT = Path(__file__).parents[1]
 
 
 def test_both_models_ship() -> None:
@@ -107,24 +108,16 @@ def test_test_part_measured_anew_has_the_error_and_coverage_of_the_card(
     assert 100 * held == pytest.approx(float(stated[1]), abs=0.051)
 
 
-@pytest.mark.parametrize(
-    ("name", "start", "settings"),
-    [
-        ("band-gap", load_preset("default"), []),
-        (
-            "formation-energy",
-            load_config(ROOT / "benchmarks" / "formation_energy.yaml"),
-            ["training.members=1", "data.val_fraction=0.1"],
-        ),
-    ],
-)
-def test_script_says_with_what_settings_a_model_was_made(
-    name: str, start: Config, settings: list[str]
+@pytest.mark.parametrize("name", NAMES)
+def test_file_of_a_model_holds_the_settings_to_make_it_anew(
+    name: str, tmp_path: Path
 ) -> None:
-    made = override(read_description(name).config, ["data.workers=0"])
-    assert made == override(start, settings)
-    script = (ROOT / "scripts" / "make_ready_models.py").read_text(encoding="utf-8")
-    assert all(f"--set {setting}" in script for setting in settings)
+    config = read_description(name).config
+    (tmp_path / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert load_config(tmp_path / "config.yaml") == config
+    # Data that everybody can get, and nothing of the machine it was made on.
+    assert config.data.source in {*BUNDLED, *MATBENCH}
+    assert config.training.initial_model is None
 
 
 @pytest.mark.parametrize("name", NAMES)

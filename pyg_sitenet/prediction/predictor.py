@@ -25,6 +25,8 @@ from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_o
 from pyg_sitenet.prediction.columns import (
     Prediction,
     answer_columns,
+    file_headings,
+    file_row,
     spread_columns,
     table_row,
     uncertainty_columns,
@@ -92,6 +94,11 @@ class Predictor:
         )
 
     @property
+    def units(self) -> dict[str, str]:
+        """Unit of each target that has one."""
+        return self.description.units
+
+    @property
     def columns(self) -> list[str]:
         """Names of the columns of numbers: each target with its unit in brackets.
 
@@ -113,6 +120,16 @@ class Predictor:
         """Return what decides the results beside the model: disorder and level."""
         chosen: dict[str, str | int | float] = {**self.encoder.disorder_settings}
         return chosen if self.level is None else chosen | {"level": self.level}
+
+    def headings(self) -> list[str]:
+        """Return the headings of a file of predictions."""
+        return file_headings(
+            self.description, with_spread=self.orders, level=self.level
+        )
+
+    def row(self, prediction: Prediction) -> list[object]:
+        """Return what a file of predictions says under its headings."""
+        return file_row(prediction, self.description, with_spread=self.orders)
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
@@ -188,6 +205,12 @@ class Predictor:
             records: The ``entries()`` of a source, or records that were read already.
             workers: See :meth:`predict`.
         """
+        yield from self.predict_encoded(self.encode(records, workers))
+
+    def encode(
+        self, records: Iterable[Item], workers: int | None = None
+    ) -> Iterator[Encoded | Failure]:
+        """Yield the graphs of a stream, see :meth:`predict_records`."""
         limit = self.description.config.data.time_limit
         encoded = (
             encode_here(records, self.encoder, limit)
@@ -195,7 +218,12 @@ class Predictor:
             else encode_entries(records, self.encoder, workers, limit)
         )
         # Without a filter the encoder drops none.
-        graphs = (result for result in encoded if result is not None)
+        return (result for result in encoded if result is not None)
+
+    def predict_encoded(
+        self, graphs: Iterator[Encoded | Failure]
+    ) -> Generator[Prediction | Failure, None, None]:
+        """Predict what :meth:`encode` yields."""
         for first in graphs:
             for batch in self._batches(chain([first], islice(graphs, self.window - 1))):
                 yield from self._predict_batch(batch)

@@ -12,6 +12,7 @@ from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.graph.shipping import inline_files
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.prediction.columns import Prediction
+from pyg_sitenet.prediction.joint import JointPredictor
 from pyg_sitenet.prediction.predictor import Predictor
 from pyg_sitenet.workers.cluster import Cluster
 
@@ -21,11 +22,11 @@ class WindowWork:
     """What a cluster is to do: predict a window of a stream.
 
     Args:
-        predictor: The model.
+        predictor: The model, or several.
         num_threads: On which the last digits of a prediction depend.
     """
 
-    predictor: Predictor
+    predictor: Predictor | JointPredictor
     num_threads: int
 
     def __call__(self, records: list[Item]) -> list[Prediction | Failure]:
@@ -37,7 +38,7 @@ class WindowWork:
 
 def predict_windows(
     cluster: Cluster,
-    predictor: Predictor,
+    predictor: Predictor | JointPredictor,
     records: Iterable[Item],
 ) -> Iterator[Prediction | Failure]:
     """Predict a stream on a cluster, in its order.
@@ -47,7 +48,7 @@ def predict_windows(
 
     Args:
         cluster: Where to predict.
-        predictor: The model.
+        predictor: The model, or several.
         records: What a source yields.
 
     Raises:
@@ -61,7 +62,7 @@ def predict_windows(
 
 
 def predict_stream(
-    predictor: Predictor,
+    predictor: Predictor | JointPredictor,
     records: Iterable[Item],
     workers: int,
     cluster: Cluster | None,

@@ -8,6 +8,8 @@ from ase.build import bulk
 from ase.io import write
 
 from pyg_sitenet import load_predictor
+from pyg_sitenet.model_file import read_description
+from pyg_sitenet.ready_models import READY_MODELS
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
 
@@ -354,3 +356,56 @@ def test_level_without_calibration_is_one_line(sitenet, run, nacl, tmp_path):
     assert done.exit_code == 1
     assert "train it with data.calibration_fraction=0.1" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_ready_models_are_listed_with_target_unit_and_error(sitenet):
+    done = sitenet("predict", "--list")
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.stdout.replace("│", " ").split())
+    for name in READY_MODELS:
+        metrics = read_description(name).metrics["targets"]
+        [(_, scores)] = metrics.items()
+        assert f"{scores['test']['mae']:.4g}" in words
+        assert scores["unit"] in words
+        assert name[:6] in words
+
+
+def test_two_models_give_one_table_of_what_each_says(sitenet, tmp_path):
+    files = [EXAMPLES / "NaCl.cif", EXAMPLES / "MgO.cif"]
+    outputs = {}
+    for models in ("band-gap", "formation-energy", "band-gap,formation-energy"):
+        outputs[models] = tmp_path / f"{models}.csv"
+        words = ("--output", outputs[models], "--level", "0.9", "--workers", "1")
+        done = sitenet("predict", models, *files, *words)
+        assert done.exit_code == 0, done.output
+    *alone, joint = (rows(output) for output in outputs.values())
+    expected = [first | second for first, second in zip(*alone, strict=True)]
+    assert joint == expected
+    assert list(joint[0])[2:5] == [
+        f"band_gap{e} [eV]" for e in ("", " lower", " upper")
+    ]
+    words = ("predict", "band-gap,formation-energy", *files, "--output")
+    again = sitenet(*words, outputs["band-gap"], "--resume")
+    assert "cannot be continued" in again.stderr
+
+
+def test_several_models_on_the_screen_and_as_json(sitenet):
+    words = ("predict", "formation-energy,band-gap", EXAMPLES / "NaCl.cif")
+    assert "band_gap" in sitenet(*words).stdout.replace("\n", "")
+    shown = json.loads(sitenet(*words, "--json").stdout)
+    assert shown["units"] == {"formation_energy": "eV/atom", "band_gap": "eV"}
+    assert list(shown["predictions"][0]["values"]) == ["formation_energy", "band_gap"]
+
+
+@pytest.mark.parametrize(
+    ("models", "code", "message"),
+    [
+        ("band-gap,band-gap", 2, "expected different models with commas between"),
+        ("band-gap,", 2, "expected different models with commas between"),
+        ("band-gap,hardness", 1, "hardness: no such file; expected a model file"),
+    ],
+)
+def test_models_that_are_none_are_one_line(sitenet, models, code, message):
+    done = sitenet("predict", models, EXAMPLES / "NaCl.cif")
+    assert done.exit_code == code
+    assert message in " ".join(done.stderr.replace("│", " ").split())

@@ -10,9 +10,10 @@ from pathlib import Path
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Source
-from pyg_sitenet.prediction.columns import Prediction, file_headings, file_row
+from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.journal import Run
 from pyg_sitenet.prediction.file.result_files import ResultFiles
+from pyg_sitenet.prediction.joint import JointPredictor
 from pyg_sitenet.prediction.predictor import Predictor
 from pyg_sitenet.prediction.windows_on_cluster import predict_stream
 from pyg_sitenet.version import __version__
@@ -24,7 +25,7 @@ Watch = Callable[[Results, int], Results]
 
 
 def predict_to_file(
-    predictor: Predictor,
+    predictor: Predictor | JointPredictor,
     source: Source,
     output: str | Path,
     *,
@@ -42,7 +43,7 @@ def predict_to_file(
     with ``resume`` leaves the files that one without a stop would have left.
 
     Args:
-        predictor: The model.
+        predictor: The model, or several.
         source: What :func:`~pyg_sitenet.data.sources.open_source` returns.
         output: The CSV file.
         resume: Go on with the run that the output belongs to, if there is one; if it
@@ -63,9 +64,7 @@ def predict_to_file(
             it is unfinished and neither ``resume`` nor ``overwrite`` is set.
         ClusterError: If the cluster cannot do the work.
     """
-    headings = file_headings(
-        predictor.description, with_spread=predictor.orders, level=predictor.level
-    )
+    headings = predictor.headings()
     run = Run(
         version=__version__,
         model=predictor.fingerprint(),
@@ -87,12 +86,13 @@ def predict_to_file(
         return files.ledger
 
 
-def _write(results: Results, files: ResultFiles, predictor: Predictor) -> None:
-    description, spread = predictor.description, predictor.orders
+def _write(
+    results: Results, files: ResultFiles, predictor: Predictor | JointPredictor
+) -> None:
     for result in results:
         if isinstance(result, Failure):
             files.add_failure(result)
         else:
-            files.add(result, file_row(result, description, with_spread=spread))
+            files.add(result, predictor.row(result))
         if files.ledger.read % predictor.window == 0:
             files.commit()
