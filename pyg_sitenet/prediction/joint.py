@@ -132,7 +132,7 @@ class JointPredictor:
         predictions = [result for result in results if isinstance(result, Prediction)]
         if len(predictions) < len(results):
             return next(result for result in results if isinstance(result, Failure))
-        texts = {}
+        texts: dict[str, None] = {}
         for name, prediction in zip(self.predictors, predictions, strict=True):
             own = [t for t in prediction.warnings if not _of_all(t, predictions)]
             texts |= dict.fromkeys(f"{name}: {text}" for text in own)
