@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO := runs/demo
+SHORT := --set training.max_epochs=40  # in a few minutes; 80 by default
 
 .PHONY: demo ray test test-slow lint types clean
 
 demo: $(STAMP)
-	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) \
+	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) $(SHORT) \
 	    $$(test ! -f $(DEMO)/config.yaml || echo --resume)
 	$(BIN)/sitenet predict $(DEMO) examples/structures --output $(DEMO)/examples.csv
 	@cat $(DEMO)/examples.csv

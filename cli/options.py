@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 
 DATA_HELP = (
-    "the name of a bundled data set (dielectric, formation_energy) or of a Matbench "
-    "task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of structure "
-    "files with a table, a CSV, JSON or JSONL whose rows hold structures (also "
-    "OPTIMADE exports), or any file ASE reads."
+    "the name of a bundled data set (band_gaps, dielectric, formation_energy) or of a "
+    "Matbench task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of "
+    "structure files with a table, a CSV, JSON or JSONL whose rows hold structures "
+    "(also OPTIMADE exports), or any file ASE reads."
 )
 
 Model = Annotated[
     Path,
     typer.Argument(
         metavar="MODEL",
-        help="A model file, a run folder, or formation-energy or band-gap.",
+        help="A model file, a run folder, or a ready model (sitenet predict --list).",
     ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP}")]

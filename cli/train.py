@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Data = Annotated[
     str | None,
-    typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP} Default: dielectric."),
+    typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP} Default: band_gaps."),
 ]
 Output = Annotated[
     Path | None,

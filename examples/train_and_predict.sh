@@ -9,7 +9,7 @@
 set -euo pipefail
 
 structures=$(dirname "$0")/structures
-data=${1:-dielectric}
+data=${1:-band_gaps}
 target=${2:-band_gap}
 run=${3:-runs/example}
 

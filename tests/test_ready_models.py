@@ -19,11 +19,22 @@ from pyg_sitenet.model_file import find_model_file, read_description
 from pyg_sitenet.prediction import load_predictor
 from pyg_sitenet.ready_models import READY_MODELS
 
-NAMES = ("band-gap", "formation-energy")
+NAMES = tuple(READY_MODELS)
+FROM_BUNDLED_DATA = [
+    name for name in NAMES if read_description(name).config.data.source in BUNDLED
+]
+# Of rock salt: value and what the prediction may be off by.
+ROCK_SALT = {
+    # Measured 24.4 and 14.7 GPa, 1.54; 164 (TO) to 264 cm^-1 (LO at the centre).
+    "bulk-modulus": (24.0, 8.0),
+    "shear-modulus": (15.0, 6.0),
+    "refractive-index": (1.54, 0.25),
+    "phonon-frequency": (214.0, 70.0),
+}
 
 
-def test_both_models_ship() -> None:
-    assert tuple(READY_MODELS) == NAMES
+def test_gaps_and_formation_energies_are_among_the_ready_models() -> None:
+    assert {"band-gap", "formation-energy"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,13 +49,13 @@ def test_name_means_the_file_unless_there_is_one(
 
 
 def test_other_name_lists_the_ready_ones() -> None:
-    with pytest.raises(ModelFileError, match=r"ready model \(band-gap, formation-ener"):
+    with pytest.raises(ModelFileError, match=r"ready model \(band-gap, "):
         find_model_file("band-gaps")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_model_is_small(name: str) -> None:
-    assert READY_MODELS[name].file.stat().st_size < 650_000
+    assert READY_MODELS[name].file.stat().st_size < 3_000_000
 
 
 def test_formation_energy_of_rock_salt_is_that_of_the_literature(
@@ -64,6 +75,14 @@ def test_gap_of_rock_salt_is_that_of_density_functional_theory(nacl: Structure) 
     assert row["band_gap [eV]"] == pytest.approx(5.0, abs=1.0)
 
 
+@pytest.mark.parametrize("name", sorted(set(ROCK_SALT) & set(NAMES)))
+def test_rock_salt_is_about_as_measured(name: str, nacl: Structure) -> None:
+    predictor = load_predictor(name)
+    value, tolerance = ROCK_SALT[name]
+    [predicted] = predictor.predict([nacl])[predictor.columns[0]]
+    assert predicted == pytest.approx(value, abs=tolerance)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_card_states_what_the_file_says(name: str) -> None:
     text = READY_MODELS[name].card.read_text(encoding="utf-8")
@@ -72,7 +91,9 @@ def test_card_states_what_the_file_says(name: str) -> None:
     found = description.metrics["targets"][target]
     sizes = description.metrics["num_crystals"]
     assert f"| this model | {found['test']['mae']:.3f} " in text
-    assert f"{found['baselines']['composition']['test']['mae']:.3f}" in text
+    compared = found.get("learnt", found)  # of moduli the logarithm
+    error = compared["baselines"]["composition"]["test"]["mae"]
+    assert f"{error:.{4 if 'learnt' in found else 3}f}" in text
     for part in ("train", "val", "test"):
         assert str(sizes[part]) in text
     listed = text.split("## Elements")[1].split("Others")[0].split()
@@ -81,7 +102,7 @@ def test_card_states_what_the_file_says(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # elements it has not seen
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FROM_BUNDLED_DATA)
 def test_test_part_measured_anew_has_the_error_and_coverage_of_the_card(
     name: str,
 ) -> None:

@@ -30,7 +30,7 @@ from pyg_sitenet.config.setting_types import (
 class DataConfig(Section):
     """Which crystals, which targets, and how a crystal becomes a graph."""
 
-    source: Text = Field("dielectric", description="What the crystals are read from.")
+    source: Text = Field("band_gaps", description="What the crystals are read from.")
     targets: tuple[Name, ...] = Field(("band_gap",), min_length=1, max_length=1000)
     units: dict[Name, Name] = Field(
         {}, description="Of the targets; values that state another are converted."

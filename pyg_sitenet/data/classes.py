@@ -40,18 +40,22 @@ def with_classes(data: DataConfig) -> DataConfig:
     """
     _check_names(data)
     open_names = [name for name in data.targets if not data.classes.get(name)]
-    if _holds_numbers_alone(data.source):  # no need to look through a large file
-        open_names = [name for name in open_names if name in data.classes]
+    labels = _labels_of_named(data.source)
+    if labels is not None:  # no need to look through a large file
+        open_names = [n for n in open_names if n in data.classes or n in labels]
     if not open_names:
         return data
     prepared = is_prepared(data.source)
-    labels = _prepared(data, open_names) if prepared else _find(data, open_names)
-    return data.model_copy(update={"classes": {**data.classes, **labels}})
+    classes = _prepared(data, open_names) if prepared else _find(data, open_names)
+    return data.model_copy(update={"classes": {**data.classes, **classes}})
 
 
-def _holds_numbers_alone(source: str) -> bool:
+def _labels_of_named(source: str) -> tuple[str, ...] | None:
+    """Return which columns of data with a name are classes, if that is known."""
     task = MATBENCH.get(source.partition(":")[0])
-    return source in BUNDLED or (task is not None and task.kind == "regression")
+    if source in BUNDLED:
+        return BUNDLED[source].labels
+    return () if task is not None and task.kind == "regression" else None
 
 
 def _check_names(data: DataConfig) -> None:

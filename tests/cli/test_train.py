@@ -100,7 +100,7 @@ def test_resume_without_a_folder_is_wrong_usage(sitenet):
         (["--set", "model.heads"], "expects section.key=value"),
         (["--config", "missing.yaml"], "missing.yaml: cannot be read"),
         (["--target", "band_gab"], "band_gab.*band_gap"),
-        (["dielectrics"], "dielectrics.*dielectric"),
+        (["dielectrics"], "dielectrics.*band_gaps, dielectric"),
         (["--resume", "--output", "nowhere"], "holds no run to continue"),
     ],
 )

@@ -137,7 +137,7 @@ def _open_task(source: str, wanted: Wanted) -> Source:
 
 
 def _open_bundled(data: BundledData, wanted: Wanted) -> Source:
-    wanted.check(data.name, tuple(data.units), ())
+    wanted.check(data.name, tuple(data.units), data.labels)
     stated = {name: unit for name, unit in data.units.items() if unit}
     wanted = wanted.in_units(data.name, stated)
     return Source(
@@ -147,6 +147,7 @@ def _open_bundled(data: BundledData, wanted: Wanted) -> Source:
         units={name: wanted.units.get(name, data.units[name]) for name in data.units},
         available=tuple(data.units),
         count=data.num_crystals,
+        labels=data.labels,
         make_column=lambda name: (row.get(name) for row in data.rows()),
     )
 

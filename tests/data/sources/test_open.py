@@ -29,7 +29,7 @@ def test_unknown_target_names_those_there_are():
 
 def test_missing_source_names_the_bundled_data():
     with pytest.raises(
-        DataError, match=r"no such file .* bundled data set \(dielectric"
+        DataError, match=r"no such file .* bundled data set \(band_gaps, diel"
     ):
         open_source("dielectrics")
 

@@ -22,6 +22,7 @@ class BundledData:
         num_crystals: How many crystals it holds.
         units: Unit of each target; empty for a number without dimension.
         citation: The work to cite.
+        labels: Its columns of text or booleans, which may be classes.
     """
 
     name: str
@@ -30,6 +31,7 @@ class BundledData:
     num_crystals: int
     units: Mapping[str, str] = field(hash=False)
     citation: str
+    labels: tuple[str, ...] = ()
 
     def path(self) -> Path:
         """Return where the file is in the installed package."""
@@ -48,6 +50,22 @@ class BundledData:
 BUNDLED = {
     data.name: data
     for data in (
+        BundledData(
+            name="band_gaps",
+            description="4,000 small crystals, 500 metals among them: band gap",
+            file="band_gaps/band_gaps.jsonl.gz",
+            num_crystals=4000,
+            units={"band_gap": "eV"},
+            citation=(
+                "A. Jain et al., Commentary: The Materials Project: A materials genome "
+                "approach to accelerating materials innovation, APL Mater. 1, 011002 "
+                "(2013), doi:10.1063/1.4812323; A. Dunn et al., Benchmarking materials "
+                "property prediction methods: the Matbench test set and Automatminer "
+                "reference algorithm, npj Comput. Mater. 6, 138 (2020), "
+                "doi:10.1038/s41524-020-00406-3"
+            ),
+            labels=("is_metal",),
+        ),
         BundledData(
             name="dielectric",
             description="1,056 inorganic dielectrics: band gap and refractive index",

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.data.sources import open_source
 
 DIELECTRIC = BUNDLED["dielectric"]
 FORMATION_ENERGY = BUNDLED["formation_energy"]
+BAND_GAPS = BUNDLED["band_gaps"]
 
 
 def test_dielectric_data_are_the_published_ones():
@@ -54,6 +57,51 @@ def test_formation_energy_is_per_atom():
     assert FORMATION_ENERGY.units == {"formation_energy": "eV/atom"}
 
 
+@pytest.fixture(scope="module")
+def small_crystals():
+    return list(BAND_GAPS.rows())
+
+
+def test_band_gaps_are_small_crystals_with_an_eighth_of_metals(small_crystals):
+    species = [row["structure"]["species"] for row in small_crystals]
+    ids = {row["id"] for row in small_crystals}
+    assert len(small_crystals) == len(ids) == BAND_GAPS.num_crystals == 4000
+    assert max(map(len, species)) == 10
+    assert max(len(set(symbols)) for symbols in species) == 3
+    assert sum(row["is_metal"] for row in small_crystals) == 500
+    assert all(row["is_metal"] == (row["band_gap"] == 0) for row in small_crystals)
+
+
+def test_no_band_gap_is_of_the_test_part_of_fold_0(small_crystals):
+    task = MATBENCH["matbench_mp_gap"]
+    _, test = task.folds(np.zeros(task.num_crystals))[0]
+    tested = {task.id_of_row(row) for row in test}
+    assert len(tested) == 21223
+    assert not tested & {row["id"] for row in small_crystals}
+
+
+def test_examples_are_not_among_the_band_gaps(small_crystals):
+    def composition(symbols):
+        return frozenset((one, symbols.count(one) / len(symbols)) for one in symbols)
+
+    folder = Path(__file__).parents[4] / "examples" / "structures"
+    examples = {
+        composition([site.specie.symbol for site in record.structure])
+        for record in open_source(folder)
+    }
+    assert len(examples) == 8
+    bundled = {composition(row["structure"]["species"]) for row in small_crystals}
+    assert not examples & bundled
+    assert composition(["Ge"]) in bundled  # which silicon is like
+
+
+def test_metals_are_classes_to_learn():
+    source = open_source(
+        "band_gaps", ["is_metal"], classes={"is_metal": ["false", "true"]}
+    )
+    assert sum(entry.targets["is_metal"] for entry in source.entries()) == 500
+
+
 def test_coordinates_are_kept_as_published():
     outside = sum(
         not 0 <= value < 1
@@ -67,6 +115,8 @@ def test_coordinates_are_kept_as_published():
 @pytest.mark.parametrize(
     ("name", "size", "doi"),
     [
+        ("band_gaps", 1_000_000, "10.1063/1.4812323"),
+        ("band_gaps", 1_000_000, "10.1038/s41524-020-00406-3"),
         ("dielectric", 120_000, "10.1038/sdata.2016.134"),
         ("formation_energy", 600_000, "10.1002/qua.24917"),
     ],
@@ -78,7 +128,8 @@ def test_file_is_small_and_comes_with_licence_and_citation(name, size, doi):
     assert "CC BY 4.0" in readme
     assert doi in readme
     assert doi in BUNDLED[name].citation
-    assert path.with_name("LICENSE-matminer.txt").is_file()
+    is_from_matminer = "matminer/datasets" in readme
+    assert path.with_name("LICENSE-matminer.txt").is_file() == is_from_matminer
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""The script behind the ready models, on small runs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Structure
+
+from pyg_sitenet.config import Config, override
+from pyg_sitenet.model_file import ModelDescription, read_description, save_model
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.prediction import Predictor, load_predictor
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, beside those it imports."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("make_ready_models")
+
+
+def make(script: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["make_ready_models.py", *map(str, words)])
+    script.main()
+
+
+def test_run_becomes_a_model_with_card_and_the_error_of_its_test_part(
+    script, monkeypatch, run, tmp_path
+) -> None:
+    make(script, monkeypatch, "band-gap", run, "--output", tmp_path, "--note", "Forty.")
+    description = read_description(tmp_path / "band-gap")
+    assert description.targets == ("band_gap",)
+    assert description.units == {"band_gap": "eV"}
+    assert description.config.data.source == "matbench_mp_gap"
+    before = json.loads((run / "metrics.json").read_text())
+    scores = description.metrics["targets"]["band_gap"]
+    # But for weights of half the digits.
+    expected = before["targets"]["gap"]["test"]["mae"]
+    assert scores["test"]["mae"] == pytest.approx(expected, rel=0.01)
+    card = (tmp_path / "band-gap" / "README.md").read_text(encoding="utf-8")
+    assert f"| this model | {scores['test']['mae']:.3f} " in card
+    assert "Forty." in card
+    assert f"{before['num_crystals']['train']} crystals to train" in card
+    assert str(tmp_path) not in card + description.model_dump_json()
+
+
+def test_runs_become_an_ensemble_whose_mean_is_measured(
+    script, monkeypatch, run, tmp_path
+) -> None:
+    make(script, monkeypatch, "band-gap", run, run, "--output", tmp_path)
+    description = read_description(tmp_path / "band-gap")
+    assert description.members == description.config.training.members == 2
+    assert "2 networks of" in (tmp_path / "band-gap" / "README.md").read_text()
+
+
+def random_run(folder: Path, target: str, *settings: str) -> Path:
+    """Write a model of random weights."""
+    torch.manual_seed(0)
+    sizes = ["data.max_atoms=8", "model.pre_pool=[8]", "model.post_pool=[8]"]
+    config = override(Config(), [f"data.targets=['{target}']", *sizes, *settings])
+    description = ModelDescription(
+        config=config, targets=(target,), target_ranges={target: (0.0, 2.5)}
+    )
+    model = SiteNet(config.model, layout=description.layout)
+    folder.mkdir()
+    save_model(folder / "model.safetensors", model, description, half=True)
+    return folder
+
+
+def test_network_of_a_logarithm_predicts_the_modulus_itself(
+    script, tmp_path, nacl: Structure
+) -> None:
+    run = random_run(tmp_path / "run", "log10(K_VRH)")
+    networks, trained = script.read_runs([run])
+    facts = script.FACTS["bulk-modulus"]
+    model, description = script.round_weights(
+        networks, script.describe(trained, facts, 1), tmp_path
+    )
+    assert description.target_ranges["bulk_modulus"] == (1.0, 10**2.5)
+    [value] = Predictor(model, description).predict([nacl])["bulk_modulus [GPa]"]
+    [logarithm] = load_predictor(run).predict([nacl])["log10(K_VRH)"]
+    assert np.log10(value) == pytest.approx(logarithm, abs=1e-5)
+
+
+def test_runs_of_other_settings_are_no_ensemble(script, tmp_path) -> None:
+    runs = [random_run(tmp_path / "a", "gap"), random_run(tmp_path / "b", "n")]
+    with pytest.raises(SystemExit, match="b: other target_ranges, targets than"):
+        script.read_runs(runs)
