@@ -22,6 +22,7 @@ from pyg_sitenet.training import train
 
 # A network of 14,000 parameters, and a fifth of the training part to calibrate.
 SMALL = (
+    "data.source=dielectric",
     "data.max_atoms=20",
     "data.calibration_fraction=0.2",
     "data.max_sites=256",

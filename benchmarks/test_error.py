@@ -27,7 +27,11 @@ from pyg_sitenet.config import Config, load_config, load_preset, override
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.training import train
 
-TARGETS = {"dielectric": "band_gap", "formation_energy": "formation_energy"}
+TARGETS = {
+    "band_gaps": "band_gap",
+    "dielectric": "band_gap",
+    "formation_energy": "formation_energy",
+}
 
 
 def main() -> None:
