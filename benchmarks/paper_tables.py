@@ -151,15 +151,15 @@ class Pool:
     def _write(
         self, table: Table, size: int, atoms: list[int], num_test: int | None
     ) -> None:
-        random = np.random.default_rng(0)
         sites = np.array([num_sites(row) for row in table.rows()])
         train, test = TASK.folds(np.zeros(len(sites)))[0]
         orders: dict[str, list[str]] = {}
         for limit in sorted(atoms):
-            fitting = random.permutation(train[sites[train] <= limit])
+            fitting = train[sites[train] <= limit]
+            fitting = np.random.default_rng(limit).permutation(fitting)
             chosen = fitting[: NUM_VALIDATION + size]
             orders[str(limit)] = [TASK.id_of_row(row) for row in chosen]
-        chosen = np.sort(random.permutation(test)[:num_test])
+        chosen = np.sort(np.random.default_rng(0).permutation(test)[:num_test])
         orders["test"] = [TASK.id_of_row(row) for row in chosen]
         ids = {id_ for order in orders.values() for id_ in order}
         with self.file.open("w") as file:
