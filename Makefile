@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 DEMO := runs/demo
 SHORT := --set training.max_epochs=40  # in a few minutes; 80 by default
 
-.PHONY: demo ray test test-slow lint types clean
+.PHONY: demo ray test test-slow lint types audit clean
 
 demo: $(STAMP)
 	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) $(SHORT) \
@@ -34,6 +34,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy --strict pyg_sitenet cli
+
+# Code that is unsafe, then installed packages with known weaknesses.
+audit: $(STAMP)
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml pyg_sitenet cli
+	$(BIN)/python scripts/audit.py
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

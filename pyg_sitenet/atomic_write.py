@@ -51,6 +51,10 @@ def replacing(
             path.replace(keep)
         part.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if error.filename is None:  # a full disk is told without saying where
+            error.filename = str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

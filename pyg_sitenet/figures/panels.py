@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pyg_sitenet.atomic_write import replacing
+
 # Blue and vermilion of Okabe and Ito: told apart with every kind of colour vision,
 # and by lightness in print.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
@@ -42,7 +44,8 @@ def make_panels(
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG and return where."""
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=150, format="png")
     return path
 
 

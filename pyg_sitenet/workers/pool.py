@@ -10,7 +10,6 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -146,8 +145,12 @@ class Pool(Generic[T, R]):
                 break
             worker.jobs.append(self._queue.popleft())
         worker.since = time.monotonic()
-        with suppress(OSError):  # it has died, as reading from it will show
+        try:
             worker.connection.send([job.item for job in worker.jobs])
+        except MemoryError:
+            worker.process.kill()  # the item costs a process, wherever memory ends
+        except OSError:
+            pass  # it has died, as reading from it will show
 
     def _look_at(
         self, worker: _Worker, is_ready: bool

@@ -65,7 +65,7 @@ def answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
 
 def open_answer(content: bytes) -> Any:  # noqa: ANN401
     """Return what :func:`answer` computed in a process of ours, or raise its error."""
-    value, error, trace = pickle.loads(content)
+    value, error, trace = pickle.loads(content)  # nosec B301
     if error is not None:
         raise error from RuntimeError(f"in another process:\n{trace}")
     return value
@@ -74,7 +74,7 @@ def open_answer(content: bytes) -> Any:  # noqa: ANN401
 def _portable(error: Exception) -> Exception:
     """Return the error, or one with its text if it cannot be sent."""
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(pickle.dumps(error))  # nosec B301 - our own bytes
     except Exception:  # noqa: BLE001 - anything can happen in a foreign class
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import Message, pack, unpack
-from pyg_sitenet.data.readers.content import Content, Text
+from pyg_sitenet.data.readers.content import Content, Member, Text
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import TextFile, check_file
@@ -57,10 +57,14 @@ def inline_files(item: Item, encoder: Encoder) -> Item:
     if isinstance(item, Preencoded):
         message = pack(item.encoded(encoder))
         return ShippedGraph(message, item.id, item.origin, item.targets)
-    path = _path_of(item.content) if isinstance(item, Entry) else None
-    if path is None or not isinstance(item, Entry):
+    if not isinstance(item, Entry):
         return item
+    path = _path_of(item.content)
     try:
+        if isinstance(item.content, Member):
+            return replace(item, content=item.content.text())
+        if path is None:
+            return item
         check_file(path)
         content = Text(path.read_bytes(), path.name, str(path))
     except (StructureError, OSError):

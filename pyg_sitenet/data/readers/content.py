@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from zipfile import ZipFile
 
 from pymatgen.core import Structure
 
-from pyg_sitenet.data.structure.border import reading
+from pyg_sitenet.data.structure.border import enough_memory, reading
+from pyg_sitenet.data.structure.compression import READ_ERRORS
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
 from pyg_sitenet.data.structure.load import (
     check_structure,
@@ -18,7 +22,7 @@ from pyg_sitenet.data.structure.load import (
     load_structure,
 )
 from pyg_sitenet.data.structure.piece import Piece
-from pyg_sitenet.data.structure.text import TextFile
+from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES, TextFile
 from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
@@ -41,7 +45,55 @@ class Text:
     path: str = ""
 
 
-Content: TypeAlias = Union[Path, Piece, Text, Structure, "Atoms", Mapping[str, Any]]
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A structure file in a zip archive, read where and when it is needed.
+
+    Args:
+        archive: Where the archive is.
+        name: Of the file in it.
+    """
+
+    archive: Path
+    name: str
+
+    @property
+    def origin(self) -> str:
+        """What it is called in messages."""
+        return f"{self.archive}/{self.name}"
+
+    def text(self) -> Text:
+        """Read the file.
+
+        Raises:
+            StructureError: If it is damaged, or more than a file of structures.
+        """
+        try:
+            with (
+                enough_memory(self.origin, StructureError),
+                _opened(self.archive, os.getpid()).open(self.name) as file,
+            ):
+                content = file.read(MAX_VALUE_BYTES + 1)
+        except READ_ERRORS as error:
+            raise StructureError(f"{self.origin}: damaged: {error}") from error
+        if len(content) > MAX_VALUE_BYTES:
+            raise StructureError(
+                f"{self.origin}: more than {MAX_VALUE_BYTES} bytes, which is too large "
+                "for an archive; unpack it"
+            )
+        return Text(content, self.name, self.origin)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, process: int) -> ZipFile:
+    """Open an archive, once in each process: a copy would share its place in it."""
+    del process
+    return ZipFile(path)
+
+
+Content: TypeAlias = Union[
+    Path, Piece, Text, Member, Structure, "Atoms", Mapping[str, Any]
+]
 
 
 def read_content(content: Content, origin: str) -> Structure:
@@ -57,6 +109,8 @@ def read_content(content: Content, origin: str) -> Structure:
     """
     if isinstance(content, Path):
         return load_structure(content, disordered=True)
+    if isinstance(content, Member):
+        content = content.text()
     if isinstance(content, Text):
         name = PurePosixPath(content.file_name).name
         file = TextFile.of(content.content, name, content.path or origin)
@@ -89,7 +143,7 @@ def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     if text.startswith("{"):
         try:
             values = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Text(cell.encode(), "structure.cif")
         return values if isinstance(values, dict) else None
     if "\n" not in text:

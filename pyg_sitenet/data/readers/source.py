@@ -8,6 +8,7 @@ from typing import Any
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.structure.border import enough_memory
 from pyg_sitenet.errors import DataError
 
 
@@ -46,18 +47,23 @@ class Source:
             yield entry.read() if isinstance(entry, Entry) else entry
 
     def entries(self) -> Iterator[Entry | Failure]:
-        """Yield what is to be read, so that the reading can be done elsewhere."""
+        """Yield what is to be read, so that the reading can be done elsewhere.
+
+        Raises:
+            DataError: If a row takes more memory than there is.
+        """
         origins: dict[str, str] = {}
-        for entry in self.make_entries():
-            if isinstance(entry, Entry) and entry.id in origins:
-                yield entry.fail(
-                    f"the id {entry.id!r} is already used by {origins[entry.id]}",
-                    "give each crystal its own id (the first one is kept)",
-                )
-                continue
-            if isinstance(entry, Entry):
-                origins[entry.id] = entry.origin
-            yield entry
+        with enough_memory(self.name, DataError):
+            for entry in self.make_entries():
+                if isinstance(entry, Entry) and entry.id in origins:
+                    yield entry.fail(
+                        f"the id {entry.id!r} is already used by {origins[entry.id]}",
+                        "give each crystal its own id (the first one is kept)",
+                    )
+                    continue
+                if isinstance(entry, Entry):
+                    origins[entry.id] = entry.origin
+                yield entry
 
     def has(self, targets: Sequence[str], classes: Collection[str]) -> list[str]:
         """Return which of the targets it has values of: numbers, or labels of classes.

@@ -20,6 +20,7 @@ from pyg_sitenet.data.readers.tables.open_table import open_place, open_table
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.structure.border import enough_memory
 from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
@@ -97,6 +98,11 @@ def absolute_source(source: str) -> str:
 
 
 def _open_one(source: PathLike, wanted: Wanted) -> Source:
+    with enough_memory(str(source), DataError):
+        return _open(source, wanted)
+
+
+def _open(source: PathLike, wanted: Wanted) -> Source:
     if str(source) in BUNDLED:
         return _open_bundled(BUNDLED[str(source)], wanted)
     if str(source).partition(":")[0] in MATBENCH:
@@ -227,11 +233,16 @@ def _join(
             yield source
             continue
         new: set[str] = set()
-        for entry in source.entries():
-            if not isinstance(entry, Entry):
-                yield entry
-                continue
-            new.add(entry.id)
-            same = rename and entry.id in taken
-            yield replace(entry, id=entry.origin) if same else entry
+        try:
+            for entry in source.entries():
+                if not isinstance(entry, Entry):
+                    yield entry
+                    continue
+                new.add(entry.id)
+                same = rename and entry.id in taken
+                yield replace(entry, id=entry.origin) if same else entry
+        except DataError as error:
+            if not rename:
+                raise
+            yield _unopened(source.name, error)
         taken |= new

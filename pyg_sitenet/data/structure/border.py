@@ -1,4 +1,4 @@
-"""The one border between what libraries raise and a failure of one crystal."""
+"""The border between what reading raises and an error that names the input."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
+def enough_memory(origin: str, error: type[SiteNetError]) -> Iterator[None]:
+    """Turn a lack of memory into an error that names the input which needs it."""
+    try:
+        yield
+    except MemoryError as problem:
+        raise error(
+            f"{origin}: takes more memory than there is (MemoryError); give a"
+            " smaller file"
+        ) from problem
+
+
+@contextmanager
 def reading(origin: str) -> Iterator[list[str]]:
     """Turn whatever reading one crystal raises into an error that names it.
 
@@ -24,14 +36,10 @@ def reading(origin: str) -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            yield texts
+            with enough_memory(origin, StructureError):
+                yield texts
         except SiteNetError:
             raise
-        except MemoryError as error:
-            raise StructureError(
-                f"{origin}: takes more memory than there is (MemoryError); give a"
-                " smaller file"
-            ) from error
         except Exception as error:
             # Readers of damaged files raise anything: UnboundLocalError,
             # StopIteration, IndexError. None of it may cost the other crystals.

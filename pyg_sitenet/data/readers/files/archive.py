@@ -13,20 +13,23 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from pyg_sitenet.data.readers.content import Content, Text
+from pyg_sitenet.data.readers.content import Content, Member
 from pyg_sitenet.data.readers.files.file_names import index_files, visible
-from pyg_sitenet.data.structure.compression import READ_ERRORS
+from pyg_sitenet.data.structure.compression import MAX_RATIO, READ_ERRORS
 from pyg_sitenet.data.structure.formats import format_of
 from pyg_sitenet.data.structure.text import TextFile, check_file, hash_file
 from pyg_sitenet.errors import DataError, StructureError
 
-# Far above any set of crystals, far below what an archive made to harm unpacks to.
+# Far above any set of crystals, far below what an archive made to harm unpacks to. What
+# is large streams (tables) or is copied to disk (trajectories, databases); the text of
+# structures, which is held as a whole, has a bound of its own (content.py).
 MAX_MEMBERS = 1_000_000
 MAX_TOTAL_BYTES = 16 * 1024**3
 MAX_MEMBER_BYTES = 4 * 1024**3
-MAX_RATIO = 200
 # A trajectory of so many bytes is read in memory.
 MAX_HELD_BYTES = 64 * 1024**2
+# Of any other compressed file, less what a small member may take: there may be many.
+_UNSUSPICIOUS_BYTES = 2**20
 
 _DRIVE = re.compile("[A-Za-z]:")
 
@@ -66,15 +69,8 @@ class Archive:
         return cast(BinaryIO, self._zip.open(name))
 
     def content(self, name: str) -> Content:
-        """Return what a structure can be read from.
-
-        Raises:
-            DataError: If it is damaged.
-        """
-        try:
-            return Text(self._zip.read(name), name)
-        except READ_ERRORS as error:
-            raise DataError(f"{self.origin(name)}: damaged: {error}") from error
+        """Return what a structure can be read from, when it is needed."""
+        return Member(self.path, name)
 
     def file(self, name: str) -> TextFile:
         """Return what many structures can be read from, without unpacking it."""
@@ -127,6 +123,9 @@ def _check_members(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
             f"{MAX_MEMBERS} files of {MAX_TOTAL_BYTES} bytes that are read from an "
             "archive; unpack it"
         )
+    packed = sum(member.compress_size for member in members)
+    if packed > path.stat().st_size:
+        raise DataError(f"{path}: its files overlap; it was made to harm")
     for member in members:
         reason = _refusal(member)
         if reason:
@@ -144,7 +143,7 @@ def _refusal(member: zipfile.ZipInfo) -> str:
         return "is a link"
     if member.flag_bits & 0x1:
         return "is encrypted"
-    large = member.file_size > 2**20
+    large = member.file_size > _UNSUSPICIOUS_BYTES
     if member.file_size > MAX_MEMBER_BYTES or (
         large and member.file_size > MAX_RATIO * member.compress_size
     ):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from pyg_sitenet.data.readers.content import Content, Text
+from pyg_sitenet.data.readers.content import Content, Member
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import (
@@ -67,7 +67,7 @@ def _frames(
 def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
     """Yield the structure of a file, or each data block of a CIF that has several."""
     pieces: list[Piece] = []
-    if isinstance(content, Path | Text) and _is_cif(content):
+    if isinstance(content, Path | Member) and _is_cif(content):
         with suppress(StructureError):  # reading the entry says what is wrong
             pieces = list(read_pieces(_file(content, origin)))
     if len(pieces) < 2:
@@ -77,12 +77,11 @@ def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
         yield Entry(f"{id_}@{piece.name}", piece.origin, piece)
 
 
-def _is_cif(content: Path | Text) -> bool:
-    name = content.file_name if isinstance(content, Text) else content.name
-    return uncompressed(name).lower().endswith((".cif", ".mcif"))
+def _is_cif(content: Path | Member) -> bool:
+    return uncompressed(content.name).lower().endswith((".cif", ".mcif"))
 
 
-def _file(content: Path | Text, origin: str) -> Path | TextFile:
+def _file(content: Path | Member, origin: str) -> Path | TextFile:
     if isinstance(content, Path):
         return content
-    return TextFile.of(content.content, PurePosixPath(content.file_name).name, origin)
+    return TextFile.of(content.text().content, PurePosixPath(content.name).name, origin)

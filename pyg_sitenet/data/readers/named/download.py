@@ -9,6 +9,7 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -28,6 +29,21 @@ _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
 
 _CONNECTION_ERRORS = (OSError, http.client.HTTPException)
+
+
+class _NoDetour(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to the web alone, and none that gives up encryption."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        request = super().redirect_request(*args, **kwargs)
+        before, after = args[0].full_url, args[5]
+        allowed = ("https:",) if before.startswith("https:") else ("http:", "https:")
+        if not after.lower().startswith(allowed):
+            raise urllib.error.URLError(f"it is redirected to {after[:200]}")
+        return request
+
+
+_opener = urllib.request.build_opener(_NoDetour)
 
 
 class _ShortError(OSError):
@@ -97,7 +113,7 @@ def _continue(url: str, part: Path) -> None:
     num_bytes = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={num_bytes}-"} if num_bytes else {}
     request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=_SECONDS) as response:
+    with _opener.open(request, timeout=_SECONDS) as response:
         if response.status != _PARTIAL_CONTENT:
             num_bytes = 0  # the server sends all of it
         length = response.headers.get("Content-Length")

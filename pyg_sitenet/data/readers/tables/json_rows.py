@@ -100,14 +100,17 @@ def _rows_of_data(
     name: str, reader: JsonReader, held: Mapping[str, Any]
 ) -> Iterator[object]:
     """Rows of OPTIMADE, or of pandas' ``orient="split"``, as Matbench has its tasks."""
-    ids = iter(held["index"]) if "index" in held else count()
+    index, columns = held.get("index"), held.get("columns")
+    ids = iter(index) if isinstance(index, list) else count()
     for row in reader.elements():
         if not isinstance(row, list):
             yield row
             continue
-        if "columns" not in held:
+        if not isinstance(columns, list) or not all(
+            isinstance(column, str) for column in columns
+        ):
             raise DataError(f"{name}: no `columns` before its `data`; export it again")
-        yield {"id": next(ids, None), **dict(zip(held["columns"], row, strict=False))}
+        yield {"id": next(ids, None), **dict(zip(columns, row, strict=False))}
 
 
 def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
@@ -174,7 +177,9 @@ def _is_header(values: Mapping[str, Any]) -> bool:
 
 
 def _units_of_header(values: Mapping[str, Any]) -> dict[str, str]:
-    described = values.get("properties") or {}
+    described = values.get("properties")
+    if not isinstance(described, dict):
+        return {}
     return {
         name: about["unit"]
         for name, about in described.items()

@@ -11,7 +11,7 @@ from pyg_sitenet.data.readers.files.file_names import (
     is_table,
 )
 from pyg_sitenet.data.readers.files.places import Folder
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, StructureError
 
 
 def _zip(path, files):
@@ -126,5 +126,5 @@ def test_damaged_member_says_so(tmp_path):
     content = bytearray(path.read_bytes())
     content[45] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.zip/a\.cif: damaged"):
-        Archive(path).content("a.cif")
+    with pytest.raises(StructureError, match=r"a\.zip/a\.cif: damaged"):
+        Archive(path).content("a.cif").text()

@@ -1,0 +1,134 @@
+"""Prepared crystals and records of predictions made to harm."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+
+import pytest
+
+SECONDS = 60
+"""What hangs takes hours; a busy machine takes its time, too."""
+
+
+@pytest.fixture
+def prepared(tmp_path, good, sitenet):
+    path = tmp_path / "prepared"
+    assert sitenet("prepare", good, "-o", path, "--workers", 1).exit_code == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"units": [1]},
+        {"units": {"a": {}}},
+        {"counts": 5},
+        {"versions": []},
+        {"settings": {"max_atoms": {}}},
+        {"targets": 5},
+        {"source": ["/etc"]},
+        {"key": {}},
+    ],
+)
+def test_odd_marker_of_prepared_crystals_is_refused(prepared, refused, change):
+    values = json.loads((prepared / "prepared.json").read_text())
+    (prepared / "prepared.json").write_text(json.dumps(values | change))
+    refused("predict", "band-gap", prepared)
+
+
+def test_deep_marker_of_prepared_crystals_is_refused(prepared, refused):
+    (prepared / "prepared.json").write_text("[" * 100_000)
+    refused("predict", "band-gap", prepared)
+
+
+def rewrite(folder, stem, change):
+    """Change a file of graphs and give it the name that its content must have."""
+    (path,) = folder.glob(f"{stem}-*.safetensors")
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header, rest = json.loads(content[8 : 8 + size]), bytearray(content[8 + size :])
+    change(header, rest)
+    start = json.dumps(header).encode()
+    content = struct.pack("<Q", len(start)) + start + bytes(rest)
+    path.unlink()
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    (folder / f"{stem}-{digest}.safetensors").write_bytes(content)
+    return f"{stem}-{digest}.safetensors", path.name
+
+
+def put(name, value):
+    """Overwrite the first number of a tensor."""
+
+    def change(header, rest):
+        start, _ = header[name]["data_offsets"]
+        rest[start : start + 8] = struct.pack("<q", value)
+
+    return change
+
+
+GRAPHS = {
+    "offsets": lambda h, _: h["data/x"].update(data_offsets=[0, 2**62]),
+    "negative": lambda h, _: h["data/x"].update(data_offsets=[-8, 2**20]),
+    "shape": lambda h, _: h["data/x"].update(shape=[10**15]),
+    "empty": lambda h, _: h["data/x"].update(shape=[10**15], data_offsets=[0, 0]),
+    "type": lambda h, _: h["data/x"].update(dtype="V8"),
+    "edges": put("data/edge_index", 10**9),
+    "edge below": put("data/edge_index", -(10**9)),
+    "slices": put("slices/edge_index", 10**12),
+    "metadata": lambda h, _: h.update(__metadata__={}),
+    "notes": lambda h, _: h.update(__metadata__={"pyg_sitenet": '{"notes": 1}'}),
+    "deep": lambda h, _: h.update(__metadata__={"pyg_sitenet": "[" * 99_999}),
+    "no tensor": lambda h, _: h.pop("data/x"),
+}
+
+
+INDEXES = {
+    "type": lambda h, _: h["starts"].update(dtype="V8"),
+    "offsets": lambda h, _: h["starts"].update(data_offsets=[0, 2**62]),
+    "slices": put("starts", 10**12),
+    "edges": put("num_pairs", -5),
+}
+
+
+@pytest.mark.parametrize("stem", ["000000", "index"])
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_hostile_graphs_of_prepared_crystals_end_nothing(
+    prepared, in_child, stem, kind
+):
+    """They are made anew from their source, or refused; nothing reads beyond them."""
+    if stem == "index":
+        new, old = rewrite(prepared / "graphs", "000000", GRAPHS[kind])
+        names = lambda h, _: h["__metadata__"].update(  # noqa: E731
+            pyg_sitenet=h["__metadata__"]["pyg_sitenet"].replace(old, new)
+        )
+        rewrite(prepared / "graphs", "index", names)
+    else:
+        change = INDEXES.get(kind, lambda h, _: h.update(__metadata__={"a": kind}))
+        rewrite(prepared / "graphs", "index", change)
+    done = in_child("predict", "band-gap", prepared, "--workers", 1, seconds=SECONDS)
+    assert done.exit_code in (0, 1), (done.exit_code, done.stderr)
+    assert "Traceback" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ledger": {"used": "many"}},
+        {"ledger": {"failed_by_reason": 5, "used": 1}},
+        {"num_inputs": -5},
+        {"output": {"num_bytes": -5, "sha256": ""}},
+        {"output": {"num_bytes": 10**30, "sha256": ""}},
+        {"run": 5},
+    ],
+)
+def test_odd_journal_is_refused(tmp_path, good, sitenet, refused, change):
+    words = ("predict", "band-gap", good, "-o", tmp_path / "p.csv", "--workers", 1)
+    assert sitenet(*words).exit_code == 0
+    journal = tmp_path / "p_run.json"
+    values = json.loads(journal.read_text()) | {"is_complete": False} | change
+    journal.write_text(json.dumps(values))
+    refused(*words, "--resume")
+    journal.write_text("[" * 100_000)
+    refused(*words, "--resume")
