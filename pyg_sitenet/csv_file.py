@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pyg_sitenet.atomic_write import replacing
 from pyg_sitenet.errors import DataError
@@ -41,7 +41,7 @@ class FileState(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_bytes: int
+    num_bytes: int = Field(ge=0)
     sha256: str
 
 

@@ -14,6 +14,9 @@ from pyg_sitenet.data.records import Failure
 # Different reasons that are told apart at most, lest odd data fill the memory.
 MAX_REASONS = 1000
 OTHER_REASONS = "other reasons"
+# Letters of a reason that tell its kind: what looks for particulars may look back.
+_LONGEST_KIND = 1000
+_KINDS = {"failed_by_reason": int, "warned_by_reason": int, "examples": str}
 
 _SYMBOLS = "|".join(sorted(chemical_symbols[1:], key=len, reverse=True))
 # What differs between two inputs that fail alike: names, elements, numbers.
@@ -71,8 +74,11 @@ class Ledger:
     def from_counts(cls, counts: Mapping[str, Any]) -> Ledger:
         """Return the ledger that had these counts."""
         ledger = cls()
-        ledger.used, ledger.filtered = counts["used"], counts["filtered"]
-        ledger.warned = counts["warned"]
+        ledger.used, ledger.filtered = int(counts["used"]), int(counts["filtered"])
+        ledger.warned = int(counts["warned"])
+        for name, kind in _KINDS.items():
+            if not all(isinstance(value, kind) for value in counts[name].values()):
+                raise TypeError(f"`{name}` is of another form")
         ledger.failed_by_reason.update(counts["failed_by_reason"])
         ledger.warned_by_reason.update(counts["warned_by_reason"])
         ledger._examples.update(counts["examples"])
@@ -155,6 +161,7 @@ class Ledger:
 def _kind(text: str, origin: str) -> str:
     """Return what is left of a reason without the particulars of one input."""
     kind = text.replace(origin, "...") if origin else text
+    kind = kind[:_LONGEST_KIND]
     for pattern, placeholder in _PARTICULARS:
         kind = pattern.sub(placeholder, kind)
     return kind

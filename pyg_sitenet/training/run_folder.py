@@ -182,14 +182,26 @@ def read_metrics(folder: RunFolder) -> dict[str, Any]:
     """
     try:
         metrics: dict[str, Any] = json.loads(folder.metrics.read_text("utf-8"))
-        for key in ("history", "best_epoch", "targets"):
-            metrics[key]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_metrics(metrics)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(
             f"{folder.metrics}: no metrics of a run ({error}); restore it, or write it "
             "again by continuing the run with resume (--resume)"
         ) from error
     return metrics
+
+
+def _check_metrics(metrics: dict[str, Any]) -> None:
+    history, best = metrics["history"], metrics["best_epoch"]
+    are_epochs = isinstance(history, list) and all(
+        isinstance(epoch, dict)
+        and all(isinstance(value, int | float | None) for value in epoch.values())
+        for epoch in history
+    )
+    if not are_epochs or not isinstance(best, int | None):
+        raise TypeError("`history` is no list of epochs")
+    if not isinstance(metrics["targets"], dict):
+        raise TypeError("`targets` are of another form")
 
 
 def read_history(path: str | Path) -> tuple[list[dict[str, float]], int | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyg_sitenet.atomic_write import write_text
+from pyg_sitenet.atomic_write import DAMAGE, write_text
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.description import is_telling
 from pyg_sitenet.data.graph.encoder import Encoder
@@ -28,6 +28,7 @@ from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.workers.cluster import Cluster
 
 MARKER = "prepared.json"
+_PARTS = {"units": dict, "key": str, "versions": dict, "counts": dict}
 
 
 @dataclass(frozen=True)
@@ -243,16 +244,24 @@ def read_prepared(path: str | Path, opener: Opener) -> PreparedFolder:
     try:
         values = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         recipe = Recipe.from_description(values, opener)
-        parts = [values[name] for name in ("units", "key", "versions", "counts")]
+        parts = [_typed(values, name, kind) for name, kind in _PARTS.items()]
     except ConfigError:
         raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (*DAMAGE, OSError, AttributeError) as error:
         raise DataError(
             f"{folder / MARKER}: damaged, or of another version "
             f"({' '.join(str(error).split())}); delete the folder and prepare the "
             "crystals again"
         ) from error
     return PreparedFolder(folder, recipe, *parts)
+
+
+def _typed(values: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401
+    value = values[name]
+    texts = value.values() if name in ("units", "versions") else ()
+    if not isinstance(value, kind) or not all(isinstance(t, str) for t in texts):
+        raise TypeError(f"`{name}` is of another form")
+    return value
 
 
 def _slug(name: str) -> str:

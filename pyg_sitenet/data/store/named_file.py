@@ -53,6 +53,11 @@ def has_digest(name: str, content: bytes | memoryview) -> bool:
     return match is not None and match["digest"] == _digest(content)
 
 
+def is_content_addressed(name: object) -> bool:
+    """Tell whether this is the name of such a file, and no path to another place."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def list_content_addressed(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield stem and name of the files of a folder, sorted by name."""
     if folder.is_dir():

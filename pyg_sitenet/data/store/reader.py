@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_sitenet.atomic_write import DAMAGE
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.named_file import (
     has_digest,
+    is_content_addressed,
     list_content_addressed,
     write_content_addressed,
 )
@@ -89,18 +92,34 @@ def read_index(folder: Path) -> Index | None:
             continue
         content = (folder / name).read_bytes()
         if has_digest(name, content):
-            size = int.from_bytes(content[:8], "little")
-            header = json.loads(content[8 : 8 + size])["__metadata__"]["pyg_sitenet"]
-            plain, arrays = json.loads(header), load(content)
-            return Index(
-                plain["names"],
-                arrays["starts"],
-                arrays["num_sites"],
-                arrays["num_pairs"],
-                int(arrays["num_bytes"][0]),
-                Ledger.from_counts(plain["ledger"]),
-            )
+            try:
+                return _parse_index(content)
+            except (*DAMAGE, SafetensorError):
+                continue  # as if it were not there
     return None
+
+
+def _parse_index(content: bytes) -> Index:
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])["__metadata__"]["pyg_sitenet"]
+    plain, arrays = json.loads(header), load(content)
+    index = Index(
+        plain["names"],
+        arrays["starts"],
+        arrays["num_sites"],
+        arrays["num_pairs"],
+        int(arrays["num_bytes"][0]),
+        Ledger.from_counts(plain["ledger"]),
+    )
+    starts, sizes = index.starts, (index.num_sites, index.num_pairs)
+    is_list = starts.ndim == 1 and len(starts) == len(index.names) + 1
+    if not is_list or starts[0] != 0 or (np.diff(starts) < 0).any():
+        raise ValueError("the places of the shards do not rise")
+    if any(size.shape != (starts[-1],) or (size < 0).any() for size in sizes):
+        raise ValueError("the sizes are not those of the graphs")
+    if not all(is_content_addressed(name) for name in index.names):
+        raise ValueError("the names are not those of shards")
+    return index
 
 
 def _count(shard: Shard, ledger: Ledger) -> None:

@@ -16,10 +16,12 @@ from torch_geometric.data import Data
 from torch_geometric.data.collate import collate
 from torch_geometric.data.separate import separate
 
+from pyg_sitenet.atomic_write import DAMAGE
 from pyg_sitenet.data.graph.encoder import Encoded
 from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.named_file import has_digest, write_content_addressed
+from pyg_sitenet.data.store.shard_check import check_graphs, check_notes
 from pyg_sitenet.errors import DataError
 
 SHARD_SIZE = 64  # entries of the source, used or not
@@ -112,6 +114,13 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._map = _map_checked(path)
+        try:
+            self._read()
+        except DAMAGE as error:
+            raise DamagedShardError(f"{path}: not a shard of crystals") from error
+        self.forget()
+
+    def _read(self) -> None:
         size = int.from_bytes(self._map[:8], "little")
         layout = json.loads(self._map[8 : 8 + size])
         header = json.loads(layout.pop("__metadata__")[_HEADER])
@@ -124,7 +133,8 @@ class Shard:
                 self._map, 8 + size, entry
             )
         self._data = Data.from_dict(values)
-        self.forget()
+        check_notes(self.notes)
+        check_graphs(self._data, self._slices, len(self))
 
     def __len__(self) -> int:
         return len(self.notes["ids"])

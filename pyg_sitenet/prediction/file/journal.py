@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.csv_file import FileState
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import DataError
 
 FORMAT_VERSION = 1
@@ -36,6 +37,14 @@ class Run(BaseModel):
     settings: dict[str, Any] = {}
 
 
+def _check_counts(counts: dict[str, Any]) -> dict[str, Any]:
+    try:
+        Ledger.from_counts(counts)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("not the counts of a run") from error
+    return counts
+
+
 class Journal(BaseModel):
     """How far a prediction has come; both files are on the disk up to there.
 
@@ -54,10 +63,10 @@ class Journal(BaseModel):
     format_version: int = FORMAT_VERSION
     run: Run
     is_complete: bool
-    num_inputs: int
+    num_inputs: int = Field(ge=0)
     output: FileState
     failures: FileState
-    ledger: dict[str, Any]
+    ledger: Annotated[dict[str, Any], AfterValidator(_check_counts)]
 
 
 def read_journal(path: Path) -> Journal | None:

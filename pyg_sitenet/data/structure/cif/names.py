@@ -16,6 +16,8 @@ _GLUED = re.compile(r"^(.*[a-z0-9])(HR|RH|H|R|S|Z)$")
 _ORIGINS = {"S": "1", "Z": "2"}
 _OLD_CUBIC = re.compile(r"^([pfi])([mnad][ac]?)3([mncd]?)$")
 
+_LONGEST = 100
+
 Settings = tuple[gemmi.SpaceGroup, ...]
 
 
@@ -29,6 +31,8 @@ def settings_of_name(name: str) -> Settings:
         >>> [setting.xhm() for setting in settings_of_name("F d 3 m")]
         ['F d -3 m:1', 'F d -3 m:2']
     """
+    if len(name) > _LONGEST:  # the patterns below look back
+        return ()
     plain = name.replace("_", "").replace("(", "").replace(")", "").strip()
     settings = _by_name(plain, "")
     for pattern in (_EXTENSION, _SUFFIX, _GLUED):

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pyg_sitenet.data.structure.cif.values import is_used, plain_tag
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
-# A text field, a comment, a quoted value or a word.
+# A text field, a comment, a quoted value (lines of a CIF have 2048 letters) or a word.
 _TOKEN = re.compile(
-    r"""^;.*?^;|\#[^\n]*|'(?:[^'\n]|'(?=\S))*'(?=\s|$)"""
-    r"""|"(?:[^"\n]|"(?=\S))*"(?=\s|$)|\S+""",
+    r"""^;.*?^;|\#[^\n]*|'(?:[^'\n]|'(?=\S)){0,2048}'(?=\s|$)"""
+    r"""|"(?:[^"\n]|"(?=\S)){0,2048}"(?=\s|$)|\S+""",
     re.MULTILINE | re.DOTALL,
 )
 _KEYWORDS = ("data_", "loop_", "save_", "global_", "stop_")

@@ -25,6 +25,8 @@ _DUMMY = re.compile(
     r"^(?:va|vac\w*|vc|void|xx?|du|dum\w*|bq|gh|lp|cg|cnt|cen\w*|q|ghost|wat\w+)$",
     re.IGNORECASE,
 )
+# Letters of a symbol or label: the patterns above look back.
+_LONGEST = 200
 # First letters that labels put their own second letter behind, such as Oa or Hb.
 _PLAIN = frozenset("HCNOFSPKBI")
 # Elements that no crystal was made of: their symbols stand for something else.
@@ -47,7 +49,7 @@ class Content:
 def content_of_symbol(symbol: str) -> Content | None:
     """Return what a type symbol such as ``Na1+`` stands for; nothing if no element."""
     text = symbol.strip()
-    if _DUMMY.match(_LETTERS.findall(text)[0]):
+    if len(text) > _LONGEST or _DUMMY.match(_LETTERS.findall(text)[0]):
         return None
     mixed = _mixture(text)
     if mixed:
@@ -66,6 +68,8 @@ def content_of_label(label: str, formula: frozenset[str]) -> Content | None:
         formula: Elements of the file's formula, which tell CO from Co; may be empty.
     """
     text = label.strip()
+    if len(text) > _LONGEST:
+        return None
     letters = _LETTERS.findall(text)[0]
     mixed = _mixture(text)
     if mixed:
