@@ -34,6 +34,8 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             except SiteNetError as error:
                 _say("Error", error)
                 raise typer.Exit(1) from error
+            except BrokenPipeError:
+                raise  # whoever read the output has enough: typer ends in silence
             except OSError as error:  # such as a full disk
                 place = f"{error.filename}: " if error.filename else ""
                 _say("Error", f"{place}{error.strerror or error}")

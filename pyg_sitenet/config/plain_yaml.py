@@ -40,7 +40,7 @@ def parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401 - whatever YAML h
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{origin}: {_too_long()}")
     try:
-        return yaml.load(text, _PlainLoader)  # nosec B506 - a safe loader
+        return yaml.load(text, _PlainLoader)  # nosec B506  # a safe loader
     except (yaml.YAMLError, ValueError, LookupError, OverflowError) as error:
         raise ConfigError(f"{origin}: {brief_line(error)}") from error
 

@@ -60,8 +60,8 @@ def render(content: ReportContent) -> str:
         _read("report.html.jinja")
     ).render(
         content=content,
-        style=Markup(_read("report.css")),  # nosec B704 - of this package
-        scripts=[Markup(script) for script in scripts],  # nosec B704 - the same
+        style=Markup(_read("report.css")),  # nosec B704  # of this package
+        scripts=[Markup(script) for script in scripts],  # nosec B704  # the same
         policy=_policy(scripts),
         facts=page_tables.facts(content),
         settings=page_tables.settings(content),
@@ -134,7 +134,7 @@ def _json(value: object) -> Markup:
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # nosec B704 - no sign of HTML is left
+    return Markup(text)  # nosec B704  # no sign of HTML is left
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ def open_answer(content: bytes) -> Any:  # noqa: ANN401
 def _portable(error: Exception) -> Exception:
     """Return the error, or one with its text if it cannot be sent."""
     try:
-        pickle.loads(pickle.dumps(error))  # nosec B301 - our own bytes
+        pickle.loads(pickle.dumps(error))  # nosec B301  # our own bytes
     except Exception:  # noqa: BLE001 - anything can happen in a foreign class
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

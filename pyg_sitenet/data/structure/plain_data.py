@@ -44,7 +44,7 @@ def yaml_values(text: str, origin: str) -> dict[str, Any]:
         is_merge = isinstance(event, yaml.ScalarEvent) and event.value == "<<"
         if depth > _MAX_DEPTH or is_merge:
             raise _hostile(origin)
-    values = yaml.load(text, _Loader)  # nosec B506 - the safe loader
+    values = yaml.load(text, _Loader)  # nosec B506  # the safe loader
     if _size(values, {}) > _MAX_VALUES:
         raise _hostile(origin)
     return _as_object(values, origin)
