@@ -25,6 +25,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
         ModelFileError: If the file is missing, damaged, holds anything that would have
             to be executed, or no weights.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise ModelFileError(f"{path}: no file; expected a checkpoint (.ckpt)")
     try:
         with warnings.catch_warnings():  # torch advises on how the file was pickled
             warnings.simplefilter("ignore", UserWarning)

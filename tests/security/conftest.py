@@ -48,7 +48,7 @@ class Ended(NamedTuple):
 
 
 class Predicted(NamedTuple):
-    """Ids of the crystals that were predicted, and why others were not."""
+    """Ids of the crystals that were predicted, and by origin why others were not."""
 
     ids: set[str]
     reasons: dict[str, str]
@@ -122,7 +122,7 @@ def read_json(done: Any) -> Predicted:
     assert done.stdout, done.stderr
     values = json.loads(done.stdout)
     ids = {row["id"] for row in values["predictions"]}
-    return Predicted(ids, {row["id"]: row["reason"] for row in values["failures"]})
+    return Predicted(ids, {row["origin"]: row["reason"] for row in values["failures"]})
 
 
 @pytest.fixture(scope="session")
