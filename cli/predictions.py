@@ -120,6 +120,8 @@ def _show_statistics(table: pd.DataFrame) -> None:
 def _as_json(prediction: Prediction) -> dict[str, object]:
     keys = ("id", "formula", "values", "warnings")
     document: dict[str, object] = {key: getattr(prediction, key) for key in keys}
+    if prediction.novelty is not None:
+        document["novelty"] = prediction.novelty
     if prediction.labels:
         document["labels"] = prediction.labels
     if prediction.spread:

@@ -21,9 +21,10 @@ from pyg_sitenet.config.setting_types import Modules, Name
 from pyg_sitenet.domain import Domain
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.novelty import Novelty
 from pyg_sitenet.uncertainty import Calibration
 
-FORMAT_VERSION = 3  # 2 added ensembles and calibrated intervals, 3 classes
+FORMAT_VERSION = 4  # 2 added ensembles and intervals, 3 classes, 4 novelty
 MAX_LETTERS = 32 * 1024**2
 """Of a description: a million calibration crystals take 20 MB."""
 MAX_DEPTH = 20
@@ -80,6 +81,8 @@ class ModelDescription(BaseModel):
         metrics: The metrics of the run (see ``metrics.json``).
         members: Networks in the file; their tensors are ``members.0.…`` and so on.
         calibration: What gives intervals; ``None`` if none was kept for it.
+        novelty: What tells how unlike the training data a crystal is; ``None`` in files
+            that were written before, and if few crystals were held out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +98,7 @@ class ModelDescription(BaseModel):
     metrics: Metrics = {}
     members: Modules = 1
     calibration: Calibration | None = None
+    novelty: Novelty | None = None
 
     @model_validator(mode="after")
     def _check(self) -> ModelDescription:
@@ -104,6 +108,8 @@ class ModelDescription(BaseModel):
             _check_domain(self.domain)
         if self.calibration is not None:
             _check_calibration(self.calibration)
+        if self.novelty is not None and not self.novelty.held_out:
+            raise ValueError("novelty.held_out must not be empty")
         return self
 
     @property

@@ -35,6 +35,7 @@ class Scores:
         self._truth = {target.name: array("d") for target in layout.targets}
         self._predicted = {name: array("d") for name in layout.outputs}
         self._std = {name: array("d") for name in layout.outputs}
+        self._widening = array("d")
 
     def add(self, prediction: Prediction) -> None:
         """Take the values of a crystal, NaN of targets that are not known."""
@@ -45,6 +46,7 @@ class Scores:
         for name, predicted in self._predicted.items():
             predicted.append(prediction.values[name])
             self._std[name].append(spread.get(name, 0.0))
+        self._widening.append(prediction.widening)
 
     def metrics(self, units: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return for each target its unit, or its classes, and its scores."""
@@ -69,8 +71,14 @@ class Scores:
                 )
                 continue
             std = np.asarray(self._std[target.name])
-            rows = measure_coverage(calibration, target.name, truth, answers[:, 0], std)
-            coverage[target.name] = rows
+            coverage[target.name] = measure_coverage(
+                calibration,
+                target.name,
+                truth,
+                answers[:, 0],
+                std,
+                np.asarray(self._widening),
+            )
         return coverage
 
     def num_known(self) -> dict[str, int]:

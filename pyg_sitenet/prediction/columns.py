@@ -30,6 +30,9 @@ class Prediction:
         spread: Of a disordered crystal, whose ``values`` are means over its orderings.
         uncertainty: Of an ensemble, or if intervals were asked for.
         labels: The most probable class of each target of classes.
+        novelty: Share of crystals like those of training that are at least as unlike
+            them; None if the model cannot tell.
+        widening: By how much its interval is wider than that of an ordinary crystal.
     """
 
     id: str
@@ -41,6 +44,8 @@ class Prediction:
     spread: Spread | None = None
     uncertainty: Uncertainty | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    novelty: float | None = None
+    widening: float = 1.0
 
 
 def column_name(target: str, units: Mapping[str, str]) -> str:
@@ -124,6 +129,11 @@ def uncertainty_cells(
     return cells
 
 
+def novelty_columns(description: ModelDescription) -> list[str]:
+    """Return the heading of the novelty, if the model can tell it."""
+    return [] if description.novelty is None else ["novelty"]
+
+
 def spread_columns(description: ModelDescription) -> list[str]:
     """Return the headings that tell how a disordered crystal's orderings differ."""
     return [
@@ -157,6 +167,7 @@ def file_headings(
     """Return the headings of a file of predictions."""
     more = uncertainty_columns(description, level)
     more += spread_columns(description) if with_spread else []
+    more += novelty_columns(description)
     return ["id", "formula", *answer_columns(description), *more, "warnings"]
 
 
@@ -169,6 +180,7 @@ def file_row(
     if with_spread:
         cells = spread_cells(prediction, description)
         values += ["" if cell is None else cell for cell in cells]
+    values += [] if prediction.novelty is None else [prediction.novelty]
     return [prediction.id, prediction.formula, *values, "; ".join(prediction.warnings)]
 
 
@@ -189,6 +201,7 @@ def table_row(
         "reason": "",
         **dict(zip(answer_columns(description), values, strict=True)),
         **_uncertainty_row(result, description),
+        **({} if result.novelty is None else {"novelty": result.novelty}),
         **dict(spread),
     }
 

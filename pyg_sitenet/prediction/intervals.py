@@ -60,7 +60,10 @@ class Intervals:
             self._calibration.half_width(target, level)
 
     def of(
-        self, values: Mapping[str, float], members_std: Mapping[str, float]
+        self,
+        values: Mapping[str, float],
+        members_std: Mapping[str, float],
+        widening: float = 1.0,
     ) -> Uncertainty | None:
         """Return the uncertainty of a prediction; ``None`` if nothing is known."""
         if self.level is None and not members_std:
@@ -72,7 +75,7 @@ class Intervals:
                 answers = [values[output] for output in target.outputs]
                 sets[name] = self._set(target, answers)
                 continue
-            half = self._half_width(name, members_std.get(name, 0.0))
+            half = self._half_width(name, members_std.get(name, 0.0), widening)
             lower[name] = max(values[name] - half, self._lowest[name])
             upper[name] = values[name] + half
         return Uncertainty(dict(members_std), lower, upper, sets)
@@ -83,10 +86,10 @@ class Intervals:
         pairs = zip(target.classes, inside.tolist(), strict=True)
         return tuple(label for label, is_in in pairs if is_in)
 
-    def _half_width(self, target: str, spread: float) -> float:
+    def _half_width(self, target: str, spread: float, widening: float = 1.0) -> float:
         if self._calibration is None or self.level is None:
             raise ValueError("`level` must be set to give intervals")
-        return self._calibration.half_width(target, self.level, spread)
+        return self._calibration.half_width(target, self.level, spread, widening)
 
 
 def _lowest_values(description: ModelDescription) -> dict[str, float]:

@@ -27,6 +27,7 @@ class OutOfDomain:
     def __init__(self, description: ModelDescription) -> None:
         self._elements = frozenset(description.elements)
         self._domain = description.domain
+        self._has_novelty = description.novelty is not None
         self._ranges = description.target_ranges
         self._units = description.units
 
@@ -34,7 +35,10 @@ class OutOfDomain:
         """Return what about an encoded crystal the model has not seen in training."""
         texts = list(self._unseen_elements(data))
         if self._domain is not None:
-            texts += _differences(crystal_traits(data), self._domain)
+            traits = crystal_traits(data)
+            # What the novelty compares needs no ranges.
+            differ = _oxidation_states if self._has_novelty else _differences
+            texts += differ(traits, self._domain)
         return tuple(texts)
 
     def of_values(self, values: Mapping[str, float]) -> tuple[str, ...]:

@@ -27,12 +27,13 @@ from pyg_sitenet.prediction.columns import (
     answer_columns,
     file_headings,
     file_row,
+    novelty_columns,
     spread_columns,
     table_row,
     uncertainty_columns,
     value_columns,
 )
-from pyg_sitenet.prediction.result_builder import ResultBuilder
+from pyg_sitenet.prediction.result_builder import Answer, ResultBuilder
 
 # Known values, of which one record has more than another, and names.
 _UNUSED = ["y", "id", "formula", "group"]
@@ -183,6 +184,7 @@ class Predictor:
             rows.append(table_row(result, self.description))
         columns = ["id", "formula", *answer_columns(self.description)]
         columns += uncertainty_columns(self.description, self.level)
+        columns += novelty_columns(self.description)
         if self.orders:
             columns += spread_columns(self.description)
         if on_error == "record":
@@ -254,18 +256,27 @@ class Predictor:
                 yield self._results.result(crystal, answers)
 
     @torch.inference_mode()
-    def _forward(self, graphs: list[Data]) -> list[tuple[list[float], list[float]]]:
-        """Return values and, of an ensemble, their spread for each graph."""
+    def _forward(self, graphs: list[Data]) -> list[Answer]:
+        """Return values, of an ensemble their spread, and a vector for each graph."""
         batch = Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
-        values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
-        none: list[list[float]] = [[] for _ in graphs]
-        return list(
-            zip(
-                values.tolist(),
-                none if spread is None else spread.tolist(),
-                strict=True,
-            )
+        vectors: list[list[list[float]]] = []
+        compared = self.description.novelty is not None
+        linear = networks_of(self.model)[0].readout.linear
+        hook = linear.register_forward_pre_hook(
+            lambda _, inputs: vectors.append(inputs[0].tolist() if compared else [])
         )
+        try:
+            values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
+        finally:
+            hook.remove()
+        none: list[list[float]] = [[] for _ in graphs]
+        rows = zip(
+            values.tolist(),
+            none if spread is None else spread.tolist(),
+            vectors[0] if compared else none,
+            strict=True,
+        )
+        return list(map(Answer._make, rows))
 
 
 def _explain(failure: Failure) -> str:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pyg_sitenet.data.graph.encoder import Encoded
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.novelty import RARE, NoveltyMeasure, crystal_features, widening
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.spread import average
+
+
+class Answer(NamedTuple):
+    """What a model says of a graph.
+
+    Attributes:
+        values: Of each output.
+        spread: Standard deviation of an ensemble's members; empty for one network.
+        vector: Of the crystal, from which the values are made; of an ensemble that of
+            the first network. Empty if nobody compares it.
+    """
+
+    values: list[float]
+    spread: list[float]
+    vector: list[float]
 
 
 class ResultBuilder:
@@ -27,6 +44,8 @@ class ResultBuilder:
         self._layout = description.layout
         self._out_of_domain = OutOfDomain(description)
         self._intervals = Intervals(description, level)
+        record = description.novelty
+        self._novelty = None if record is None else NoveltyMeasure(record)
 
     @property
     def level(self) -> float | None:
@@ -34,16 +53,16 @@ class ResultBuilder:
         return self._intervals.level
 
     def result(
-        self, crystal: Encoded, answers: Sequence[tuple[list[float], list[float]]]
+        self, crystal: Encoded, answers: Sequence[Answer]
     ) -> Prediction | Failure:
         """Return the prediction, or a failure if it is not finite.
 
         Args:
             crystal: The crystal.
             answers: For each of its graphs the values and, of an ensemble, the standard
-                deviations of its members.
+                deviations of its members; and its vector.
         """
-        rows = [values for values, _ in answers]
+        rows = [answer.values for answer in answers]
         if not all(math.isfinite(value) for row in rows for value in row):
             reason = "the prediction is not a finite number"
             remedy = "check the structure, or train the model again"
@@ -56,7 +75,8 @@ class ResultBuilder:
         texts = dict.fromkeys(crystal.warnings)
         for graph in crystal.graphs:
             texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
-        texts |= dict.fromkeys(self._out_of_domain.of_values(values))
+        size, novelty, reasons = self._unlike(crystal, answers)
+        texts |= dict.fromkeys([*reasons, *self._out_of_domain.of_values(values)])
         return Prediction(
             crystal.id,
             crystal.data.formula,
@@ -65,18 +85,42 @@ class ResultBuilder:
             crystal.origin,
             tuple(texts),
             spread,
-            self._intervals.of(values, self._members_std(crystal, answers)),
+            self._intervals.of(
+                values, self._members_std(crystal, answers), widening(size)
+            ),
             {
                 target.name: target.label([values[name] for name in target.outputs])
                 for target in self._layout.targets
                 if target.classes
             },
+            novelty,
+            widening(size),
         )
 
+    def _unlike(
+        self, crystal: Encoded, answers: Sequence[Answer]
+    ) -> tuple[float, float | None, list[str]]:
+        """Return how unlike training a crystal is, its novelty, and why it is low."""
+        if self._novelty is None:
+            return 0.0, None, []
+        sizes = [
+            (self._novelty.size(crystal_features(graph), answer.vector), k)
+            for k, (graph, answer) in enumerate(
+                zip(crystal.graphs, answers, strict=True)
+            )
+        ]
+        size, k = max(sizes)
+        novelty = self._novelty.of(size)
+        if novelty >= RARE:
+            return size, novelty, []
+        features = crystal_features(crystal.graphs[k])
+        reasons = "; ".join(self._novelty.reasons(features, answers[k].vector))
+        return size, novelty, [f"unlike the training data: {reasons}"]
+
     def _members_std(
-        self, crystal: Encoded, answers: Sequence[tuple[list[float], list[float]]]
+        self, crystal: Encoded, answers: Sequence[Answer]
     ) -> dict[str, float]:
-        rows = [spread for _, spread in answers]
+        rows = [answer.spread for answer in answers]
         if not rows[0]:
             return {}
         if crystal.ordered is None:

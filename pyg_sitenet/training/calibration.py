@@ -40,7 +40,11 @@ def calibrate_outcome(outcome: Outcome) -> Calibration | None:
         else:
             spread, floor = _spread(outcome, target)
             mine = calibrate(
-                {target.name: values}, {target.name: outputs[:, 0]}, spread, floor
+                {target.name: values},
+                {target.name: outputs[:, 0]},
+                spread,
+                floor,
+                outcome.novelty.widening.get("calibration"),
             )
         scores |= mine.scores
         floors |= mine.floors
@@ -74,6 +78,7 @@ def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, An
             truth[:, t],
             answers[:, target.start],
             None if spread is None else spread[:, target.start],
+            outcome.novelty.widening.get("test"),
         )
         for t, target in enumerate(outcome.layout.targets)
     }

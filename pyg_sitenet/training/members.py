@@ -16,6 +16,7 @@ from pyg_sitenet.model_file import load_network
 from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.loop.meter import MONITOR
+from pyg_sitenet.training.novelty_record import measure_novelty
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder, read_metrics
 
@@ -67,6 +68,7 @@ def ensemble_outcome(
         history=_mean_history(_metrics_of_members(folder, config.training.members)),
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in model.parameters()),
+        novelty=measure_novelty(model, data),
     )
 
 

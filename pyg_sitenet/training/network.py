@@ -21,6 +21,7 @@ from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import fit
 from pyg_sitenet.training.loop.module import SiteNetModule
 from pyg_sitenet.training.loop.schedule import with_epochs
+from pyg_sitenet.training.novelty_record import measure_novelty
 from pyg_sitenet.training.outcome import Outcome
 from pyg_sitenet.training.run_folder import RunFolder
 
@@ -81,6 +82,7 @@ def predict_held_out(
         history=history,
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in module.model.parameters()),
+        novelty=measure_novelty(module.model, data),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.scores import target_scores
 from pyg_sitenet.training.baselines import MAJORITY, fit_baselines
 from pyg_sitenet.training.loop.callbacks import History
+from pyg_sitenet.training.novelty_record import NoveltyOutcome
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ class Outcome:
         num_failed: Inputs that could not be used.
         num_parameters: Of the model.
         spread: Standard deviation of an ensemble's members, as ``predicted``.
+        novelty: How unlike the training data the other parts are.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class Outcome:
     num_failed: int
     num_parameters: int
     spread: Mapping[str, Array] | None = None
+    novelty: NoveltyOutcome = field(default_factory=NoveltyOutcome)
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ def describe(
         metrics=dict(metrics),
         members=outcome.config.training.members,
         calibration=calibration,
+        novelty=outcome.novelty.record,
     )
 
 

@@ -9,6 +9,7 @@ whatever the model.
 
 :math:`\sigma` is 1 for a single model. For an ensemble it is the standard deviation of
 its members plus a floor, so that crystals on which they disagree get wider intervals.
+Of crystals that are unlike those of training (:mod:`pyg_sitenet.novelty`) it is larger.
 The calibration crystals may have decided nothing, neither weights nor checkpoint nor
 floor; that is why they are a part of their own.
 
@@ -58,13 +59,16 @@ class Calibration(BaseModel):
         rank = conformal_rank(len(scores), level)
         return scores[rank - 1] if rank <= len(scores) else math.inf
 
-    def half_width(self, target: str, level: float, spread: float = 0.0) -> float:
+    def half_width(
+        self, target: str, level: float, spread: float = 0.0, widening: float = 1.0
+    ) -> float:
         """Return how far the interval reaches to each side, in the target's unit.
 
         Args:
             target: Which property.
             level: Share of crystals whose true value is to lie inside, such as 0.9.
             spread: Standard deviation of an ensemble's members for this crystal.
+            widening: Above 1 if the crystal is unlike those of training.
 
         Raises:
             ConfigError: If the level is not between 0 and 1, if the target has no
@@ -92,7 +96,7 @@ class Calibration(BaseModel):
                 "predictions of calibration crystals were not finite; ask for a lower "
                 "level or train anew"
             )
-        return bound * (spread + self.floors[target])
+        return bound * (spread + self.floors[target]) * widening
 
 
 def calibrate_classes(
@@ -140,6 +144,7 @@ def calibrate(
     predicted: Mapping[str, Array],
     spread: Mapping[str, Array] | None = None,
     floors: Mapping[str, float] | None = None,
+    widening: Array | None = None,
 ) -> Calibration:
     """Make a calibration from held-out crystals, for each target.
 
@@ -149,11 +154,13 @@ def calibrate(
             infinitely wrong, since leaving it out would make the intervals too small.
         spread: Standard deviation of the members of an ensemble.
         floors: What to add to the spread, from :func:`spread_floor`; needed with it.
+        widening: Of each crystal, as for :meth:`Calibration.half_width`.
     """
     scores, used = {}, {}
     for target, values in truth.items():
         floor = 1.0 if floors is None else floors[target]
         sigma = floor + (np.zeros(len(values)) if spread is None else spread[target])
+        sigma = sigma if widening is None else sigma * widening
         ratio = np.abs(values - predicted[target]) / sigma
         ratio[~np.isfinite(ratio)] = np.inf
         finite = np.sort(ratio[np.isfinite(values)])

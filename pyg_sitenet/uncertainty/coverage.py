@@ -30,6 +30,7 @@ def measure_coverage(
     truth: NDArray[np.float64],
     predicted: NDArray[np.float64],
     spread: NDArray[np.float64] | None = None,
+    widening: NDArray[np.float64] | None = None,
 ) -> list[Coverage]:
     """Measure the intervals of a target at all levels that the calibration allows.
 
@@ -39,6 +40,7 @@ def measure_coverage(
         truth: Known values ``[N]``; crystals without a value (NaN) do not count.
         predicted: Predictions for the same crystals, ``[N]``.
         spread: Standard deviation of the members of an ensemble, ``[N]``.
+        widening: Above 1 of crystals that are unlike those of training, ``[N]``.
 
     Returns:
         For each level the share of crystals inside, and the mean width of the
@@ -49,11 +51,15 @@ def measure_coverage(
         return []
     error = np.abs(truth - predicted)[labelled]
     sigma = np.zeros(len(error)) if spread is None else spread[labelled]
+    wider = np.ones(len(error)) if widening is None else widening[labelled]
     rows: list[Coverage] = []
     for level in LEVELS:
         if math.isinf(calibration.bound(target, level)):
             continue
-        half = [calibration.half_width(target, level, std) for std in sigma.tolist()]
+        half = [
+            calibration.half_width(target, level, *crystal)
+            for crystal in zip(sigma.tolist(), wider.tolist(), strict=True)
+        ]
         rows.append(
             {
                 "level": level,

@@ -1,0 +1,77 @@
+"""What of a crystal is compared with others: its elements and its geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import torch
+from ase.data import covalent_radii
+from torch import Tensor
+from torch_geometric.data import Data
+
+GEOMETRY = ("volume", "shortest", "coordination")
+KINDS = ("metals", "metalloids", "nonmetals", "halogens", "noble gases")
+_OTHERS = {
+    "metalloids": (5, 14, 32, 33, 51, 52),
+    "nonmetals": (1, 6, 7, 8, 15, 16, 34),
+    "halogens": (9, 17, 35, 53, 85),
+    "noble gases": (2, 10, 18, 36, 54, 86),
+}
+_KIND_OF = {z: kind for kind, numbers in _OTHERS.items() for z in numbers}
+_NEIGHBOUR = 1.3  # of the sum of two radii
+_ALONE = 3.0  # of it, in an environment of one atom
+
+
+class Features(NamedTuple):
+    """What of a crystal is compared, apart from its vector.
+
+    Attributes:
+        elements: Its atomic numbers, ascending.
+        geometry: Logarithms of its volume over that of its atoms, of its shortest
+            distance over the sum of the radii, and of the mean number of neighbours.
+    """
+
+    elements: tuple[int, ...]
+    geometry: tuple[float, float, float]
+
+
+def crystal_features(data: Data) -> Features:
+    """Return the features of an encoded crystal, equal sites merged or not."""
+    elements = tuple(sorted(set(data.z.tolist())))
+    first, second, third = _geometry(data).log().tolist()
+    return Features(elements, (first, second, third))
+
+
+def pairs_of(elements: Sequence[int]) -> list[int]:
+    """Return the pairs of elements, as 1000 times the first and the second."""
+    return [1000 * first + second for first, second in combinations(elements, 2)]
+
+
+def kinds_of(elements: Sequence[int]) -> str:
+    """Return the kinds of the elements, such as ``metals and halogens``."""
+    kinds = {_KIND_OF.get(z, KINDS[0]) for z in elements}
+    return " and ".join(kind for kind in KINDS if kind in kinds)
+
+
+def _geometry(data: Data) -> Tensor:
+    """Return volume, shortest distance and coordination, [3]."""
+    radii = torch.from_numpy(covalent_radii)[data.z]
+    sites = _counts(data, "site_multiplicity", len(data.z))
+    copies = _counts(data, "edge_multiplicity", len(data.edge_attr))
+    distances = data.edge_attr[:, 0].double()
+    is_pair = distances > 0  # 0 is an atom and itself
+    sender, receiver = data.edge_index[:, is_pair]
+    ratios = distances[is_pair] / (radii[sender] + radii[receiver])
+    near = copies[is_pair] * sites[receiver] * (ratios <= _NEIGHBOUR)
+    atoms = 4 / 3 * torch.pi * (sites * radii**3).sum()
+    volume = data.cell.double().det().abs().reshape(()) / atoms
+    shortest = ratios.min() if len(ratios) else ratios.new_tensor(_ALONE)
+    # Half a neighbour more, for crystals that have none so near.
+    return torch.stack([volume, shortest, near.sum() / sites.sum() + 0.5])
+
+
+def _counts(data: Data, name: str, number: int) -> Tensor:
+    counts = data.get(name)
+    return torch.ones(number).double() if counts is None else counts.double()

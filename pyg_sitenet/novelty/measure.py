@@ -1,0 +1,156 @@
+"""How unlike the training data a crystal is, and why."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import numpy as np
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from pyg_sitenet.novelty.features import GEOMETRY, Features, kinds_of, pairs_of
+from pyg_sitenet.novelty.record import Novelty
+
+Array = NDArray[np.float64]
+
+RARE = 0.01
+"""Novelty below which a crystal is warned about."""
+_NEAREST = 3  # training crystals whose distance counts
+# At least so much lies between the median and the 99th hundredth; of the distance of
+# vectors a share of the median, of geometry standard deviations.
+_WIDTHS = {"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34, "vector": 0.1}
+_WIDTH_OF_GEOMETRY = 1.5
+_GEOMETRY_WORDS = {
+    "volume": (
+        "its atoms are packed more densely than in training crystals",
+        "its atoms are packed less densely than in training crystals",
+    ),
+    "shortest": (
+        "its nearest atoms are closer, for their radii, than in training",
+        "its nearest atoms are further apart, for their radii, than in training",
+    ),
+    "coordination": (
+        "its atoms have fewer neighbours than in training crystals",
+        "its atoms have more neighbours than in training crystals",
+    ),
+}
+
+
+def widening(size: float) -> float:
+    """Return by how much an interval is wider than that of an ordinary crystal.
+
+    Args:
+        size: How unlike others the crystal is; of ordinary ones 1 at most.
+    """
+    return max(1.0, size)
+
+
+class NoveltyMeasure:
+    """Compares crystals with what is kept of those that a model was trained on.
+
+    Args:
+        record: What is kept.
+    """
+
+    def __init__(self, record: Novelty) -> None:
+        self.record = record
+        self._pairs = frozenset(record.pairs)
+        flat = np.frombuffer(base64.b64decode(record.vectors), np.float16)
+        vectors = flat.reshape(-1, max(1, record.width)).astype(np.float64)
+        spread = vectors.std(axis=0) if len(vectors) else np.ones(1)
+        self._spread = np.where(spread > 1e-6, spread, 1.0)
+        self._vectors = vectors / self._spread  # [M, C]
+
+    def size(self, features: Features, vector: Sequence[float]) -> float:
+        """Return how unlike a crystal is; ordinary ones have 1 at most."""
+        return max(self._sizes(features, vector).values())
+
+    def of(self, size: float) -> float:
+        """Return the share of held-out crystals that are at least as unlike."""
+        below = int(np.searchsorted(self.record.held_out, size, side="left"))
+        return 1.0 - below / len(self.record.held_out)
+
+    def reasons(self, features: Features, vector: Sequence[float]) -> list[str]:
+        """Return why a crystal is unlike others, the main reasons first."""
+        sizes = self._sizes(features, vector)
+        names = sorted(sizes, key=sizes.__getitem__, reverse=True)
+        return [self._words(name, features) for name in names[:2] if sizes[name] >= 1]
+
+    def _sizes(self, features: Features, vector: Sequence[float]) -> dict[str, float]:
+        """Return in each way how unlike a crystal is.
+
+        0 is the median of held-out crystals, 1 their 99th hundredth.
+        """
+        sizes = {}
+        for name, value in self.raw(features, vector).items():
+            low = self.record.medians[name]
+            width = max(self.record.limits[name] - low, least_width(name, low))
+            sizes[name] = (value - low) / max(width, 1e-9)
+        return sizes
+
+    def raw(self, features: Features, vector: Sequence[float]) -> dict[str, float]:
+        """Return in each way how unlike a crystal is, without a scale."""
+        total = self.record.num_crystals + 1
+        rarest = min(self.record.elements.get(z, 0) for z in features.elements)
+        number = self.record.numbers.get(len(features.elements), 0)
+        kinds = self.record.kinds.get(kinds_of(features.elements), 0)
+        pairs = pairs_of(features.elements)
+        new = sum(pair not in self._pairs for pair in pairs)
+        values = {
+            "element": float(np.log(total / (rarest + 0.5))),
+            "number": float(np.log(total / (number + 0.5))),
+            "kinds": float(np.log(total / (kinds + 0.5))),
+            "pairs": new / len(pairs) if pairs else 0.0,
+        }
+        for name, value in zip(GEOMETRY, features.geometry, strict=True):
+            mean, std = self.record.geometry[name]
+            values[name] = abs(value - mean) / max(std, 1e-3)
+        if len(self._vectors):
+            values["vector"] = self._distance(np.asarray(vector, np.float64))
+        return values
+
+    def _distance(self, vector: Array) -> float:
+        squares = ((self._vectors - vector / self._spread) ** 2).mean(axis=1)
+        nearest = np.sort(squares)[:_NEAREST]
+        return float(np.sqrt(nearest).mean())
+
+    def _words(self, name: str, features: Features) -> str:
+        """Say in which way a crystal is unlike others."""
+        if name in GEOMETRY:
+            value = features.geometry[GEOMETRY.index(name)]
+            return _GEOMETRY_WORDS[name][value > self.record.geometry[name][0]]
+        if name == "vector":
+            return "to the network it is unlike all training crystals"
+        return self._chemistry_words(name, features.elements)
+
+    def _chemistry_words(self, name: str, elements: tuple[int, ...]) -> str:
+        record = self.record
+        if name == "element":
+            rarest = min(elements, key=lambda z: record.elements.get(z, 0))
+            symbol, count = chemical_symbols[rarest], record.elements.get(rarest, 0)
+            return f"{symbol} occurs in {_few(count, record.num_crystals)}"
+        if name == "pairs":
+            new = [pair for pair in pairs_of(elements) if pair not in self._pairs]
+            symbols = [chemical_symbols[z] for z in divmod(new[0], 1000)]
+            return f"no training crystal has {' and '.join(symbols)} together"
+        if name == "kinds":
+            kinds = kinds_of(elements)
+            few = _few(record.kinds.get(kinds, 0), record.num_crystals)
+            return f"{few} of {kinds} alone"
+        number = len(elements)
+        few = _few(record.numbers.get(number, 0), record.num_crystals)
+        return f"{few} of {'a single element' if number == 1 else f'{number} elements'}"
+
+
+def least_width(name: str, median: float) -> float:
+    """Return what lies between a median and the 99th hundredth at least."""
+    if name == "vector":
+        return _WIDTHS[name] * median
+    return _WIDTHS.get(name, _WIDTH_OF_GEOMETRY)
+
+
+def _few(count: int, total: int) -> str:
+    if not count:
+        return "no training crystal"
+    return f"only {count} of {total} training crystals"

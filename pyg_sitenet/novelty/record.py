@@ -1,0 +1,74 @@
+"""What a model file keeps to tell how unlike its training data a crystal is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pyg_sitenet.novelty.features import GEOMETRY
+
+MOST_HELD_OUT = 5000
+"""Held-out crystals whose numbers are kept."""
+VECTOR_BYTES = 600_000
+"""Of the vectors that are kept."""
+
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Novelty(BaseModel):
+    """What a model file keeps to tell how unlike its training data a crystal is.
+
+    Attributes:
+        num_crystals: In the training part.
+        elements: In how many of them an element occurs, by atomic number.
+        numbers: How many of them have so many elements.
+        kinds: How many of them consist of such kinds of elements.
+        pairs: Pairs of elements that occur together in one, as 1000 times the first
+            atomic number and the second.
+        geometry: Mean and standard deviation of each number of their geometry.
+        width: Of a vector.
+        vectors: Of a sample of them, in half precision, as base64.
+        medians: Median of held-out crystals, in each way.
+        limits: The 99th hundredth of held-out crystals, in each way.
+        held_out: How unlike held-out crystals are, ascending.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_crystals: Count
+    elements: dict[Count, Count]
+    numbers: dict[Count, Count]
+    kinds: dict[str, Count]
+    pairs: tuple[Count, ...] = Field((), max_length=7000)
+    geometry: dict[str, tuple[Number, Number]]
+    width: Count
+    vectors: str = Field("", max_length=2 * VECTOR_BYTES)
+    medians: dict[str, Number] = {}
+    limits: dict[str, Number] = {}
+    held_out: tuple[Number, ...] = Field((), max_length=MOST_HELD_OUT)
+
+    @model_validator(mode="after")
+    def _check(self) -> Novelty:
+        try:
+            size = len(base64.b64decode(self.vectors, validate=True))
+        except (ValueError, binascii.Error) as error:
+            raise ValueError(f"novelty.vectors must be base64: {error}") from error
+        if size % (2 * max(1, self.width)):
+            raise ValueError("novelty.vectors must be whole vectors of novelty.width")
+        if set(self.geometry) != set(GEOMETRY):
+            raise ValueError(f"novelty.geometry must have {', '.join(GEOMETRY)}")
+        ways = {"element", "number", "kinds", "pairs", *GEOMETRY} | (
+            {"vector"} if size else set()
+        )
+        stated = self.medians.keys() & self.limits.keys()
+        if (self.medians or self.held_out) and not ways <= stated:
+            raise ValueError(
+                f"novelty must have the limits of {', '.join(sorted(ways))}"
+            )
+        if list(self.held_out) != sorted(self.held_out):
+            raise ValueError("novelty.held_out must rise")
+        return self

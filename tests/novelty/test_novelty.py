@@ -1,0 +1,181 @@
+"""How unlike the training data crystals are, on the bundled band gaps."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+from pydantic import ValidationError
+from pymatgen.core import Structure
+from torch_geometric.data import Data
+
+from pyg_sitenet import MergeEquivalent, encode_structure
+from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.data.records import Record
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.novelty import (
+    Novelty,
+    NoveltyMeasure,
+    crystal_features,
+    fit_novelty,
+    sample_size,
+)
+from pyg_sitenet.prediction import Predictor
+from pyg_sitenet.uncertainty import calibrate
+
+CONFIG = Config(
+    data=DataConfig(max_atoms=30),
+    model=ModelConfig(attention_hidden=(8,), post_pool=(8,)),
+)
+
+
+def _encode(crystal: Atoms | Structure) -> Data:
+    if isinstance(crystal, Atoms):
+        crystal = Structure.from_ase_atoms(crystal)
+    return MergeEquivalent()(encode_structure(crystal, max_atoms=30))
+
+
+@pytest.fixture(scope="module")
+def network() -> SiteNet:
+    torch.manual_seed(0)
+    return SiteNet(CONFIG.model).eval()
+
+
+def _vector(network: SiteNet, graph: Data) -> list[float]:
+    with torch.inference_mode():
+        vector: list[float] = network.embed(graph).crystals[0].tolist()
+    return vector
+
+
+@pytest.fixture(scope="module")
+def graphs() -> list[Data]:
+    records = islice(iter(open_source("dielectric")), 150)
+    return [_encode(r.structure) for r in records if isinstance(r, Record)]
+
+
+@pytest.fixture(scope="module")
+def record(network: SiteNet, graphs: list[Data]) -> Novelty:
+    pairs = [(crystal_features(g), _vector(network, g)) for g in graphs]
+    training, held_out = pairs[::2], pairs[1::2]
+    vectors = np.array([vector for _, vector in training])
+    record = fit_novelty([features for features, _ in training], vectors, held_out)
+    assert record is not None
+    return record
+
+
+@pytest.mark.parametrize(
+    ("crystal", "reason"),
+    [
+        (bulk("Si"), "no training crystal of a single element"),
+        (bulk("Mg"), "no training crystal of a single element"),
+        (bulk("NaCl", "rocksalt", a=9.0), "further apart, for their radii"),
+    ],
+    ids=["Si", "Mg", "strained NaCl"],
+)
+def test_crystals_unlike_all_others_are_told_with_the_reason(
+    record: Novelty, network: SiteNet, crystal: Atoms, reason: str
+) -> None:
+    graph, measure = _encode(crystal), NoveltyMeasure(record)
+    features, vector = crystal_features(graph), _vector(network, graph)
+    assert measure.of(measure.size(features, vector)) < 0.02
+    assert reason in "; ".join(measure.reasons(features, vector))
+
+
+def test_novelty_is_the_share_of_held_out_crystals_that_are_as_unlike(
+    record: Novelty, network: SiteNet, graphs: list[Data]
+) -> None:
+    measure = NoveltyMeasure(record)
+    shares = [
+        measure.of(measure.size(crystal_features(g), _vector(network, g)))
+        for g in graphs[1::2]
+    ]
+    assert sorted(shares)[0] == pytest.approx(1 / 75)
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.1)
+
+
+def test_vector_far_from_all_others_is_unlike(
+    record: Novelty, graphs: list[Data]
+) -> None:
+    measure, features = NoveltyMeasure(record), crystal_features(graphs[0])
+    far = [100.0] * record.width
+    assert measure.of(measure.size(features, far)) == 0
+    assert "to the network it is unlike" in measure.reasons(features, far)[0]
+
+
+def test_features_do_not_depend_on_merging(rutile: Structure) -> None:
+    plain = encode_structure(rutile, max_atoms=30)
+    merged = crystal_features(MergeEquivalent()(plain))
+    assert merged.elements == (8, 22)
+    assert merged.geometry == pytest.approx(crystal_features(plain).geometry)
+
+
+def test_what_is_kept_is_less_than_a_megabyte(graphs: list[Data]) -> None:
+    features = [crystal_features(graph) for graph in graphs[:20]]
+    vectors = np.random.default_rng(0).normal(size=(10_000, 200))
+    held_out = [
+        (one, row.tolist()) for one, row in zip(features, vectors, strict=False)
+    ]
+    record = fit_novelty(features, vectors, held_out)
+    assert record is not None
+    assert sample_size(200) == 1500
+    assert len(record.model_dump_json()) < 1e6
+    assert Novelty.model_validate_json(record.model_dump_json()) == record
+
+
+def test_few_held_out_crystals_say_nothing(graphs: list[Data]) -> None:
+    features = [crystal_features(graph) for graph in graphs[:20]]
+    assert fit_novelty(features, np.zeros((1, 2)), [(features[0], [0, 0])] * 19) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vectors": "?"}, "must be base64"),
+        ({"vectors": "AAAA"}, "whole vectors"),
+        ({"geometry": {}}, "geometry must have volume"),
+        ({"held_out": (2.0, 1.0)}, "held_out must rise"),
+        ({"medians": {"element": 0.0}}, "must have the limits of"),
+    ],
+)
+def test_damaged_record_is_refused(
+    record: Novelty, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Novelty.model_validate(record.model_dump() | change)
+
+
+def test_predictions_tell_their_novelty_and_widen_their_intervals(
+    record: Novelty, network: SiteNet
+) -> None:
+    errors = np.linspace(0.01, 1, 99)
+    description = ModelDescription(
+        config=CONFIG,
+        targets=("gap",),
+        novelty=record,
+        calibration=calibrate({"gap": errors}, {"gap": np.zeros(99)}),
+    )
+    predictor = Predictor(network, description, level=0.9)
+    crystals = [bulk("Si"), bulk("MgO", "rocksalt", a=4.21)]
+    silicon, oxide = predictor.predict_records(
+        Record(str(k), Structure.from_ase_atoms(atoms))
+        for k, atoms in enumerate(crystals)
+    )
+    assert silicon.novelty == 0
+    (warning,) = silicon.warnings
+    assert warning.startswith("unlike the training data: ")
+    assert "no training crystal of a single element" in warning
+    assert oxide.novelty > 0.01
+    assert oxide.warnings == ()
+    widths = [p.uncertainty.upper["gap"] - p.values["gap"] for p in (silicon, oxide)]
+    assert widths[1] == pytest.approx(errors[89], rel=1e-5)
+    assert widths[0] == pytest.approx(errors[89] * silicon.widening, rel=1e-5)
+    assert silicon.widening > 1
+    with pytest.warns(UserWarning, match="unlike the training data"):
+        table = predictor.predict(crystals)
+    assert table["novelty"].tolist() == [silicon.novelty, oxide.novelty]
