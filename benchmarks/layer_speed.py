@@ -61,8 +61,7 @@ def candidates(model: SiteNet, batch: Batch) -> dict[str, Callable[[], Tensor]]:
 
     def run(*, fused: bool, native: bool = True, scatter: bool = False) -> Tensor:
         torch_geometric.typing.WITH_TORCH_SCATTER = scatter
-        for block in model.blocks:
-            block.fused = fused
+        model.fused = fused
         if os.environ.get(SWITCH) != str(int(native)):
             os.environ[SWITCH] = str(int(native))
             load_library.cache_clear()

@@ -12,6 +12,7 @@ from torch_geometric.data import Data, HeteroData
 from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.block import ResidualBlock
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
+from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_block
@@ -111,6 +112,16 @@ class SiteNet(Pretrained):
         """The attention layer of each block."""
         return [part for part in self.modules() if isinstance(part, SiteNetConv)]
 
+    @property
+    def fused(self) -> bool:
+        """Whether the edge embedding and all blocks may take their faster forms."""
+        return all(part.fused for part in (self.edge_embedding, *self.convs))
+
+    @fused.setter
+    def fused(self, value: bool) -> None:
+        for part in (self.edge_embedding, *self.convs):
+            part.fused = value
+
     def set_target_scaling(self, mean: Tensor, scale: Tensor) -> None:
         """Let the output be ``raw * scale + mean``, each of shape ``[T]``."""
         self.target_mean.copy_(mean)
@@ -190,7 +201,7 @@ class SiteNet(Pretrained):
     def _may_group(self, pairs: Pairs) -> bool:
         """Whether nobody looks at single pairs: gradients, masks, a trace, a norm."""
         return not (
-            torch.compiler.is_compiling()
+            is_transformed()
             or (self.training and self.config.norm == "batch")
             or pairs.edge_attr.requires_grad
             or pairs.edge_attr.dtype not in (torch.float32, torch.float64)

@@ -92,8 +92,8 @@ class SiteNetConv(MessagePassing):
     .. note::
         Where it can, the layer works through the pairs in chunks that stay in the cache
         and computes them again in the backward pass: equal results, several times
-        faster, with memory for the hidden vectors of few pairs. ``conv.fused = False``
-        switches to plain message passing, for gradients of gradients for instance.
+        faster, with memory for the hidden vectors of few pairs. Gradients of gradients
+        are those of plain message passing, to which ``conv.fused = False`` switches.
 
     Raises:
         ValueError: If a size or option is not one of the above.

@@ -45,14 +45,18 @@ def _relu_slope(u: Tensor, out: Tensor, slope: Tensor, _: Tensor) -> None:
 
 
 class Activation(NamedTuple):
-    """``forward(u, out)`` and ``slope(u, out, slope, scratch)``, which may spoil u."""
+    """``forward(u, out)`` and ``slope(u, out, slope, scratch)``, which may spoil u.
+
+    ``plain(u)`` is the same in PyTorch's own steps, for gradients of gradients.
+    """
 
     forward: Callable[[Tensor, Tensor], None]
     slope: Callable[[Tensor, Tensor, Tensor, Tensor], None]
+    plain: Callable[[Tensor], Tensor]
 
 
 ACTIVATIONS: dict[type[nn.Module], Activation] = {
-    nn.Mish: Activation(_mish, _mish_slope),
-    nn.SiLU: Activation(_silu, _silu_slope),
-    nn.ReLU: Activation(_relu, _relu_slope),
+    nn.Mish: Activation(_mish, _mish_slope, nn.functional.mish),
+    nn.SiLU: Activation(_silu, _silu_slope, nn.functional.silu),
+    nn.ReLU: Activation(_relu, _relu_slope, nn.functional.relu),
 }

@@ -7,14 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import scatter
+from torch_geometric.utils import scatter, softmax
 
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.plain_gradients import (
+    needs_plain_gradients,
+    plain_gradients,
+    plain_hidden,
+)
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 
@@ -110,24 +114,26 @@ class _FusedAttention(Function):
         sums = value.heads(alpha, Receivers(lane, copies, num_receivers * LANES))
         heads = sums.view(num_receivers, LANES, *sums.shape[1:]).sum(1)
         ctx.save_for_backward(
-            rows, kind, index, copies, receiver, weight, alpha, heads, *terms
-        )
-        ctx.options = activation, eps
-        ctx.prior_columns = 0 if prior is None else prior.size(1)
+            alpha, heads, rows, kind, index, copies, receiver, prior, weight, bias,
+            *terms,
+        )  # fmt: skip
+        ctx.options = eps, activation
         return heads, alpha
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any,  # noqa: ANN401
         heads_grad: OptTensor,
         alpha_grad: OptTensor,
     ) -> tuple[Tensor | None, ...]:
-        rows, kind, index, copies, receiver, weight, alpha, heads, *terms = (
-            ctx.saved_tensors
-        )
+        alpha, heads, *inputs = ctx.saved_tensors
+        if needs_plain_gradients(heads_grad, alpha_grad):
+            inputs[6:6] = ctx.options
+            return plain_gradients(_plain, inputs, (heads_grad, alpha_grad))
+        rows, kind, index, copies, receiver, prior, weight, _, *terms = inputs
+        eps, activation = ctx.options
         rows_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
-        shared = (Features(rows, kind), index, *ctx.options)
+        shared = (Features(rows, kind), index, activation, eps)
         value = make_hidden_layer(Inputs(Terms(*terms[3:]), *shared), rows_grad)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         receivers = Receivers(receiver, copies, len(heads))
@@ -139,8 +145,7 @@ class _FusedAttention(Function):
         logits_grad = total.sub_(mean[receiver]).mul_(alpha)
         prior_grad = None
         if ctx.needs_input_grad[5]:
-            shared_column = ctx.prior_columns == 1
-            prior_grad = logits_grad.sum(1, True) if shared_column else logits_grad
+            prior_grad = logits_grad.sum_to_size(prior.shape)
 
         attention = make_hidden_layer(Inputs(Terms(*terms[:3]), *shared), rows_grad)
         if copies is not None:
@@ -150,6 +155,33 @@ class _FusedAttention(Function):
             rows_grad, None, None, None, None, prior_grad, None, None,
             weight_grad, logits_grad.sum(0), *attention.grads, *value.grads,
         )  # fmt: skip
+
+
+def _plain(
+    rows: Tensor,
+    kind: OptTensor,
+    index: Tensor,
+    copies: OptTensor,
+    receiver: Tensor,
+    prior: OptTensor,
+    eps: float | None,
+    activation: Activation,
+    weight: Tensor,
+    bias: Tensor,
+    *terms: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return what the forward pass does with the same arguments."""
+    shared = (Features(rows, kind), index, activation, eps)
+    logits = plain_hidden(Inputs(Terms(*terms[:3]), *shared)) @ weight.t() + bias
+    value = plain_hidden(Inputs(Terms(*terms[3:]), *shared))
+    if copies is not None:
+        logits, value = logits[copies], value[copies]
+    if prior is not None:
+        logits = logits + prior
+    num_receivers = len(terms[0])
+    alpha = softmax(logits, receiver, num_nodes=num_receivers)
+    weighted = alpha.unsqueeze(-1) * value.unsqueeze(1)  # [E, H, C]
+    return scatter(weighted, receiver, dim_size=num_receivers), alpha
 
 
 def _lanes(receiver: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch_geometric.typing import Adj, OptTensor, Size
 
 from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
 from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
+from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.kinds import Kinds
 from pyg_sitenet.nn.layers import PairLayer
 
@@ -55,10 +56,11 @@ def can_fuse(
 
     Not with top-k, separate value networks, batch norm, more or fewer than one hidden
     layer of logits, sparse adjacencies, half precision or autocast; nor where someone
-    looks inside: explanation, hooks, ``torch.compile``.
+    looks inside: explanation, hooks, ``torch.compile``, ``torch.func``.
     """
     return (
         conv.fused
+        and not is_transformed()
         and not conv.explain
         and _has_fused_form(conv)
         and not any(getattr(conv, hooks) for hooks in _HOOKS)

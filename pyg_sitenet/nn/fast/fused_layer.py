@@ -7,11 +7,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms
+from pyg_sitenet.nn.fast.plain_gradients import (
+    is_transformed,
+    needs_plain_gradients,
+    plain_gradients,
+    plain_hidden,
+)
 from pyg_sitenet.nn.layers import Layer, PairLayer
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
@@ -45,10 +50,10 @@ def is_fusible(features: Tensor, module: nn.Module) -> bool:
     """Whether gradients by hand may replace the module's own steps.
 
     Not in half precision, under autocast, on meta tensors or with batch norm, and not
-    where someone looks inside: hooks, ``torch.compile``.
+    where someone looks inside: hooks, ``torch.compile``, ``torch.func``.
     """
     return (
-        not torch.compiler.is_compiling()
+        not is_transformed()
         and features.dtype in (torch.float32, torch.float64)
         and not features.is_meta
         and not torch.is_autocast_enabled(features.device.type)
@@ -110,15 +115,16 @@ class _FusedLayer(Function):
         terms = Terms(receiver, sender, weight)
         inputs = Inputs(terms, Features(rows, kind), index, activation, eps)
         layer = make_hidden_layer(inputs)
-        ctx.save_for_backward(rows, kind, index, *terms, norm_weight)
-        ctx.options = activation, eps, residual
+        ctx.save_for_backward(rows, kind, index, *terms, norm_weight, norm_bias)
+        ctx.options = eps, activation, residual
         return layer.rows(norm_weight, norm_bias, residual=residual)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        rows, kind, index, *terms, norm_weight = ctx.saved_tensors
-        activation, eps, residual = ctx.options
+        if needs_plain_gradients(grad):
+            return plain_gradients(_plain, (*ctx.saved_tensors, *ctx.options), (grad,))
+        rows, kind, index, *terms, norm_weight, _ = ctx.saved_tensors
+        eps, activation, residual = ctx.options
         features_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
         features = Features(rows, kind)
         inputs = Inputs(Terms(*terms), features, index, activation, eps)
@@ -128,3 +134,19 @@ class _FusedLayer(Function):
             features_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
             None, None, None,
         )  # fmt: skip
+
+
+def _plain(
+    rows: Tensor,
+    kind: Tensor | None,
+    index: Tensor | None,
+    *rest: Any,  # noqa: ANN401
+) -> tuple[Tensor]:
+    """Return what the forward pass does with the same arguments."""
+    *terms, norm_weight, norm_bias, eps, activation, residual = rest
+    features = Features(rows, kind)
+    z = plain_hidden(Inputs(Terms(*terms), features, index, activation, eps))
+    out = z * norm_weight + norm_bias
+    if residual:
+        out = out + (rows if kind is None else rows[kind])
+    return (out,)
