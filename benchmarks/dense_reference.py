@@ -8,12 +8,12 @@ specification that the fast path is tested against. It runs on the parameters of
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from pyg_sitenet import SiteNet, SiteNetConv
 from pyg_sitenet.nn.block import ResidualBlock
-from pyg_sitenet.nn.layers import PairLinear
+from pyg_sitenet.nn.pair_linear import PairLinear
 
 
 def dense_forward(model: SiteNet, data: Data) -> Tensor:
@@ -92,7 +92,8 @@ def _block(
 
 def _layer(layer: PairLinear, pairs: Tensor) -> Tensor:
     """Apply linear map, activation and norm, as far as the layer has them."""
-    out: Tensor = layer.linear(pairs)
+    weight = torch.cat([part.weight for part in layer.parts()], dim=1)
+    out = nn.functional.linear(pairs, weight, layer.receiver.bias)
     for part in (getattr(layer, "activation", None), getattr(layer, "norm", None)):
         out = out if part is None else part(out.flatten(0, 1)).view_as(out)
     return out

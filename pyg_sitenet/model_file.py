@@ -180,7 +180,7 @@ def _check_sizes(path: Path, description: ModelDescription) -> None:
             f"{members} networks of {description.config.model.blocks} blocks have more "
             f"tensors than {number}"
         )
-    network = meta_weights(lambda: _build_network(description))
+    network = meta_weights(path, lambda: _build_network(description))
     if members * len(network) != number:
         raise ValueError(f"expected {members} times {len(network)}, got {number}")
     check_weights(path, _weights_of_members(network, members))

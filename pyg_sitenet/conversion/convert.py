@@ -16,6 +16,7 @@ from pyg_sitenet.conversion.published_settings import (
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.pair_linear import joined_form
 from pyg_sitenet.nn.published import published_name
 from pyg_sitenet.version import library_versions
 
@@ -86,7 +87,7 @@ def convert_checkpoint(
 
 
 def _unused_tensors(state: Mapping[str, Tensor], model: SiteNet) -> list[str]:
-    used = {published_name(name) for name in model.state_dict()}
+    used = {published_name(name) for name in joined_form(model.state_dict())}
     # The published last block has an interaction network whose output goes nowhere.
     last = f"encoder.Attention_Blocks.{model.config.blocks - 1}."
     dead = f"{last}ije_to_Interaction_Features."

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.nn.kinds_conv import KindsConv
 from pyg_sitenet.nn.layers import make_activation, make_norm
-from pyg_sitenet.nn.site_net_conv import ConvOutput, SiteNetConv
+from pyg_sitenet.nn.site_net_conv import ConvOutput
 
 _EXPANSION = 2
 
@@ -41,14 +42,13 @@ class ResidualBlock(nn.Module):
         super().__init__()
         width = config.width
         self.norm = make_norm(config.norm, width)
-        self.conv = SiteNetConv(
+        self.conv = KindsConv(
             width,
             config.site_channels_per_head,
             config.heads * config.edge_channels_per_head,
             config.heads,
             attention_hidden=config.attention_hidden,
             share_value_network=config.share_value_network,
-            update_edges=False,
             top_k=config.top_k,
             norm=config.norm,
             activation=config.activation,

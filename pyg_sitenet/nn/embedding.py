@@ -89,12 +89,8 @@ class EdgeEmbedding(nn.Module):
         centers = torch.linspace(0, config.radial_max, config.radial_basis)
         self.register_buffer("centers", centers, persistent=False)
         self.spacing = config.radial_max / max(config.radial_basis - 1, 1)
-            radial = torch.exp(-0.5 * steps.square())
-            features = torch.cat([features * self.scale, radial], dim=-1)
-        out: Tensor = (
-            fused_layer(self.layer, features) if self.fused else self.layer(features)
-        )
-        return out
+        self.scale = _EDGE_SCALE if config.form == "residual" else 1.0
+        self.fused = True
         self.layer = Layer(
             NUM_EDGE_FEATURES + config.radial_basis,
             config.heads * config.edge_channels_per_head,

@@ -2,41 +2,76 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from itertools import pairwise
+from typing import TypeAlias
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+from torch_geometric.nn.resolver import activation_resolver, normalization_resolver
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "mish": nn.Mish,
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-}
+Norm: TypeAlias = str | Callable[[int], nn.Module] | None
+Activation: TypeAlias = str | nn.Module | Callable[[], nn.Module]
 
 
-def make_activation(name: str) -> nn.Module:
-    """Return the activation ``mish``, ``relu`` or ``silu``."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"`activation` must be one of {[*ACTIVATIONS]}, got {name!r}")
-    return ACTIVATIONS[name]()
+def make_activation(activation: Activation) -> nn.Module:
+    """Return an activation by its name in PyTorch, as a class or as a module.
 
+    A module is copied, so that layers do not share the weights it may have.
 
-def make_norm(name: str, channels: int, groups: int = 1) -> nn.Module:
-    """Return the normalisation ``layer``, ``batch`` or ``none`` over ``channels``.
-
-    With several ``groups``, a layer normalisation treats each group of channels alone.
+    Raises:
+        ValueError: If PyTorch has none of that name.
     """
-    if name == "layer" and groups > 1:
-        return nn.GroupNorm(groups, channels)
-    if name == "layer":
-        return nn.LayerNorm(channels)
-    if name == "batch":
-        return nn.BatchNorm1d(channels)
-    if name == "none":
+    if isinstance(activation, nn.Module):
+        return deepcopy(activation)
+    if not isinstance(activation, str):
+        return activation()
+    try:
+        resolved: nn.Module = activation_resolver(activation)
+    except ValueError as error:
+        raise ValueError(
+            "`activation` must be the name of an activation of PyTorch such as 'mish', "
+            f"got {activation!r}"
+        ) from error
+    return resolved
+
+
+def make_norm(norm: Norm, channels: int, groups: int = 1) -> nn.Module:
+    """Return a normalisation over ``channels``.
+
+    Args:
+        norm: ``"layer"`` (of each vector alone), ``"batch"``, ``"none"`` or ``None``,
+            the name of another one in PyG, or a class.
+        channels: Size of the vectors.
+        groups: A layer normalisation treats each of so many groups of channels alone.
+
+    Raises:
+        ValueError: If PyG has none of that name.
+    """
+    if norm is None:
         return nn.Identity()
-    raise ValueError(f"`norm` must be 'layer', 'batch' or 'none', got {name!r}")
+    if not isinstance(norm, str):
+        return norm(channels)
+    name = re.sub(r"[-_ ]|norm(1d)?$", "", norm.lower())
+    if name == "layer":
+        return nn.GroupNorm(groups, channels) if groups > 1 else nn.LayerNorm(channels)
+    if name in _NORMS:
+        return _NORMS[name](channels)
+    try:
+        resolved: nn.Module = normalization_resolver(norm, channels)
+    except ValueError as error:
+        raise ValueError(
+            "`norm` must be 'layer', 'batch', 'none' or the name of a normalisation of "
+            f"PyG, got {norm!r}"
+        ) from error
+    return resolved
+
+
+_NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm1d,
+    "none": nn.Identity,
+}
 
 
 class Layer(nn.Sequential):
@@ -51,8 +86,8 @@ class Layer(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        norm: str = "layer",
-        activation: str = "mish",
+        norm: Norm = "layer",
+        activation: Activation = "mish",
         dropout: float = 0.0,
     ) -> None:
         super().__init__(
@@ -67,8 +102,8 @@ class Layer(nn.Sequential):
 def make_mlp(
     in_channels: int,
     widths: Sequence[int],
-    norm: str = "layer",
-    activation: str = "mish",
+    norm: Norm = "layer",
+    activation: Activation = "mish",
     dropout: float = 0.0,
 ) -> nn.Sequential:
     """Stack one :class:`Layer` per width."""
@@ -80,82 +115,18 @@ def make_mlp(
     )
 
 
-class PairLinear(nn.Module):
-    r"""A linear map of :math:`[x_i \, \Vert \, x_j \, \Vert \, e_{ij}]`, never joined.
-
-    :math:`W [x_i | x_j | e_{ij}] + b = (W_i x_i + b) + W_j x_j + W_e e_{ij}`: the site
-    parts are applied once per site (:meth:`project`), not once per pair.
-
-    Args:
-        in_channels: Sizes of the receiving site's, the sending site's and the pair's
-            vectors.
-        out_channels: Size of the result.
-    """
-
-    def __init__(self, in_channels: tuple[int, int, int], out_channels: int) -> None:
-        super().__init__()
-        self.sizes = in_channels
-        self.linear = nn.Linear(sum(in_channels), out_channels)
-
-    def project(self, x_src: Tensor, x_dst: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the parts of the senders and of the receivers (with the bias)."""
-        weight_i, weight_j, _ = self.linear.weight.split(self.sizes, dim=1)
-        sender = nn.functional.linear(x_src, weight_j)
-        return sender, nn.functional.linear(x_dst, weight_i, self.linear.bias)
-
-    def forward(
-        self, receiver_i: Tensor, sender_j: Tensor, edge_attr: Tensor
-    ) -> Tensor:
-        """Add up the parts of each pair, ``[E, out_channels]``."""
-        weight_e = self.linear.weight.split(self.sizes, dim=1)[2]
-        return receiver_i + sender_j + nn.functional.linear(edge_attr, weight_e)
-
-
-class PairLayer(PairLinear):
-    """``norm(activation(pair linear))``; arguments as in :class:`PairLinear`."""
-
-    def __init__(
-        self,
-        in_channels: tuple[int, int, int],
-        out_channels: int,
-        norm: str = "layer",
-        activation: str = "mish",
-        groups: int = 1,
-    ) -> None:
-        super().__init__(in_channels, out_channels)
-        self.activation = make_activation(activation)
-        self.norm = make_norm(norm, out_channels, groups)
-
-    def forward(
-        self, receiver_i: Tensor, sender_j: Tensor, edge_attr: Tensor
-    ) -> Tensor:
-        """Add up the parts of each pair, activate and normalise."""
-        out = super().forward(receiver_i, sender_j, edge_attr)
-        result: Tensor = self.norm(self.activation(out))
-        return result
-
-
-def first_log_lengths(ends: tuple[float, float], heads: int) -> Tensor:
-    """Return the logarithms of one length a head, evenly from the first to the last.
-
-    Raises:
-        ValueError: If a length is not above 0.
-    """
-    if not 0 < min(ends) <= max(ends) < math.inf:
-        raise ValueError(f"`locality` must be two lengths above 0, got {ends}")
-    return torch.linspace(math.log(ends[0]), math.log(ends[1]), heads)
-
-
 def reset_layers(module: nn.Module) -> None:
     """Draw the parameters of everything inside ``module`` anew."""
-    for child in module.modules():
+    for child in module.children():
         reset = getattr(child, "reset_parameters", None)
-        if child is not module and reset is not None:
+        if reset is None:
+            reset_layers(child)
+        else:
             reset()
 
 
-def require_positive(**sizes: int) -> None:
-    """Raise ``ValueError`` for the first size below 1."""
+def require_positive(**sizes: int | None) -> None:
+    """Raise ``ValueError`` for the first size below 1; ``None`` is no size."""
     for name, size in sizes.items():
-        if size < 1:
+        if size is not None and size < 1:
             raise ValueError(f"`{name}` must be at least 1, got {size}")

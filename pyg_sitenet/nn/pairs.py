@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.typing import OptTensor
 
 from pyg_sitenet.nn.kinds import Kinds, group_pairs
 
@@ -47,10 +46,3 @@ def kinds_after_block(kinds: Kinds | None, *, updates_edges: bool) -> Kinds | No
     if kinds is None or (updates_edges and kinds.sites is None):
         return None
     return Kinds(kinds.of_pair, None)
-
-
-def weighted_copies(copies: OptTensor, weight: OptTensor) -> OptTensor:
-    """Return how much all copies of a pair count together, ``[E]``; None for 1 each."""
-    if copies is None or weight is None:
-        return weight if copies is None else copies
-    return copies * weight

@@ -123,7 +123,8 @@ class Pretrained(nn.Module):
             weights = folder / WEIGHTS_NAME
             if config.blocks > count_tensors(weights):
                 raise RuntimeError(f"fewer tensors than {config.blocks} blocks have")
-            check_weights(weights, meta_weights(lambda: cls(config, layout=layout)))
+            expected = meta_weights(weights, lambda: cls(config, layout=layout))
+            check_weights(weights, expected)
             model = cls(config, layout=layout)
             model.load_state_dict(load_weights(weights))
         except OSError as error:

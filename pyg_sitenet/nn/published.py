@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.nn.embedding import NUM_ELEMENT_ROWS
+from pyg_sitenet.nn.pair_linear import joined_form
 
 _PUBLISHED_NAMES = (
     (r"site_embedding\.elements\.", r"Elemental_Embeddings."),
@@ -34,7 +35,7 @@ _PUBLISHED_NAMES = (
 
 
 def published_name(name: str) -> str:
-    """Return the published name of one of our parameters."""
+    """Return the published name of one of our parameters, in their joined form."""
     hidden = re.fullmatch(r"(blocks\.\d+)\.logits\.(\d+)\.(.*)", name)
     if hidden is not None:
         name = _published_logit_name(*hidden.groups())
@@ -66,7 +67,7 @@ def from_published_names(
         ModelFileError: If a tensor is missing or has another shape.
     """
     renamed = {}
-    for name, tensor in expected.items():
+    for name, tensor in joined_form(expected).items():
         if name in {"target_mean", "target_scale"}:
             renamed[name] = tensor
             continue

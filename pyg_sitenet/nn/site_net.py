@@ -14,6 +14,7 @@ from pyg_sitenet.nn.block import ResidualBlock
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
+from pyg_sitenet.nn.kinds_conv import KindsConv
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_block
 from pyg_sitenet.nn.pretrained import Pretrained
@@ -115,12 +116,13 @@ class SiteNet(Pretrained):
     @property
     def fused(self) -> bool:
         """Whether the edge embedding and all blocks may take their faster forms."""
-        return all(part.fused for part in (self.edge_embedding, *self.convs))
+        return self.edge_embedding.fused and all(conv.fused for conv in self.convs)
 
     @fused.setter
     def fused(self, value: bool) -> None:
-        for part in (self.edge_embedding, *self.convs):
-            part.fused = value
+        self.edge_embedding.fused = value
+        for conv in self.convs:
+            conv.fused = value
 
     def set_target_scaling(self, mean: Tensor, scale: Tensor) -> None:
         """Let the output be ``raw * scale + mean``, each of shape ``[T]``."""
@@ -251,10 +253,10 @@ class SiteNet(Pretrained):
         return torch.cat(outputs, dim=-1), weights
 
 
-def _make_block(config: ModelConfig, *, is_last: bool) -> SiteNetConv | ResidualBlock:
+def _make_block(config: ModelConfig, *, is_last: bool) -> KindsConv | ResidualBlock:
     if config.form == "residual":
         return ResidualBlock(config)
-    return SiteNetConv(
+    return KindsConv(
         config.heads * config.site_channels_per_head,
         config.site_channels_per_head,
         config.heads * config.edge_channels_per_head,

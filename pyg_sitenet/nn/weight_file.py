@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from pyg_sitenet.brief import brief
+from pyg_sitenet.nn.pair_linear import joined_form
 
 _FLOATS = ("F16", "BF16", "F32", "F64")
 
@@ -25,10 +26,18 @@ def count_tensors(path: Path) -> int:
         return len(file.keys())
 
 
-def meta_weights(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
-    """Return the weights of a network as tensors that have a shape and no memory."""
+def meta_weights(path: Path, build: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """Return the weights of a network as tensors that have a shape and no memory.
+
+    Args:
+        path: A file; where it is old, the weights get the names of old files.
+        build: Makes the network.
+    """
     with torch.device("meta"):
-        return dict(build().state_dict())
+        weights = dict(build().state_dict())
+    with safe_open(path, framework="pt") as file:
+        is_old = any(name.endswith(".value.linear.weight") for name in file.keys())  # noqa: SIM118
+    return joined_form(weights) if is_old else weights
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

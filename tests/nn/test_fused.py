@@ -45,6 +45,7 @@ def dense_forward():
 
 def make_conv(dtype=torch.float64, **options):
     torch.manual_seed(5)
+    options = {"update_edges": True, **options}
     conv = SiteNetConv(8, 6, 5, heads=3, attention_hidden=(16,), **options)
     with torch.no_grad():  # norms that are not the identity
         for parameter in conv.parameters():
@@ -220,7 +221,9 @@ def test_gradients_are_those_of_finite_differences():
 
 def test_senders_and_receivers_may_differ():
     torch.manual_seed(0)
-    conv = SiteNetConv((4, 8), 6, 5, heads=2, attention_hidden=(16,)).double()
+    conv = SiteNetConv(
+        (4, 8), 6, 5, heads=2, attention_hidden=(16,), update_edges=True
+    ).double()
     x = (torch.randn(5, 4).double(), torch.randn(7, 8).double())
     edge_attr = torch.randn(12, 5).double()
     fused = conv(x, EDGE_INDEX, edge_attr)
@@ -245,7 +248,7 @@ def test_senders_beyond_the_sites_are_refused(shift):
 
 
 def test_saves_no_hidden_vectors():
-    conv = SiteNetConv(8, 6, 5, heads=3).double()
+    conv = SiteNetConv(8, 6, 5, heads=3, update_edges=True).double()
     x, edge_attr = torch.randn(4, 8).double(), torch.randn(1000, 5).double()
     edge_index = torch.randint(4, (2, 1000))
     kept = {}
@@ -299,13 +302,13 @@ def test_model_equals_the_dense_reference(request, dense_forward, crystal, resid
 def test_other_options_take_message_passing(options):
     options = {"attention_hidden": (16,), **options}
     conv, (x, edge_attr) = SiteNetConv(8, 6, 5, 3, **options).double(), make_inputs()
-    assert not can_fuse(conv, x, x, EDGE_INDEX, edge_attr, None)
-    assert can_fuse(make_conv(), x, x, EDGE_INDEX, edge_attr, None)
+    assert not can_fuse(conv, (x, x), EDGE_INDEX, edge_attr, None)
+    assert can_fuse(make_conv(), (x, x), EDGE_INDEX, edge_attr, None)
 
 
 def test_whoever_looks_inside_gets_message_passing():
     conv, (x, edge_attr) = make_conv(), make_inputs()
-    inputs = (x, x, EDGE_INDEX, edge_attr, None)
+    inputs = ((x, x), EDGE_INDEX, edge_attr, None)
     handles = [
         conv.register_message_forward_hook(lambda *_: None),
         conv.value.register_forward_hook(lambda *_: None),
@@ -325,7 +328,7 @@ def test_subclasses_keep_their_own_messages():
 
     torch.manual_seed(0)
     conv, (x, edge_attr) = Silent(8, 6, 5, 3).double(), make_inputs()
-    sites, _ = conv(x, EDGE_INDEX, edge_attr)
+    sites = conv(x, EDGE_INDEX, edge_attr)
     torch.testing.assert_close(sites[0], sites[1])
 
 

@@ -6,8 +6,9 @@ from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch
 
 from pyg_sitenet.data.graph.encode import encode_structure
-from pyg_sitenet.nn import SiteNet, SiteNetConv
+from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.kinds import Kinds, group_pairs
+from pyg_sitenet.nn.kinds_conv import KindsConv
 from pyg_sitenet.transforms import MergeEquivalent
 
 EDGE_INDEX = torch.tensor([[1, 0, 2, 1, 0], [0, 1, 1, 2, 0]])
@@ -88,7 +89,7 @@ def test_grouped_pairs_give_the_same_outputs_and_gradients(crystals, merge, dtyp
 @pytest.mark.parametrize("update_edges", [False, True])
 def test_layer_with_kinds_equals_message_passing(residual, update_edges):
     torch.manual_seed(0)
-    conv = SiteNetConv(6, 2, 5, 3, residual=residual, update_edges=update_edges)
+    conv = KindsConv(6, 2, 5, 3, residual=residual, update_edges=update_edges)
     conv = conv.double()
     x = torch.randn(3, 6).double()
     x[1] = x[0]

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from pyg_sitenet.nn.layers import (
     Layer,
-    PairLayer,
-    PairLinear,
     make_activation,
     make_mlp,
     make_norm,
     require_positive,
     reset_layers,
 )
+from pyg_sitenet.nn.pair_linear import PairLayer, PairLinear
 
 
 @pytest.mark.parametrize(
@@ -71,8 +70,10 @@ def test_mlp_has_a_layer_of_each_width() -> None:
     assert torch.equal(make_mlp(3, [])(x), x)
 
 
-def _joined(linear: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
-    return linear(torch.cat(parts, dim=1))
+def _joined(layer: PairLinear, parts: tuple[Tensor, ...]) -> Tensor:
+    weight = torch.cat([part.weight for part in layer.parts()], dim=1)
+    joined = torch.cat(parts, dim=1)
+    return nn.functional.linear(joined, weight, layer.receiver.bias)
 
 
 @pytest.fixture
@@ -89,16 +90,16 @@ def test_pair_linear_is_the_linear_map_of_the_joined_vectors(
 ) -> None:
     layer = PairLinear((3, 4, 2), 5).double()
     x_i, x_j, edge_attr = parts
-    sender, receiver = layer.project(x_j, x_i)
+    sender, receiver = layer.project((x_j, x_i))
     out = layer(receiver, sender, edge_attr)
-    torch.testing.assert_close(out, _joined(layer.linear, parts))
+    torch.testing.assert_close(out, _joined(layer, parts))
 
 
 def test_pair_layer_activates_and_normalises_it(parts: tuple[Tensor, ...]) -> None:
     layer = PairLayer((3, 4, 2), 6, groups=2).double()
     x_i, x_j, edge_attr = parts
-    sender, receiver = layer.project(x_j, x_i)
-    joined = nn.functional.mish(_joined(layer.linear, parts)).view(6, 2, 3)
+    sender, receiver = layer.project((x_j, x_i))
+    joined = nn.functional.mish(_joined(layer, parts)).view(6, 2, 3)
     centred = joined - joined.mean(2, keepdim=True)
     variance = joined.var(2, unbiased=False, keepdim=True)
     expected = (centred / (variance + 1e-5).sqrt()).flatten(1)
@@ -116,8 +117,8 @@ def test_reset_draws_all_parameters_anew() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: make_activation("tanh"), "`activation` must be one of .*got 'tanh'"),
-        (lambda: make_norm("rms", 4), "`norm` must be 'layer', .* got 'rms'"),
+        (lambda: make_activation("sharp"), "`activation` must be .*got 'sharp'"),
+        (lambda: make_norm("rough", 4), "`norm` must be 'layer', .* got 'rough'"),
         (lambda: require_positive(heads=1, top_k=0), "`top_k` must be at least 1, got"),
     ],
 )

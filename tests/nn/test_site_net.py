@@ -13,6 +13,7 @@ from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import ConfigError, ModelFileError
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.pair_linear import joined_form
 from pyg_sitenet.nn.published import published_name
 from pyg_sitenet.transforms import MergeEquivalent
 
@@ -211,7 +212,7 @@ def test_published_weights_make_the_trip_there_and_back(batch):
     model = SiteNet(config).eval()
     state = {
         published_name(name): tensor
-        for name, tensor in model.state_dict().items()
+        for name, tensor in joined_form(model.state_dict()).items()
         if not name.startswith("target_")
     }
     assert "encoder.Attention_Blocks.0.ije_to_multihead.linear_layers.1.bias" in state
@@ -221,7 +222,8 @@ def test_published_weights_make_the_trip_there_and_back(batch):
 
 
 def test_published_weights_of_another_size_are_refused():
-    state = {published_name(k): v for k, v in SiteNet(SMALL).state_dict().items()}
+    weights = joined_form(SiteNet(SMALL).state_dict())
+    state = {published_name(k): v for k, v in weights.items()}
     with pytest.raises(ModelFileError, match=r"expected 'Elemental_Emb.*got shape"):
         SiteNet.from_published(state)
     del state["decoder.bias"]

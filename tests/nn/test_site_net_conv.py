@@ -26,6 +26,13 @@ def sparse_checks():
         yield
 
 
+def layer(pair_layer, joined):
+    """The layer as the paper has it, one matrix on the joined vectors."""
+    weight = torch.cat([part.weight for part in pair_layer.parts()], dim=1)
+    linear = torch.nn.functional.linear(joined, weight, pair_layer.receiver.bias)
+    return pair_layer.norm(pair_layer.activation(linear))
+
+
 def plain_loop(conv, x_src, x_dst, edge_index, edge_attr, multiplicity=None):
     """The formula, pair by pair, with the vectors joined as the paper writes them."""
     pairs = edge_index.size(1)
@@ -37,16 +44,12 @@ def plain_loop(conv, x_src, x_dst, edge_index, edge_attr, multiplicity=None):
         for pair in seen:
             sender = edge_index[0, pair]
             joined = torch.cat([x_dst[receiver], x_src[sender], edge_attr[pair]])
-            hidden = conv.attention.norm(
-                conv.attention.activation(conv.attention.linear(joined))
+            logits.append(
+                conv.logits(layer(conv.attention, joined)) + count[pair].log()
             )
-            logits.append(conv.logits(hidden) + count[pair].log())
-            values.append(
-                conv.value.norm(conv.value.activation(conv.value.linear(joined)))
-            )
-            out_edges[pair] = conv.edge.norm(
-                conv.edge.activation(conv.edge.linear(joined))
-            )
+            values.append(layer(conv.value, joined))
+            if conv.edge is not None:
+                out_edges[pair] = layer(conv.edge, joined)
         alpha = torch.stack(logits).softmax(dim=0)  # [pairs, H]
         heads = torch.einsum("ph,pe->eh", alpha, torch.stack(values))
         out_sites.append(conv.site(heads.reshape(-1)))  # position e * H + h
@@ -56,7 +59,9 @@ def plain_loop(conv, x_src, x_dst, edge_index, edge_attr, multiplicity=None):
 @pytest.mark.parametrize("multiplicity", [None, torch.arange(1.0, 9.0)])
 def test_equals_the_formula_written_as_a_loop(inputs, multiplicity):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=3, attention_hidden=(16,))
+    conv = SiteNetConv(
+        8, 6, edge_dim=5, heads=3, attention_hidden=(16,), update_edges=True
+    )
     out, edges = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=multiplicity)
     expected = plain_loop(conv, x, x, EDGE_INDEX, edge_attr, multiplicity)
     torch.testing.assert_close(out, expected[0])
@@ -65,8 +70,8 @@ def test_equals_the_formula_written_as_a_loop(inputs, multiplicity):
 
 def test_shapes_and_repr(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=3)
-    assert str(conv) == "SiteNetConv((8, 8), 6, edge_dim=5, heads=3)"
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=3, update_edges=True)
+    assert str(conv) == "SiteNetConv(8, 6, edge_dim=5, heads=3)"
     out, edges = conv(x, EDGE_INDEX, edge_attr)
     assert out.shape == (4, 18)
     assert edges.shape == (8, 5)
@@ -74,7 +79,7 @@ def test_shapes_and_repr(inputs):
 
 def test_without_edge_update_returns_the_sites_alone(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5)
     out = conv(x, EDGE_INDEX, edge_attr)
     assert isinstance(out, torch.Tensor)
     assert out.shape == (4, 6)
@@ -83,7 +88,7 @@ def test_without_edge_update_returns_the_sites_alone(inputs):
 @pytest.mark.usefixtures("sparse_checks")
 def test_sparse_adjacencies_give_the_same(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2)
     expected = conv(x, EDGE_INDEX, edge_attr)
     order = (EDGE_INDEX[1] * 4 + EDGE_INDEX[0]).argsort()  # by receiver, then sender
     for to_sparse in (to_torch_csr_tensor, to_torch_coo_tensor):
@@ -99,7 +104,9 @@ def test_senders_and_receivers_of_different_kinds(inputs):
     x_dst = torch.randn(2, 7, generator=torch.Generator().manual_seed(2))
     edge_index = torch.tensor([[0, 1, 2, 3, 0, 1], [0, 0, 0, 0, 1, 1]])
     edge_attr = edge_attr[:6]
-    conv = SiteNetConv((8, 7), 6, edge_dim=5, heads=2, attention_hidden=(16,))
+    conv = SiteNetConv(
+        (8, 7), 6, edge_dim=5, heads=2, attention_hidden=(16,), update_edges=True
+    )
     out, edges = conv((x, x_dst), edge_index, edge_attr, size=(4, 2))
     expected = plain_loop(conv, x, x_dst, edge_index, edge_attr)
     torch.testing.assert_close(out, expected[0])
@@ -110,7 +117,7 @@ def test_senders_and_receivers_of_different_kinds(inputs):
 
 def test_attention_weights_sum_to_one(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=3)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=3, update_edges=True)
     plain = conv(x, EDGE_INDEX, edge_attr)
     result, (edge_index, alpha) = conv(
         x, EDGE_INDEX, edge_attr, return_attention_weights=True
@@ -124,7 +131,7 @@ def test_attention_weights_sum_to_one(inputs):
 @pytest.mark.usefixtures("sparse_checks")
 def test_attention_weights_of_a_sparse_adjacency(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=3, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=3)
     adj = to_torch_csr_tensor(EDGE_INDEX.flip(0), edge_attr, size=(4, 4))
     _, (same, alpha) = conv(x, adj, return_attention_weights=True)
     assert same is adj
@@ -135,7 +142,7 @@ def test_attention_weights_of_a_sparse_adjacency(inputs):
 
 def test_a_multiplicity_stands_for_that_many_copies(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2)
     count = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2])
     copies = torch.arange(8).repeat_interleave(count)
     full = conv(x, EDGE_INDEX[:, copies], edge_attr[copies])
@@ -146,7 +153,7 @@ def test_a_multiplicity_stands_for_that_many_copies(inputs):
 @pytest.mark.parametrize("k", [1, 2, 4, 100])
 def test_top_k_keeps_the_k_largest_copies(inputs, k):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, top_k=k, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, top_k=k)
     count = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2])
     copies = torch.arange(8).repeat_interleave(count)
     full, (_, alpha) = conv(
@@ -161,7 +168,7 @@ def test_top_k_keeps_the_k_largest_copies(inputs, k):
 
 def test_a_weight_scales_each_copy_in_the_softmax(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2)
     count, weight = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2]), torch.rand(8)
     expected = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=count * weight)
     for fused in (True, False):
@@ -177,7 +184,7 @@ def test_a_weight_scales_each_copy_in_the_softmax(inputs):
 
 def test_top_k_chooses_by_weighted_logits_and_counts_copies(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2)
     count, weight = torch.tensor([3, 1, 2, 1, 4, 1, 1, 2]), torch.full((8,), 1e-6)
     weight[[1, 3]] = 1.0
     copies = torch.arange(8).repeat_interleave(count)
@@ -192,14 +199,14 @@ def test_top_k_chooses_by_weighted_logits_and_counts_copies(inputs):
 
 def test_top_k_refuses_parts_of_pairs(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2)
     with pytest.raises(ValueError, match="whole numbers where top_k chooses"):
         conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=torch.ones(8))
 
 
 def test_top_k_keeps_the_weights_of_a_softmax_over_the_kept(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2, update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, top_k=2)
     _, (_, alpha) = conv(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
     conv.top_k = None
     _, (_, dense) = conv(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
@@ -214,14 +221,16 @@ def test_top_k_keeps_the_weights_of_a_softmax_over_the_kept(inputs):
 
 def test_independent_value_networks_per_head(inputs):
     x, edge_attr = inputs
-    options = {"edge_dim": 5, "heads": 2, "update_edges": False}
+    options = {"edge_dim": 5, "heads": 2}
     shared = SiteNetConv(8, 6, **options)
     own = SiteNetConv(8, 6, share_value_network=False, **options)
     own.load_state_dict(
         shared.state_dict()
         | {
-            "value.linear.weight": shared.value.linear.weight.repeat(2, 1),
-            "value.linear.bias": shared.value.linear.bias.repeat(2),
+            "value.receiver.weight": shared.value.receiver.weight.repeat(2, 1),
+            "value.sender.weight": shared.value.sender.weight.repeat(2, 1),
+            "value.pair.weight": shared.value.pair.weight.repeat(2, 1),
+            "value.receiver.bias": shared.value.receiver.bias.repeat(2),
             "value.norm.weight": shared.value.norm.weight.repeat(2),
             "value.norm.bias": shared.value.norm.bias.repeat(2),
         }
@@ -229,7 +238,7 @@ def test_independent_value_networks_per_head(inputs):
     expected = shared(x, EDGE_INDEX, edge_attr)
     torch.testing.assert_close(own(x, EDGE_INDEX, edge_attr), expected)
     with torch.no_grad():
-        own.value.linear.bias[6:] += torch.arange(6.0)  # the second head's network
+        own.value.receiver.bias[6:] += torch.arange(6.0)  # the second head's network
     out, (_, _alpha) = own(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
     assert not torch.allclose(out, expected)
 
@@ -241,7 +250,7 @@ def test_every_option_trains(inputs, hidden, norm, activation):
     x, edge_attr = inputs
     conv = SiteNetConv(
         8, 6, edge_dim=5, heads=2, attention_hidden=hidden, norm=norm,
-        activation=activation, dropout=0.1, residual=True,
+        activation=activation, dropout=0.1, residual=True, update_edges=True,
     )  # fmt: skip
     out, edges = conv(x, EDGE_INDEX, edge_attr)
     (out.square().sum() + edges.square().sum()).backward()
@@ -251,7 +260,7 @@ def test_every_option_trains(inputs, hidden, norm, activation):
 
 def test_residual_adds_what_came_in(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 4, edge_dim=5, heads=2)
+    conv = SiteNetConv(8, 4, edge_dim=5, heads=2, update_edges=True)
     out, edges = conv(x, EDGE_INDEX, edge_attr)
     conv.residual = True
     out_residual, edges_residual = conv(x, EDGE_INDEX, edge_attr)
@@ -269,7 +278,7 @@ def test_reset_parameters_draws_anew(inputs):
     for name, tensor in conv.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     conv.reset_parameters()
-    assert not torch.equal(conv.value.linear.weight, before["value.linear.weight"])
+    assert not torch.equal(conv.value.pair.weight, before["value.pair.weight"])
 
 
 @pytest.mark.parametrize("update_edges", [True, False])
@@ -284,7 +293,9 @@ def test_compiles_without_graph_breaks(inputs, update_edges):
 
 def test_gradients_are_those_of_finite_differences(inputs):
     x, edge_attr = (tensor.double().requires_grad_() for tensor in inputs)
-    conv = SiteNetConv(8, 3, edge_dim=5, heads=2, attention_hidden=(6,)).double()
+    conv = SiteNetConv(
+        8, 3, edge_dim=5, heads=2, attention_hidden=(6,), update_edges=True
+    ).double()
     count = torch.arange(1.0, 9.0, dtype=torch.float64)
 
     def run(x, edge_attr):
@@ -294,7 +305,7 @@ def test_gradients_are_those_of_finite_differences(inputs):
 
 
 def test_runs_on_meta_tensors(inputs):
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=3, update_edges=False).to("meta")
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=3).to("meta")
     x, edge_attr = (tensor.to("meta") for tensor in inputs)
     out = conv(x, EDGE_INDEX.to("meta"), edge_attr, size=(4, 4))
     assert out.shape == (4, 18)
@@ -309,10 +320,10 @@ def test_sizes_below_one_are_refused(name):
 
 
 def test_unknown_options_are_refused():
-    with pytest.raises(ValueError, match=r"`activation` must be one of .*got 'tanh'"):
-        SiteNetConv(8, 6, edge_dim=5, activation="tanh")
-    with pytest.raises(ValueError, match="`norm` must be 'layer', 'batch' or 'none'"):
-        SiteNetConv(8, 6, edge_dim=5, norm="instance")
+    with pytest.raises(ValueError, match=r"`activation` must be .*got 'sharp'"):
+        SiteNetConv(8, 6, edge_dim=5, activation="sharp")
+    with pytest.raises(ValueError, match=r"`norm` must be 'layer', .* got 'rough'"):
+        SiteNetConv(8, 6, edge_dim=5, norm="rough")
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -346,7 +357,7 @@ def test_locality_needs_lengths_and_sensible_ranges(inputs):
 
 def test_lengths_are_learnt_and_drawn_anew(inputs):
     x, edge_attr = inputs
-    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, locality=(1, 4), update_edges=False)
+    conv = SiteNetConv(8, 6, edge_dim=5, heads=2, locality=(1, 4))
     distance = torch.linspace(1, 9, EDGE_INDEX.size(1))
     conv(x, EDGE_INDEX, edge_attr, edge_length=distance).square().sum().backward()
     assert (conv.log_length.grad != 0).all()

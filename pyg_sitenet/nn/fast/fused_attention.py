@@ -20,7 +20,7 @@ from pyg_sitenet.nn.fast.plain_gradients import (
     plain_hidden,
 )
 from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.layers import PairLayer
+from pyg_sitenet.nn.pair_linear import PairLayer
 
 LANES = 4
 """Partial sums over a receiver's pairs: a long sum in one place loses digits."""
@@ -66,7 +66,7 @@ def fused_attention(
         *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
     )  # fmt: skip
     # A weighted mean of affine maps is the affine map of the weighted mean.
-    factor, shift, _ = norm_parameters(value.norm, value.linear.bias)
+    factor, shift, _ = norm_parameters(value.norm, value.receiver.bias)
     is_seen = heads.new_zeros(len(heads), 1).index_fill_(0, edge_index[1], 1)
     heads = heads * factor + (is_seen * shift).unsqueeze(1)  # [n_dst, H, C]
     return heads.transpose(1, 2).flatten(1), alpha

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn.aggr import SumAggregation
 from torch_geometric.typing import Adj, OptTensor, Size
 
 from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
+from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_logit_map, is_untouched
 from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.layers import PairLayer
+from pyg_sitenet.nn.pair_linear import PairLayer
 
+Results: TypeAlias = tuple[Tensor, Tensor, OptTensor]
 _HOOKS = tuple(
     f"_{part}_forward{when}_hooks"
     for part in ("propagate", "message", "aggregate", "edge_update")
     for when in ("", "_pre")
 )
+_PLAIN_TYPES = (Tensor, nn.Parameter)
 
 
 class FusibleConv(Protocol):
@@ -27,26 +32,33 @@ class FusibleConv(Protocol):
 
     fused: bool
     explain: bool | None
-    edge_dim: int
     residual: bool
     top_k: int | None
     share_value_network: bool
-    aggr: Any
+    decomposed_layers: int
+    aggr_module: Any
     flow: str
     attention: nn.Module
     logits: nn.Sequential
     value: Any
     edge: Any
 
-    def children(self) -> Iterator[nn.Module]:
-        """Yield the layers."""
-        ...
+
+def faster_form(
+    conv: FusibleConv,
+    x: tuple[Tensor, Tensor],
+    edge_index: Adj,
+    edge_attr: OptTensor,
+    size: Size,
+) -> Callable[..., Results] | None:
+    """Return a function that does what message passing would, if there is one."""
+    is_fast = can_fuse(conv, x, edge_index, edge_attr, size)
+    return partial(fused_pairs, conv) if is_fast else None
 
 
 def can_fuse(
     conv: FusibleConv,
-    x_src: Tensor,
-    x_dst: Tensor,
+    x: tuple[Tensor, Tensor],
     edge_index: Adj,
     edge_attr: OptTensor,
     size: Size,
@@ -54,60 +66,93 @@ def can_fuse(
 ) -> bool:
     """Whether the fused path gives what message passing would, for these inputs.
 
-    Not with top-k, separate value networks, batch norm, more or fewer than one hidden
-    layer of logits, sparse adjacencies, half precision or autocast; nor where someone
-    looks inside: explanation, hooks, ``torch.compile``, ``torch.func``.
+    Not with top-k, separate value networks, more or fewer than one hidden layer of
+    logits, sparse adjacencies, or without pairs; nor where
+    :func:`~pyg_sitenet.nn.fast.fused_layer.is_fusible` or
+    :func:`~pyg_sitenet.nn.fast.fused_form.has_fused_form` says no.
     """
     return (
         conv.fused
         and not is_transformed()
         and not conv.explain
+        and not _changes_messages(conv)
         and _has_fused_form(conv)
-        and not any(getattr(conv, hooks) for hooks in _HOOKS)
-        and size in (None, (len(x_src), len(x_dst)))
-        and type(edge_index) is Tensor
-        and edge_index.layout == torch.strided
-        and edge_index.dtype == torch.long
-        and edge_attr is not None
-        and edge_attr.size(-1) == conv.edge_dim
-        and len(edge_attr if kinds is None else kinds.of_pair) == edge_index.size(1)
-        and edge_attr.dtype == x_src.dtype == x_dst.dtype
-        and all(is_fusible(edge_attr, part) for part in conv.children())
+        and _are_plain_pairs(edge_index, edge_attr, kinds)
+        and _are_plain_sites(x, edge_attr, size)
     )
 
 
 def fused_pairs(
     conv: FusibleConv,
-    x_src: Tensor,
-    x_dst: Tensor,
+    x: tuple[Tensor, Tensor],
     edge_index: Tensor,
     edge_attr: Tensor,
-    edge_multiplicity: OptTensor,
-    prior: OptTensor,
+    edge_multiplicity: OptTensor = None,
+    prior: OptTensor = None,
+    size: Size = None,  # noqa: ARG001, that of x
     kinds: Kinds | None = None,
-) -> tuple[Tensor, Tensor, OptTensor]:
+) -> Results:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
     if edge_multiplicity is not None:
-        copies = edge_multiplicity.to(x_dst.dtype).log().unsqueeze(-1)
+        copies = edge_multiplicity.to(x[1].dtype).log().unsqueeze(-1)
         prior = copies if prior is None else prior + copies
-    pairs = (x_src, x_dst, edge_index, edge_attr)
+    pairs = (*x, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
     heads, alpha = fused_attention(attention, logits, conv.value, *pairs, prior, kinds)
     if conv.edge is None:
         return heads, alpha, None
     distinct = distinct_pairs(edge_index, edge_attr, kinds)
-    new_edge_attr = fused_pair_layer(
-        conv.edge, x_src, x_dst, *distinct, residual=conv.residual
-    )
+    new_edge_attr = fused_pair_layer(conv.edge, *x, *distinct, residual=conv.residual)
     return heads, alpha, new_edge_attr
+
+
+def _changes_messages(conv: object) -> bool:
+    """Whether a subclass has messages of its own."""
+    owner = next(kind for kind in type(conv).__mro__ if "_attend" in vars(kind))
+    names = ("message", "edge_update", "aggregate", "update", "_attend")
+    return any(
+        getattr(getattr(conv, name), "__func__", None) is not getattr(owner, name)
+        for name in names
+    )
 
 
 def _has_fused_form(conv: FusibleConv) -> bool:
     return (
         conv.top_k is None
         and conv.share_value_network
-        and len(conv.logits) == 1
-        and isinstance(conv.attention, PairLayer)
-        and conv.aggr == "add"
         and conv.flow == "source_to_target"
+        and conv.decomposed_layers == 1
+        and type(conv.aggr_module) is SumAggregation
+        and is_untouched(conv.aggr_module)
+        and not any(getattr(conv, hooks) for hooks in _HOOKS)
+        and is_logit_map(conv.logits)
+        and has_fused_form(conv.attention)
+        and has_fused_form(conv.value)
+        and (conv.edge is None or has_fused_form(conv.edge))
+    )
+
+
+def _are_plain_pairs(
+    edge_index: Adj, edge_attr: OptTensor, kinds: Kinds | None
+) -> bool:
+    return (
+        type(edge_index) is Tensor
+        and edge_index.layout == torch.strided
+        and edge_index.dtype == torch.long
+        and edge_index.numel() > 0
+        and edge_attr is not None
+        and is_fusible(edge_attr)
+        and len(edge_attr if kinds is None else kinds.of_pair) == edge_index.size(1)
+    )
+
+
+def _are_plain_sites(
+    x: tuple[Tensor, Tensor], edge_attr: OptTensor, size: Size
+) -> bool:
+    return size in (None, tuple(map(len, x))) and all(
+        type(part) in _PLAIN_TYPES
+        and part.dim() == 2
+        and edge_attr is not None
+        and part.dtype == edge_attr.dtype
+        for part in x
     )

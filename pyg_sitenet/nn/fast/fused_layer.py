@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
+from pyg_sitenet.nn.fast.fused_form import has_fused_form
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms
 from pyg_sitenet.nn.fast.plain_gradients import (
@@ -17,9 +18,8 @@ from pyg_sitenet.nn.fast.plain_gradients import (
     plain_gradients,
     plain_hidden,
 )
-from pyg_sitenet.nn.layers import Layer, PairLayer
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+from pyg_sitenet.nn.layers import Layer
+from pyg_sitenet.nn.pair_linear import PairLayer
 
 
 def fused_pair_layer(
@@ -38,7 +38,7 @@ def fused_pair_layer(
 
 def fused_layer(layer: Layer, features: Tensor) -> Tensor:
     """Return the layer's result on each row of ``features``, ``[E, C]``."""
-    if not (is_fusible(features, layer) and len(layer) == 3):
+    if not (is_fusible(features) and has_fused_form(layer)):
         result: Tensor = layer(features)
         return result
     linear, (_, activation, norm) = cast(nn.Linear, layer[0]), layer
@@ -46,36 +46,33 @@ def fused_layer(layer: Layer, features: Tensor) -> Tensor:
                   None, norm, activation, residual=False)  # fmt: skip
 
 
-def is_fusible(features: Tensor, module: nn.Module) -> bool:
-    """Whether gradients by hand may replace the module's own steps.
+def is_fusible(features: Tensor) -> bool:
+    """Whether gradients by hand may replace a module's own steps on these features.
 
-    Not in half precision, under autocast, on meta tensors or with batch norm, and not
-    where someone looks inside: hooks, ``torch.compile``, ``torch.func``.
+    Not in half precision, under autocast, on meta tensors, on any other shape than
+    ``[E, D]``, and not where someone looks inside: ``torch.compile``, ``torch.func``.
     """
     return (
         not is_transformed()
+        and type(features) in (Tensor, nn.Parameter)
+        and features.dim() == 2
         and features.dtype in (torch.float32, torch.float64)
         and not features.is_meta
         and not torch.is_autocast_enabled(features.device.type)
-        and not any(_is_special(part) for part in module.modules())
     )
-
-
-def _is_special(part: nn.Module) -> bool:
-    return isinstance(part, nn.BatchNorm1d) or any(getattr(part, h) for h in _HOOKS)
 
 
 def pair_terms(layer: PairLayer, x_src: Tensor, x_dst: Tensor) -> Terms:
     """Return what the layer adds up for each pair."""
-    sender, receiver = layer.project(x_src, x_dst)
-    return Terms(receiver, sender, layer.linear.weight.split(layer.sizes, dim=1)[2])
+    weight = cast(nn.Linear, layer.pair).weight
+    return Terms(layer.receiver(x_dst), layer.sender(x_src), weight)
 
 
 def norm_parameters(
     norm: nn.Module, like: Tensor
 ) -> tuple[Tensor, Tensor, float | None]:
     """Return factor, shift and epsilon of a layer norm, or of none at all."""
-    if isinstance(norm, nn.LayerNorm | nn.GroupNorm):
+    if isinstance(norm, nn.LayerNorm):
         return norm.weight, norm.bias, norm.eps
     return torch.ones_like(like), torch.zeros_like(like), None
 

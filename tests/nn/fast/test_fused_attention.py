@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
 from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.layers import PairLayer
+from pyg_sitenet.nn.pair_linear import PairLayer
 
 SITES, PAIRS, HEADS, C = 5, 60, 2, 4
 
@@ -70,7 +70,9 @@ class Case:
 
 
 def _layer(layer: PairLayer, joined: Tensor) -> Tensor:
-    out: Tensor = layer.norm(nn.functional.mish(layer.linear(joined)))
+    weight = torch.cat([part.weight for part in layer.parts()], dim=1)
+    linear = nn.functional.linear(joined, weight, layer.receiver.bias)
+    out: Tensor = layer.norm(nn.functional.mish(linear))
     return out
 
 

@@ -22,7 +22,7 @@ EDGE_INDEX = torch.tensor([[2, 0, 1, 3, 1, 2], [0, 1, 0, 2, 2, 0]])
 def conv() -> SiteNetConv:
     torch.manual_seed(5)
     conv = SiteNetConv(
-        3, 4, 2, heads=2, attention_hidden=(6,), update_edges=True, locality=(0.5, 4)
+        3, 4, 3, heads=2, attention_hidden=(6,), update_edges=True, locality=(0.5, 4)
     )
     with torch.no_grad():  # norms that are not the identity
         for parameter in conv.parameters():
@@ -33,7 +33,7 @@ def conv() -> SiteNetConv:
 @pytest.fixture
 def inputs() -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    shapes = ((4, 3), (6, 2), (6,))
+    shapes = ((4, 3), (6, 3), (6,))
     x, edge_attr, multiplicity = (
         torch.rand(shape, generator=generator, dtype=torch.float64).requires_grad_()
         for shape in shapes
@@ -67,12 +67,13 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(
     conv: SiteNetConv, inputs: tuple[Tensor, ...]
 ) -> None:
     x, edge_attr, _ = inputs
-    assert can_fuse(conv, x, x, EDGE_INDEX, edge_attr, None)
+    assert can_fuse(conv, (x, x), EDGE_INDEX, edge_attr, None)
 
     def run(x: Tensor, edge_attr: Tensor, count: Tensor, *_: Tensor) -> object:
         return outputs(conv, x, edge_attr, count)
 
-    sources = (*inputs, *conv.parameters())
+    weights = (conv.attention.pair, conv.value.receiver, conv.edge.norm)
+    sources = (*inputs, conv.log_length, *(part.weight for part in weights))
     assert torch.autograd.gradcheck(run, sources, fast_mode=True)
     assert torch.autograd.gradgradcheck(run, sources, fast_mode=True)
 

@@ -1,0 +1,155 @@
+"""What a convolution is given, checked and brought into one form."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
+from torch_geometric.utils import is_sparse, is_torch_sparse_tensor
+
+from pyg_sitenet.nn.fast.plain_gradients import is_transformed
+from pyg_sitenet.nn.layers import require_positive
+
+
+def check_channels(
+    in_channels: int | tuple[int, int],
+    edge_dim: int | None,
+    update_edges: bool,
+    **sizes: int | None,
+) -> tuple[int, int]:
+    """Return the sizes of both sides of a graph; ``-1`` waits for the first inputs.
+
+    Raises:
+        ValueError: If a size is not above 0, or pairs without a size of their own
+            shall be updated.
+    """
+    both = (
+        (in_channels, in_channels)
+        if isinstance(in_channels, int)
+        else (in_channels[0], in_channels[1])
+    )
+    require_positive(
+        in_channels=min((size for size in both if size != -1), default=None),
+        edge_dim=None if edge_dim == -1 else edge_dim,
+        **sizes,
+    )
+    if update_edges and edge_dim in (None, -1):
+        raise ValueError(
+            "`edge_dim` must be the size of the pairs that `update_edges` makes, "
+            f"got {edge_dim}"
+        )
+    return both
+
+
+def both_sides(
+    x: Tensor | OptPairTensor,
+    edge_index: Adj,
+    size: Size,
+    receiver_channels: int,
+) -> tuple[Tensor, Tensor]:
+    """Return features of both sides; receivers without any have zeros.
+
+    Args:
+        x: Features of all sites, or of both sides; ``None`` for receivers without.
+        edge_index: Edge indices or a sparse (transposed) adjacency.
+        size: Numbers of senders and of receivers.
+        receiver_channels: Size of the vectors of receivers.
+
+    Raises:
+        ValueError: If a tensor has fewer than two dimensions.
+    """
+    x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+    if x_dst is None:
+        count = x_src.size(-2)
+        if size is not None:
+            count = count if size[1] is None else size[1]
+        elif is_sparse(edge_index):
+            count = edge_index.size(0)
+        width = max(receiver_channels, 0)
+        x_dst = x_src.new_zeros(*x_src.shape[:-2], count, width)
+    for side in (x_src, x_dst):
+        if side.dim() < 2:
+            raise ValueError(
+                f"`x` must have shape [num_nodes, channels], got {list(side.shape)}"
+            )
+    return x_src, x_dst
+
+
+def pair_features(
+    edge_index: Adj, edge_attr: OptTensor, edge_dim: int | None
+) -> OptTensor:
+    """Return pair features as columns, checked against the edge indices.
+
+    Raises:
+        ValueError: If shapes do not fit, or there are features but no ``edge_dim``.
+    """
+    if edge_attr is None and edge_dim == 1 and is_torch_sparse_tensor(edge_index):
+        edge_attr = edge_index.values()
+    if edge_attr is not None and edge_attr.dim() == 1:
+        edge_attr = edge_attr.unsqueeze(-1)
+    if edge_attr is not None and edge_dim is None:
+        raise ValueError(
+            "`edge_attr` needs a layer with `edge_dim`, the size of its vectors: "
+            f"{edge_attr.size(-1)}"
+        )
+    if is_sparse(edge_index) or is_transformed():
+        return edge_attr
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise ValueError(
+            f"`edge_index` must have shape [2, num_edges], got {list(edge_index.shape)}"
+        )
+    if edge_attr is None:
+        return None
+    rows, width = edge_attr.shape[-2:]
+    if rows != edge_index.size(1) or edge_dim not in (-1, width):
+        raise ValueError(
+            f"`edge_attr` must have shape [{edge_index.size(1)}, {edge_dim}], one row "
+            f"for each column of `edge_index`, got {list(edge_attr.shape)}"
+        )
+    return edge_attr
+
+
+def first_log_lengths(ends: tuple[float, float] | None, heads: int) -> OptTensor:
+    """Return the logarithms of one length a head, evenly from the first to the last.
+
+    Raises:
+        ValueError: If a length is not above 0.
+    """
+    if ends is None:
+        return None
+    if not 0 < min(ends) <= max(ends) < math.inf:
+        raise ValueError(f"`locality` must be two lengths above 0, got {ends}")
+    return torch.linspace(math.log(ends[0]), math.log(ends[1]), heads)
+
+
+def logit_prior(
+    log_length: OptTensor,
+    edge_length: OptTensor,
+    edge_weight: OptTensor,
+    dtype: torch.dtype,
+) -> OptTensor:
+    """Return what is added to the logits of each pair, ``[E, H]`` or ``[E, 1]``.
+
+    Args:
+        log_length: Logarithm of the range of each head, ``[H]``.
+        edge_length: Length of each pair, ``[E]``.
+        edge_weight: How much each copy of a pair counts, ``[E]``.
+        dtype: Of the logits.
+
+    Raises:
+        ValueError: If heads have ranges and pairs have no lengths.
+    """
+    prior = None
+    if log_length is not None:
+        if edge_length is None:
+            raise ValueError(
+                "a layer with `locality` needs the length of each pair: pass "
+                "`edge_length`, of shape [E]"
+            )
+        prior = -edge_length.unsqueeze(-1) * torch.exp(-log_length)
+    if edge_weight is None:
+        return prior
+    weight = edge_weight.to(dtype).log().unsqueeze(-1)
+    return weight if prior is None else prior + weight
