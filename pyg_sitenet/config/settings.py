@@ -46,7 +46,11 @@ class DataConfig(Section):
         True, description="Keep one of equal sites and pairs: same result, for less."
     )
     primitive_tolerance: float = Field(
-        0.1, gt=0, le=10, description="Angstrom; at 0.5 real distortions vanish."
+        0.003,
+        gt=0,
+        le=10,
+        description="Angstrom by which copies of an atom may differ: what differs less "
+        "is averaged.",
     )
     test_fraction: Fraction = Field(0.2, description="Never seen in training.")
     val_fraction: Fraction = Field(0.1, description="Share of the training part.")
@@ -140,7 +144,8 @@ class TrainingConfig(Section):
         {}, description="Learn the logarithm of a target; errors stay in its unit."
     )
     initial_model: Text | None = Field(
-        None, description="Model file or run folder to start from (fine-tuning)."
+        None,
+        description="Model file, run folder or ready model to fine-tune.",
     )
     freeze_encoder: bool = Field(
         False, description="Train the layers after pooling alone."

@@ -77,7 +77,7 @@ def test_prepared_crystals_are_not_encoded_again(tmp_path, table, folder):
     [
         ({"max_atoms": 30}, "data.max_atoms = 20, not 30"),
         ({"environment": "supercell"}, "data.environment = 'sphere', not 'supercell'"),
-        ({"primitive_tolerance": 0.2}, "data.primitive_tolerance = 0.1, not 0.2"),
+        ({"primitive_tolerance": 0.2}, r"data\.primitive_tolerance = 0\.003, not 0\.2"),
         ({"pre_transform": None}, "data.merge = True, not False"),
         ({"pre_filter": len}, "pre_filter = None"),
     ],

@@ -53,7 +53,7 @@ def order_structure(
     orderings: int = 8,
     seed: int = 0,
     max_atoms: int = 100,
-    primitive_tolerance: float = 0.1,
+    primitive_tolerance: float = 0.003,
 ) -> Approximants:
     """Make ordered approximants of a disordered crystal.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from pymatgen.core import Structure
@@ -13,7 +15,10 @@ from pyg_sitenet.data.geometry.lattice import Floats, Ints
 from pyg_sitenet.data.geometry.primitive import to_primitive
 from pyg_sitenet.data.geometry.supercell import Pairs
 from pyg_sitenet.data.structure.load import StructureLike, load_structure
-from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.errors import ConfigError, SiteNetWarning
+
+# Files of three or four decimals need no more, angstrom.
+_TELLING = 0.01
 
 # 1 angstrom in Bohr radii, with the digits the reference numbers were made with.
 BOHR_PER_ANGSTROM = 1.8897543760313331
@@ -26,7 +31,7 @@ def encode_structure(
     *,
     max_atoms: int = 100,
     environment: str = "supercell",
-    primitive_tolerance: float = 0.1,
+    primitive_tolerance: float = 0.003,
     unfold: bool = False,
     dtype: torch.dtype = torch.float32,
 ) -> Data | HeteroData:
@@ -90,7 +95,7 @@ def encode_checked(
     """
     _check_settings(max_atoms, primitive_tolerance)
     pairs_of = find_environment(environment)
-    primitive = to_primitive(structure, primitive_tolerance)
+    primitive = _primitive(structure, primitive_tolerance)
     cell = np.array(primitive.lattice.matrix)
     pairs = pairs_of(cell, np.array(primitive.frac_coords), max_atoms)
     sites = _site_tensors(primitive, dtype)
@@ -103,6 +108,22 @@ def encode_checked(
     if pairs.weight is not None:
         data.edge_weight = torch.from_numpy(pairs.weight).to(dtype)
     return data
+
+
+def _primitive(structure: Structure, tolerance: float) -> Structure:
+    """Return the primitive cell; warn if it averages what may be a real distortion."""
+    primitive = to_primitive(structure, tolerance)
+    if tolerance > _TELLING and len(primitive) < len(structure):
+        sites = len(to_primitive(structure, _TELLING))
+        if sites > len(primitive):
+            warnings.warn(
+                f"{sites} sites are averaged to {len(primitive)}: with "
+                f"data.primitive_tolerance = {tolerance:g} A smaller distortions are "
+                "not seen; to see them train a model with a smaller one",
+                SiteNetWarning,
+                stacklevel=3,
+            )
+    return primitive
 
 
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:

@@ -99,7 +99,7 @@ class Encoder:
 
     max_atoms: int = 100
     environment: str = "supercell"
-    primitive_tolerance: float = 0.1
+    primitive_tolerance: float = 0.003
     pre_filter: Filter | None = None
     pre_transform: Transform | None = None
     disorder: Literal["error", "sample", "enumerate"] = "error"
