@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +29,7 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        _write_any_letter()
         with warnings.catch_warnings(), showing_log():
             warnings.showwarning = _show_warning
             try:
@@ -65,6 +68,13 @@ def _safe_usage() -> Iterator[None]:
     except _UsageError as error:
         error.message = terminal_text(error.message)
         raise
+
+
+def _write_any_letter() -> None:
+    """Write what an encoding of the terminal has no sign for as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:  # noqa: ANN401

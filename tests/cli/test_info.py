@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 from ase.build import bulk
+from typer.testing import CliRunner
+
+from pyg_sitenet.cli.main import app
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
 
@@ -69,3 +72,12 @@ def test_ready_model_shows_its_card(sitenet):
     assert done.exit_code == 0, done.output
     assert "trained on" in done.stdout
     assert "## Limits" in done.stdout
+
+
+def test_name_that_the_terminal_has_no_letters_for_is_escaped(nacl, tmp_path):
+    path = tmp_path / "salz-\N{CYRILLIC SMALL LETTER ES}.cif"
+    nacl.to(str(path))
+    done = CliRunner(charset="ascii").invoke(app, ["info", str(path)])
+    assert done.exit_code == 0, done.output
+    assert "NaCl" in done.output
+    assert "\\u0441" in done.output.replace("\n", "")

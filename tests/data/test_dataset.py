@@ -252,9 +252,14 @@ def test_filter_that_keeps_nothing_is_named(tmp_path, table):
         CrystalDataset(tmp_path, _usable(table), ["n"], pre_filter=_nothing)
 
 
-def test_unwritable_root_is_named(tmp_path, table):
+def test_name_alone_is_one_target(tmp_path, table):
+    assert CrystalDataset(tmp_path, _usable(table), "gap").targets == ("gap",)
+
+
+def test_unwritable_root_is_named_with_the_remedy(tmp_path, table):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write the encoded crystals"):
+    message = r"cannot write the encoded crystals: .* the cache \(PYG_SITENET_CACHE\)"
+    with pytest.raises(DataError, match=message):
         CrystalDataset(tmp_path / "file", table, ["gap"])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -27,6 +29,10 @@ from pyg_sitenet.errors import StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+
+_PRINTED = ("Full Formula (", "Structure Summary")
+_MAX_LITERAL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +140,42 @@ def _checked(
         raise StructureError(f"{origin}: {error}") from error
 
 
+def _dictionary(text: str) -> object:
+    """Return the value of JSON, or of a dictionary as Python prints it.
+
+    Raises:
+        StructureError: If it is neither.
+    """
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    try:
+        # Reads literals and runs nothing; its memory grows with the text.
+        return ast.literal_eval(text[:_MAX_LITERAL])
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        raise StructureError(
+            "no JSON, nor a dictionary of plain values as Python prints it; write "
+            "json.dumps(structure.as_dict()) into the table"
+        ) from error
+
+
 def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     """Tell what the text in a table's cell is: a dictionary, a file's text or neither.
 
     A cell of one line that is no JSON can only be a path: that is for the caller.
+
+    Raises:
+        StructureError: If it is what Python prints of a structure.
     """
     text = cell.strip()
     if text.startswith("{"):
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError):
-            return Text(cell.encode(), "structure.cif")
+        values = _dictionary(text)
         return values if isinstance(values, dict) else None
     if "\n" not in text:
         return None
+    if text.startswith(_PRINTED):
+        raise StructureError(
+            "the printed form of a pymatgen structure, which has lost its digits; "
+            'write structure.to(fmt="cif") or structure.to_json() into the table'
+        )
     is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
     return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")

@@ -6,7 +6,7 @@ import codecs
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ MAX_TEXT_BYTES = 32 * 1024**2
 MAX_TEXT_LINES = 2_000_000
 
 _PIECE = 1 << 20
+_MAX_PATH = 4095  # letters
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,15 @@ def check_file(path: Path) -> None:
     Raises:
         StructureError: If there is none.
     """
-    if not path.exists():
+    name, exists = str(path), False
+    with suppress(OSError, ValueError):  # too long, or with characters of no path
+        exists = path.exists()
+    if not exists and (len(name) > _MAX_PATH or "\n" in name or "\0" in name):
+        raise StructureError(
+            f"{name[:40]!r}...: the path of a file is expected, got a text of "
+            f"{len(name)} letters; write it to a file, or give a structure"
+        )
+    if not exists:
         raise StructureError(f"{path}: no such file")
     if path.is_dir():
         raise StructureError(f"{path}: a folder where a structure file is expected")

@@ -113,3 +113,25 @@ def test_warnings_about_text_name_where_it_stands(structures):
     cif = structures["MgO"].to(fmt="cif").replace("Mg4 O4", "Mg4 O4 H4")
     with pytest.warns(SiteNetWarning, match=r"^t\.csv, row 3: lists Mg4 O4"):
         read_content(Text(cif.encode(), "x.cif"), "t.csv, row 3")
+
+
+def test_dictionary_as_python_prints_it_is_read(structures):
+    structure = structures["MgO"]
+    assert _same(
+        read_content(content_of_cell(str(structure.as_dict())), "x"), structure
+    )
+
+
+def test_printed_dictionary_runs_nothing(tmp_path):
+    marker = tmp_path / "ran"
+    cell = f"{{'lattice': __import__('pathlib').Path({str(marker)!r}).touch()}}"
+    with pytest.raises(
+        StructureError, match=r"no JSON, nor a dictionary .*; write json\."
+    ):
+        content_of_cell(cell)
+    assert not marker.exists()
+
+
+def test_printed_structure_is_named(structures):
+    with pytest.raises(StructureError, match=r"printed form of a pymatgen .*to_json"):
+        content_of_cell(str(structures["MgO"]))

@@ -1,3 +1,4 @@
+import csv
 import pickle
 import shutil
 
@@ -87,3 +88,23 @@ def test_entries_are_read_only_when_asked(folder):
     assert all(isinstance(entry, Entry) for entry in entries)
     assert isinstance(entries[1].read(), Failure)
     assert pickle.loads(pickle.dumps(entries[0])).read().id == "LiF"
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".xls", ".ods"])
+def test_spreadsheet_is_named(tmp_path, ending):
+    path = tmp_path / f"table{ending}"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"a spreadsheet, .*; save its sheet as CSV"):
+        open_source(path, ["gap"])
+
+
+def test_structures_as_python_prints_them_are_read_or_named(tmp_path, nacl):
+    path = tmp_path / "t.csv"
+    rows = [["structure", "gap"], [nacl.as_dict(), 8.5], [nacl, 8.5]]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    record, failure = open_source(path, ["gap"])
+    assert record.targets == {"gap": 8.5}
+    assert len(record.structure) == 8
+    assert "printed form of a pymatgen structure" in failure.reason
+    assert "to_json" in failure.remedy

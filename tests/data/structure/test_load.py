@@ -173,3 +173,10 @@ def test_blocks_of_a_cif_are_read_by_name(tmp_path, nacl, cscl):
 def test_formula_of_noble_gases_is_given_without_a_warning():
     solid = Structure(Lattice.cubic(9), ["He", "Ne"], [[0] * 3, [0.5] * 3])
     assert reduced_formula(solid) in {"HeNe", "NeHe"}
+
+
+@pytest.mark.parametrize("text", ["data_x\n_cell_length_a 5\n", "x" * 5000, "a\0.cif"])
+def test_text_given_as_a_path_is_named(text):
+    message = r"the path of a file is expected, got a text of \d+ letters; write it"
+    with pytest.raises(StructureError, match=message):
+        load_structure(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -34,7 +35,7 @@ class Folder:
         self.root = root
         self.name = str(root)
         try:
-            paths = list(root.rglob("*") if recursive else root.iterdir())
+            paths = list(_files_below(root) if recursive else root.iterdir())
         except OSError as error:
             raise DataError(
                 f"{root}: the folder cannot be read: {error.strerror}"
@@ -92,6 +93,29 @@ class Folder:
             content = hash_file(path) if path.is_file() else ""
             digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of all below it, also through links to folders.
+
+    What several links lead to is looked into once, and a link upwards not at all.
+    """
+    whole, seen, waiting = root.resolve(), set[tuple[int, int]](), [root]
+    os.listdir(root)  # os.walk would be silent where it may not look
+    while waiting:
+        for place, folders, names in os.walk(waiting.pop(0)):
+            status = os.stat(place)
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            links = [Path(place, name) for name in folders]
+            waiting += [
+                link
+                for link in sorted(links)
+                if link.is_symlink() and not whole.is_relative_to(link.resolve())
+            ]
+            yield from (Path(place, name) for name in names)
 
 
 class FolderWithArchives:

@@ -23,7 +23,7 @@ from pyg_sitenet.data.readers.tables.table import Table
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, StructureError
 
 _UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
 
@@ -172,7 +172,10 @@ def named_files(table: Table, place: Place) -> set[str]:
     """Return the files that the rows name, without reading them."""
     columns, used = Columns.recognise(table), set[str]()
     for row in table.rows():
-        content = _content_of_row(row, columns)
+        try:
+            content = _content_of_row(row, columns)
+        except _RowError:  # the row will say so
+            continue
         if isinstance(content, str):
             used.update(place.find(_as_path(content)))
     return used
@@ -184,7 +187,11 @@ def _content_of_row(row: Row, columns: Columns) -> Content | str:
     if isinstance(cell, Mapping):
         return cell
     text = "" if cell is None else str(cell)
-    content = content_of_cell(text) if columns.structure else None
+    try:
+        content = content_of_cell(text) if columns.structure else None
+    except StructureError as error:
+        reason, _, remedy = str(error).partition("; ")
+        raise _RowError(reason, remedy) from error
     return text.strip() if content is None else content
 
 

@@ -128,3 +128,23 @@ def test_damaged_member_says_so(tmp_path):
     path.write_bytes(content)
     with pytest.raises(StructureError, match=r"a\.zip/a\.cif: damaged"):
         Archive(path).content("a.cif").text()
+
+
+def test_links_to_folders_are_looked_into_once(tmp_path):
+    root, other = tmp_path / "in", tmp_path / "other"
+    for folder in (root / "z", other / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.cif").write_text("x")
+    (root / "linked").symlink_to(other, target_is_directory=True)
+    (root / "again").symlink_to(other / "deep", target_is_directory=True)
+    (root / "also").symlink_to(root / "z", target_is_directory=True)
+    (other / "up").symlink_to(tmp_path, target_is_directory=True)
+    (other / "circle").symlink_to(other, target_is_directory=True)
+    assert Folder(root).files == ["again/a.cif", "z/a.cif"]
+
+
+def test_files_are_found_where_they_are_and_not_by_links(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "a.cif").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert Folder(tmp_path).files == ["real/a.cif"]
