@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .counts import end, report
-from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted, say, say_json, show_table
+from .options import Data, Device, Json, Model, Strict, Workers
+from .terminal import chosen_device, counted, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.analyze import Analysis
@@ -37,6 +37,7 @@ def analyze(
     crystal: Crystals = None,
     workers: Workers = None,
     strict: Strict = False,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Draw what a model attends to, how far, and where its errors are.
@@ -51,11 +52,12 @@ def analyze(
     from pyg_sitenet.analysis.analyze import analyze as analyze_model
     from pyg_sitenet.analysis.analyze import examine
     from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.file_locks import locked_folder
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.report import collect, write_report
     from pyg_sitenet.training.run_folder import read_history
 
-    predictor = load_predictor(model)
+    predictor = load_predictor(model, chosen_device(device))
     source, description = open_source(data), predictor.description
     targets = source.has(description.targets, description.classes)
     source = open_source(
@@ -63,17 +65,18 @@ def analyze(
     )
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
-    analysis = analyze_model(
-        predictor, entries, output, targets=targets, history=history,
-        best_epoch=best_epoch, workers=workers or 0,
-    )  # fmt: skip
-    examine(predictor, source.entries(), analysis, crystal or [])
-    content = collect(
-        predictor, analysis, source.entries(),
-        title=f"{model.name} on {Path(data).name}",
-        history=history, best_epoch=best_epoch, chosen=crystal or [],
-    )  # fmt: skip
-    write_report(analysis.path("report.html"), content)
+    with locked_folder(output):
+        analysis = analyze_model(
+            predictor, entries, output, targets=targets, history=history,
+            best_epoch=best_epoch, workers=workers or 0,
+        )  # fmt: skip
+        examine(predictor, source.entries(), analysis, crystal or [])
+        content = collect(
+            predictor, analysis, source.entries(),
+            title=f"{model.name} on {Path(data).name}", history=history,
+            best_epoch=best_epoch, chosen=crystal or [],
+        )  # fmt: skip
+        write_report(analysis.path("report.html"), content)
     ledger = analysis.survey.ledger
     report(ledger, "analysed", output / "failures.csv")
     if as_json:

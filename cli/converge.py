@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Data, Json, Model
-from .terminal import counted, say, say_json, show_table
+from .options import Data, Device, Json, Model
+from .terminal import chosen_device, counted, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.analysis.convergence.study import ConvergenceReport
@@ -51,6 +51,7 @@ def converge(
     max_pairs: MaxPairs = 1_000_000,
     untrained: Untrained = False,
     seed: Seed = 0,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Show how predictions change with the number of atoms that a site sees.
@@ -67,7 +68,7 @@ def converge(
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
 
-    predictor, limits = load_predictor(model), _parse(atoms)
+    predictor, limits = load_predictor(model, chosen_device(device)), _parse(atoms)
     if untrained:
         predictor = without_training(predictor, seed)
     description, source = predictor.description, open_source(data)

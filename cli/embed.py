@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from .counts import end, report
-from .options import Data, Json, Model, Strict, Workers
-from .terminal import counted, say, say_json
+from .options import Data, Device, Json, Model, Strict, Workers
+from .terminal import chosen_device, counted, say, say_json
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE.npz", help="File to write.")
@@ -22,6 +22,7 @@ def embed(
     output: Output,
     workers: Workers = None,
     strict: Strict = False,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Write the model's vectors of crystals and of their sites.
@@ -36,7 +37,7 @@ def embed(
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
 
-    predictor, source = load_predictor(model), open_source(data)
+    predictor, source = load_predictor(model, chosen_device(device)), open_source(data)
     entries = counted(source.entries(), "Embedding", source.count)
     vectors = write_embeddings(predictor, entries, output, workers=workers or 0)
     failed, ledger = failures_file(output), vectors.ledger

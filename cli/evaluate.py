@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .counts import end, report
-from .options import Data, Json, Model, OutputFile, Strict, Workers
-from .terminal import CLASS_SCORES, counted, say, say_json, show_table
+from .options import Data, Device, Json, Model, OutputFile, Strict, Workers
+from .terminal import CLASS_SCORES, chosen_device, counted, say, say_json, show_table
 
 
 def evaluate(
@@ -15,6 +15,7 @@ def evaluate(
     output: OutputFile = None,
     workers: Workers = None,
     strict: Strict = False,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Compare a model's predictions with known values.
@@ -27,7 +28,7 @@ def evaluate(
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.file.result_files import check_not_input
 
-    predictor = load_predictor(model)
+    predictor = load_predictor(model, chosen_device(device))
     if output is not None:
         check_not_input(output, [data])
     description = predictor.description

@@ -54,6 +54,12 @@ Ray = Annotated[
         "for one that ends with the command. Needs 'pyg-sitenet\\[ray]'.",
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="NAME", help="auto, cpu, cuda or mps (Apple's GPUs)."
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Any input that fails is an error.")
 ]

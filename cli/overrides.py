@@ -47,9 +47,12 @@ def choose_settings(
     ]
     if model is None:
         return override(override(start, asked), settings or [])
+    from pyg_sitenet.ready_models import READY_MODELS
     from pyg_sitenet.training.fine_tuning import for_other_data
 
-    asked.append(f"training.initial_model={json.dumps(str(model.resolve()))}")
+    is_ready = not model.exists() and str(model) in READY_MODELS
+    start_from = str(model if is_ready else model.resolve())
+    asked.append(f"training.initial_model={json.dumps(start_from)}")
     chosen = for_other_data(override(start, asked))
     return override(chosen, settings or [])
 

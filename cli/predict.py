@@ -10,6 +10,7 @@ import typer
 from .counts import end, report
 from .options import (
     DATA_HELP,
+    Device,
     Disorder,
     DisorderSeed,
     Json,
@@ -21,7 +22,7 @@ from .options import (
 )
 from .predictions import show_files, show_predictions
 from .ready import List
-from .terminal import counted
+from .terminal import chosen_device, counted
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
@@ -75,6 +76,7 @@ def predict(
     workers: Workers = None,
     ray: Ray = None,
     strict: Strict = False,
+    device: Device = "auto",
     as_json: Json = False,
     list_models: List = False,
 ) -> None:
@@ -98,7 +100,12 @@ def predict(
     from pyg_sitenet.workers.cluster import open_cluster
 
     predictor = _load(
-        model, disorder=disorder, orderings=orderings, disorder_seed=seed, level=level
+        model,
+        device=chosen_device("cpu" if ray and device == "auto" else device),
+        disorder=disorder,
+        orderings=orderings,
+        disorder_seed=seed,
+        level=level,
     )
     source, workers = open_source(inputs), workers or 0
     shown = {"as_json": as_json, "statistics": statistics}

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pyg_sitenet.safe_text import terminal_text
+
+if TYPE_CHECKING:
+    import torch
 
 T = TypeVar("T")
 
@@ -38,6 +41,16 @@ CLASS_SCORES = {
 def say(line: str, *, err: bool = False) -> None:
     """Print a line, whatever names from files stand in it."""
     typer.echo(terminal_text(line), err=err)
+
+
+def chosen_device(name: str) -> torch.device:
+    """Return the device of a name, and say which it is unless it is the CPU."""
+    from pyg_sitenet.devices import choose_device, device_line
+
+    device = choose_device(name)
+    if device.type != "cpu":
+        say(device_line(device), err=True)
+    return device
 
 
 def say_json(document: object) -> None:

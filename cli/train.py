@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.file_locks import own_folder
 
 from .counts import end, report
 from .options import (
@@ -20,7 +25,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
-from .terminal import CLASS_SCORES, say, say_json, show_table
+from .terminal import CLASS_SCORES, chosen_device, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
@@ -45,7 +50,11 @@ Resume = Annotated[
 
 From = Annotated[
     Path | None,
-    typer.Option("--from", metavar="MODEL", help="Fine-tune this model."),
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="Fine-tune this model, which may be a ready one.",
+    ),
 ]
 Folds = Annotated[
     int | None,
@@ -56,7 +65,13 @@ Devices = Annotated[
 ]
 Nodes = Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines.")]
 Accelerator = Annotated[
-    str, typer.Option(metavar="NAME", help="auto, cpu, gpu, or as Lightning has it.")
+    str,
+    typer.Option(
+        "--device",
+        "--accelerator",
+        metavar="NAME",
+        help="auto, cpu, cuda, mps, or as Lightning has it.",
+    ),
 ]
 
 
@@ -85,21 +100,24 @@ def train(
     """
     _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
     from pyg_sitenet.training.folds import cross_validate, fold_folder
+    from pyg_sitenet.training.run_folder import RunFolder
     from pyg_sitenet.training.train import train as train_model
 
-    folder = output or Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    saved = (fold_folder(folder, 0).path if folds else folder) / "config.yaml"
-    if resume and config is None and preset is None and saved.is_file():
-        config = saved
+    if resume and output is not None and config is None and preset is None:
+        run = fold_folder(output, 0) if folds else RunFolder(output)
+        config = run.config if run.config.is_file() else None
     numbers = {"training.seed": seed, "training.members": members}
     numbers["data.workers"] = workers
     chosen = choose_settings(preset, config, data, target, settings, numbers, model)
     common: dict[str, Any] = {"resume": resume, "progress": not as_json}
+    if accelerator in ("cpu", "cuda", "mps"):
+        chosen_device(accelerator)  # says so if it is not there
     common["accelerator"] = accelerator
-    if folds is not None:
-        result = cross_validate(chosen, folder, folds, **common)
-    else:
-        result = train_model(chosen, folder, devices=devices, nodes=nodes, **common)
+    with _folder(output) as folder:
+        if folds is not None:
+            result = cross_validate(chosen, folder, folds, **common)
+        else:
+            result = train_model(chosen, folder, devices=devices, nodes=nodes, **common)
     if not result.metrics:  # the first of several processes reports
         return
     if as_json:
@@ -108,6 +126,21 @@ def train(
         _report(result, folds)
     report(result.ledger, "used", result.folder / "failures.csv")
     end(result.ledger, strict=strict)
+
+
+@contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    """Name the folder of the run: without a name one that no other run has."""
+    if output is not None:
+        yield output
+        return
+    folder = own_folder(Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    try:
+        yield folder
+    except SiteNetError:
+        with suppress(OSError):  # unless there is something in it
+            folder.rmdir()
+        raise
 
 
 def _check(
@@ -151,6 +184,9 @@ def _report(result: RunResult, folds: int | None) -> None:
     if folds is not None:
         say(f"Mean and standard deviation of {folds} folds; runs: {folder}")
         return
+    best, epochs = result.metrics["best_epoch"], result.metrics["epochs"]
+    if best is not None:
+        say(f"Weights kept: those of epoch {best} of {epochs}")
     for note in result.metrics["notes"]:
         say(f"Note: {note}")
     failed = result.ledger.failed

@@ -60,6 +60,9 @@ def tune(
     """
     from pyg_sitenet.tuning import tune as search_settings
 
+    if resume and config is None and preset is None:
+        saved = output / "search.yaml"
+        config = saved if saved.is_file() else None
     numbers = {"training.seed": seed}
     chosen = choose_settings(preset, config, data, target, settings, numbers)
     search_result = search_settings(

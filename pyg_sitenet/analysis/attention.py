@@ -66,19 +66,19 @@ class AttentionHistogram:
             attention: What :meth:`SiteNet.attention` returned for it.
             site_multiplicity: Sites that each one stands for, ``[n]``.
         """
-        distance = attention.edge_attr[:, 0].double().cpu().numpy()
+        distance = attention.edge_attr[:, 0].cpu().double().numpy()
         copies = np.ones(len(distance))
         if attention.edge_multiplicity is not None:
-            copies = attention.edge_multiplicity.double().cpu().numpy()
+            copies = attention.edge_multiplicity.cpu().double().numpy()
         counts = copies
         if site_multiplicity is not None:
             receivers = site_multiplicity[attention.edge_index[1]]
-            counts = copies * receivers.double().cpu().numpy()
+            counts = copies * receivers.cpu().double().numpy()
         own = distance == 0
         column = np.floor(distance / DISTANCE_STEP).astype(np.int64)
         self._grow(int(column.max(initial=-1)) + 1)
         for block, alpha in enumerate(attention.weights):
-            for head, weights in enumerate(alpha.detach().double().cpu().numpy().T):
+            for head, weights in enumerate(alpha.detach().cpu().double().numpy().T):
                 row = self._weight_bin(weights / copies)
                 self._add_head(block, head, column, row, counts, weights / copies, own)
 

@@ -102,9 +102,9 @@ def _rows(
     if not usable:
         return
     batch = make_batch(usable, predictor)
-    values = predictor.network(batch).double().cpu()
+    values = predictor.network(batch).cpu().double()
     attention = predictor.network.attention(batch)
-    reach = largest_reach(attention, batch.batch).double().cpu()
+    reach = largest_reach(attention, batch.batch).cpu().double()
     histogram.add(attention, batch.get("site_multiplicity"))
     for crystal, predicted, heads in zip(usable, values, reach, strict=True):
         if not predicted.isfinite().all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ class CrystalDataset(Dataset):
         classes: Labels of those that are classes.
         notes: How the source's targets were understood, where that could be otherwise.
         unused: Columns of the source that are no targets.
+        content: Hash of what the source holds, wherever it lies.
 
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
@@ -96,7 +98,7 @@ class CrystalDataset(Dataset):
         units: Mapping[str, str] | None = None,
         max_atoms: int = 100,
         environment: str = "supercell",
-        primitive_tolerance: float = 0.1,
+        primitive_tolerance: float = 0.003,
         disorder: Literal["error", "sample", "enumerate"] = "error",
         orderings: int = 8,
         disorder_seed: int = 0,
@@ -166,10 +168,13 @@ class CrystalDataset(Dataset):
             self._columns = folder.columns(self.targets)
             self._changes = folder.changes(self.targets, source.units)
             self._store = folder.store(recipe.encoder)
+            self.content = folder.key
         else:
+            self.content = source.digest()
+            key = recipe.key(self.content)
             cache = Path(self.processed_dir)
             self._store = open_cached(
-                cache, recipe, source, anew=anew, progress=progress
+                cache, recipe, source, key, anew=anew, progress=progress
             )
         self._report(source.name)
 
@@ -222,6 +227,12 @@ class CrystalDataset(Dataset):
     def warnings(self) -> dict[str, list[str]]:
         """What to know about crystals that are used nevertheless, by their id."""
         return dict(self._store.warnings())
+
+    @property
+    def graphs_digest(self) -> str:
+        """Hash of all graphs, by the hashes in the names of their files."""
+        names = "\n".join(self._store.index.names)
+        return hashlib.sha256(names.encode()).hexdigest()
 
     def ledger(self) -> Ledger:
         """Count the inputs of the whole data set by what became of them."""

@@ -21,6 +21,7 @@ from pyg_sitenet.data.store.folder import (
 )
 from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.file_locks import FOLDER_LOCK, locked_folder
 from pyg_sitenet.workers.cluster import Cluster
 
 
@@ -52,6 +53,7 @@ def prepare(
     Raises:
         DataError: If the source cannot be opened or has no such target, if no crystal
             of it can be used, or if the folder cannot be written or holds others.
+        SiteNetError: If another run prepares the same folder.
         ClusterError: If the cluster cannot do the work.
     """
     if is_prepared(config.source):
@@ -63,7 +65,20 @@ def prepare(
     config = with_classes(config.model_copy(update=change))
     recipe = Recipe.from_config(config, open_source)
     source = recipe.open()
-    folder = _begin(Path(output), recipe, source, {**source.units, **config.units})
+    with locked_folder(Path(output)):
+        return _fill(Path(output), config, recipe, source, progress, cluster)
+
+
+def _fill(
+    path: Path,
+    config: DataConfig,
+    recipe: Recipe,
+    source: Source,
+    progress: bool,
+    cluster: Cluster | None,
+) -> tuple[PreparedFolder, Ledger]:
+    """Encode into a folder that no other run writes to."""
+    folder = _begin(path, recipe, source, {**source.units, **config.units})
     store = folder.fill(source, progress=progress, cluster=cluster)
     ledger = store.index.ledger
     write_failures(folder.failures, store.failures())
@@ -84,10 +99,10 @@ def _begin(
     target_units = {
         name: unit for name, unit in units.items() if name in recipe.targets
     }
-    folder = PreparedFolder(path, recipe, target_units, recipe.key(source))
+    folder = PreparedFolder(path, recipe, target_units, recipe.key(source.digest()))
     if is_prepared(path):
         _check_same(read_prepared(path, open_source), folder)
-    elif path.exists() and any(path.iterdir()):
+    elif any(file.name != FOLDER_LOCK for file in path.iterdir()):
         raise DataError(f"{path}: is not empty; choose another output folder")
     folder.write()
     return folder

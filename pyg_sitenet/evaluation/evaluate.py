@@ -18,6 +18,7 @@ from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.evaluation.collected import Scores
 from pyg_sitenet.evaluation.evaluation_figures import draw_figures
+from pyg_sitenet.file_locks import locked_file
 from pyg_sitenet.prediction import (
     Prediction,
     Predictor,
@@ -25,7 +26,6 @@ from pyg_sitenet.prediction import (
     load_predictor,
 )
 from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
-from pyg_sitenet.prediction.file.lock import locked
 from pyg_sitenet.prediction.file.to_file import Watch
 
 
@@ -136,7 +136,7 @@ def _written(
     ]
     headings = ["id", "formula", *columns, *truth_columns]
     with (
-        locked(path),
+        locked_file(path),
         CsvFile(path, headings) as rows,
         FailuresFile(failures_file(path)) as failures,
     ):

@@ -20,6 +20,7 @@ from pyg_sitenet.data.readers.named.matbench_tasks import (
 )
 from pyg_sitenet.data.sources import Entry, open_source
 from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.matbench.board import board_document, write_board_file
 from pyg_sitenet.matbench.fold import (
     FoldResult,
@@ -107,22 +108,23 @@ def run_benchmark(
     parts = benchmark.folds([truth[id_] for id_ in ids])
     folder = Path(output)
     results: list[FoldResult] = []
-    for number in numbers:
-        place = folder / f"fold_{number}"
-        result = finished_fold(place, config) or run_fold(
-            number,
-            config,
-            place,
-            _splits(ids, truth, parts[number], config, number),
-            truth,
-            benchmark.kind,
-            progress=progress,
-            cache=cache,
-        )
-        results.append(result)
-        _write(BenchmarkResult(benchmark, tuple(results), folder))
-        if on_fold is not None:
-            on_fold(result)
+    with locked_folder(folder):
+        for number in numbers:
+            place = folder / f"fold_{number}"
+            result = finished_fold(place, config) or run_fold(
+                number,
+                config,
+                place,
+                _splits(ids, truth, parts[number], config, number),
+                truth,
+                benchmark.kind,
+                progress=progress,
+                cache=cache,
+            )
+            results.append(result)
+            _write(BenchmarkResult(benchmark, tuple(results), folder))
+            if on_fold is not None:
+                on_fold(result)
     return BenchmarkResult(benchmark, tuple(results), folder)
 
 

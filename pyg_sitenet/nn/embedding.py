@@ -57,7 +57,7 @@ class SiteEmbedding(nn.Module):
         """
         rows = torch.arange(NUM_ELEMENT_ROWS, device=self.elements.weight.device)
         for _ in range(10):
-            self.elements(rows)
+            self.element_vectors(rows)
 
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
         """Return the first site vectors."""
@@ -67,7 +67,31 @@ class SiteEmbedding(nn.Module):
     def features(self, z: Tensor, x: Tensor) -> Tensor:
         """Return the site features, ``[n, embedding_channels + 9]``."""
         properties = (x.to(self.mean.dtype) - self.mean) / self.scale
-        return torch.cat([self.elements(z), properties], dim=-1)
+        return torch.cat([self.element_vectors(z), properties], dim=-1)
+
+    def element_vectors(self, z: Tensor) -> Tensor:
+        """Return the learned vectors of elements, those too long shortened first."""
+        limit, weight = self.elements.max_norm, self.elements.weight
+        if limit is None or weight.device.type in ("cpu", "cuda"):
+            vectors: Tensor = self.elements(z)
+            return vectors
+        shorten_rows(weight, z, limit)  # other devices have no kernel for it
+        return nn.functional.embedding(z, weight)
+
+
+@torch.no_grad()
+def shorten_rows(weight: Tensor, rows: Tensor, limit: float) -> None:
+    """Scale rows of a table that are longer than a limit to it, as PyTorch does.
+
+    Args:
+        weight: The table, changed in place, ``[n, F]``.
+        rows: Which of its rows, each any number of times.
+        limit: Largest Euclidean norm.
+    """
+    chosen = weight[rows]
+    norm = chosen.norm(dim=-1, keepdim=True)
+    shorter = chosen * (limit / (norm + 1e-7))
+    weight[rows] = torch.where(norm > limit, shorter, chosen)
 
 
 class EdgeEmbedding(nn.Module):

@@ -127,9 +127,9 @@ def _all_surroundings(
     predictor: Predictor, graph: HeteroData, frac: Floats
 ) -> list[Surroundings]:
     attention = predictor.network.attention(graph.to(predictor.device))
-    alpha = torch.stack(attention.weights).double().cpu().numpy()  # [B, E, H]
+    alpha = torch.stack(attention.weights).cpu().double().numpy()  # [B, E, H]
     edges = graph["atom", "interacts", "site"]
-    distance = edges.edge_attr[:, 0].double().cpu().numpy()
+    distance = edges.edge_attr[:, 0].cpu().double().numpy()
     atom, receiver = edges.edge_index.cpu().numpy()
     cutoff = predictor.network.config.distance_cutoff
     if cutoff is not None:  # the pairs that attend
@@ -137,8 +137,8 @@ def _all_surroundings(
         distance, atom, receiver = distance[near], atom[near], receiver[near]
     site = graph["atom", "image_of", "site"].edge_index[1].cpu().numpy()[atom]
     image = graph["atom"].image.cpu().numpy()[atom]
-    cell = graph.cell[0].double().cpu().numpy()
-    box = graph.supercell_matrix[0].double().cpu().numpy() @ cell
+    cell = graph.cell[0].cpu().double().numpy()
+    box = graph.supercell_matrix[0].cpu().double().numpy() @ cell
     periodic = predictor.description.config.data.environment == "supercell"
     vector = (frac[site] + image - frac[receiver]) @ cell
     vector = _nearest_images(vector, box) if periodic else vector

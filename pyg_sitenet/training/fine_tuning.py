@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.errors import ConfigError
-from pyg_sitenet.model_file import load_network
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.model_file import load_model
+from pyg_sitenet.nn import SiteNet, networks_of
 from pyg_sitenet.nn.output_layout import TargetOutputs
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def for_other_data(config: Config) -> Config:
     return config.model_copy(update={"training": training, "data": data})
 
 
-def start_from(model: SiteNet, path: str | Path) -> list[str]:
+def start_from(model: SiteNet, path: str | Path, seed: int = 0) -> list[str]:
     """Copy the weights of a trained model; a target that it does not have starts anew.
 
     The last linear map has rows of each target. Those of a target with the same name,
@@ -45,7 +45,8 @@ def start_from(model: SiteNet, path: str | Path) -> list[str]:
 
     Args:
         model: Gets the weights.
-        path: A model file or a run folder.
+        path: A model file, a run folder or the name of a ready model.
+        seed: Of the training: members of an ensemble start from members of another.
 
     Returns:
         The targets whose rows were copied.
@@ -54,7 +55,8 @@ def start_from(model: SiteNet, path: str | Path) -> list[str]:
         ModelFileError: If the file cannot be read.
         ConfigError: If the two differ in size.
     """
-    source, _ = load_network(path)
+    networks = networks_of(load_model(path)[0])
+    source = networks[seed % len(networks)]
     old, new = source.state_dict(), model.state_dict()
     _check_sizes(old, new, path)
     copied = []

@@ -22,6 +22,7 @@ from pyg_sitenet.training.results import (
     write_predictions,
 )
 from pyg_sitenet.training.run_folder import RunFolder, read_notes
+from pyg_sitenet.training.tensorboard import write_tensorboard
 
 
 def finish(
@@ -53,6 +54,7 @@ def finish(
     save_model(folder.model, model, describe(outcome, metrics, calibration))
     write_predictions(folder, outcome)
     draw_figures(folder, outcome, metrics)
+    write_tensorboard(folder, outcome, metrics)
     metrics |= {"inputs": ledger.counts(), "history": outcome.history.epochs}
     metrics["seconds"] = time.perf_counter() - start
     return write_metrics(folder, metrics)

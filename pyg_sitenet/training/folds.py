@@ -13,9 +13,11 @@ from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.loading import complete
+from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.open_run import open_run_folder
+from pyg_sitenet.training.run_data import check_run_data
 from pyg_sitenet.training.run_folder import (
     FOLD,
     RunFolder,
@@ -76,25 +78,26 @@ def cross_validate(
             f"{folder}: holds no folds to continue; start them without resume"
         )
     metrics = []
-    for fold in range(num_folds):
-        own = fold_folder(folder, fold)
-        data = config.data.model_copy(update={"folds": num_folds, "fold": fold})
-        settings = config.model_copy(update={"data": data})
-        if resume and _is_done(own, settings):
-            metrics.append(read_metrics(own))
-            continue
-        result = train(
-            settings,
-            own.path,
-            resume=resume and own.config.is_file(),
-            progress=progress,
-            cache=cache,
-            accelerator=accelerator,
-        )
-        metrics.append(result.metrics)
-        ledger = result.ledger
-    summary = {"folds": num_folds, "targets": summarise_folds(metrics)}
-    _write(folder / SUMMARY, summary)
+    with locked_folder(folder):
+        for fold in range(num_folds):
+            own = fold_folder(folder, fold)
+            data = config.data.model_copy(update={"folds": num_folds, "fold": fold})
+            settings = config.model_copy(update={"data": data})
+            if resume and _is_done(own, settings, cache):
+                metrics.append(read_metrics(own))
+                continue
+            result = train(
+                settings,
+                own.path,
+                resume=resume and own.config.is_file(),
+                progress=progress,
+                cache=cache,
+                accelerator=accelerator,
+            )
+            metrics.append(result.metrics)
+            ledger = result.ledger
+        summary = {"folds": num_folds, "targets": summarise_folds(metrics)}
+        _write(folder / SUMMARY, summary)
     return RunResult(summary, folder, ledger)
 
 
@@ -107,12 +110,19 @@ def _check_processes(accelerator: str) -> None:
         )
 
 
-def _is_done(folder: RunFolder, config: Config) -> bool:
-    """Say whether a fold was trained as is now asked for; refuse other settings."""
+def _is_done(folder: RunFolder, config: Config, cache: str | Path | None) -> bool:
+    """Say whether a fold was trained as is now asked for.
+
+    Other settings and other data are refused.
+    """
     if not folder.config.is_file():
         return False
     open_run_folder(folder.path, config, resume=True)
-    return is_finished(folder, config)
+    if not is_finished(folder, config):
+        return False
+    data = load_data(config, cache, None, Devices(), progress=False)
+    check_run_data(folder.path, data)
+    return True
 
 
 def summarise_folds(

@@ -49,7 +49,8 @@ def fit_network(
         math.ceil(len(loader) / training.accumulate),
     )
     if config.training.initial_model is not None:
-        start_from(module.model, config.training.initial_model)
+        path, seed = config.training.initial_model, config.training.seed
+        start_from(module.model, path, seed)
     history = fit(
         module,
         loader,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.config import Config, load_config
 from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.training.run_data import is_recorded
 from pyg_sitenet.training.run_folder import FOLD, RunFolder, unwritable
 
 # What may differ when a run is continued: more epochs, other workers that featurise.
@@ -62,12 +64,28 @@ def _why_no_run(folder: RunFolder) -> str:
 def _check_same_run(folder: RunFolder, config: Config) -> None:
     if not folder.config.is_file():
         raise SiteNetError(f"{folder.path}: {_why_no_run(folder)}")
-    old = _flatten(load_config(folder.config).model_dump(mode="json"))
+    # Where the data lie is free if what they are can be compared.
+    free = _FREE | ({"data.source"} if is_recorded(folder.path) else set())
+    check_same_settings(folder.config, config, free)
+
+
+def check_same_settings(path: Path, config: Config, free: Collection[str]) -> None:
+    """Check settings against those that a run was begun with.
+
+    Args:
+        path: The file of the latter.
+        config: The settings now.
+        free: What may differ.
+
+    Raises:
+        ConfigError: If anything else does.
+    """
+    old = _flatten(load_config(path).model_dump(mode="json"))
     new = _flatten(config.model_dump(mode="json"))
     for key in new:
-        if key not in _FREE and new[key] != old.get(key):
+        if key not in free and new[key] != old.get(key):
             raise ConfigError(
-                f"{folder.config}: the run to continue has {key} = {old.get(key)!r}, "
+                f"{path}: the run to continue has {key} = {old.get(key)!r}, "
                 f"not {new[key]!r}; start a new run in another folder to change it"
             )
 

@@ -9,12 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from pyg_sitenet.devices import describe_device
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run_folder import RunFolder
 from pyg_sitenet.version import PACKAGE, library_versions
 
 
-def note_environment(folder: RunFolder, devices: Devices) -> None:
+def note_environment(folder: RunFolder, devices: Devices, device: torch.device) -> None:
     """Add a start of the run, the first or a resumed one, to ``environment.json``."""
     starts = _read(folder.environment)
     starts.append(
@@ -23,6 +26,7 @@ def note_environment(folder: RunFolder, devices: Devices) -> None:
             "versions": library_versions(),
             "platform": platform.platform(),
             "devices": devices.num_processes,
+            "device": describe_device(device),
             "source": source_state(PACKAGE),
         }
     )

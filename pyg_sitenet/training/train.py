@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.checks import check_config
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.finish import finish
@@ -32,6 +34,7 @@ from pyg_sitenet.training.members import (
 from pyg_sitenet.training.network import fit_network, predict_held_out
 from pyg_sitenet.training.open_run import open_run_folder
 from pyg_sitenet.training.provenance import note_environment
+from pyg_sitenet.training.run_data import check_run_data, write_run_data
 from pyg_sitenet.training.run_folder import (
     RunFolder,
     is_finished,
@@ -77,8 +80,9 @@ def train(
     The folder holds ``config.yaml`` (complete: training on it repeats the run),
     ``model.safetensors`` (the weights with the lowest validation error),
     ``checkpoints/``, ``metrics.json``, ``predictions.csv`` (test part), ``figures/``,
-    TensorBoard events in ``tensorboard/``, ``failures.csv``
-    and ``notes.txt`` (what to know of the data).
+    TensorBoard events in ``tensorboard/``, ``failures.csv``, ``notes.txt`` (what to
+    know of the data), ``crystals.csv`` (the part of each crystal) and ``data.json``, by
+    which a continued run knows its data.
 
     ``metrics.json`` has for each of ``targets`` its ``unit``, ``test`` and ``val``
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of
@@ -115,38 +119,63 @@ def train(
     Raises:
         ConfigError: If settings contradict each other or the data, or if the devices
             are not there.
-        DataError: If the data cannot be used at all, or if ``splits`` lacks a part or
-            has a crystal in two.
-        SiteNetError: If the output folder cannot be used, the loss is not finite, or
-            training was interrupted (:class:`TrainingInterruptedError`).
+        DataError: If the data cannot be used at all or are not those that the run to
+            resume was begun with, or if ``splits`` lacks a part or has a crystal twice.
+        SiteNetError: If the output folder cannot be used or another run uses it, the
+            loss is not finite, or training was interrupted
+            (:class:`TrainingInterruptedError`).
     """
-    start = time.perf_counter()
     chosen = Devices.choose(devices, nodes, accelerator)
     device = device_of(chosen)
     config = complete(config)
     check_config(config)
     _check_processes(config, chosen)
+    with nullcontext() if chosen.rank else locked_folder(Path(output)):
+        return _train(
+            config, output, chosen, device,
+            resume=resume, progress=progress, cache=cache, splits=splits, watch=watch,
+            tell=tell,
+        )  # fmt: skip
+
+
+def _train(
+    config: Config,
+    output: str | Path,
+    devices: Devices,
+    device: torch.device,
+    *,
+    resume: bool,
+    progress: bool,
+    cache: str | Path | None,
+    splits: Mapping[str, Sequence[str]] | None,
+    watch: Watch | None,
+    tell: bool,
+) -> RunResult:
+    """Train in a folder that no other run writes to."""
+    start = time.perf_counter()
     folder, data = _open_run(
-        config, output, splits, chosen, resume=resume, cache=cache, progress=progress
-    )
-    if tell and chosen.rank == 0:
+        config, output, splits, devices, device,
+        resume=resume, cache=cache, progress=progress,
+    )  # fmt: skip
+    if tell and devices.rank == 0:
         tell_notes(folder, data_notes(config, data, is_drawn=splits is None))
     ledger = data.dataset.ledger()
     if config.training.members > 1:
         for k in range(config.training.members):
             _train_member(
                 config, folder, k, splits,
-                cache=cache, progress=progress, accelerator=accelerator,
+                cache=cache, progress=progress, accelerator=devices.accelerator,
             )  # fmt: skip
         model = load_members(folder, config.training.members)
         outcome = ensemble_outcome(config, folder, model, data, device)
         metrics = finish(folder, model, outcome, start, ledger)
         return RunResult(metrics, folder.path, ledger)
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+    # The caller's random numbers stay as they are, and other GPUs untouched.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
         module, history = fit_network(
-            config, data, folder, chosen, resume=resume, progress=progress, watch=watch
+            config, data, folder, devices, resume=resume, progress=progress, watch=watch
         )
-        if chosen.rank != 0:
+        if devices.rank != 0:
             return RunResult({}, folder.path, ledger)
         outcome = predict_held_out(config, data, module, history)
     metrics = finish(folder, module.model, outcome, start, ledger)
@@ -166,6 +195,7 @@ def _open_run(
     output: str | Path,
     splits: Mapping[str, Sequence[str]] | None,
     devices: Devices,
+    device: torch.device,
     *,
     resume: bool,
     cache: str | Path | None,
@@ -177,13 +207,17 @@ def _open_run(
         folder = open_run_folder(output, config, resume=resume)
     try:
         data = load_data(config, cache, splits, devices, progress=progress)
+        if resume:
+            check_run_data(folder.path, data)
     except SiteNetError:
         folder.discard()
         raise
     if devices.rank == 0:
+        with reporting_write_errors(folder):
+            write_run_data(folder.path, data)
         write_config(folder, config)
         with reporting_write_errors(folder):
-            note_environment(folder, devices)
+            note_environment(folder, devices, device)
         write_failures(folder.failures, data.dataset.failures)
     return folder, data
 

@@ -57,7 +57,7 @@ def real_columns(data: Data, distance: Floats) -> Columns:
     columns, widths = [distance.reshape(-1, 1)], {}
     for key in [*data.keys()]:
         if key not in GEOMETRY and data.is_edge_attr(key) and _is_real(data[key]):
-            values = data[key].detach().double().cpu().numpy()
+            values = data[key].detach().cpu().double().numpy()
             columns.append(values.reshape(len(values), int(np.prod(values.shape[1:]))))
             widths[key] = columns[-1].shape[1]
     return Columns(np.hstack(columns), widths)

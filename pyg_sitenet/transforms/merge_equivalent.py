@@ -158,7 +158,7 @@ def _distances(data: Data) -> Floats:
             f"first column of `edge_attr`, got {', '.join(data.keys()) or 'nothing'}"
         )
     values = data.edge_dist if "edge_dist" in data else data.edge_attr
-    distance = values.detach().double().cpu().numpy()
+    distance = values.detach().cpu().double().numpy()
     if not distance.size:
         return np.zeros(len(distance))
     return np.asarray(distance.reshape(len(distance), -1)[:, 0])
@@ -170,7 +170,7 @@ def _classes_by_features(data: Data) -> Integers:
     if not names or not data.num_nodes:
         return np.zeros(data.num_nodes, dtype=np.int64)
     columns = [
-        data[name].detach().double().cpu().numpy().reshape(data.num_nodes, -1)
+        data[name].detach().cpu().double().numpy().reshape(data.num_nodes, -1)
         for name in names
     ]
     inverse = np.unique(np.hstack(columns), axis=0, return_inverse=True)[1]

@@ -12,15 +12,24 @@ from typing import Any
 
 import pandas as pd
 
+from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config, dump_config
 from pyg_sitenet.csv_file import write_table
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.errors import ConfigError, SiteNetError
-from pyg_sitenet.training.loading import complete, load_dataset
+from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.training.loading import complete, load_data
+from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.open_run import check_same_settings
+from pyg_sitenet.training.run_data import check_run_data, write_run_data
 from pyg_sitenet.tuning.search_figure import plot_search
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
 _EXPERIMENT = "ray"
+SETTINGS = "search.yaml"
+"""What is not searched; a search is continued with the same alone."""
+_FREE = {"data.source", "data.workers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,9 @@ class TuneResult:
         score: Their validation error in spreads of the training targets.
         trials: One row per trial: ``trial``, ``score``, ``epochs`` and the settings.
         folder: Holds ``best.yaml``, ``trials.csv``, ``figures/search.png``, the run
-            folders of the trials (``trials/``) and the state of the search (``ray/``).
+            folders of the trials (``trials/``), ``search.yaml`` (what is not searched),
+            ``data.json`` and ``crystals.csv`` (on what) and the state of the search
+            (``ray/``).
     """
 
     config: Config
@@ -73,8 +84,9 @@ def tune(
             :func:`~pyg_sitenet.train`)
 
     Raises:
-        ConfigError: If a setting has no range, there is no validation part, or an
-            ensemble is asked for.
+        ConfigError: If a setting has no range, there is no validation part, an
+            ensemble is asked for, or the search to continue has other settings.
+        DataError: If the search to continue has other data.
         SiteNetError: If Ray is missing, the folder holds a search already or none to
             continue, or no trial came to an end.
     """
@@ -86,24 +98,25 @@ def tune(
     _check(config)
     from pyg_sitenet.tuning.space import ray_space
 
-    space = ray_space(settings)
-    folder = _open(Path(output).resolve(), resume=resume)
-    config = complete(config)
-    load_dataset(
-        config, cache_folder(cache), progress=False
-    )  # once, before the trials want it
-    with _cluster(address):
-        results = _make_tuner(
-            config,
-            folder,
-            resume=resume,
-            cache=cache_folder(cache).resolve(),
-            space=space,
-            num_trials=num_trials,
-            concurrent=concurrent,
-            grace_epochs=grace_epochs,
-        ).fit()
-    return _write(config, folder, results)
+    space, config = ray_space(settings), complete(config)
+    folder = Path(output).resolve()
+    with locked_folder(folder):
+        _open(folder, config, resume=resume)
+        # Encoded once, before the trials want it.
+        data = load_data(config, cache, None, Devices(), progress=False)
+        _check_or_note(folder, config, data, resume=resume)
+        with _cluster(address):
+            results = _make_tuner(
+                config,
+                folder,
+                resume=resume,
+                cache=cache_folder(cache).resolve(),
+                space=space,
+                num_trials=num_trials,
+                concurrent=concurrent,
+                grace_epochs=grace_epochs,
+            ).fit()
+        return _write(config, folder, results)
 
 
 @contextmanager
@@ -145,7 +158,7 @@ def _check(config: Config) -> None:
         )
 
 
-def _open(folder: Path, *, resume: bool) -> Path:
+def _open(folder: Path, config: Config, *, resume: bool) -> None:
     exists = (folder / _EXPERIMENT).is_dir()
     if exists and not resume:
         raise SiteNetError(
@@ -156,9 +169,24 @@ def _open(folder: Path, *, resume: bool) -> Path:
         raise SiteNetError(
             f"{folder}: holds no search to continue; start it without resume"
         )
+    if (folder / SETTINGS).is_file() and resume:
+        check_same_settings(folder / SETTINGS, config, _FREE)
     for subfolder in (folder / "trials", folder / "figures"):
         subfolder.mkdir(parents=True, exist_ok=True)
-    return folder
+
+
+def _check_or_note(
+    folder: Path, config: Config, data: CrystalDataModule, *, resume: bool
+) -> None:
+    """Check the data against those of the search to continue, or note what they are.
+
+    Trials that were stopped go on with the data where they lay when they began.
+    """
+    if resume:
+        check_run_data(folder, data)
+    else:
+        write_text(folder / SETTINGS, dump_config(config))
+        write_run_data(folder, data)
 
 
 def _make_tuner(

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from pyg_sitenet.file_locks import locked_folder
+
 FIGURES = (
     "learning_curve",
     "parity",
@@ -181,3 +183,10 @@ def test_prepared_crystals_are_analysed_as_far_as_their_graphs_go(
     done = sitenet("embed", run, prepared, "--output", tmp_path / "vectors.npz")
     assert done.exit_code == 1
     assert "embed the source it was prepared from" in done.stderr
+
+
+def test_second_run_in_a_folder_is_refused(sitenet, run, crystals, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        done = sitenet("analyze", run, crystals, "--output", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "another run is writing to this folder" in done.stderr

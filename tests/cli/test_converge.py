@@ -3,6 +3,8 @@ import json
 import pandas as pd
 import pytest
 
+from pyg_sitenet.file_locks import locked_folder
+
 
 @pytest.mark.parametrize("untrained", [[], ["--untrained"]])
 def test_convergence_is_written_and_its_rule_said(
@@ -36,3 +38,10 @@ def test_sizes_that_are_no_numbers_are_wrong_usage(sitenet, run, crystals, atoms
     done = sitenet("converge", run, crystals, "--atoms", atoms)
     assert done.exit_code == 2
     assert "--atoms needs numbers" in done.stderr
+
+
+def test_second_run_in_a_folder_is_refused(sitenet, run, crystals, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        done = sitenet("converge", run, crystals, "--output", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "another run is writing to this folder" in done.stderr

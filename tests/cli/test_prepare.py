@@ -1,5 +1,7 @@
 import json
 
+from pyg_sitenet.file_locks import locked_folder
+
 
 def _prepare(sitenet, crystals, folder, *words):
     settings = ["--set", "data.max_atoms=20", "--workers", 1]
@@ -80,3 +82,11 @@ def test_prepared_crystals_without_targets_are_predicted(
     assert found[0]["failures"] == found[1]["failures"]
     done = sitenet("train", folder, "--output", tmp_path / "run")
     assert "no target 'band_gap' (available: none)" in done.stderr
+
+
+def test_second_preparation_of_a_folder_is_one_line(sitenet, crystals, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        done = sitenet("prepare", crystals, "--output", tmp_path / "out")
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "out: another run is writing to this folder; wait for its end" in line

@@ -3,7 +3,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from pyg_sitenet.cli.overrides import choose_settings
+from pyg_sitenet.cli.train import _folder
+from pyg_sitenet.model_file import load_network
+from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.training.fine_tuning import start_from
 
 FILES = ("model.safetensors", "metrics.json", "predictions.csv", "failures.csv")
 FIGURES = ("learning_curve.png", "parity.png")
@@ -172,3 +180,25 @@ def test_several_devices_need_a_named_folder(sitenet, words):
     done = sitenet("train", *words)
     assert done.exit_code == 2
     assert "several devices need an --output folder" in done.stderr
+
+
+def test_ready_model_can_be_fine_tuned_by_its_name():
+    config = choose_settings(None, None, None, None, None, {}, Path("band-gap"))
+    assert config.training.initial_model == "band-gap"
+    model = SiteNet(config.model, layout=OutputLayout.of(config))
+    assert start_from(model, "band-gap") == list(config.data.targets)
+    trained = load_network("band-gap")[0].state_dict()
+    weight = model.state_dict()["readout.linear.weight"]
+    assert torch.equal(weight, trained["readout.linear.weight"])
+
+
+def test_jobs_without_a_name_get_folders_of_their_own(
+    sitenet, crystals, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with _folder(None) as first, _folder(None) as second:
+        assert first != second
+    failing = ["train", crystals, "--set", "data.fold=3", "--set", "data.folds=2"]
+    assert sitenet(*failing).exit_code == 1
+    folders = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert folders == sorted(path.name for path in (first, second))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyg_sitenet.config import Config, load_config, override
-from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.errors import ConfigError, DataError, SiteNetError
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.folds import cross_validate
 
@@ -47,7 +47,6 @@ def test_finished_folds_are_kept_as_they_are(
     [
         ("model.heads=3", r"model\.heads = 2, not 3"),
         ("data.targets=[refractive_index]", r"data\.targets = \['band_gap'\], not"),
-        ("data.source=dielectric", r"data\.source = .*crystals_24', not 'dielectric'"),
     ],
 )
 def test_finished_folds_of_other_settings_are_refused(
@@ -56,6 +55,15 @@ def test_finished_folds_of_other_settings_are_refused(
     other = override(short, [setting])
     message = rf"fold_0/config\.yaml: the run to continue has {message}"
     with pytest.raises(ConfigError, match=message):
+        cross_validate(other, done.folder, 2, resume=True, cache=cache)
+
+
+def test_finished_folds_of_other_data_are_refused(
+    done: RunResult, short: Config, cache: Path
+) -> None:
+    other = override(short, ["data.source=dielectric"])
+    message = r"data\.json: the run to continue has other data: \d+ crystals are new"
+    with pytest.raises(DataError, match=message):
         cross_validate(other, done.folder, 2, resume=True, cache=cache)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import rich
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.errors import ConfigError, SiteNetError
@@ -49,6 +50,25 @@ def test_run_folder_is_complete(run: RunResult) -> None:
     )
     assert [name for name in expected if not (run.folder / name).is_file()] == []
     assert list((run.folder / "tensorboard").glob("events.out.tfevents*"))
+
+
+def test_tensorboard_shows_rate_settings_scores_figures_and_best_epoch(
+    run: RunResult,
+) -> None:
+    folder = run.folder / "tensorboard"
+    events = EventAccumulator(str(folder)).Reload()
+    rates = [event.value for event in events.Scalars("learning_rate")]
+    history = run.metrics["history"]
+    assert rates == pytest.approx([epoch["learning_rate"] for epoch in history])
+    assert rates == pytest.approx([0.01] * 3)
+    best = events.Scalars("best_epoch")[0].value
+    assert best == run.metrics["best_epoch"]
+    mae = events.Scalars("test/mae/band_gap")[0].value
+    assert mae == pytest.approx(run.metrics["targets"]["band_gap"]["test"]["mae"])
+    assert {"figures/parity", "figures/learning_curve"} <= set(events.Tags()["images"])
+    (settings,) = events.Tensors("settings/text_summary")
+    assert b"learning_rate: 0.01" in settings.tensor_proto.string_val[0]
+    assert "heads: 2" in (folder / "hparams.yaml").read_text()
 
 
 def test_metrics_file_is_what_train_returns(run: RunResult) -> None:

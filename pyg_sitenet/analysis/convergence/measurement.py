@@ -169,7 +169,7 @@ def _step(
         "max_atoms": limit,
         **_size(graph, limit),
     }
-    return _Step(row, values[0].double().cpu(), sites.double().cpu())
+    return _Step(row, values[0].cpu().double(), sites.cpu().double())
 
 
 def _size(graph: Data, limit: int) -> dict[str, float]:

@@ -31,6 +31,7 @@ from pyg_sitenet.analysis.convergence.rule import (
 from pyg_sitenet.analysis.output import make_folder
 from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
+from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor, column_name
 
@@ -90,12 +91,24 @@ def converge(
     Raises:
         DataError: If no crystal can be used in two sizes, or the folder cannot be
             written.
+        SiteNetError: If another run writes to the folder.
     """
     folder = make_folder(output)
-    convergence = measure_convergence(
-        predictor, entries, limits=limits, max_pairs=max_pairs
-    )
-    description, accepted = predictor.description, dict(tolerances or {})
+    with locked_folder(folder):
+        convergence = measure_convergence(
+            predictor, entries, limits=limits, max_pairs=max_pairs
+        )
+        return _report(predictor, convergence, folder, tolerances or {})
+
+
+def _report(
+    predictor: Predictor,
+    convergence: Convergence,
+    folder: Path,
+    tolerances: Mapping[str, float],
+) -> ConvergenceReport:
+    """Find the rules and write all files."""
+    description, accepted = predictor.description, dict(tolerances)
     for target in description.outputs:
         accepted.setdefault(target, default_tolerance(description, target))
     rules = [

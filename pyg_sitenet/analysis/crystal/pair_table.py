@@ -100,7 +100,7 @@ def _attention_columns(
         every = alpha.new_zeros(merged.num_edges, alpha.size(1))
         every[near] = alpha
         original = expand_pairs(merged, every / merged.edge_multiplicity[:, None])
-        for head, column in enumerate(original.double().cpu().numpy().T, start=1):
+        for head, column in enumerate(original.cpu().double().numpy().T, start=1):
             columns[attention_column(block, head)] = column
     return columns
 
@@ -113,7 +113,7 @@ def _gradients(
     if "edge_weight" in merged:  # it falls with the distance
         limit = predictor.description.config.data.max_atoms
         radius = sphere_radius(primitive.lattice.matrix, len(primitive), limit)
-        distance = merged.edge_attr[:, 0].double().cpu().numpy()
+        distance = merged.edge_attr[:, 0].cpu().double().numpy()
         slope = taper_slope(distance, radius) / taper(distance, radius)
         slopes = torch.from_numpy(slope).to(gradients.weight.device)[:, None]
         gradients = gradients._replace(

@@ -25,6 +25,7 @@ from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
 
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _PICKLES = (".pkl", ".pickle", ".pckl", ".pt", ".pth", ".joblib")
 
 
@@ -115,16 +116,25 @@ def _open(source: PathLike, wanted: Wanted) -> Source:
             f"{source}: no such file or folder, nor a bundled data set "
             f"({', '.join(BUNDLED)}) or task of Matbench ({', '.join(MATBENCH)})"
         )
-    if path.suffix.lower() in _PICKLES:
-        raise DataError(
-            f"{path}: pickled files are not read, since they can run any program; "
-            "export the structures as CIF, extxyz or JSON"
-        )
+    _refuse_by_name(path)
     if is_archive(path.name):
         return open_place(Archive(path), wanted)
     if is_table(path.name) and not is_database(path):
         return open_table(path, wanted)
     return open_frames(path, wanted)
+
+
+def _refuse_by_name(path: Path) -> None:
+    ending = path.suffix.lower()
+    if ending in _PICKLES:
+        raise DataError(
+            f"{path}: pickled files are not read, since they can run any program; "
+            "export the structures as CIF, extxyz or JSON"
+        )
+    if ending in _SPREADSHEETS:
+        raise DataError(
+            f"{path}: a spreadsheet, which is not read; save its sheet as CSV (UTF-8)"
+        )
 
 
 def _open_folder(path: Path, wanted: Wanted) -> Source:
@@ -198,7 +208,7 @@ def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
     return Source(
         name=f"{sources[0]} and {len(sources) - 1} more",
         make_entries=lambda: _join(opened, rename=not targets),
-        make_digest=lambda: "\n".join(source.digest() for source in usable),
+        make_digest=lambda: "\n".join(map(_digest, opened)),
         units={k: unit for s in reversed(usable) for k, unit in s.units.items()},
         available=_in_all([source.available for source in usable]),
         labels=_in_all([source.labels for source in usable]),
@@ -207,6 +217,10 @@ def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
         ),
         notes=[f"{s.name}: {note}" for s in usable for note in s.notes],
     )
+
+
+def _digest(source: Source | Failure) -> str:
+    return source.digest() if isinstance(source, Source) else "not opened"
 
 
 def _in_all(names: Sequence[Sequence[str]]) -> list[str]:

@@ -77,7 +77,8 @@ class PreparedFolder:
         except OSError as error:
             raise DataError(
                 f"{self.path}: cannot write the encoded crystals: "
-                f"{error.strerror or error}; choose a folder you may write to"
+                f"{error.strerror or error}; choose a folder you may write to: the "
+                "output of prepare, else the cache (PYG_SITENET_CACHE)"
             ) from error
 
     def fill(
@@ -196,6 +197,7 @@ def open_cached(
     parent: Path,
     recipe: Recipe,
     source: Source,
+    key: str,
     *,
     anew: bool = False,
     progress: bool = False,
@@ -206,13 +208,13 @@ def open_cached(
         parent: Folder of folders, one for each key.
         recipe: How the graphs are made.
         source: Its source, opened.
+        key: Hash of content, settings, code and libraries.
         anew: Encode all of it again.
         progress: Show a progress bar on the terminal.
 
     Raises:
         DataError: If the folder cannot be written.
     """
-    key = recipe.key(source)
     folder = PreparedFolder(
         parent / f"{_slug(source.name)}-{key}", recipe, dict(source.units), key
     )

@@ -103,10 +103,13 @@ class Recipe:
             "settings": self.encoder.settings(),
         }
 
-    def key(self, source: Source) -> str:
-        """Return a hash of content, settings, code and libraries."""
-        # The content counts, not where it lies.
-        return fingerprint(self.description() | {"source": source.digest()})
+    def key(self, content: str) -> str:
+        """Return a hash of content, settings, code and libraries.
+
+        Args:
+            content: Hash of what the source holds: it counts, not where it lies.
+        """
+        return fingerprint(self.description() | {"source": content})
 
     def open(self) -> Source:
         """Open the source."""
@@ -162,7 +165,7 @@ class Recipe:
                 f"{damage}, and cannot be made again: {error}; bring the source back, "
                 "or delete this folder"
             ) from error
-        if self.key(source) != key:
+        if self.key(source.digest()) != key:
             raise DataError(
                 f"{damage}, and cannot be made again: {source.name} has changed since; "
                 "delete this folder, or open the data set anew"

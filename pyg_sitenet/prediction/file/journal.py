@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -104,7 +104,7 @@ def write_journal(path: Path, journal: Journal) -> None:
 
 
 def check_same_run(path: Path, begun: Run, run: Run) -> None:
-    """Check that a run continues the one that is recorded.
+    """Check that a run continues the one that is recorded; inputs may have moved.
 
     Raises:
         DataError: If it does not; names what differs.
@@ -118,7 +118,10 @@ def check_same_run(path: Path, begun: Run, run: Run) -> None:
         "content": "before its inputs changed",
     }
     for name, how in differences.items():
-        if getattr(begun, name) != getattr(run, name):
+        before, now = getattr(begun, name), getattr(run, name)
+        if name == "inputs":  # what they hold and their names count, not where they lie
+            before, now = PurePath(before).name, PurePath(now).name
+        if before != now:
             raise DataError(
                 f"{path}: cannot be continued, it was begun {how}; choose another "
                 "output (--output) or start again with overwrite (--overwrite)"

@@ -12,6 +12,7 @@ from pyg_sitenet.data.failures_file import FailuresFile, failures_file
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.file_locks import locked_file
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.journal import (
     Journal,
@@ -20,7 +21,6 @@ from pyg_sitenet.prediction.file.journal import (
     read_journal,
     write_journal,
 )
-from pyg_sitenet.prediction.file.lock import locked
 
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
 
@@ -75,7 +75,7 @@ class ResultFiles:
         self._output, self._run = output, run
         self.ledger, self.is_complete = Ledger(), False
         with ExitStack() as stack:
-            stack.enter_context(locked(output))
+            stack.enter_context(locked_file(output))
             start = self._find_start(resume, overwrite)
             if start is None:
                 # First: from here on what the files hold belongs to this run.

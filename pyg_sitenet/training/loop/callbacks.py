@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("/mae/", "/accuracy/")  # on the progress bar
 
+LEARNING_RATE = "learning_rate"
 Watch = Callable[[Mapping[str, float]], None]
 
 
@@ -29,8 +30,9 @@ class History(Callback):
         watch: Called with each epoch that is added.
 
     Attributes:
-        epochs: One mapping per finished epoch: ``epoch`` (from 1) and all that the
-            meters of :class:`~pyg_sitenet.training.SiteNetModule` give.
+        epochs: One mapping per finished epoch: ``epoch`` (from 1), ``learning_rate``
+            (at its end) and all that the meters of
+            :class:`~pyg_sitenet.training.SiteNetModule` give.
     """
 
     def __init__(self, watch: Watch | None = None) -> None:
@@ -67,7 +69,10 @@ class History(Callback):
         """Record the epoch."""
         training = _take(trainer, pl_module, "train")
         epoch = float(trainer.current_epoch + 1)
-        self.epochs.append({"epoch": epoch, **training, **self._validation})
+        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        pl_module.log(LEARNING_RATE, rate)
+        rates = {LEARNING_RATE: rate}
+        self.epochs.append({"epoch": epoch, **rates, **training, **self._validation})
         self._validation = {}
         if self.watch is not None and trainer.is_global_zero:
             self.watch(self.epochs[-1])
@@ -163,8 +168,10 @@ class SyncElementNorms(Callback):
 
     @torch.no_grad()
     def _renormalise(self, pl_module: LightningModule) -> None:
-        table = cast("SiteNetModule", pl_module).model.site_embedding.elements
-        table(torch.arange(table.num_embeddings, device=table.weight.device))
+        embedding = cast("SiteNetModule", pl_module).model.site_embedding
+        table = embedding.elements
+        rows = torch.arange(table.num_embeddings, device=table.weight.device)
+        embedding.element_vectors(rows)
 
 
 def _meters(pl_module: LightningModule) -> Mapping[str, Meter]:

@@ -91,7 +91,9 @@ def fit(
         callbacks = _make_callbacks(history, interruption, folder, config, progress)
         if devices.num_processes > 1:
             callbacks.append(SyncElementNorms())
-        trainer = _make_trainer(folder.path, config, callbacks, devices)
+        settings = {"training": config.model_dump(mode="json")}
+        settings["model"] = module.model.config.model_dump(mode="json")
+        trainer = _make_trainer(folder.path, config, callbacks, devices, settings)
         with repeatable(trainer.strategy.root_device):
             trainer.fit(
                 module,
@@ -187,8 +189,16 @@ def _set_position(loader: DataLoader[Any], state: dict[str, Any]) -> None:
 
 
 def _make_trainer(
-    folder: Path, config: TrainingConfig, callbacks: list[Callback], devices: Devices
+    folder: Path,
+    config: TrainingConfig,
+    callbacks: list[Callback],
+    devices: Devices,
+    settings: dict[str, Any],
 ) -> Trainer:
+    logger = TensorBoardLogger(
+        folder, name="tensorboard", version="", default_hp_metric=False
+    )
+    logger.log_hyperparams(settings)
     return Trainer(
         **devices.trainer_options(),
         precision=_PRECISION[config.precision],
@@ -196,7 +206,7 @@ def _make_trainer(
         gradient_clip_val=config.gradient_clip,
         accumulate_grad_batches=config.accumulate,
         callbacks=callbacks,
-        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        logger=logger,
         default_root_dir=folder,
         num_sanity_val_steps=0,
         log_every_n_steps=1,

@@ -42,7 +42,7 @@ class Meter:
         zero = torch.zeros_like(sums.loss)
         total = torch.stack([sums.loss.detach(), sums.known.sum(), zero])
         rows = torch.stack([sums.error, sums.known, sums.right], dim=1)
-        self.sums += torch.cat([total[None], rows]).double().cpu()
+        self.sums += torch.cat([total[None], rows]).cpu().double()
 
     def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the means by name, and start anew.

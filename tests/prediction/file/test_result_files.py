@@ -98,6 +98,14 @@ def test_another_run_is_not_continued(
         ResultFiles(output, HEADINGS, other, resume=True)
 
 
+def test_moved_inputs_go_on(tmp_path: Path) -> None:
+    output = tmp_path / "gaps.csv"
+    _stop_after_one(output)
+    moved = RUN.model_copy(update={"inputs": f"/elsewhere/{RUN.inputs}"})
+    with ResultFiles(output, HEADINGS, moved, resume=True) as files:
+        assert files.ledger.read == 2
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"format_version": 1}', "\x00"])
 def test_file_that_is_no_record_is_kept(tmp_path: Path, content: str) -> None:
     output = tmp_path / "gaps.csv"

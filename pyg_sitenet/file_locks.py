@@ -1,0 +1,117 @@
+"""Locking output files and folders against other processes that would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pyg_sitenet.errors import DataError, SiteNetError
+
+FOLDER_LOCK = ".lock"
+"""The file in a folder that a run in it holds."""
+
+
+@contextmanager
+def locked_file(output: Path) -> Iterator[None]:
+    """Lock an output file for this process, until the end or its death.
+
+    The lock is a hidden file beside the output, removed in the end.
+
+    Raises:
+        DataError: If another process has locked it, its folder cannot be written, or it
+            is something else than a file.
+    """
+    if output.exists() and not output.is_file():
+        raise DataError(
+            f"{output}: not a regular file; choose another output (--output)"
+        )
+    path = output.with_name(f".{output.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _acquire(path)
+    except Timeout as error:
+        raise DataError(
+            f"{output}: another process is writing it; wait for its end, or choose "
+            "another output (--output)"
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{output}: cannot be written: {error.strerror or error}; choose another "
+            "output (--output)"
+        ) from error
+    try:
+        yield
+    finally:
+        _release(lock, path)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold an output folder for one run, until the end or the death of this process.
+
+    The lock is a hidden file in it, removed in the end; so is the folder, if it is made
+    here and stays empty.
+
+    Raises:
+        SiteNetError: If another run holds it, or it cannot be written.
+    """
+    is_new = not folder.exists()
+    path = folder / FOLDER_LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquire(path)
+    except Timeout as error:
+        raise SiteNetError(
+            f"{folder}: another run is writing to this folder; wait for its end, or "
+            "choose another output folder (--output)"
+        ) from error
+    except OSError as error:
+        raise SiteNetError(
+            f"{folder}: the output folder cannot be written: "
+            f"{error.strerror or error}; choose another or change its permissions"
+        ) from error
+    try:
+        yield
+    finally:
+        _release(lock, path)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def own_folder(folder: Path) -> Path:
+    """Make a folder that no other process has: of this name, or with a number after it.
+
+    Raises:
+        SiteNetError: If none can be made.
+    """
+    number = 1
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            name = f"{folder.name}_{number}" if number > 1 else folder.name
+            with suppress(FileExistsError):
+                folder.with_name(name).mkdir()
+                return folder.with_name(name)
+            number += 1
+    except OSError as error:
+        raise SiteNetError(
+            f"{folder}: the output folder cannot be written: "
+            f"{error.strerror or error}; choose another (--output)"
+        ) from error
+
+
+def _acquire(path: Path) -> FileLock:
+    lock = FileLock(path, thread_local=False)
+    lock.acquire(timeout=0)
+    return lock
+
+
+def _release(lock: FileLock, path: Path) -> None:
+    # Before the release: a process that locks a removed file tries again.
+    with suppress(OSError):  # Windows removes no open file
+        path.unlink()
+    lock.release()

@@ -1,0 +1,68 @@
+"""One rule for the device of all commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pyg_sitenet.cli.main import app
+from pyg_sitenet.devices import choose_device, describe_device, device_line
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.nn.embedding import shorten_rows
+
+
+def test_a_gpu_is_taken_where_there_is_one() -> None:
+    expected = (
+        "cuda"
+        if torch.cuda.is_available()
+        else "mps"
+        if torch.backends.mps.is_available()
+        else "cpu"
+    )
+    assert choose_device("auto").type == expected
+
+
+def test_cpu_is_always_there() -> None:
+    device = choose_device("cpu")
+    assert device_line(device) == "Device: cpu"
+    assert describe_device(device) == {"type": "cpu"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_gpu_that_is_not_there_is_one_clear_line() -> None:
+    message = r"no device 'cuda' here: .*(without CUDA|no GPU).*\(--device cpu\)$"
+    with pytest.raises(ConfigError, match=message):
+        choose_device("cuda")
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an Apple GPU")
+def test_apple_gpu_that_is_not_there_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError, match=r"no device 'mps' here: it needs an Apple"):
+        choose_device("mps")
+
+
+def test_unknown_device_is_named_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="'gppu', expected one of: auto, cpu, cuda"):
+        choose_device("gppu")
+
+
+@pytest.mark.parametrize("scale", [0.1, 3.0])
+def test_rows_are_shortened_as_pytorch_does(scale: float) -> None:
+    table = torch.nn.Embedding(7, 5, max_norm=1.0)
+    torch.manual_seed(0)
+    table.weight.data = scale * torch.randn(7, 5)
+    weight, rows = table.weight.detach().clone(), torch.tensor([0, 3, 3, 6])
+    shorten_rows(weight, rows, 1.0)
+    table(rows)
+    torch.testing.assert_close(weight, table.weight.detach())
+
+
+def test_predictions_take_the_device_that_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.cif").touch()
+    words = ["predict", "band-gap", str(tmp_path / "a.cif"), "--device"]
+    done = CliRunner().invoke(app, [*words, "gppu"])
+    assert done.exit_code == 1
+    assert "unknown device 'gppu', expected one of: auto, cpu, cuda, mps" in done.stderr
