@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from machine import describe_machine
 
 from pyg_sitenet.data.readers.named.matbench_tasks import find_task
@@ -44,7 +45,7 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def keep(run: Path, kind: str) -> None:
+def keep(run: Path, kind: str, note: str) -> None:
     """Copy the predictions of a benchmark's folds, and what is to be said of them."""
     folds = [
         json.loads(file.read_text()) for file in sorted(run.glob("fold_*/be*.json"))
@@ -61,13 +62,15 @@ def keep(run: Path, kind: str) -> None:
     content = gzip.compress(text.getvalue().encode(), mtime=0)
     (folder / f"{kind}.csv.gz").write_bytes(content)
     metrics = [json.loads(file.read_text()) for file in run.glob("fold_*/metrics.json")]
+    settings = folds[0]["parameters"]
+    settings["data"]["source"] = task  # wherever the file was
     notes = {
         "parameters": metrics[0]["num_parameters"],
         "epochs": metrics[0]["epochs"],
         "members": folds[0]["parameters"]["training"]["members"],
         "seconds": [round(fold["seconds"]) for fold in folds],
-        "machine": describe_machine(),
-        "settings": folds[0]["parameters"],
+        "machine": f"{describe_machine()}{note and ', '}{note}",
+        "settings": settings,
     }
     (folder / f"{kind}.json").write_text(json.dumps(notes, indent=1) + "\n")
 
@@ -119,11 +122,14 @@ def main() -> None:
     keeping = commands.add_parser("keep", help="keep the predictions of a run")
     keeping.add_argument("run", type=Path, help="output folder of sitenet benchmark")
     keeping.add_argument("kind", choices=KINDS)
+    keeping.add_argument("--threads", type=int, default=1, help="of the run")
+    keeping.add_argument("--note", default="", help="on the machine, such as its load")
     printing = commands.add_parser("table", help="print the table")
     printing.add_argument("data", type=Path, help="folder of the tasks' files")
     args: Any = parser.parse_args()
     if args.command == "keep":
-        keep(args.run, args.kind)
+        torch.set_num_threads(args.threads)
+        keep(args.run, args.kind, args.note)
         return
     for cells in (HEADINGS, ("---",) * len(HEADINGS), *table(args.data)):
         print("| " + " | ".join(cells) + " |")
