@@ -166,6 +166,14 @@ def test_block_without_atoms_is_passed_over(tmp_path):
     assert [name for name, _ in read_structures(tmp_path / "a.cif")] == ["x"]
 
 
+def test_loop_of_many_columns_is_read_at_once(tmp_path):
+    # The search for lists without atoms once tried all ways to split their lines.
+    more = "".join(f"_atom_site_note_of_column_{number}\n" for number in range(60))
+    atoms = f"Na1 Na a 0 0 0{' 1' * 60}\nCl1 Cl b 0.5 0.5 0.5{' 1' * 60}\n"
+    text = CUBE.format(a=5.64) + ROCK_SALT + LOOP + more + atoms
+    assert len(structure_of(tmp_path, text)) == 8
+
+
 OPERATIONS = "loop_\n_symmetry_equiv_pos_as_xyz\n"
 MULTIPLICITY = LOOP.replace("Wyckoff_symbol", "symmetry_multiplicity")
 

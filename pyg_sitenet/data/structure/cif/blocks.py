@@ -16,7 +16,7 @@ Item = tuple[Sequence[str], Sequence[str]]
 
 # A loop of atoms that holds nothing but question marks, as templates have it.
 _NO_ATOMS = re.compile(
-    r"_atom_site[_.]fract_[xyz]\s*\n(?:\s*_\S+[^\n]*\n)*\s*(?:[?.]\s+){3,}"
+    r"_atom_site[_.]fract_[xyz]\s*\n(?:\s*_[^\n]*\n)*\s*(?:[?.]\s+){3,}"
     r"(?=loop_|_|#|data_|$)",
     re.IGNORECASE,
 )
