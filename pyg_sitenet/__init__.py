@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyg_sitenet.nn.site_net import SiteNet
     from pyg_sitenet.nn.site_net_conv import SiteNetConv
     from pyg_sitenet.prediction import Predictor, load_predictor
+    from pyg_sitenet.prediction.calculator import SiteNetCalculator
     from pyg_sitenet.training.train import train
     from pyg_sitenet.transforms import MergeEquivalent
 
@@ -28,6 +29,7 @@ _MODULES = {
     "MergeEquivalent": "transforms",
     "Predictor": "prediction",
     "SiteNet": "nn.site_net",
+    "SiteNetCalculator": "prediction.calculator",
     "SiteNetConv": "nn.site_net_conv",
     "SiteNetError": "errors",
     "encode_structure": "data.graph.encode",
@@ -43,6 +45,7 @@ __all__ = [
     "MergeEquivalent",
     "Predictor",
     "SiteNet",
+    "SiteNetCalculator",
     "SiteNetConv",
     "SiteNetError",
     "__version__",

@@ -1,6 +1,23 @@
-"""Transforms of crystal graphs."""
+"""Transforms of graphs of crystals and molecules, for PyTorch Geometric."""
 
-from pyg_sitenet.transforms.expand import expand_pairs, expand_sites
-from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
+from pyg_sitenet.data.transforms.coulomb_pairs import CoulombPairs
+from pyg_sitenet.data.transforms.environments import (
+    PeriodicRadiusGraph,
+    Sphere,
+    Supercell,
+)
+from pyg_sitenet.data.transforms.expand import expand_pairs, expand_sites
+from pyg_sitenet.data.transforms.merge_equivalent import MergeEquivalent
+from pyg_sitenet.data.transforms.pair_geometry import pair_distances, pair_vectors
 
-__all__ = ["MergeEquivalent", "expand_pairs", "expand_sites"]
+__all__ = [
+    "CoulombPairs",
+    "MergeEquivalent",
+    "PeriodicRadiusGraph",
+    "Sphere",
+    "Supercell",
+    "expand_pairs",
+    "expand_sites",
+    "pair_distances",
+    "pair_vectors",
+]

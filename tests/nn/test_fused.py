@@ -16,7 +16,7 @@ from pyg_sitenet.nn.fast.fused_layer import fused_layer
 from pyg_sitenet.nn.fast.native import layer as native_layer
 from pyg_sitenet.nn.fast.native.library import load_library
 from pyg_sitenet.nn.layers import Layer
-from pyg_sitenet.transforms.merge_equivalent import MergeEquivalent
+from pyg_sitenet.transforms import MergeEquivalent
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # Receiver 3 has one pair, receiver 4 none; the pairs are in no order.

@@ -83,6 +83,14 @@ def neighbour_offsets() -> Ints:
 def minimum_image_distances(vectors: Floats, cell: Floats) -> Floats:
     """Return the length of the shortest periodic image of each vector.
 
+    See :func:`nearest_images`.
+    """
+    return nearest_images(vectors, cell)[0]
+
+
+def nearest_images(vectors: Floats, cell: Floats) -> tuple[Floats, Ints]:
+    """Return the length of the shortest periodic image of each vector, and its place.
+
     Exact for every cell: the lattice is Minkowski-reduced, a vector is wrapped into
     the reduced cell, and where it is longer than the inscribed radius all 27
     neighbouring images are compared.
@@ -92,30 +100,38 @@ def minimum_image_distances(vectors: Floats, cell: Floats) -> Floats:
         cell: Lattice of the images, shape [3, 3], rows are the lattice vectors.
 
     Returns:
-        Distances in angstrom, shape [num_vectors].
+        Distances in angstrom, [num_vectors], and the lattice translations that lead
+        from the vectors to these images, [num_vectors, 3].
     """
-    reduced = minkowski_reduction(cell) @ cell
+    transform = minkowski_reduction(cell)
     distances = np.empty(len(vectors))
+    steps = np.empty((len(vectors), 3), dtype=np.int64)
     for start in range(0, len(vectors), _CHUNK):
         part = slice(start, start + _CHUNK)
-        distances[part] = _wrapped_distances(vectors[part], reduced)
-    return distances
+        distances[part], reduced = _wrap(vectors[part], transform @ cell)
+        steps[part] = reduced @ transform
+    return distances, steps
 
 
-def _wrapped_distances(vectors: Floats, reduced: Floats) -> Floats:
+def _wrap(vectors: Floats, reduced: Floats) -> tuple[Floats, Ints]:
     offsets = neighbour_offsets() @ reduced  # [13, 3]
     squares = (offsets**2).sum(axis=1)
-    fractions = vectors @ np.linalg.inv(reduced)
-    wrapped = vectors - np.rint(fractions) @ reduced
+    whole = np.rint(vectors @ np.linalg.inv(reduced))
+    wrapped = vectors - whole @ reduced
+    steps = -whole.astype(np.int64)
     lengths = np.einsum("ij,ij->i", wrapped, wrapped)
     far = np.flatnonzero(lengths > squares.min() / 4)
     if len(far):
         # |w +- v|^2 = |w|^2 + |v|^2 - 2 |w v| for the nearer of an opposite two.
-        gains = np.abs(wrapped[far] @ offsets.T)  # [num_far, 13]
-        gains *= -2
-        gains += squares
-        lengths[far] += np.minimum(gains.min(axis=1), 0)
-    return np.asarray(np.sqrt(np.maximum(lengths, 0)))
+        products = wrapped[far] @ offsets.T  # [num_far, 13]
+        gains = squares - 2 * np.abs(products)
+        best = gains.argmin(axis=1)[:, None]
+        gain = np.take_along_axis(gains, best, axis=1)[:, 0]
+        lengths[far] += np.minimum(gain, 0)
+        sign = np.where(np.take_along_axis(products, best, axis=1) > 0, -1, 1)
+        sign[gain >= 0] = 0
+        steps[far] += sign * neighbour_offsets()[best[:, 0]]
+    return np.asarray(np.sqrt(np.maximum(lengths, 0))), steps
 
 
 def tree_points(cell: Floats, frac: Floats) -> tuple[Floats, Floats]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.spatial import KDTree
+from dataclasses import replace
 
-from pyg_sitenet.data.geometry.lattice import Floats, Ints
-from pyg_sitenet.data.geometry.supercell import Pairs
+import numpy as np
+
+from pyg_sitenet.data.geometry.lattice import Floats
+from pyg_sitenet.data.geometry.neighbours import neighbour_pairs
+from pyg_sitenet.data.geometry.pairs import Pairs
 
 TAPER = 0.25
 """Share of the radius over which an atom's weight falls from 1 to 0."""
@@ -37,8 +39,7 @@ def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     complete up to the radius, and atoms that cross it do so with weight 0.
 
     Args:
-        cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom; short
-            vectors (Niggli) keep the search small.
+        cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom.
         frac: Fractional coordinates of the unique sites, shape [num_sites, 3].
         max_atoms: Atoms that the sphere holds on average, the site itself among them.
 
@@ -47,33 +48,5 @@ def sphere_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
         matrix is that of the cell itself.
     """
     radius = sphere_radius(cell, len(frac), max_atoms)
-    whole = np.floor(frac)
-    atom, image = _images(cell, frac - whole, radius)
-    sites = KDTree((frac - whole) @ cell)
-    atoms = KDTree((frac[atom] - whole[atom] + image) @ cell)
-    neighbours = sites.sparse_distance_matrix(atoms, radius, output_type="ndarray")
-    neighbours = neighbours[neighbours["v"] < radius]
-    receiver, sender, distance = neighbours["i"], atom[neighbours["j"]], neighbours["v"]
-    image = image[neighbours["j"]] + (whole[receiver] - whole[sender]).astype(np.int64)
-    order = np.lexsort((*image.T[::-1], sender, receiver))
-    receiver, sender, distance = receiver[order], sender[order], distance[order]
-    image = image[order]
-    distance[(sender == receiver) & ~image.any(axis=1)] = 0
-    return Pairs(
-        sender=sender,
-        receiver=receiver,
-        image=image,
-        distance=distance,
-        supercell_matrix=np.eye(3, dtype=np.int64),
-        weight=taper(distance, radius),
-    )
-
-
-def _images(cell: Floats, frac: Floats, radius: float) -> tuple[Ints, Ints]:
-    """Return atom and translation of all images within the radius around the cell."""
-    reach = radius * np.linalg.norm(np.linalg.inv(cell), axis=0)
-    axes = [np.arange(-r, r + 1) for r in np.ceil(reach).astype(int)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    beyond = np.abs(frac + grid[:, None] - 0.5) - 0.5  # [t, n, 3]
-    step, atom = np.nonzero((beyond <= reach + 1e-9).all(axis=-1))
-    return atom, grid[step]
+    pairs = neighbour_pairs(frac, cell, radius)
+    return replace(pairs, weight=taper(pairs.distance, radius))

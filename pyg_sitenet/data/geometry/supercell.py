@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pyg_sitenet.data.geometry.lattice import Floats, Ints, minimum_image_distances
+from pyg_sitenet.data.geometry.lattice import Floats, Ints, nearest_images
+from pyg_sitenet.data.geometry.pairs import Pairs
 from pyg_sitenet.errors import SiteNetWarning, StructureError
-
-__all__ = ["Pairs", "make_supercell", "minimum_image_distances", "supercell_pairs"]
 
 # Lengths and half-integers that agree to this share are ties: floating-point noise
 # from a rotation or another setting of the cell must not choose the supercell.
@@ -23,34 +20,6 @@ MAX_PAIRS = 5_000_000
 
 # Pairs whose vectors are held at once (about 25 MB).
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of each unique site with the atoms of its environment.
-
-    Args:
-        sender: Unique site that the seen atom is an image of, shape [num_pairs].
-        receiver: Unique site that sees it, shape [num_pairs], sorted.
-        image: Lattice translation of the seen atom in units of the primitive cell,
-            shape [num_pairs, 3]; 0 0 0 of the receiver itself is the self pair.
-        distance: Angstrom, shape [num_pairs]; exactly 0 for the self pair alone.
-        supercell_matrix: Integer rows in units of the primitive vectors, [3, 3].
-        weight: How much each seen atom counts, shape [num_pairs], above 0; 1 if None.
-    """
-
-    sender: Ints
-    receiver: Ints
-    image: Ints
-    distance: Floats
-    supercell_matrix: Ints
-    weight: Floats | None = None
-
-    @property
-    def is_self(self) -> NDArray[np.bool_]:
-        """Whether a pair is an atom with itself, [num_pairs]."""
-        own: NDArray[np.bool_] = (self.sender == self.receiver) & ~self.image.any(1)
-        return own
 
 
 def make_supercell(cell: Floats, num_sites: int, max_atoms: int) -> Ints:
@@ -132,29 +101,41 @@ def supercell_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
         warnings.warn(f"{message}{max_atoms}; it is kept", SiteNetWarning, stacklevel=2)
     matrix = make_supercell(cell, num_sites, max_atoms)
     images = image_translations(matrix)
-    distance = _distances(cell, frac, images, matrix)
+    distance, steps = _nearest(cell, frac, images, matrix)
+    image = np.tile(images, (num_sites * num_sites, 1))
     sites = np.arange(num_sites)
     num_atoms = num_sites * len(images)
     return Pairs(
         sender=np.tile(np.repeat(sites, len(images)), num_sites),
         receiver=np.repeat(sites, num_atoms),
-        image=np.tile(images, (num_sites * num_sites, 1)),
+        image=image,
         distance=distance,
         supercell_matrix=matrix,
+        nearest=image + steps @ matrix,
     )
 
 
-def _distances(cell: Floats, frac: Floats, images: Ints, matrix: Ints) -> Floats:
-    """Return the minimum-image distances, [num_sites * num_sites * num_images]."""
+def _nearest(
+    cell: Floats, frac: Floats, images: Ints, matrix: Ints
+) -> tuple[Floats, Ints]:
+    """Return the nearest image of each atom of the supercell for each site.
+
+    Returns:
+        Distances, [num_sites * num_sites * num_images], and the steps to those images
+        in units of the supercell's vectors, [the same, 3].
+    """
     num_sites, num_images = len(frac), len(images)
     sites = frac @ cell
     atoms = (sites[:, None] + images @ cell).reshape(-1, 3)
-    table = np.empty((num_sites, num_sites * num_images))
+    table = np.empty((num_sites, len(atoms)))
+    steps = np.empty((num_sites, len(atoms), 3), dtype=np.int64)
     rows = max(1, _CHUNK // len(atoms))
     for start in range(0, num_sites, rows):
-        vectors = atoms - sites[start : start + rows, None]
-        distances = minimum_image_distances(vectors.reshape(-1, 3), matrix @ cell)
-        table[start : start + rows] = distances.reshape(len(vectors), -1)
+        part = slice(start, start + rows)
+        vectors = atoms - sites[part, None]
+        distances, nearest = nearest_images(vectors.reshape(-1, 3), matrix @ cell)
+        table[part] = distances.reshape(len(vectors), -1)
+        steps[part] = nearest.reshape(*vectors.shape)
     own = np.arange(num_sites)
     table[own, own * num_images] = 0  # exactly: the first image is the site itself
-    return table.reshape(-1)
+    return table.reshape(-1), steps.reshape(-1, 3)

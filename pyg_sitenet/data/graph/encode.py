@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from pymatgen.core import Structure
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.transforms import Compose
 
 from pyg_sitenet.data.elements import element_properties
-from pyg_sitenet.data.geometry.environment import find_environment
-from pyg_sitenet.data.geometry.lattice import Floats, Ints
+from pyg_sitenet.data.geometry.lattice import Ints
 from pyg_sitenet.data.geometry.primitive import to_primitive
-from pyg_sitenet.data.geometry.supercell import Pairs
+from pyg_sitenet.data.graph.unfold import unfold as unfold_pairs
 from pyg_sitenet.data.structure.load import StructureLike, load_structure
+from pyg_sitenet.data.transforms.coulomb_pairs import CoulombPairs
+from pyg_sitenet.data.transforms.environments import find_environment
 from pyg_sitenet.errors import ConfigError, SiteNetWarning
 
 # Files of three or four decimals need no more, angstrom.
 _TELLING = 0.01
-
-# 1 angstrom in Bohr radii, with the digits the reference numbers were made with.
-BOHR_PER_ANGSTROM = 1.8897543760313331
-LOG_COULOMB_FLOOR = 1e-8
-LOG_COULOMB_LIMIT = 10.0
 
 
 def encode_structure(
@@ -54,8 +52,10 @@ def encode_structure(
         [2, E] from the site the seen atom is an image of to the site that sees it,
         sorted by the latter, ``edge_attr`` [E, 2] distance in angstrom and logarithm
         of the Coulomb matrix element, ``cell`` [1, 3, 3] primitive lattice vectors in
-        rows, ``supercell_matrix`` [1, 3, 3] and ``num_images`` [1]; with the sphere
-        also ``edge_weight`` [E].
+        rows, ``pos`` [n, 3] Cartesian positions in angstrom, ``edge_shift`` [E, 3] the
+        lattice translation of the atom that is seen, ``supercell_matrix`` [1, 3, 3] and
+        ``num_images`` [1]; with the sphere also ``edge_weight`` [E]. Vectors of pairs
+        are :func:`~pyg_sitenet.transforms.pair_vectors`.
 
     Raises:
         StructureError: If the structure cannot be read or used.
@@ -94,19 +94,17 @@ def encode_checked(
         ConfigError: If there is no such environment or a limit is not positive.
     """
     _check_settings(max_atoms, primitive_tolerance)
-    pairs_of = find_environment(environment)
+    pairing = find_environment(environment)
     primitive = _primitive(structure, primitive_tolerance)
-    cell = np.array(primitive.lattice.matrix)
-    pairs = pairs_of(cell, np.array(primitive.frac_coords), max_atoms)
-    sites = _site_tensors(primitive, dtype)
-    edge_attr = torch.from_numpy(_edge_features(sites["z"].numpy(), pairs)).to(dtype)
-    frame = _frame_tensors(cell, pairs, dtype)
+    transform = Compose([pairing(max_atoms), CoulombPairs()])
+    data: Data = transform(_sites(primitive))
+    del data.edge_dist  # the first column of edge_attr
+    data.edge_shift = data.edge_shift.short()
+    for name in ("x", "pos", "cell", "edge_attr", "edge_weight"):
+        if name in data:
+            data[name] = data[name].to(dtype)
     if unfold:
-        return _bipartite(sites, edge_attr, frame, pairs)
-    edge_index = torch.from_numpy(np.stack([pairs.sender, pairs.receiver]))
-    data = Data(**sites, edge_index=edge_index, edge_attr=edge_attr, **frame)
-    if pairs.weight is not None:
-        data.edge_weight = torch.from_numpy(pairs.weight).to(dtype)
+        return unfold_pairs(data, in_supercell=environment == "supercell")
     return data
 
 
@@ -126,6 +124,19 @@ def _primitive(structure: Structure, tolerance: float) -> Structure:
     return primitive
 
 
+def site_features(
+    z: Ints, oxidation_states: Sequence[float] | None = None
+) -> torch.Tensor:
+    """Return the features ``x`` of sites in float64, ``[n, 9]``.
+
+    Args:
+        z: Atomic numbers, [n].
+        oxidation_states: Of each site. (default: 0, none is known)
+    """
+    states = np.zeros(len(z)) if oxidation_states is None else oxidation_states
+    return torch.from_numpy(np.column_stack([element_properties()[z], states]))
+
+
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
     if max_atoms < 1:
         raise ConfigError(f"`max_atoms` must be at least 1, got {max_atoms}")
@@ -135,59 +146,14 @@ def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
         )
 
 
-def _site_tensors(primitive: Structure, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def _sites(primitive: Structure) -> Data:
     species = [site.specie for site in primitive]
     z = np.array([specie.Z for specie in species], dtype=np.int64)
     states = [float(getattr(specie, "oxi_state", 0) or 0) for specie in species]
-    x = np.column_stack([element_properties()[z], states])  # [n, 9]
-    return {"z": torch.from_numpy(z), "x": torch.from_numpy(x).to(dtype)}
-
-
-def _frame_tensors(
-    cell: Floats, pairs: Pairs, dtype: torch.dtype
-) -> dict[str, torch.Tensor]:
-    matrix = torch.from_numpy(pairs.supercell_matrix)
-    num_images = round(abs(np.linalg.det(pairs.supercell_matrix)))
-    return {
-        "cell": torch.from_numpy(cell).to(dtype)[None],
-        "supercell_matrix": matrix[None],
-        "num_images": torch.tensor([num_images]),
-    }
-
-
-def _edge_features(z: Ints, pairs: Pairs) -> Floats:
-    """Return distance (angstrom) and clipped log Coulomb of each pair, [E, 2]."""
-    own = pairs.is_self
-    charge = z.astype(np.float64)
-    bohr = BOHR_PER_ANGSTROM * np.where(own, 1, pairs.distance)
-    coulomb = charge[pairs.receiver] * charge[pairs.sender] / bohr
-    coulomb[own] = 0.5 * charge[pairs.receiver[own]] ** 2.4
-    log_coulomb = np.log(coulomb + LOG_COULOMB_FLOOR)
-    limit = LOG_COULOMB_LIMIT
-    return np.column_stack([pairs.distance, np.clip(log_coulomb, -limit, limit)])
-
-
-def _bipartite(
-    sites: dict[str, torch.Tensor],
-    edge_attr: torch.Tensor,
-    frame: dict[str, torch.Tensor],
-    pairs: Pairs,
-) -> HeteroData:
-    """Give each atom that is seen a node of its own."""
-    seen = np.column_stack([pairs.sender, pairs.image])
-    atoms, sender = np.unique(seen, axis=0, return_inverse=True)
-    site_of_atom = torch.from_numpy(np.ascontiguousarray(atoms[:, 0]))
-    data = HeteroData(**frame)
-    data["site"].z, data["site"].x = sites["z"], sites["x"]
-    data["atom"].z = sites["z"][site_of_atom]
-    data["atom"].num_nodes = len(atoms)
-    data["atom"].image = torch.from_numpy(np.ascontiguousarray(atoms[:, 1:]))
-    interacts = data["atom", "interacts", "site"]
-    edge_index = np.stack([sender.reshape(-1), pairs.receiver])
-    interacts.edge_index = torch.from_numpy(edge_index)
-    interacts.edge_attr = edge_attr
-    if pairs.weight is not None:
-        interacts.edge_weight = torch.from_numpy(pairs.weight).to(edge_attr.dtype)
-    image_of = data["atom", "image_of", "site"]
-    image_of.edge_index = torch.stack([torch.arange(len(atoms)), site_of_atom])
-    return data
+    cell = np.array(primitive.lattice.matrix)
+    return Data(
+        z=torch.from_numpy(z),
+        x=site_features(z, states),
+        pos=torch.from_numpy(primitive.frac_coords @ cell),
+        cell=torch.from_numpy(cell)[None],
+    )

@@ -19,8 +19,8 @@ from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.check import refuse_disorder
 from pyg_sitenet.data.structure.load import reduced_formula
+from pyg_sitenet.data.transforms.merge_equivalent import MergeEquivalent
 from pyg_sitenet.errors import ConfigError, SiteNetWarning
-from pyg_sitenet.transforms import MergeEquivalent
 
 Transform = Callable[[Data], Data]
 Filter = Callable[[Data], bool]

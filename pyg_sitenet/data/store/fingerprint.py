@@ -20,7 +20,7 @@ _CODE = (
     "data/structure",
     "data/disorder",
     "data/graph",
-    "transforms",
+    "data/transforms",
 )
 
 

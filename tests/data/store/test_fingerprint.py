@@ -53,7 +53,7 @@ def test_comment_where_no_graph_is_made_keeps_the_key(package, name):
         "data/structure/load.py",
         "data/disorder/rounding.py",
         "data/graph/encode.py",
-        "transforms/merge_equivalent.py",
+        "data/transforms/merge_equivalent.py",
     ],
 )
 def test_what_makes_a_graph_changes_the_key(package, name):

@@ -10,7 +10,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_sitenet.transforms.carried import (
+from pyg_sitenet.data.transforms.carried import (
     FEATURES,
     Classes,
     Columns,

@@ -1,0 +1,1 @@
+"""Transforms of graphs: finding pairs, describing them, merging equal ones."""

@@ -1,0 +1,230 @@
+"""Transforms that pair the atoms of a crystal or a molecule."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from pyg_sitenet.data.geometry.lattice import Floats
+from pyg_sitenet.data.geometry.neighbours import molecule_pairs, neighbour_pairs
+from pyg_sitenet.data.geometry.pairs import Pairs
+from pyg_sitenet.data.geometry.sphere import TAPER, sphere_pairs
+from pyg_sitenet.data.geometry.supercell import supercell_pairs
+from pyg_sitenet.data.transforms.pair_geometry import pair_distances
+from pyg_sitenet.errors import ConfigError
+
+
+class _Pairing(BaseTransform):
+    """Finds pairs and sets ``edge_index``, ``edge_shift`` and ``edge_dist``."""
+
+    def forward(self, data: Data) -> Data:
+        """Set the pairs; ``data`` itself stays as it is."""
+        if isinstance(data, Batch):
+            return Batch.from_data_list([self(part) for part in data.to_data_list()])
+        pairs = self._find(data)
+        if "edge_index" in data:  # what belongs to other pairs goes with them
+            for key in [key for key in data.keys() if data.is_edge_attr(key)]:  # noqa: SIM118
+                del data[key]
+        device = data.pos.device
+        index = torch.from_numpy(np.stack([pairs.sender, pairs.receiver]))
+        data.edge_index = index.to(device)
+        data.edge_shift = torch.from_numpy(pairs.shift.astype(np.int32)).to(device)
+        if needs_gradient(data):
+            data.edge_dist = pair_distances(data)
+        else:
+            data.edge_dist = torch.from_numpy(pairs.distance).to(data.pos)
+        self._add(data, pairs)
+        return data
+
+    @abstractmethod
+    def _find(self, data: Data) -> Pairs:
+        """Return the pairs."""
+
+    def _add(self, data: Data, pairs: Pairs) -> None:
+        """Set what else comes with them."""
+
+
+@functional_transform("periodic_radius_graph")
+class PeriodicRadiusGraph(_Pairing):
+    """Pairs each atom with all atoms within a radius, images across the cell included.
+
+    Without a ``cell`` it is that of a molecule. Distances are differentiable by ``pos``
+    and ``cell`` where these require gradients.
+
+    Args:
+        radius: Angstrom.
+        loop: Also pair each atom with itself, at distance 0. (default: ``False``)
+
+    Shapes:
+        - **input:** ``pos [n, 3]``, and of a crystal ``cell [1, 3, 3]``, rows are the
+          lattice vectors; angstrom
+        - **output:** ``edge_index [2, E]`` from the atom seen to the one that sees it,
+          sorted by the latter; ``edge_shift [E, 3]``, the lattice translation of the
+          atom seen; ``edge_dist [E]``
+
+    Raises:
+        ValueError: If ``radius``, ``pos`` or ``cell`` is not as described.
+    """
+
+    def __init__(self, radius: float, *, loop: bool = False) -> None:
+        if not 0 < radius < math.inf:
+            raise ValueError(f"`radius` must be above 0 and finite, got {radius}")
+        self.radius = radius
+        self.loop = loop
+
+    def _find(self, data: Data) -> Pairs:
+        if "cell" in data:
+            cell, frac = crystal(data)
+            pairs = neighbour_pairs(frac, cell, self.radius)
+        else:
+            pairs = molecule_pairs(_positions(data), self.radius)
+        return pairs if self.loop else pairs.without_self()
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.radius}, loop={self.loop})"
+
+
+class _Counted(_Pairing):
+    def __init__(self, max_atoms: int) -> None:
+        if max_atoms < 1:
+            raise ValueError(f"`max_atoms` must be at least 1, got {max_atoms}")
+        self.max_atoms = max_atoms
+
+    def _add(self, data: Data, pairs: Pairs) -> None:
+        matrix = torch.from_numpy(pairs.supercell_matrix).to(data.pos.device)
+        data.supercell_matrix = matrix[None]
+        num_images = round(abs(np.linalg.det(pairs.supercell_matrix)))
+        data.num_images = matrix.new_tensor([num_images])
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({self.max_atoms})"
+
+
+@functional_transform("sphere")
+class Sphere(_Counted):
+    """Pairs each atom with those within the radius that holds so many on average.
+
+    The outermost have weights that fall to 0 at the radius, so that what depends on
+    them is continuous when atoms move. The same for every cell of a crystal.
+
+    Args:
+        max_atoms: Atoms that the sphere holds on average, the atom itself among them.
+
+    Shapes:
+        - **input:** ``pos [n, 3]``, ``cell [1, 3, 3]``
+        - **output:** as of :class:`PeriodicRadiusGraph` with ``loop=True``,
+          ``edge_weight [E]``, ``supercell_matrix [1, 3, 3]`` (the cell itself) and
+          ``num_images [1]``
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    def _find(self, data: Data) -> Pairs:
+        return sphere_pairs(*crystal(data), self.max_atoms)
+
+    def _add(self, data: Data, pairs: Pairs) -> None:
+        super()._add(data, pairs)
+        if needs_gradient(data):
+            data.edge_weight = self._weight(data)
+        else:
+            data.edge_weight = torch.from_numpy(pairs.weight).to(data.pos)
+
+    def _weight(self, data: Data) -> Tensor:
+        """Return the weights with gradients: the radius depends on the cell."""
+        volume = data.cell.view(3, 3).det().abs() / data.pos.size(0)
+        radius = (3 * self.max_atoms * volume / (4 * math.pi)) ** (1 / 3)
+        rest = ((1 - data.edge_dist / radius) / TAPER).clamp(0, 1)
+        weight: Tensor = rest**3 * (10 - 15 * rest + 6 * rest**2)
+        # Its logarithm has a gradient, too.
+        return weight.clamp_min(torch.finfo(weight.dtype).tiny)
+
+
+@functional_transform("supercell")
+class Supercell(_Counted):
+    """Pairs each atom with all atoms of a roughly cubic supercell, as Site-Net does.
+
+    Distances are those of the nearest images in the supercell. They jump from one image
+    to another where two are equally near: forces are those of the images chosen.
+
+    Args:
+        max_atoms: Most atoms the supercell may have; a larger cell is kept.
+
+    Shapes:
+        - **input:** ``pos [n, 3]``, ``cell [1, 3, 3]``; a primitive cell makes the most
+          of the atoms
+        - **output:** as of :class:`PeriodicRadiusGraph` with ``loop=True``,
+          ``supercell_matrix [1, 3, 3]`` and ``num_images [1]``
+
+    Raises:
+        ValueError: If an argument is not as described.
+    """
+
+    def _find(self, data: Data) -> Pairs:
+        return supercell_pairs(*crystal(data), self.max_atoms)
+
+
+ENVIRONMENTS: dict[str, Callable[[int], BaseTransform]] = {
+    "supercell": Supercell,
+    "sphere": Sphere,
+}
+"""What each site of a crystal attends to, by its name in settings."""
+
+
+def find_environment(name: str) -> Callable[[int], BaseTransform]:
+    """Return the environment of that name, to be called with ``max_atoms``.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if name not in ENVIRONMENTS:
+        names = ", ".join(sorted(ENVIRONMENTS))
+        raise ConfigError(f"unknown environment {name!r}, expected one of: {names}")
+    return ENVIRONMENTS[name]
+
+
+def needs_gradient(data: Data) -> bool:
+    """Tell whether distances must be differentiable."""
+    inputs = [data[name] for name in ("pos", "cell") if name in data]
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
+
+
+def crystal(data: Data) -> tuple[Floats, Floats]:
+    """Return lattice [3, 3] and fractional coordinates [n, 3] of a graph.
+
+    Raises:
+        ValueError: If it has no positions or no cell, or not of these shapes.
+    """
+    positions = _positions(data)
+    if "cell" not in data:
+        raise ValueError(
+            "`data` must have `cell` [1, 3, 3], the lattice vectors in rows; for a "
+            "molecule take PeriodicRadiusGraph"
+        )
+    if data.cell.shape not in ((1, 3, 3), (3, 3)):
+        raise ValueError(f"`cell` must have shape [1, 3, 3], got {[*data.cell.shape]}")
+    cell = data.cell.detach().double().cpu().numpy().reshape(3, 3)
+    if not abs(np.linalg.det(cell)) > 0:
+        raise ValueError(
+            "`cell` must have a volume, its rows are the lattice vectors; remove it "
+            "from a molecule"
+        )
+    return cell, positions @ np.linalg.inv(cell)
+
+
+def _positions(data: Data) -> Floats:
+    if "pos" not in data or data.pos.dim() != 2 or data.pos.size(1) != 3:
+        shape = [*data.pos.shape] if "pos" in data else "nothing"
+        raise ValueError(f"`pos` must have shape [n, 3], got {shape}")
+    positions: Floats = data.pos.detach().double().cpu().numpy()
+    if not np.isfinite(positions).all():
+        raise ValueError("`pos` must be finite, got inf or NaN")
+    return positions

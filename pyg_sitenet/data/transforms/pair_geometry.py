@@ -1,0 +1,56 @@
+"""Distances from positions, cell and shifts, with gradients by all of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+
+def pair_vectors(data: Data) -> Tensor:
+    """Return the vector from the receiver of each pair to the atom it sees.
+
+    Args:
+        data: A graph, or a batch of them, with ``pos`` [n, 3], ``edge_index`` [2, E]
+            and, if it is periodic, ``cell`` [B, 3, 3] and ``edge_shift`` [E, 3].
+
+    Returns:
+        Angstrom, ``[E, 3]``; differentiable by ``pos`` and ``cell``.
+
+    Raises:
+        ValueError: If the graph has no positions, or a cell without shifts.
+    """
+    for name in ("pos", "edge_index", *(["edge_shift"] if "cell" in data else [])):
+        if name not in data:
+            raise ValueError(
+                f"`data` must have `{name}` to compute vectors of pairs; merged graphs "
+                "have none: leave out MergeEquivalent"
+            )
+    sender, receiver = data.edge_index
+    vectors = data.pos[sender] - data.pos[receiver]
+    if "cell" not in data:
+        return vectors
+    cell = data.cell.view(-1, 3, 3)
+    shift = data.edge_shift.to(data.pos.dtype)
+    if len(cell) == 1:
+        return vectors + shift @ cell[0].to(shift)
+    crystal = data.batch[receiver]
+    return vectors + torch.einsum("ei,eij->ej", shift, cell.to(shift)[crystal])
+
+
+def pair_distances(data: Data) -> Tensor:
+    """Return the distance of each pair, ``[E]``, as :func:`pair_vectors`.
+
+    That of an atom to itself is 0, with gradient 0.
+    """
+    own = is_self(data)
+    vectors = torch.where(own[:, None], 1.0, pair_vectors(data))
+    return torch.where(own, 0.0, vectors.norm(dim=-1))
+
+
+def is_self(data: Data) -> Tensor:
+    """Tell which pairs are an atom with itself, ``[E]``."""
+    same: Tensor = data.edge_index[0] == data.edge_index[1]
+    if "edge_shift" not in data:
+        return same
+    return same & (data.edge_shift == 0).all(dim=1)
