@@ -23,7 +23,7 @@ def test_graph_carries_target_id_and_formula(entries):
     data = Encoder(max_atoms=20)(entry).data
     assert (data.id, data.formula) == ("mp-441", "Rb2Te")
     assert data.y.shape == (1, 1)
-    assert data.y.dtype == torch.float32
+    assert data.y.dtype == torch.float64
     assert data.y.item() == pytest.approx(1.88)
 
 
@@ -52,7 +52,7 @@ def test_crystal_that_cannot_be_encoded_is_a_failure(entries, monkeypatch):
     def overflow(*_args, **_options):
         raise MemoryError
 
-    monkeypatch.setattr("pyg_sitenet.data.graph.encoder.encode_structure", overflow)
+    monkeypatch.setattr("pyg_sitenet.data.graph.encoder.encode_checked", overflow)
     (entry,) = entries(1)
     failure = Encoder()(entry)
     assert (failure.id, failure.stage, failure.reason) == (
