@@ -13,6 +13,7 @@ import torch
 
 from pyg_sitenet.model_file import find_model_file
 
+pytestmark = pytest.mark.slow
 SECONDS = 60
 """What hangs takes hours; a busy machine takes its time, too."""
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -28,7 +28,6 @@ def prepared(tmp_path, good, sitenet):
         {"versions": []},
         {"settings": {"max_atoms": {}}},
         {"targets": 5},
-        {"source": ["/etc"]},
         {"key": {}},
     ],
 )

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
 LENGTH = 50_000
 SECONDS = 20
 """For all files of a format; one pattern that looks back takes minutes."""

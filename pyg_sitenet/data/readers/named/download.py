@@ -39,6 +39,7 @@ class _NoDetour(urllib.request.HTTPRedirectHandler):
         before, after = args[0].full_url, args[5]
         allowed = ("https:",) if before.startswith("https:") else ("http:", "https:")
         if not after.lower().startswith(allowed):
+            args[1].close()
             raise urllib.error.URLError(f"it is redirected to {after[:200]}")
         return request
 
