@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 from torch_geometric.nn import Linear
@@ -55,7 +57,7 @@ def is_untouched(module: nn.Module) -> bool:
     )
 
 
-def _are_linear(modules: list[nn.Module], has_bias: tuple[bool, ...]) -> bool:
+def _are_linear(modules: Sequence[nn.Module], has_bias: tuple[bool, ...]) -> bool:
     if len(modules) != len(has_bias):
         return False
     return all(
