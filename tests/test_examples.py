@@ -109,6 +109,38 @@ def test_site_net_conv_in_pyg_model(run_example, crystals, tmp_path):
     assert names == ["mean", "SiteNetConv", "CGConv"]
 
 
+def test_schnet_on_crystals(run_example, crystals, tmp_path):
+    shown = run_example(
+        sys.executable,
+        EXAMPLES / "schnet_on_crystals.py",
+        *("--data", crystals, "--target", "gap", "--cache", tmp_path, "--epochs", 1),
+    )
+    assert "SchNet: test MAE" in shown
+
+
+def test_gps_on_mof(run_example):
+    shown = run_example(sys.executable, EXAMPLES / "gps_on_mof.py", "--epochs", 2)
+    assert "106 atoms" in shown
+    assert "GPSConv with SiteNetConv:" in shown
+
+
+def test_learn_molecules(run_example):
+    shown = run_example(sys.executable, EXAMPLES / "learn_molecules.py", "--epochs", 1)
+    assert "130 molecules to train, 32 to test" in shown
+    assert "SiteNetConv: test MAE" in shown
+
+
+@pytest.mark.slow
+def test_relaxation_ends_at_the_lowest_energy_of_the_undistorted(run_example):
+    script = EXAMPLES / "relax_strained_salt.py"
+    shown = run_example(sys.executable, script, "--crystals", 30, "--epochs", 15)
+    energies = dict(re.findall(r"^(.+): (\S+) eV/atom", shown, re.M))
+    relaxed = float(energies["relaxed"])
+    lowest = float(energies["lowest of undistorted"])
+    assert relaxed == pytest.approx(lowest, abs=1e-5)
+    assert relaxed < float(energies["strained"])
+
+
 def test_ase_trajectory(run_example, trained):
     run, _ = trained
     script = EXAMPLES / "ase_trajectory.py"
