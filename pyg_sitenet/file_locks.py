@@ -71,7 +71,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise SiteNetError(
             f"{folder}: the output folder cannot be written: "
-            f"{error.strerror or error}; choose another or change its permissions"
+            f"{error.strerror or error}; choose another (--output) or change "
+            "its permissions"
         ) from error
     try:
         yield

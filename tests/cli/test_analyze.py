@@ -147,7 +147,7 @@ def test_output_that_cannot_be_written_is_one_line(sitenet, run, crystals, tmp_p
     done = sitenet("analyze", run, crystals, "--output", tmp_path / "file" / "out")
     assert done.exit_code == 1
     assert "cannot be written" in done.stderr
-    assert "choose another --output" in done.stderr
+    assert "choose another (--output)" in done.stderr
 
 
 def test_single_crystal_is_examined_and_others_by_id(sitenet, run, crystals, tmp_path):
