@@ -56,8 +56,9 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
             f"{formula}: a molecule without periodicity; give a crystal"
         )
     if _is_atoms(source):
-        formula = source.get_chemical_formula()
-        return _from_atoms(source, formula, disordered=disordered)
+        with reading("ASE atoms"):  # whose numbers may be those of no element
+            formula = source.get_chemical_formula()
+            return _from_atoms(source, formula, disordered=disordered)
     raise StructureError(
         "expected a pymatgen Structure, ASE Atoms or the path of a structure file, got"
         f" {type(source).__name__}"

@@ -180,3 +180,11 @@ def test_text_given_as_a_path_is_named(text):
     message = r"the path of a file is expected, got a text of \d+ letters; write it"
     with pytest.raises(StructureError, match=message):
         load_structure(text)
+
+
+def test_atoms_of_no_element_are_refused():
+    atoms = Atoms(
+        numbers=[11, 300], positions=[[0] * 3, [2] * 3], cell=[4] * 3, pbc=True
+    )
+    with pytest.raises(StructureError, match=r"ASE atoms: .*IndexError|300 is not the"):
+        load_structure(atoms)
