@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, separated
@@ -99,41 +99,52 @@ def _table_source(
     wanted = wanted.in_units(table.name, stated)
     units = {target: wanted.units.get(target, unit) for target, unit in stated.items()}
 
-    def make_entries() -> Iterator[Entry | Failure]:
-        used: set[str] = set()
-        yield from row_entries(table, place, wanted, used)
-        for file in files:
-            if file not in used:
-                yield Failure(
-                    place.origin(file),
-                    id_of_file(file),
-                    "table",
-                    f"no row for this file in {PurePosixPath(table_name).name}",
-                    "add a row or remove the file",
-                )
-
     def make_digest() -> str:
         named = named_files(table, place)
         return place.digest(sorted({table_name, *files, *named}))
 
     return Source(
         name,
-        make_entries,
+        lambda: _entries(table, table_name, place, wanted, files),
         make_digest,
         units,
         columns.targets,
         count=None if files else table.count,
         labels=columns.labels,
         make_column=lambda name: (columns.cells(row).get(name) for row in table.rows()),
-        notes=[
-            *(note for name in wanted.targets for note in table.notes.get(name, ())),
-            *(
-                f"{target}: stated in {unit}, converted to {units[target]}"
-                for target, unit in stated.items()
-                if target in wanted.targets and unit != units[target]
-            ),
-        ],
+        notes=[*_notes(table, wanted.targets, stated, units)],
     )
+
+
+def _entries(
+    table: Table, name: str, place: Place, wanted: Wanted, files: Sequence[str]
+) -> Iterator[Entry | Failure]:
+    """Yield the rows, and a failure for each file that none of them names."""
+    used: set[str] = set()
+    yield from row_entries(table, place, wanted, used)
+    for file in files:
+        if file not in used:
+            yield Failure(
+                place.origin(file),
+                id_of_file(file),
+                "table",
+                f"no row for this file in {PurePosixPath(name).name}",
+                "add a row or remove the file",
+            )
+
+
+def _notes(
+    table: Table,
+    targets: Sequence[str],
+    stated: Mapping[str, str],
+    units: Mapping[str, str],
+) -> Iterator[str]:
+    """Say how values were read, and in which units they were stated."""
+    for target in targets:
+        yield from table.notes.get(target, ())
+    for target, unit in stated.items():
+        if target in targets and unit != units[target]:
+            yield f"{target}: stated in {unit}, converted to {units[target]}"
 
 
 def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
