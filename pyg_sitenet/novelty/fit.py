@@ -23,7 +23,7 @@ _COMMON = 0.02
 def fit_novelty(
     training: Iterable[Features],
     vectors: Array,
-    held_out: Sequence[tuple[Features, Sequence[float]]],
+    held_out: Sequence[tuple[Features, Array]],
 ) -> Novelty | None:
     """Return what tells how unlike crystals are; None of too few held-out crystals.
 
@@ -55,7 +55,8 @@ def _limit(name: str, values: Array) -> float:
     limit = float(np.quantile(values, 0.99))
     # Many have the largest value, such as all pairs new: it is ordinary.
     is_common = (values >= limit).mean() > _COMMON
-    return limit + is_common * least_width(name, float(np.median(values)))
+    width = least_width(name, float(np.median(values)))
+    return limit + width if is_common else limit
 
 
 def sample_size(width: int) -> int:

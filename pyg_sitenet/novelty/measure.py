@@ -62,7 +62,7 @@ class NoveltyMeasure:
         self._spread = np.where(spread > 1e-6, spread, 1.0)
         self._vectors = vectors / self._spread  # [M, C]
 
-    def size(self, features: Features, vector: Sequence[float]) -> float:
+    def size(self, features: Features, vector: Sequence[float] | Array) -> float:
         """Return how unlike a crystal is; ordinary ones have 1 at most."""
         return max(self._sizes(features, vector).values())
 
@@ -71,13 +71,15 @@ class NoveltyMeasure:
         below = int(np.searchsorted(self.record.held_out, size, side="left"))
         return 1.0 - below / len(self.record.held_out)
 
-    def reasons(self, features: Features, vector: Sequence[float]) -> list[str]:
+    def reasons(self, features: Features, vector: Sequence[float] | Array) -> list[str]:
         """Return why a crystal is unlike others, the main reasons first."""
         sizes = self._sizes(features, vector)
         names = sorted(sizes, key=sizes.__getitem__, reverse=True)
         return [self._words(name, features) for name in names[:2] if sizes[name] >= 1]
 
-    def _sizes(self, features: Features, vector: Sequence[float]) -> dict[str, float]:
+    def _sizes(
+        self, features: Features, vector: Sequence[float] | Array
+    ) -> dict[str, float]:
         """Return in each way how unlike a crystal is.
 
         0 is the median of held-out crystals, 1 their 99th hundredth.
@@ -89,7 +91,9 @@ class NoveltyMeasure:
             sizes[name] = (value - low) / max(width, 1e-9)
         return sizes
 
-    def raw(self, features: Features, vector: Sequence[float]) -> dict[str, float]:
+    def raw(
+        self, features: Features, vector: Sequence[float] | Array
+    ) -> dict[str, float]:
         """Return in each way how unlike a crystal is, without a scale."""
         total = self.record.num_crystals + 1
         rarest = min(self.record.elements.get(z, 0) for z in features.elements)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import mean_and_spread, networks_of
 
 
-class SiteNetCalculator(Calculator):  # type: ignore[misc] # ASE has no types
+class SiteNetCalculator(Calculator):
     """Energy, forces and stress of a crystal from a model of an energy per atom.
 
     The energy is that of the cell, in eV: the prediction times the number of atoms.
@@ -51,7 +51,7 @@ class SiteNetCalculator(Calculator):  # type: ignore[misc] # ASE has no types
             atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
     """
 
-    implemented_properties: ClassVar[list[str]] = [
+    implemented_properties: list[str] = [  # noqa: RUF012, as ASE declares it
         "energy", "free_energy", "forces", "stress",
     ]  # fmt: skip
 
@@ -64,7 +64,7 @@ class SiteNetCalculator(Calculator):  # type: ignore[misc] # ASE has no types
         dtype: torch.dtype = torch.float64,
         **options: Any,  # noqa: ANN401, handed to Calculator as they are
     ) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         network, description = load_model(model)
         self._column = _column_of(description, target, model)
         self.model = network.to(device, dtype).eval().requires_grad_(False)
@@ -86,14 +86,16 @@ class SiteNetCalculator(Calculator):  # type: ignore[misc] # ASE has no types
         Raises:
             StructureError: If the crystal is not periodic in three directions.
         """
-        super().calculate(atoms, properties, system_changes)
-        atoms = self.atoms
+        super().calculate(  # type: ignore[no-untyped-call]
+            atoms, properties, system_changes
+        )
+        atoms = cast("Atoms", self.atoms)
         if not atoms.pbc.all() or not atoms.cell.rank == 3:
             raise StructureError(
                 "the crystal must be periodic in three directions, got "
                 f"pbc={atoms.pbc.tolist()}; set atoms.pbc = True and a cell"
             )
-        place = {"dtype": self.dtype, "device": self.device}
+        place: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
         positions = torch.tensor(atoms.positions, requires_grad=True, **place)
         strain = torch.zeros(3, 3, requires_grad=True, **place)
         energy = len(atoms) * self._energy_per_atom(atoms, positions, strain)

@@ -79,11 +79,11 @@ def examine_crystal(
     """
     crystal = load_structure(structure)
     config = predictor.description.config.data
-    graph, image = _encode(predictor, crystal)
+    graph, image, frame = _encode(predictor, crystal)
     merged = MergeEquivalent(keep_origin=True)(graph)
     primitive = to_primitive(crystal, config.primitive_tolerance)
     is_sphere = config.environment == "sphere"
-    apart = pair_vectors(primitive, graph, image, None if is_sphere else graph.frame)
+    apart = pair_vectors(primitive, graph, image, None if is_sphere else frame)
     with torch.inference_mode():
         values = predictor.network(merged.to(predictor.device))[0].tolist()
     targets = predictor.description.outputs
@@ -97,15 +97,17 @@ def examine_crystal(
     )
 
 
-def _encode(predictor: Predictor, crystal: Structure) -> tuple[Data, Tensor]:
-    """Return the graph, and the translation of each pair's atom ``[E, 3]``."""
+def _encode(predictor: Predictor, crystal: Structure) -> tuple[Data, Tensor, Tensor]:
+    """Return the graph, the translation of each pair's atom and the supercell.
+
+    They are ``[E, 3]`` and ``[3, 3]``, both in cells.
+    """
     config = predictor.description.config.data
     unfolded = Encoder.from_config(config).graph(crystal, unfold=True)
     unfolded = cast("HeteroData", unfolded)
     atom = unfolded["atom", "interacts", "site"].edge_index[0]
     graph = fold(unfolded)
-    graph.frame = unfolded.supercell_matrix[0]
-    return graph, unfolded["atom"].image[atom]
+    return graph, unfolded["atom"].image[atom], unfolded.supercell_matrix[0]
 
 
 def _site_table(

@@ -48,5 +48,10 @@ class Pairs:
     def without_self(self) -> Pairs:
         """Return the pairs of different atoms, for neighbours that have no weights."""
         others = ~self.is_self
-        columns = (self.sender, self.receiver, self.image, self.distance)
-        return Pairs(*(column[others] for column in columns), self.supercell_matrix)
+        return Pairs(
+            sender=self.sender[others],
+            receiver=self.receiver[others],
+            image=self.image[others],
+            distance=self.distance[others],
+            supercell_matrix=self.supercell_matrix,
+        )

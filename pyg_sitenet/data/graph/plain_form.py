@@ -63,14 +63,18 @@ def _take_apart(plain: Data, key: str, value: Tensor) -> None:
 def _restored(data: Data, key: str, kind: str, form: list[Any]) -> Tensor:
     if kind == "edge_index":
         size, order, is_undirected = form
-        return EdgeIndex(
+        edge_index: Tensor = EdgeIndex(
             data[key].contiguous(),
             sparse_size=tuple(size),
             sort_order=order,
             is_undirected=is_undirected,
         )
+        return edge_index
     if kind == "index":
-        return Index(data[key].contiguous(), dim_size=form[0], is_sorted=form[1])
+        index: Tensor = Index(
+            data[key].contiguous(), dim_size=form[0], is_sorted=form[1]
+        )
+        return index
     layout = getattr(torch, kind)
     parts = [data[f"{key}--{part}"] for part in _PARTS[layout]]
     for part in _PARTS[layout]:
@@ -80,6 +84,7 @@ def _restored(data: Data, key: str, kind: str, form: list[Any]) -> Tensor:
         return torch.sparse_coo_tensor(
             pairs, parts[1], form, is_coalesced=True, check_invariants=False
         )
+    compressed, plain, values = parts
     return torch.sparse_compressed_tensor(
-        *parts, size=form, layout=layout, check_invariants=False
+        compressed, plain, values, size=form, layout=layout, check_invariants=False
     )

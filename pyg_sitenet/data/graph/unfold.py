@@ -29,8 +29,8 @@ def unfold(data: Data, *, in_supercell: bool) -> HeteroData:
     graph["atom"].num_nodes = len(atoms)
     graph["atom"].image = torch.from_numpy(np.ascontiguousarray(atoms[:, 1:]))
     interacts = graph["atom", "interacts", "site"]
-    sender = torch.from_numpy(sender.reshape(-1))
-    interacts.edge_index = torch.stack([sender, data.edge_index[1]])
+    senders = torch.from_numpy(sender.reshape(-1))
+    interacts.edge_index = torch.stack([senders, data.edge_index[1]])
     interacts.edge_attr = data.edge_attr
     if "edge_weight" in data:
         interacts.edge_weight = data.edge_weight

@@ -131,13 +131,16 @@ def _first(key: str, values: object, first: Integers, group: Integers) -> object
             f"`{key}` holds places of sites, which merging changes; remove it before "
             "MergeEquivalent"
         )
+    chosen: object
     if isinstance(values, list | tuple):
-        chosen = [values[k] for k in first]
-        alike = all(value == chosen[k] for value, k in zip(values, group, strict=True))
+        firsts = [values[k] for k in first]
+        alike = all(value == firsts[k] for value, k in zip(values, group, strict=True))
+        chosen = firsts
     else:
         tensor = torch.as_tensor(values)
-        chosen = tensor[torch.from_numpy(first).to(tensor.device)]
-        alike = _are_close(tensor, chosen[torch.from_numpy(group).to(tensor.device)])
+        rows = tensor[torch.from_numpy(first).to(tensor.device)]
+        alike = _are_close(tensor, rows[torch.from_numpy(group).to(tensor.device)])
+        chosen = rows
     if not alike:
         raise ValueError(_explain(key, "pairs" if "edge" in key else "sites"))
     return chosen

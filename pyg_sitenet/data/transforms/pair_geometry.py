@@ -27,15 +27,17 @@ def pair_vectors(data: Data) -> Tensor:
                 "have none: leave out MergeEquivalent"
             )
     sender, receiver = data.edge_index
-    vectors = data.pos[sender] - data.pos[receiver]
+    vectors: Tensor = data.pos[sender] - data.pos[receiver]
     if "cell" not in data:
         return vectors
     cell = data.cell.view(-1, 3, 3)
     shift = data.edge_shift.to(data.pos.dtype)
     if len(cell) == 1:
-        return vectors + shift @ cell[0].to(shift)
+        single: Tensor = shift @ cell[0].to(shift)
+        return vectors + single
     crystal = data.batch[receiver]
-    return vectors + torch.einsum("ei,eij->ej", shift, cell.to(shift)[crystal])
+    moved: Tensor = torch.einsum("ei,eij->ej", shift, cell.to(shift)[crystal])
+    return vectors + moved
 
 
 def pair_distances(data: Data) -> Tensor:
@@ -45,7 +47,8 @@ def pair_distances(data: Data) -> Tensor:
     """
     own = is_self(data)
     vectors = torch.where(own[:, None], 1.0, pair_vectors(data))
-    return torch.where(own, 0.0, vectors.norm(dim=-1))
+    distances: Tensor = torch.where(own, 0.0, vectors.norm(dim=-1))
+    return distances
 
 
 def is_self(data: Data) -> Tensor:
@@ -53,4 +56,5 @@ def is_self(data: Data) -> Tensor:
     same: Tensor = data.edge_index[0] == data.edge_index[1]
     if "edge_shift" not in data:
         return same
-    return same & (data.edge_shift == 0).all(dim=1)
+    is_unshifted: Tensor = (data.edge_shift == 0).all(dim=1)
+    return same & is_unshifted
