@@ -19,7 +19,7 @@ from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
 
 # Far more than any file here takes: a hang must fail one test, not stop the suite.
-_LIMIT = 120
+_LIMIT, _SLOW_LIMIT = 120, 7200
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class Outcome:
 
 
 @pytest.fixture(autouse=True)
-def _no_hang() -> Iterator[None]:
+def _no_hang(request: pytest.FixtureRequest) -> Iterator[None]:
+    limit = _SLOW_LIMIT if request.node.get_closest_marker("slow") else _LIMIT
+
     def stop(*_: object) -> None:
-        raise TimeoutError(f"hangs: not done within {_LIMIT} seconds")
+        raise TimeoutError(f"hangs: not done within {limit} seconds")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(_LIMIT)
+    signal.alarm(limit)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

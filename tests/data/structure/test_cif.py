@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from pymatgen.io.cif import CifWriter
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.structure.cif import split_cif
+from pyg_sitenet.data.structure.cif.operations import read_operations
 from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
@@ -182,3 +185,31 @@ def test_atoms_without_occupancy_are_warned_about(tmp_path):
     text = MINIMAL.format(symmetry="").replace("0 0 0 1\n", "0 0 0 0\n")
     with pytest.warns(SiteNetWarning, match=r"atom 1 \(Mg1\) has no occupancy: left"):
         assert len(load(tmp_path, text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("23/25", 0.92),
+        ("0.92", 0.92),
+        ("0.918", 0.918),
+        ("11/12", 11 / 12),
+        ("0.33", 1 / 3),
+        ("0.667", 2 / 3),
+        ("0.1666", 1 / 6),
+    ],
+)
+def test_translation_of_an_operation_is_what_is_written(written, meant):
+    group = read_operations(("x,y,z", f"-x+{written},-y,-z"))
+    assert group.translations[1, 0] == pytest.approx(meant, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
+def test_origin_apart_from_the_inversion_centre(tmp_path, triclinic):
+    triclinic.translate_sites(range(32), [0.46, 0.2, 0.0])
+    path = tmp_path / "kyanite.cif"
+    CifWriter(triclinic, symprec=0.01, refine_struct=False).write_file(path)
+    assert "-x+23/25, -y+2/5, -z" in path.read_text()
+    apart = triclinic.frac_coords[:, None] - load_structure(path).frac_coords
+    apart = (apart - np.rint(apart)) @ triclinic.lattice.matrix
+    assert np.linalg.norm(apart, axis=2).min(axis=1).max() < 1e-5

@@ -24,6 +24,8 @@ _PART = re.compile(
 # Parts of an axis that translations of crystals are multiples of, supercells too.
 _PARTS = 360
 _ROUNDING = 0.004
+# Digits after a decimal point, the last of which may be cut off.
+_DECIMALS = re.compile(r"\.(\d+)")
 # Translations of operations that were found within a tolerance differ by less.
 _NEAR = 0.01
 
@@ -79,8 +81,9 @@ def read_operations(texts: tuple[str, ...]) -> Group:
         unique[_key(matrix)] = (text, matrix)
     array = np.array([matrix for _, matrix in unique.values()])
     names = tuple(text for text, _ in unique.values())
-    _check_closed(array, names)
-    return Group(names, array[:, :, :3], array[:, :, 3], _setting(array))
+    tabulated = _tabulated(array)
+    _check_closed(tabulated, names)
+    return Group(names, array[:, :, :3], array[:, :, 3], _setting(tabulated))
 
 
 @lru_cache(maxsize=600)
@@ -108,27 +111,43 @@ def _group(operations: gemmi.GroupOps, setting: gemmi.SpaceGroup | None) -> Grou
 
 
 def _matrix(text: str) -> Floats:
-    try:
-        matrix = np.array(gemmi.parse_triplet(text).float_seitz()[:3])
-    except (RuntimeError, ValueError):
-        matrix = _general_matrix(text)
+    # gemmi takes decimals for the nearest 24th: 0.918 for 11/12.
+    matrix = _decimal_matrix(text) if "." in text else _fraction_matrix(text)
     if abs(abs(np.linalg.det(matrix[:, :3])) - 1) > 1e-6:
         raise ValueError(f"{text!r} is no symmetry operation")
     matrix[:, 3] %= 1
     return matrix
 
 
-def _general_matrix(text: str) -> Floats:
-    """Read what gemmi does not: any fraction, rounded thirds, factors."""
+def _fraction_matrix(text: str) -> Floats:
+    try:
+        return np.array(gemmi.parse_triplet(text).float_seitz()[:3])
+    except (RuntimeError, ValueError):  # such as 23/25, of an origin of its own
+        return _decimal_matrix(text)
+
+
+def _decimal_matrix(text: str) -> Floats:
+    """Read what gemmi does not: any fraction or decimal, factors, rounded thirds."""
     plain = "".join(text.lower().split())
     parts = plain.split(",")
     if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):
         raise ValueError(f"{text!r} is no symmetry operation")
     matrix = np.array(SymmOp.from_xyz_str(plain).affine_matrix[:3])
-    near = np.rint(matrix[:, 3] * 24) / 24
-    is_rounded = np.abs(matrix[:, 3] - near) < _ROUNDING
-    matrix[:, 3] = np.where(is_rounded, near, matrix[:, 3])
+    for axis, part in enumerate(parts):
+        digits = min(map(len, _DECIMALS.findall(part)), default=0)
+        sixth = round(6 * matrix[axis, 3]) / 6
+        if digits > 1 and abs(matrix[axis, 3] - sixth) < 10.0**-digits:
+            matrix[axis, 3] = sixth
     return matrix
+
+
+def _tabulated(array: Floats) -> Floats:
+    """Return operations with the translations of tables that they are close to."""
+    near = np.rint(array[:, :, 3] * gemmi.Op.DEN) / gemmi.Op.DEN
+    is_near = np.abs(array[:, :, 3] - near) < _ROUNDING
+    result = array.copy()
+    result[:, :, 3] = np.where(is_near, near, array[:, :, 3])
+    return result
 
 
 def _key(matrix: Floats) -> tuple[int, ...]:
