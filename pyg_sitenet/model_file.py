@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from pyg_sitenet.atomic_write import replacing
+from pyg_sitenet.atomic_write import os_reason, replacing
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_header import (
@@ -76,7 +76,10 @@ def save_model(
         with replacing(path) as file:
             file.write(save(tensors, metadata=header))
     except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"{path}: cannot be written: {error}") from error
+        reason = os_reason(error) or error
+        raise ModelFileError(
+            f"{path}: cannot be written: {reason}; free space or choose another place"
+        ) from error
 
 
 def find_model_file(path: str | Path) -> Path:

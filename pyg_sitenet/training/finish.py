@@ -21,7 +21,11 @@ from pyg_sitenet.training.results import (
     write_metrics,
     write_predictions,
 )
-from pyg_sitenet.training.run_folder import RunFolder, read_notes
+from pyg_sitenet.training.run_folder import (
+    RunFolder,
+    read_notes,
+    reporting_write_errors,
+)
 from pyg_sitenet.training.tensorboard import write_tensorboard
 
 
@@ -51,7 +55,8 @@ def finish(
         draw_calibration(folder, outcome, coverage)
     if isinstance(model, SiteNetEnsemble):
         metrics["members"] = describe_members(folder, outcome.config)
-    save_model(folder.model, model, describe(outcome, metrics, calibration))
+    with reporting_write_errors(folder):
+        save_model(folder.model, model, describe(outcome, metrics, calibration))
     write_predictions(folder, outcome)
     draw_figures(folder, outcome, metrics)
     write_tensorboard(folder, outcome, metrics)

@@ -99,7 +99,7 @@ class RunFolder:
 def reporting_write_errors(
     folder: RunFolder, only: Collection[int] = ()
 ) -> Iterator[None]:
-    """Turn an ``OSError`` into a ``SiteNetError`` with path, reason and remedy.
+    """Say of what cannot be written path, reason and the remedy of a run.
 
     Args:
         folder: The run folder.
@@ -110,11 +110,12 @@ def reporting_write_errors(
     """
     try:
         yield
-    except OSError as error:
-        if only and error.errno not in only:
+    except (OSError, SiteNetError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or (only and cause.errno not in only):
             raise
         remedy = "mend this and continue with resume (--resume)"
-        raise unwritable(folder.path, error, remedy) from error
+        raise unwritable(folder.path, cause, remedy) from error
 
 
 def tell_notes(folder: RunFolder, notes: Sequence[str]) -> None:

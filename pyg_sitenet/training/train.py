@@ -218,7 +218,8 @@ def _open_run(
         write_config(folder, config)
         with reporting_write_errors(folder):
             note_environment(folder, devices, device)
-        write_failures(folder.failures, data.dataset.failures)
+        with reporting_write_errors(folder):
+            write_failures(folder.failures, data.dataset.failures)
     return folder, data
 
 

@@ -20,6 +20,7 @@ SMALL = (
     "data.workers=1",
     "data.units={gap: eV}",
     "model.heads=2",
+    "model.blocks=2",
     "model.site_channels_per_head=8",
     "model.edge_channels_per_head=4",
     "model.attention_hidden=[16]",

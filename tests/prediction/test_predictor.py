@@ -128,11 +128,13 @@ def test_slab_with_vacuum_is_accepted_if_periodic(predictor: Predictor) -> None:
 
 
 def test_stream_keeps_order_and_failures(predictor: Predictor) -> None:
+    halves = [{"Na": 0.5, "K": 0.5}, "Cl"]  # needs an ordering, which none asks for
+    disordered = Structure(Lattice.cubic(4), halves, [[0, 0, 0], [0.5] * 3])
     refused = Failure("table.csv", "b", "table", "no file", "add it")
     stream = [
         Record("a", _salt(), {"n": 1.5}, "a.cif", ("oxidation states guessed",)),
         refused,
-        Record("c", _overlapping(), {}, "c.cif"),
+        Record("c", disordered, {}, "c.cif"),
         Record("d", Structure.from_ase_atoms(bulk("Si")), {}, "d.cif"),
     ]
     first, second, third, fourth = predictor.predict_records(stream)

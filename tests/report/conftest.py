@@ -21,6 +21,7 @@ from pyg_sitenet.prediction import Predictor
 SMALL = (
     "data.max_atoms=30",
     "model.heads=2",
+    "model.blocks=2",
     "model.site_channels_per_head=8",
     "model.edge_channels_per_head=4",
     "model.attention_hidden=[16]",

@@ -231,9 +231,10 @@ def test_sigterm_ends_the_command_in_one_line_that_says_what_is_kept(
     process.terminate()
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert errors.count("\n") == 1, errors
-    assert "training was stopped by SIGTERM after" in errors
-    assert f"{run.last} is kept" in errors
+    *notes, error = errors.splitlines()
+    assert notes == ["columns that are not used: refractive_index"]
+    assert "training was stopped by SIGTERM after" in error
+    assert f"{run.last} is kept" in error
     run.finish()
     _assert_same(whole, run.folder)
 
@@ -258,7 +259,8 @@ def test_run_with_a_damaged_newest_checkpoint_ends_as_an_undisturbed_one(
 ) -> None:
     shutil.copytree(stopped, run.folder)
     content = bytearray(run.last.read_bytes())
-    content[len(content) // 2] ^= 1
+    for part in range(2, 6):  # one place may be a gap between tensors
+        content[len(content) // part] ^= 1
     if damage == "directory":  # a name in it that is no text any more
         content[content.rindex(b"data.pkl")] ^= 0x80
     size = {"truncated": len(content) // 2, "empty": 0}.get(damage, len(content))
