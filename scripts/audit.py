@@ -11,9 +11,10 @@ import subprocess
 import sys
 
 COMMAND = (sys.executable, "-m", "pip_audit", "--format", "json", "--skip-editable")
-QUIET = ("--progress-spinner", "off", "--timeout", "20")
-SECONDS = 150
+QUIET = ("--progress-spinner", "off", "--timeout", "15")
+SECONDS = 55
 UNREACHABLE = ("ConnectionError", "Could not connect", "Max retries", "timed out")
+UNREACHABLE += ("ServiceError", "JSONDecodeError")  # it answers, but nothing of use
 
 
 def main() -> int:

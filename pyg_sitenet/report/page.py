@@ -51,17 +51,17 @@ def render(content: ReportContent) -> str:
     the two scripts in it and nothing else, and load nothing.
     """
     figures = list(_figures(content))
-    scripts = [get_plotlyjs(), _read("report.js")]
+    css, scripts = _read("report.css"), [get_plotlyjs(), _read("report.js")]
+    style = Markup(css)  # nosec B704  # of this package
+    trusted = [Markup(script) for script in scripts]  # nosec B704  # of packages
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.from_string(
-        _read("report.html.jinja")
-    ).render(
+    return environment.from_string(_read("report.html.jinja")).render(
         content=content,
-        style=Markup(_read("report.css")),  # nosec B704  # of this package
-        scripts=[Markup(script) for script in scripts],  # nosec B704  # the same
+        style=style,
+        scripts=trusted,
         policy=_policy(scripts),
         facts=page_tables.facts(content),
         settings=page_tables.settings(content),

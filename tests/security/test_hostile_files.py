@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import lzma
-import resource
 import zipfile
 from pathlib import Path
 
@@ -26,9 +25,6 @@ PACK = {
 }
 SITES = [("Cs", [0.0, 0.0, 0.0]), ("Cl", [0.5, 0.5, 0.5])]
 NAMED = {"@module": MODULE, "@class": "Planted", "@version": "1"}
-TEXT = (".cif", ".vasp", ".xyz", ".extxyz", ".json", ".mson", ".yaml", ".yml")
-TEXT = (*TEXT, ".cell", ".xsf", ".pwi", ".pwo", ".lammpstrj", ".xdatcar")
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 def dictionary():
@@ -151,93 +147,6 @@ def test_yaml_tags_make_no_objects(tmp_path, planted, refused, tag):
     line = refused("prepare", "dielectric", "-o", tmp_path, "--config",
                    tmp_path / "a.yaml")  # fmt: skip
     assert "could not determine a constructor" in line
-
-
-def bomb(packing: str, size: int) -> bytes:
-    """Return a file that unpacks to so many MB of long lines, of one MB each."""
-    line = b"0 " * (1 << 19)
-    return PACK[packing](line[:-1] + b"\n") * size
-
-
-def most_memory(size: int):
-    """Limit a child to so many MB more than it has."""
-
-    def limit():
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + size * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-    return limit
-
-
-def assert_only_good(done, names):
-    """Check that the file without fault was predicted and each other has a reason."""
-    assert done.exit_code == 0, (done.exit_code, done.stdout[-500:], done.stderr)
-    values = json.loads(done.stdout)
-    assert [row["id"] for row in values["predictions"]] == ["good"]
-    assert len(values["failures"]) == names
-
-
-PREDICT = ("predict", "band-gap", "--json", "--workers", 1)
-
-
-@pytest.mark.parametrize(
-    ("packing", "endings"),
-    [
-        (".xz", (".cif", ".mson", ".jsonl")),
-        *(
-            pytest.param(packing, (*TEXT, *TABLES), marks=pytest.mark.slow)
-            for packing in (".gz", ".bz2", ".xz")
-        ),
-    ],
-)
-def test_bomb_is_a_failure_within_little_memory(
-    tmp_path, good, in_child, packing, endings
-):
-    paths = [tmp_path / f"{ending[1:]}{ending}{packing}" for ending in endings]
-    for path in paths:
-        path.write_bytes(bomb(packing, 600))
-    done = in_child(*PREDICT, good, *paths, before=most_memory(900), seconds=500)
-    assert_only_good(done, len(paths))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("ending", [*TEXT, *TABLES])
-def test_huge_value_is_a_failure_within_little_memory(tmp_path, good, in_child, ending):
-    path = tmp_path / f"a{ending}"
-    start = {".mson": b'{"a": "', ".json": b'{"a": "', ".csv": b'id\n"', ".cif": b"d_"}
-    with path.open("wb") as file:
-        file.write(start.get(ending, b""))
-        for _ in range(150):
-            file.write(b"1" * 2**20)
-    done = in_child(*PREDICT, good, path, before=most_memory(1200), seconds=500)
-    assert_only_good(done, 1)
-
-
-LISTS = '{"a": [' + "[]," * 1_000_000 + "[]]}"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a.mson",
-        *(
-            pytest.param(f"a.{end}", marks=pytest.mark.slow)
-            for end in ("json", "jsonl", "csv")
-        ),
-    ],
-)
-def test_memory_that_one_file_lacks_costs_that_file_alone(
-    tmp_path, good, in_child, name
-):
-    """A real MemoryError: the child has less than the values of the file take."""
-    cell = LISTS.replace('"', '""')
-    text = f'id,structure\n1,"{cell}"\n' if name == "a.csv" else LISTS
-    (tmp_path / name).write_text(text)
-    before = most_memory(25)
-    done = in_child(*PREDICT, good, tmp_path / name, before=before, seconds=300)
-    assert_only_good(done, 1)
-    assert "memory" in json.loads(done.stdout)["failures"][0]["reason"]
 
 
 ODD = {

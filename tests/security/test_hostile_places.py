@@ -180,11 +180,14 @@ def serve():
         server.server_close()
 
 
-@pytest.mark.parametrize("to", ["file:///etc/hostname", "data:,x", "other"])
+@pytest.mark.parametrize(
+    "to",
+    ["file:///etc/hostname", "data:,x", "ftp://127.0.0.1/a", "circle", "other"],
+)
 def test_redirected_download_is_refused(tmp_path, monkeypatch, refused, serve, to):
     handler = type("Handler", (Redirecting,), {"to": to})
     url = serve(handler)
-    handler.to = {"other": serve(Foreign)}.get(to, to)
+    handler.to = {"other": serve(Foreign), "circle": url}.get(to, to)
     monkeypatch.setenv("PYG_SITENET_MATBENCH_URL", url)
     monkeypatch.setenv("PYG_SITENET_CACHE", str(tmp_path / "cache"))
     line = refused("predict", "band-gap", "matbench_phonons")

