@@ -123,6 +123,17 @@ WRONG = {
     "ghost atom": ("a.xsf", XSF.replace("55 0", "255 0"), "'255' is not a chemical"),
     "slab in xsf": ("a.xsf", XSF.replace("CRYSTAL", "SLAB"), "a molecule or slab"),
     "molecule of aims": ("geometry.in", "atom 0 0 0 H\n", "a molecule or slab"),
+    # Of which numpy.linalg.pinv never returns.
+    "endless cell of aims": (
+        "geometry.in",
+        AIMS.replace("vector 4.123", "vector inf"),
+        "lattice vectors are not finite numbers",
+    ),
+    "flat cell of aims": (
+        "geometry.in",
+        AIMS.replace("vector 4.123", "vector 0"),
+        "the cell has no volume",
+    ),
     "types without elements": (
         "a.lammpstrj",
         DUMP.replace("id element", "id type"),

@@ -113,7 +113,8 @@ def _group(operations: gemmi.GroupOps, setting: gemmi.SpaceGroup | None) -> Grou
 def _matrix(text: str) -> Floats:
     # gemmi takes decimals for the nearest 24th: 0.918 for 11/12.
     matrix = _decimal_matrix(text) if "." in text else _fraction_matrix(text)
-    if abs(abs(np.linalg.det(matrix[:, :3])) - 1) > 1e-6:
+    determinant = np.linalg.det(matrix[:, :3])
+    if not np.isfinite(matrix).all() or abs(abs(determinant) - 1) > 1e-6:
         raise ValueError(f"{text!r} is no symmetry operation")
     matrix[:, 3] %= 1
     return matrix

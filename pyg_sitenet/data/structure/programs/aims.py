@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Structure
 
-from pyg_sitenet.data.structure.programs.sites import as_vector, make_structure
+from pyg_sitenet.data.structure.programs.sites import (
+    as_vector,
+    inverse_cell,
+    make_structure,
+)
 from pyg_sitenet.errors import StructureError
 
 
@@ -22,7 +26,7 @@ def read_aims(text: str, origin: str) -> Structure:
             f"{origin}: a molecule or slab without periodicity ({len(cell)} lattice"
             " vectors); give a crystal, periodic in three directions"
         )
-    inverse = np.linalg.pinv(np.array(cell))
+    inverse = inverse_cell(np.array(cell), origin)
     symbols, places = [], []
     for row in rows:
         if row[:1] in (["empty"], ["pseudocore"]):

@@ -63,6 +63,25 @@ def as_element(symbol: str, origin: str) -> Element:
     return Element(symbol)
 
 
+def inverse_cell(cell: Floats, origin: str) -> Floats:
+    """Return the inverse of lattice vectors, in rows.
+
+    Raises:
+        StructureError: If they are not finite (numpy may never end its search for the
+            inverse of such), or have no volume.
+    """
+    if not np.isfinite(cell).all():
+        raise StructureError(
+            f"{origin}: lattice vectors are not finite numbers; correct them"
+        )
+    if not abs(np.linalg.det(cell)) > 0:
+        raise StructureError(
+            f"{origin}: the cell has no volume; correct the lattice vectors"
+        )
+    inverse: Floats = np.linalg.inv(cell)
+    return inverse
+
+
 def make_structure(
     cell: Sequence[Floats] | Floats,
     symbols: Sequence[str],
@@ -89,9 +108,5 @@ def make_structure(
             species[symbol] = as_element(symbol, origin)
     frac = np.array(positions, dtype=float).reshape(len(symbols), 3)
     if cartesian:
-        if not abs(np.linalg.det(rows)) > 0:
-            raise StructureError(
-                f"{origin}: the cell has no volume; correct the lattice vectors"
-            )
-        frac = frac @ np.linalg.inv(rows)
+        frac = frac @ inverse_cell(rows, origin)
     return Structure(Lattice(rows), [species[symbol] for symbol in symbols], frac)
