@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 DEMO := runs/demo
 SHORT := --set training.max_epochs=40  # in a few minutes; 80 by default
 
-.PHONY: demo ray test test-slow lint types audit clean
+.PHONY: demo ray docs test test-slow lint types audit clean
 
 demo: $(STAMP)
 	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) $(SHORT) \
@@ -19,6 +19,11 @@ demo: $(STAMP)
 # The tests of work on a cluster run where this was done.
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
+
+# The site goes to site/; a link or a name that leads nowhere is an error.
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Files of tests side by side, a process for each core: half the time on two. In their own
 # order: by numbers of tests, those of few and long ones would come last, on one core.
@@ -48,4 +53,4 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info

@@ -1,0 +1,71 @@
+"""Every page is on the site, its code runs, and it prints what the page says."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+USERS = ("for_materials_scientists", "for_pyg_developers", "for_script_authors")
+BLOCK = re.compile(r"```python\n(.*?)```(?:\n\nprinted\n\n```text\n(.*?)```)?", re.S)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def pages_of(entry):
+    """Paths in a part of the navigation."""
+    if isinstance(entry, str):
+        return [entry]
+    parts = entry.values() if isinstance(entry, dict) else entry
+    return [page for part in parts for page in pages_of(part)]
+
+
+def test_every_page_is_in_the_navigation_once():
+    files = {
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+        *(ROOT / "benchmarks").glob("*.md"),
+    }
+    expected = sorted(file.relative_to(ROOT).as_posix() for file in files)
+    assert sorted(pages_of(SITE["nav"])) == expected
+
+
+def test_pages_of_the_reference_are_of_packages_that_name_what_is_public():
+    for page in (ROOT / "docs" / "api").glob("*.md"):
+        (title,) = re.findall(r"^# (\S+)$", page.read_text(encoding="utf-8"), re.M)
+        package = ROOT.joinpath(*title.split("."), "__init__.py")
+        assert "__all__ = [" in package.read_text(encoding="utf-8")
+        assert page.stem == title.removeprefix("pyg_sitenet.").replace(".", "_")
+
+
+def test_every_figure_is_in_the_gallery():
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", gallery)
+    figures = [
+        *(path.name for path in (ROOT / "docs").glob("*.*g") if path.suffix != ".md"),
+        *(
+            f"../examples/band_gap_analysis/{path.name}"
+            for path in (ROOT / "examples" / "band_gap_analysis").glob("*.png")
+        ),
+    ]
+    assert sorted(shown) == sorted(figures)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_code_of_a_page_prints_what_the_page_says(user, tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / f"{user}.md").read_text(encoding="utf-8")
+    blocks = BLOCK.findall(page)
+    assert blocks[-1][1], "the page ends in something that ran"
+    names: dict[str, object] = {"__name__": user}
+    for code, expected in blocks:
+        exec(code, names)
+        printed = capsys.readouterr().out
+        assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", expected).split()
+        numbers = [float(number) for number in NUMBER.findall(expected)]
+        approximate = pytest.approx(numbers, abs=0.11)
+        assert [float(number) for number in NUMBER.findall(printed)] == approximate
