@@ -1,9 +1,13 @@
-"""Make the table of Wyckoff positions that letters in CIFs are compared with.
+"""Make the table of Wyckoff positions without a list, to compare it with the one used.
+
+``pyg_sitenet/data/structure/cif/wyckoff.csv`` was not made by this: it was derived from
+the lists of PyXtal. Space groups 1 to 72 were compared and are the same in both; those
+of higher symmetry take long and are still to be compared.
 
 Points on special positions are made by projecting random ones on the points that
 operations leave fixed; spglib says the letter of each in a crystal of that space group.
 
-    python scripts/make_wyckoff.py > pyg_sitenet/data/structure/cif/wyckoff.csv
+    python scripts/make_wyckoff.py > wyckoff.csv
 """
 
 from __future__ import annotations
@@ -16,6 +20,10 @@ import spglib
 
 Floats = npt.NDArray[np.float64]
 
+HEADER = (
+    "number,multiplicity in a primitive cell and number of free coordinates of a b c"
+    " ..."
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyzA"
 GENERIC = ((0.1237, 0.2713, 0.3891), (0.0719, 0.4127, 0.1753))
 STANDARD = [
@@ -132,6 +140,6 @@ def apart(points: list[Floats], turns: Floats, shifts: Floats) -> list[Floats]:
 
 
 if __name__ == "__main__":
-    print("number,multiplicity in a primitive cell and free coordinates of a b c ...")
+    print(HEADER)
     for number in range(1, 231):
         print(f"{number},{table(number)}", flush=True)

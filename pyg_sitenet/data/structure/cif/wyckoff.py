@@ -2,6 +2,10 @@
 
 Another origin or other axes give the same positions other letters, but each letter
 keeps its number of sites and of free coordinates: only these are compared.
+
+The two numbers in ``wyckoff.csv`` were derived from the lists of PyXtal
+(https://github.com/MaterSim/PyXtal, MIT licence; S. Fredericks and others, Computer
+Physics Communications 261, 107810, 2021).
 """
 
 from __future__ import annotations

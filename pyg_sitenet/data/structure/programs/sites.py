@@ -78,8 +78,7 @@ def inverse_cell(cell: Floats, origin: str) -> Floats:
         raise StructureError(
             f"{origin}: the cell has no volume; correct the lattice vectors"
         )
-    inverse: Floats = np.linalg.inv(cell)
-    return inverse
+    return np.asarray(np.linalg.inv(cell), dtype=np.float64)
 
 
 def make_structure(
