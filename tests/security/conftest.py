@@ -62,6 +62,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
         yield
 
 
+@pytest.fixture(scope="session")
+def cif() -> str:
+    """The text of a CIF without fault."""
+    return CIF
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     """A CIF without fault."""

@@ -82,8 +82,8 @@ def commands(folder, crystals):
     }  # fmt: skip
 
 
-FAST = ("predict", "prepare", "embed", "convert")
-SLOW = ("evaluate", "train", "analyze", "crystal", "converge")
+FAST = ("predict", "embed", "convert")
+SLOW = ("prepare", "evaluate", "train", "analyze", "crystal", "converge")
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,17 @@ def test_pipes_and_devices_are_no_tables_settings_or_models(tmp_path, good, refu
     refused("embed", "band-gap", good, "-o", pipe)
 
 
-@pytest.mark.parametrize("name", ["m[/x]", "a\x1b[2Jb", "[link=x]", "\u202eb", "a\nb"])
+NAMES = ("[link=x]", "\u202eb", "a\nb")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "m[/x]",
+        "a\x1b[2Jb",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES),
+    ],
+)
 def test_no_name_commands_the_terminal(tmp_path, good, sitenet, name):
     folder = tmp_path / name
     (folder / f"{name}.cif").parent.mkdir(parents=True)
