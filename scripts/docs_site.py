@@ -1,14 +1,17 @@
 """The documentation site takes its pages from where they lie in the repository.
 
 A hook of MkDocs (`mkdocs.yml`): the site has the folders of the repository, so that a
-link between two files means the same on the site as in the repository.
+link between two files means the same on the site as in the repository. An extension
+of Griffe, which reads the docstrings, turns what they say to Sphinx into Markdown.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent, indent
 
+from griffe import Extension, Object
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -22,7 +25,13 @@ SHOWN = (
     "benchmarks/*.md",
     "pyg_sitenet/config/*.py",
 )
-ROLE = re.compile(r":(?:attr|class|data|func|math|meth|mod|obj):<code>~?")
+ROLE = re.compile(r":(?:attr|class|data|func|math|meth|mod|obj):`~?")
+NOTE = re.compile(r"^( *)\.\. note::$", re.M)
+BLOCK = re.compile(
+    r"^(?P<space> *)\.\. (?:math|code-block)::(?P<language>.*)\n"
+    r"(?P<body>(?:(?P=space) +\S.*(?:\n|\Z)|[ ]*\n)+)",
+    re.M,
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -38,6 +47,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return Files([*theme, *pages])
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Leave the roles of Sphinx out of what docstrings say."""
-    return ROLE.sub("<code>", html)
+def fenced(block: re.Match[str]) -> str:
+    """Return a formula or an example of Sphinx as a block of Markdown."""
+    body = dedent(block["body"]).strip("\n")
+    text = f"```{block['language'].strip() or 'latex'}\n{body}\n```\n\n"
+    return indent(text, block["space"])
+
+
+class MarkdownDocstrings(Extension):
+    """Read docstrings as Markdown."""
+
+    def on_object(self, *, obj: Object, **_: object) -> None:
+        """Rewrite the docstring of an object that was read."""
+        if obj.docstring is not None:
+            text = BLOCK.sub(fenced, obj.docstring.value)
+            obj.docstring.value = ROLE.sub("`", NOTE.sub(r"\1Note:", text))
