@@ -92,4 +92,4 @@ def test_written_crystal_has_the_same_sites(tmp_path, name, save):
         angles = np.abs(np.subtract(loaded.lattice.angles, written.lattice.angles))
         assert angles.max() < 1e-3, id_
         assert loaded.volume == pytest.approx(written.volume, rel=1e-4)
-        assert farthest(written, loaded) < 0.03, id_
+        assert farthest(written, loaded) < 0.02, id_
