@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO := runs/demo
-SHORT := --set training.max_epochs=40  # in a few minutes; 80 by default
+SHORT := --set training.max_epochs=20  # in a few minutes; 80 by default
 
 .PHONY: demo ray docs test test-slow lint types audit clean
 

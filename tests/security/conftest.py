@@ -177,8 +177,7 @@ def _be_child(
         (_, out), (_, err) = pipes
         os.dup2(out if stdout is None else stdout, 1)
         os.dup2(err, 2)
-        for end in (*pipes[0], *pipes[1]):
-            os.close(end)
+        os.closerange(3, 256)  # what the tests before it left open counts, too
         for name, end in {"stdout": 1, "stderr": 2}.items():
             setattr(sys, name, os.fdopen(end, "w", encoding="utf-8", closefd=False))
         warnings.simplefilter("default")
