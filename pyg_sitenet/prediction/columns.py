@@ -180,7 +180,7 @@ def file_row(
     if with_spread:
         cells = spread_cells(prediction, description)
         values += ["" if cell is None else cell for cell in cells]
-    values += [] if prediction.novelty is None else [prediction.novelty]
+    values += [] if description.novelty is None else [prediction.novelty]
     return [prediction.id, prediction.formula, *values, "; ".join(prediction.warnings)]
 
 

@@ -146,6 +146,9 @@ class JointPredictor:
             uncertainty=_joint_uncertainty(
                 [p.uncertainty for p in predictions if p.uncertainty]
             ),
+            novelty=min(
+                (p.novelty for p in predictions if p.novelty is not None), default=None
+            ),
         )
 
 

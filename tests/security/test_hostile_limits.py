@@ -151,8 +151,10 @@ def test_few_open_files_are_enough_or_told(good, in_child, number):
 def test_no_more_processes_are_told(good, in_child):
     def before():
         if os.geteuid() == 0:  # whom no limit binds
-            for path in (good.parent, *good.parent.parents[:2]):
+            for path in good.parents:
                 path.chmod(0o755)
+                if path.name.startswith("pytest-of-"):
+                    break
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
