@@ -25,15 +25,24 @@ NUM_FOR_FLOOR = 256  # training crystals that say how far members disagree
 
 @dataclass(frozen=True)
 class Answers:
-    """Known and predicted values of crystals, [N] each, in the unit of the target."""
+    """Known and predicted values of crystals, [N] each, in the unit of the target.
+
+    Attributes:
+        truth: Known.
+        predicted: Predicted.
+        spread: By how much members disagree.
+        widening: How much wider the interval is than that of an ordinary crystal.
+    """
 
     truth: Array
     predicted: Array
     spread: Array
+    widening: Array
 
     def part(self, rows: NDArray[np.int64]) -> Answers:
         """Return those of some crystals."""
-        return Answers(self.truth[rows], self.predicted[rows], self.spread[rows])
+        columns = (self.truth, self.predicted, self.spread, self.widening)
+        return Answers(*(column[rows] for column in columns))
 
 
 def natural(value: float, facts: Facts) -> float:
@@ -98,8 +107,9 @@ def predict(
             told = result.uncertainty
             spread = 0.0 if told is None else told.members_std.get(facts.target, 0.0)
             truth = natural(result.targets[targets[0]], facts)
-            rows.append((truth, result.values[facts.target], spread))
-    return Answers(*np.array(rows, dtype=np.float64).reshape(-1, 3).T)
+            predicted = result.values[facts.target]
+            rows.append((truth, predicted, spread, result.widening))
+    return Answers(*np.array(rows, dtype=np.float64).reshape(-1, 4).T)
 
 
 def calibrate_on_half(
@@ -108,16 +118,18 @@ def calibrate_on_half(
     """Calibrate on a random half of the test part, measure on the other."""
     order = np.random.default_rng(0).permutation(len(test.truth))
     first, second = (test.part(rows) for rows in np.array_split(order, 2))
-    given = ({target: first.truth}, {target: first.predicted})
-    if floor is None:
-        exact = calibrate(*given)
-    else:
-        exact = calibrate(*given, {target: first.spread}, {target: floor})
+    exact = calibrate(
+        {target: first.truth},
+        {target: first.predicted},
+        None if floor is None else {target: first.spread},
+        None if floor is None else {target: floor},
+        first.widening,
+    )
     short = {target: tuple(float(f"{s:.6g}") for s in exact.scores[target])}
     calibration = Calibration(scores=short, floors=exact.floors)
     spread = None if floor is None else second.spread
     return calibration, measure_coverage(
-        calibration, target, second.truth, second.predicted, spread
+        calibration, target, second.truth, second.predicted, spread, second.widening
     )
 
 
