@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,11 +33,13 @@ def test_config_of_the_run_repeats_it(run, sitenet, tmp_path):
     assert first == again
 
 
-def test_report_shows_baselines_and_where_figures_are(
+def test_report_shows_time_baselines_and_where_figures_are(
     sitenet, crystals, small, tmp_path
 ):
-    done = sitenet("train", crystals, "--output", tmp_path / "run", *small)
+    many = ("--set", "data.max_crystals=1")  # batches, after some of which time is told
+    done = sitenet("train", crystals, "--output", tmp_path / "run", *small, *many)
     assert done.exit_code == 0, done.output
+    assert re.search(r"^2 epochs of \d+ batches: about \d+ s$", done.stderr, re.M)
     for word in ("Site-Net", "mean", "composition only", "gap", "figures"):
         assert word in done.stdout
 

@@ -37,7 +37,7 @@ class Duration(Callback):
         seconds = (time.perf_counter() - self._start) / _TIMED
         batches = int(trainer.num_training_batches)
         left = int(trainer.max_epochs or 0) - trainer.current_epoch
-        _logger.info(
+        _logger.warning(  # which commands show
             "%d epochs of %d batches: about %s",
             left, batches, duration_text(seconds * batches * left),
         )  # fmt: skip

@@ -136,12 +136,13 @@ def _make_callbacks(
     config: TrainingConfig,
     progress: bool,
 ) -> list[Callback]:
-    callbacks: list[Callback] = [history, SeedEachStep(config.seed), Duration()]
+    callbacks: list[Callback] = [history, SeedEachStep(config.seed)]
     callbacks += [NonFiniteGuard(config), interruption]
     if config.early_stopping is not None:
         callbacks.append(EarlyStop(config.early_stopping))
     if progress:
-        callbacks.append(_Bar(refresh_rate=10, console_kwargs={"stderr": True}))
+        bar = _Bar(refresh_rate=10, console_kwargs={"stderr": True})
+        callbacks += [bar, Duration()]
     if config.ema_decay > 0:
         decay = get_ema_multi_avg_fn(config.ema_decay)
         callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))

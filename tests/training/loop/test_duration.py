@@ -41,7 +41,7 @@ def test_a_run_says_once_what_it_will_take(caplog: pytest.LogCaptureFixture) -> 
         enable_model_summary=False,
     )  # fmt: skip
     batches = DataLoader(TensorDataset(torch.ones(15, 1)))
-    with caplog.at_level("INFO", logger="pyg_sitenet"), quiet():
+    with quiet():
         trainer.fit(_Line(), batches)
     [text] = [r.getMessage() for r in caplog.records if r.name.startswith("pyg_site")]
     assert text == "2 epochs of 15 batches: about 1 s"
