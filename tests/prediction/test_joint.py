@@ -11,7 +11,7 @@ from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.prediction import Predictor
+from pyg_sitenet.prediction import Predictor, load_predictor
 from pyg_sitenet.prediction.joint import JointPredictor
 
 
@@ -86,3 +86,28 @@ def test_models_that_encode_differently_have_no_common_encoder(small_predictor) 
     joint = JointPredictor({"gaps": small_predictor, "energies": other})
     with pytest.raises(ConfigError, match="gaps, energies encode crystals differently"):
         _ = joint.encoder
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # elements it has not seen
+@pytest.mark.parametrize("has_record", [True, False])
+def test_novelty_is_the_lowest_of_those_that_models_tell(salts, has_record) -> None:
+    gaps = load_predictor("band-gap")
+    description = gaps.description.model_copy(
+        update={"targets": ("energy",), "units": {"energy": "eV"}, "target_ranges": {}}
+    )
+    if not has_record:
+        description = description.model_copy(update={"novelty": None})
+    torch.manual_seed(1)  # other weights, so that crystals are unlike in another way
+    energies = Predictor(SiteNet(gaps.description.config.model), description)
+    joint = JointPredictor({"gaps": gaps, "energies": energies})
+    assert joint.headings().count("novelty") == 1
+    [result] = joint.predict_records(read_inputs(salts[:1]))
+    alone = [
+        next(p.predict_records(read_inputs(salts[:1]))).novelty
+        for p in (gaps, energies)
+    ]
+    assert (alone[1] is not None) == has_record
+    lowest = min(value for value in alone if value is not None)
+    assert result.novelty == lowest
+    cells = dict(zip(joint.headings(), joint.row(result), strict=True))
+    assert cells["novelty"] == lowest

@@ -50,9 +50,9 @@ def check_orders(
     Raises:
         StructureError: If one has another number of images.
     """
-    column = values.columns.get("_atom_site_site_symmetry_order", [])
-    for row, count in zip(rows, counts, strict=True):
-        text = column[row.number - 1] if row.number <= len(column) else "?"
+    numbers = (row.number for row in rows)
+    texts = values.cells(numbers, "_atom_site_site_symmetry_order")
+    for row, count, text in zip(rows, counts, texts, strict=True):
         if number(text) > 0 and number(text) * count != len(group):
             raise StructureError(
                 f"{origin}: atom {row.number} ({row.label}) is on {count} sites of"
@@ -62,12 +62,11 @@ def check_orders(
 
 
 def _stated_multiplicities(rows: Sequence[Row], values: Values) -> list[float]:
-    column = values.column(
-        "_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity"
+    texts = values.cells(
+        (row.number for row in rows),
+        "_atom_site_symmetry_multiplicity",
+        "_atom_site_site_symmetry_multiplicity",
     )
-    texts = [
-        column[row.number - 1] if row.number <= len(column) else "?" for row in rows
-    ]
     numbers = [0.0 if not number(text) > 0 else number(text) for text in texts]
     symbols = stated_symbols(rows, values)
     return [

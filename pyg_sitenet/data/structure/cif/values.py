@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _USED = (
@@ -59,6 +59,11 @@ class Values:
             if not all(map(is_null, values)):
                 return values
         return []
+
+    def cells(self, numbers: Iterable[int], *tags: str) -> list[str]:
+        """Return the values of these rows, counted from 1; beyond the end ``?``."""
+        column = self.column(*tags)
+        return [column[n - 1] if n <= len(column) else "?" for n in numbers]
 
     def text(self, *tags: str) -> str:
         """Return the first known value of the first tag that has one, or nothing."""

@@ -47,10 +47,8 @@ class Position(NamedTuple):
 
 def stated_symbols(rows: Sequence[Row], values: Values) -> list[tuple[int, str]]:
     """Return the multiplicity (0 if not given) and the letter that each atom has."""
-    column = values.column("_atom_site_wyckoff_symbol", "_atom_site_wyckoff_letter")
-    texts = [
-        column[row.number - 1] if row.number <= len(column) else "?" for row in rows
-    ]
+    tags = ("_atom_site_wyckoff_symbol", "_atom_site_wyckoff_letter")
+    texts = values.cells((row.number for row in rows), *tags)
     matches = [None if is_null(text) else _SYMBOL.match(text) for text in texts]
     return [(int(m[1][:6] or 0), m[2]) if m else (0, "") for m in matches]
 
