@@ -68,6 +68,11 @@ def test_products_are_limited(settings: list[str], message: str) -> None:
         override(Config(), settings)
 
 
+def test_ranges_of_heads_need_the_residual_form() -> None:
+    with pytest.raises(ConfigError, match="locality needs form=residual"):
+        override(Config(), ["model.locality=[1, 2]"])
+
+
 @pytest.mark.parametrize(
     "value", [10**400, float("nan"), 10**10_000], ids=["400", "nan", "10000"]
 )
