@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 
 from pyg_sitenet import SiteNet, SiteNetConv
 from pyg_sitenet.nn.block import ResidualBlock
-from pyg_sitenet.nn.pair_linear import PairLinear
+from pyg_sitenet.nn.pairs.pair_linear import PairLinear
 
 
 def dense_forward(model: SiteNet, data: Data) -> Tensor:

@@ -55,7 +55,7 @@ def analyze(
     from pyg_sitenet.file_locks import locked_folder
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.report import collect, write_report
-    from pyg_sitenet.training.run_folder import read_history
+    from pyg_sitenet.training.run.run_folder import read_history
 
     predictor = load_predictor(model, chosen_device(device))
     source, description = open_source(data), predictor.description

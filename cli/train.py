@@ -100,7 +100,7 @@ def train(
     """
     _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
     from pyg_sitenet.training.folds import cross_validate, fold_folder
-    from pyg_sitenet.training.run_folder import RunFolder
+    from pyg_sitenet.training.run.run_folder import RunFolder
     from pyg_sitenet.training.train import train as train_model
 
     if resume and output is not None and config is None and preset is None:

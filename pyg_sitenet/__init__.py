@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pyg_sitenet.data.dataset import CrystalDataset
     from pyg_sitenet.data.graph.encode import encode_structure
     from pyg_sitenet.errors import SiteNetError
+    from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
     from pyg_sitenet.nn.site_net import SiteNet
-    from pyg_sitenet.nn.site_net_conv import SiteNetConv
     from pyg_sitenet.prediction import Predictor, load_predictor
     from pyg_sitenet.prediction.calculator import SiteNetCalculator
     from pyg_sitenet.training.train import train
@@ -30,7 +30,7 @@ _MODULES = {
     "Predictor": "prediction",
     "SiteNet": "nn.site_net",
     "SiteNetCalculator": "prediction.calculator",
-    "SiteNetConv": "nn.site_net_conv",
+    "SiteNetConv": "nn.conv.site_net_conv",
     "SiteNetError": "errors",
     "encode_structure": "data.graph.encode",
     "load_config": "config",

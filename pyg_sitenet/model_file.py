@@ -19,7 +19,7 @@ from pyg_sitenet.model_header import (
     parse_description,
 )
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.nn.weight_file import (
+from pyg_sitenet.nn.weights.weight_file import (
     check_weights,
     count_tensors,
     load_weights,

@@ -1,8 +1,8 @@
 """Make the table of Wyckoff positions without a list, to compare it with the one used.
 
-``pyg_sitenet/data/structure/cif/wyckoff.csv`` was not made by this: it was derived from
-the lists of PyXtal. Space groups 1 to 72 were compared and are the same in both; those
-of higher symmetry take long and are still to be compared.
+``pyg_sitenet/data/structure/cif/stated/wyckoff.csv`` was not made by this: it was
+derived from the lists of PyXtal. Space groups 1 to 72 were compared and are the same in
+both; those of higher symmetry take long and are still to be compared.
 
 Points on special positions are made by projecting random ones on the points that
 operations leave fixed; spglib says the letter of each in a crystal of that space group.

@@ -14,8 +14,8 @@ from pyg_sitenet.analysis import head_long_range, long_range_coefficient
 from pyg_sitenet.config import load_preset
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.nn.pair_linear import joined_form
-from pyg_sitenet.nn.published import published_name
+from pyg_sitenet.nn.pairs.pair_linear import joined_form
+from pyg_sitenet.nn.weights.published import published_name
 from pyg_sitenet.transforms import MergeEquivalent
 
 HERE = Path(__file__).parent / "reference"

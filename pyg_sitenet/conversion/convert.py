@@ -16,8 +16,8 @@ from pyg_sitenet.conversion.published_settings import (
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.nn.pair_linear import joined_form
-from pyg_sitenet.nn.published import published_name
+from pyg_sitenet.nn.pairs.pair_linear import joined_form
+from pyg_sitenet.nn.weights.published import published_name
 from pyg_sitenet.version import library_versions
 
 

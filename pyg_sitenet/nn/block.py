@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn.kinds_conv import KindsConv
+from pyg_sitenet.nn.conv.kinds_conv import KindsConv
+from pyg_sitenet.nn.conv.site_net_conv import ConvOutput
 from pyg_sitenet.nn.layers import make_activation, make_norm
-from pyg_sitenet.nn.site_net_conv import ConvOutput
 
 _EXPANSION = 2
 

@@ -7,7 +7,7 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.typing import OptTensor
 
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.pairs import Pairs
+from pyg_sitenet.nn.pairs.graph_pairs import Pairs
 from pyg_sitenet.nn.site_net import SiteNet
 
 

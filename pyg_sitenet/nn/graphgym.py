@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 from torch_geometric.graphgym.register import register_layer
 
-from pyg_sitenet.nn.site_net_conv import SiteNetConv
+from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 
 
 @register_layer("sitenetconv")

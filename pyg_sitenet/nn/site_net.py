@@ -11,16 +11,16 @@ from torch_geometric.data import Data, HeteroData
 
 from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.nn.block import ResidualBlock
+from pyg_sitenet.nn.conv.kinds_conv import KindsConv
+from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.kinds_conv import KindsConv
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.nn.pairs import Pairs, group_equal_pairs, kinds_after_block
-from pyg_sitenet.nn.pretrained import Pretrained
-from pyg_sitenet.nn.published import from_published_names
+from pyg_sitenet.nn.pairs.graph_pairs import Pairs, group_equal_pairs, kinds_after_block
 from pyg_sitenet.nn.readout import Readout
-from pyg_sitenet.nn.site_net_conv import SiteNetConv
+from pyg_sitenet.nn.weights.pretrained import Pretrained
+from pyg_sitenet.nn.weights.published import from_published_names
 
 
 class Attention(NamedTuple):

@@ -8,25 +8,25 @@ from typing import Any
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.model_file import save_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.training.calibration import (
+from pyg_sitenet.training.members import describe_members
+from pyg_sitenet.training.outcome.calibration import (
     calibrate_outcome,
     coverage_on_test,
     draw_calibration,
 )
-from pyg_sitenet.training.members import describe_members
-from pyg_sitenet.training.outcome import Outcome, summarise
-from pyg_sitenet.training.results import (
+from pyg_sitenet.training.outcome.outcome import Outcome, summarise
+from pyg_sitenet.training.outcome.results import (
     describe,
     draw_figures,
     write_metrics,
     write_predictions,
 )
-from pyg_sitenet.training.run_folder import (
+from pyg_sitenet.training.outcome.tensorboard import write_tensorboard
+from pyg_sitenet.training.run.run_folder import (
     RunFolder,
     read_notes,
     reporting_write_errors,
 )
-from pyg_sitenet.training.tensorboard import write_tensorboard
 
 
 def finish(

@@ -16,9 +16,9 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
-from pyg_sitenet.training.open_run import open_run_folder
-from pyg_sitenet.training.run_data import check_run_data
-from pyg_sitenet.training.run_folder import (
+from pyg_sitenet.training.run.open_run import open_run_folder
+from pyg_sitenet.training.run.run_data import check_run_data
+from pyg_sitenet.training.run.run_folder import (
     FOLD,
     RunFolder,
     is_finished,

@@ -16,9 +16,9 @@ from pyg_sitenet.model_file import load_network
 from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.loop.meter import MONITOR
-from pyg_sitenet.training.novelty_record import measure_novelty
-from pyg_sitenet.training.outcome import Outcome
-from pyg_sitenet.training.run_folder import RunFolder, read_metrics
+from pyg_sitenet.training.outcome.novelty_record import measure_novelty
+from pyg_sitenet.training.outcome.outcome import Outcome
+from pyg_sitenet.training.run.run_folder import RunFolder, read_metrics
 
 Array = NDArray[np.float64]
 

@@ -21,9 +21,9 @@ from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import fit
 from pyg_sitenet.training.loop.module import SiteNetModule
 from pyg_sitenet.training.loop.schedule import with_epochs
-from pyg_sitenet.training.novelty_record import measure_novelty
-from pyg_sitenet.training.outcome import Outcome
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.outcome.novelty_record import measure_novelty
+from pyg_sitenet.training.outcome.outcome import Outcome
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 
 def fit_network(

@@ -32,10 +32,10 @@ from pyg_sitenet.training.members import (
     member_folder,
 )
 from pyg_sitenet.training.network import fit_network, predict_held_out
-from pyg_sitenet.training.open_run import open_run_folder
-from pyg_sitenet.training.provenance import note_environment
-from pyg_sitenet.training.run_data import check_run_data, write_run_data
-from pyg_sitenet.training.run_folder import (
+from pyg_sitenet.training.run.open_run import open_run_folder
+from pyg_sitenet.training.run.provenance import note_environment
+from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
+from pyg_sitenet.training.run.run_folder import (
     RunFolder,
     is_finished,
     reporting_write_errors,
@@ -217,7 +217,7 @@ def _open_run(
             write_run_data(folder.path, data)
         write_config(folder, config)
         with reporting_write_errors(folder):
-            note_environment(folder, devices, device)
+            note_environment(folder, devices.num_processes, device)
         with reporting_write_errors(folder):
             write_failures(folder.failures, data.dataset.failures)
     return folder, data

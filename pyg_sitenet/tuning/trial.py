@@ -13,7 +13,7 @@ from ray import tune
 from pyg_sitenet.config import Config, make_config
 from pyg_sitenet.training.loop.checkpoint_files import last_good
 from pyg_sitenet.training.loop.meter import MONITOR
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.training.train import train
 from pyg_sitenet.tuning.space import apply_draw
 

@@ -21,8 +21,8 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
-from pyg_sitenet.training.open_run import check_same_settings
-from pyg_sitenet.training.run_data import check_run_data, write_run_data
+from pyg_sitenet.training.run.open_run import check_same_settings
+from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
 from pyg_sitenet.tuning.search_figure import plot_search
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"

@@ -16,7 +16,7 @@ from pyg_sitenet.nn.layers import (
     require_positive,
     reset_layers,
 )
-from pyg_sitenet.nn.pair_linear import PairLayer, PairLinear
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer, PairLinear
 
 
 @pytest.mark.parametrize(

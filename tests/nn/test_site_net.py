@@ -13,8 +13,8 @@ from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import ConfigError, ModelFileError
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.nn.pair_linear import joined_form
-from pyg_sitenet.nn.published import published_name
+from pyg_sitenet.nn.pairs.pair_linear import joined_form
+from pyg_sitenet.nn.weights.published import published_name
 from pyg_sitenet.transforms import MergeEquivalent
 
 SMALL = ModelConfig(

@@ -18,7 +18,7 @@ from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training import SiteNetModule, train
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import fit
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 WatchSteps = Callable[[Callable[[list[Tensor]], None]], None]
 # Steps that move nothing, so that all gradients are of the same weights.

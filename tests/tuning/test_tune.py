@@ -24,7 +24,7 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 pytest.importorskip("ray", reason="needs the extra: pip install pyg-sitenet[ray]")
 pytest.importorskip("optuna", reason="needs the extra: pip install pyg-sitenet[ray]")
 
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.tuning import TuneResult, tune
 from pyg_sitenet.tuning.space import apply_draw, ray_space
 from pyg_sitenet.tuning.trial import train_trial

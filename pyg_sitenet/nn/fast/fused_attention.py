@@ -19,8 +19,8 @@ from pyg_sitenet.nn.fast.plain_gradients import (
     plain_gradients,
     plain_hidden,
 )
-from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.kinds import Kinds
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
 LANES = 4
 """Partial sums over a receiver's pairs: a long sum in one place loses digits."""

@@ -15,8 +15,8 @@ from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
 from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_logit_map, is_untouched
 from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
-from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.kinds import Kinds
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
 Results: TypeAlias = tuple[Tensor, Tensor, OptTensor]
 _HOOKS = tuple(

@@ -10,7 +10,7 @@ from torch_geometric.nn import Linear
 
 from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
 from pyg_sitenet.nn.layers import Layer
-from pyg_sitenet.nn.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
 _HOOKS = (
     "_forward_hooks",

@@ -19,7 +19,7 @@ from pyg_sitenet.nn.fast.plain_gradients import (
     plain_hidden,
 )
 from pyg_sitenet.nn.layers import Layer
-from pyg_sitenet.nn.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
 
 def fused_pair_layer(

@@ -13,7 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pyg_sitenet.atomic_write import DAMAGE, os_reason, replacing
 from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.loop.checkpoint_files import last_good, load_checkpoint
 from pyg_sitenet.training.loop.interruption import Interruption
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _STOP, _SAVE, _GO_ON = 2, 1, 0

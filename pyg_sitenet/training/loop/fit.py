@@ -38,7 +38,7 @@ from pyg_sitenet.training.loop.interruption import (
 )
 from pyg_sitenet.training.loop.module import SiteNetModule
 from pyg_sitenet.training.loop.nonfinite import NonFiniteGuard
-from pyg_sitenet.training.run_folder import RunFolder, reporting_write_errors
+from pyg_sitenet.training.run.run_folder import RunFolder, reporting_write_errors
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.batches.sampler import BudgetBatchSampler

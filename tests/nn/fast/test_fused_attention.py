@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
-from pyg_sitenet.nn.kinds import Kinds
-from pyg_sitenet.nn.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.kinds import Kinds
+from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
 SITES, PAIRS, HEADS, C = 5, 60, 2, 4
 

@@ -23,7 +23,7 @@ from pyg_sitenet.training.loop.checkpoint_files import (
     load_checkpoint,
     write_checkpoint,
 )
-from pyg_sitenet.training.run_folder import RunFolder, write_config
+from pyg_sitenet.training.run.run_folder import RunFolder, write_config
 
 STATE = {"epoch": 3, "weights": {str(k): torch.full((99, 99), k) for k in range(6)}}
 

@@ -23,7 +23,7 @@ from pyg_sitenet.training.loop.checkpoint_files import (
 from pyg_sitenet.training.loop.checkpoints import PROCESSES
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import device_of, fit
-from pyg_sitenet.training.run_folder import RunFolder
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 CONFIG = TrainingConfig(max_epochs=2, learning_rate=0.01, standardize_target=True)
 

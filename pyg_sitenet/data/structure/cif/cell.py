@@ -6,7 +6,7 @@ import numpy as np
 from pymatgen.core import Lattice
 
 from pyg_sitenet.data.structure.check import MAX_LENGTH
-from pyg_sitenet.data.structure.cif.operations import METRIC_TOLERANCE
+from pyg_sitenet.data.structure.cif.symmetry.operations import METRIC_TOLERANCE
 from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import StructureError
 

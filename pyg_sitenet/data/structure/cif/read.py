@@ -9,23 +9,23 @@ from pymatgen.core import Element, Lattice, Structure
 from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
 from pyg_sitenet.data.structure.cif.blocks import parse_block
 from pyg_sitenet.data.structure.cif.cell import read_cell
-from pyg_sitenet.data.structure.cif.mass import check_mass
-from pyg_sitenet.data.structure.cif.multiplicity import (
+from pyg_sitenet.data.structure.cif.sites import Images, join_sites, make_images
+from pyg_sitenet.data.structure.cif.stated.formula import check_formula, read_formula
+from pyg_sitenet.data.structure.cif.stated.mass import check_mass
+from pyg_sitenet.data.structure.cif.stated.multiplicity import (
     check_orders,
     multiplicity_conflict,
 )
-from pyg_sitenet.data.structure.cif.named import check_named
-from pyg_sitenet.data.structure.cif.operations import Group
-from pyg_sitenet.data.structure.cif.sites import Images, join_sites, make_images
-from pyg_sitenet.data.structure.cif.stated import check_formula, read_formula
-from pyg_sitenet.data.structure.cif.symmetry import (
+from pyg_sitenet.data.structure.cif.stated.wyckoff import check_letters
+from pyg_sitenet.data.structure.cif.symmetry.named_group import check_named
+from pyg_sitenet.data.structure.cif.symmetry.operations import Group
+from pyg_sitenet.data.structure.cif.symmetry.read_symmetry import (
     Symmetry,
     fitting,
     hall_conflict,
     read_symmetry,
 )
 from pyg_sitenet.data.structure.cif.values import Values
-from pyg_sitenet.data.structure.cif.wyckoff import check_letters
 from pyg_sitenet.errors import StructureError
 
 # Angstrom, for symmetry that a name states of a crystal and its operations do not.

@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 
 from pyg_sitenet.data.geometry.lattice import Floats
 from pyg_sitenet.data.structure.cif.atoms import Row
-from pyg_sitenet.data.structure.cif.operations import Group
+from pyg_sitenet.data.structure.cif.symmetry.operations import Group
 from pyg_sitenet.data.structure.occupancy import MAX_OCCUPANCY, Specie
 from pyg_sitenet.errors import StructureError
 

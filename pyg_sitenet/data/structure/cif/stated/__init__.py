@@ -1,0 +1,1 @@
+"""What a CIF states of its crystal, compared with the one that was read."""

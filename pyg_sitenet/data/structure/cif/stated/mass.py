@@ -1,0 +1,75 @@
+"""Density and formula weight of a CIF, compared with the mass of its cell."""
+
+from __future__ import annotations
+
+from pymatgen.core import Element, Structure
+
+from pyg_sitenet.data.structure.cif.stated.formula import Amounts, read_formula
+from pyg_sitenet.data.structure.cif.values import Values, number
+from pyg_sitenet.errors import StructureError
+
+# Shares of the density and of the weight: both are rounded, and of an analysis.
+_DENSITY_TOLERANCE = 0.08
+_WEIGHT_TOLERANCE = 0.05
+_GRAMS = 1.66053907  # of a dalton per cubic angstrom, in g/cm^3
+_HYDROGEN = float(Element("H").atomic_mass)
+
+
+def check_mass(
+    structure: Structure, values: Values, hydrogens: float, origin: str
+) -> None:
+    """Compare the mass with what is stated; without hydrogen it may be lower.
+
+    Args:
+        structure: What was made.
+        values: Names and values of the data block.
+        hydrogens: Number of hydrogen atoms of the cell that have no position.
+        origin: File that messages begin with.
+
+    Raises:
+        StructureError: If the density or the weight of a formula is another.
+    """
+    mass, formula = float(structure.composition.weight), read_formula(values)
+    with_hydrogen = mass + hydrogens * _HYDROGEN
+    made = f"{structure.composition.hill_formula} in {structure.volume:.5g} A^3"
+    text = values.text("_exptl_crystal_density_diffrn")
+    stated = number(text) * structure.volume / _GRAMS
+    if 0 < number(text) < 30 and not _fits(
+        mass, with_hydrogen, stated, formula, _DENSITY_TOLERANCE
+    ):
+        raise StructureError(
+            f"{origin}: its density is stated to be {text} g/cm^3 but {made} has"
+            f" {mass / structure.volume * _GRAMS:.4g}; correct the symmetry, the atoms"
+            " or the cell"
+        )
+    text, z = values.text("_chemical_formula_weight"), _number_of_formulas(values)
+    if not (number(text) > 0 and z):
+        return
+    # Some programs give the formula of the whole cell beside Z.
+    masses = [number(text) * z, number(text)] if formula else [number(text) * z]
+    if not any(
+        _fits(mass, with_hydrogen, stated, formula, _WEIGHT_TOLERANCE)
+        for stated in masses
+    ):
+        raise StructureError(
+            f"{origin}: {z} formulas of {text} g/mol are stated,"
+            f" {number(text) * z:.5g}, but {structure.composition.hill_formula} has"
+            f" {mass:.5g}; correct the symmetry, the atoms or the weight"
+        )
+
+
+def _number_of_formulas(values: Values) -> int:
+    z = values.number("_cell_formula_units_z")
+    return int(z) if 0 < z < 1e6 and z == int(z) else 0
+
+
+def _fits(
+    mass: float, with_hydrogen: float, stated: float, formula: Amounts, tolerance: float
+) -> bool:
+    """Tell whether a mass is the stated one, or that without its hydrogen."""
+    if mass / stated > 1 + tolerance:
+        return False
+    total = sum(n * Element.from_Z(z).atomic_mass for z, n in formula.items())
+    share = formula.get(1, 0.0) * _HYDROGEN / float(total) if formula else 0.0
+    is_complete = mass / stated >= 1 - share - tolerance
+    return bool(is_complete or with_hydrogen / stated > 1 - tolerance)

@@ -1,0 +1,128 @@
+"""The space group that a data block names: by symbols or by its number."""
+
+from __future__ import annotations
+
+import warnings
+
+from pyg_sitenet.data.structure.cif.symmetry.group_names import (
+    Settings,
+    num_settings,
+    settings_of_name,
+    settings_of_number,
+)
+from pyg_sitenet.data.structure.cif.values import Values, is_null
+from pyg_sitenet.errors import SiteNetWarning, StructureError
+
+OPERATIONS = (
+    "_space_group_symop_operation_xyz",
+    "_symmetry_equiv_pos_as_xyz",
+    "_symmetry_equiv_position_as_xyz",
+)
+HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+NAMES = (
+    "_space_group_name_h-m_alt",
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m",
+    "_space_group_name_h-m_full",
+    "_symmetry_space_group_name_h-m_full",
+    "_space_group_name_h-m_ref",
+)
+NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+MAGNETIC = "_space_group_symop_magn_operation_xyz"
+# What says of the symmetry nothing that atoms could be multiplied by.
+_SILENT = (
+    "_symmetry_cell_setting",
+    "_space_group_crystal_system",
+    "_space_group_id",
+    "_space_group_laue_class",
+    "_space_group_patterson",
+    "_space_group_point_group",
+    "_space_group_centring_type",
+    "_space_group_bravais_type",
+    "_space_group_wyckoff",
+    "_space_group_transform",
+    "_space_group_symop_id",
+    "_space_group_symop_sg_id",
+    "_symmetry_equiv_pos_site_id",
+)
+
+
+def named_settings(values: Values, origin: str) -> Settings:
+    """Return the settings that names and number agree on, none if none is known.
+
+    Raises:
+        StructureError: If two of them are of different types.
+    """
+    numbers = {text for tag in NUMBERS if (text := values.text(tag))}
+    names = {text for tag in NAMES[:-1] if (text := values.text(tag))}
+    stated = [(name, settings_of_name(name)) for name in sorted(names)]
+    stated += [(text, _by_number(text)) for text in sorted(numbers)]
+    reference = settings_of_name(values.text(NAMES[-1])) if not stated else ()
+    if reference:
+        stated.append((values.text(NAMES[-1]), _by_number(str(reference[0].number))))
+    readable = [(text, settings) for text, settings in stated if settings]
+    kinds = {settings[0].number for _, settings in readable}
+    if len(kinds) > 1:
+        said = " and ".join(text for text, _ in readable)
+        raise StructureError(
+            f"{origin}: the space group is said to be {said}, which are different"
+            " ones; correct one"
+        )
+    by_name = [settings for text, settings in readable if text in names]
+    return _common(by_name) if by_name else (readable[0][1] if readable else ())
+
+
+def _common(settings: list[Settings]) -> Settings:
+    """Return what all names allow; the most exact name where they share nothing."""
+    shared = tuple(s for s in settings[0] if all(s in other for other in settings))
+    return shared or min(settings, key=len)
+
+
+def _by_number(text: str) -> Settings:
+    number = int(text) if text.isdecimal() and len(text) < 4 else 0
+    return settings_of_number(number) if 1 <= number <= 230 else ()
+
+
+def check_named(values: Values, origin: str) -> None:
+    """Refuse to take a name that is not known for the standard one of its number.
+
+    Raises:
+        StructureError: If nothing else tells the setting.
+    """
+    names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
+    if values.column(*OPERATIONS) or values.text(*HALL) or values.column(MAGNETIC):
+        return
+    number = values.text(*NUMBERS)
+    is_named = any(settings_of_name(name) for name in names)
+    if is_named or not number or not _by_number(number):
+        return
+    if num_settings(int(number)) == 1:
+        return
+    if names:
+        raise StructureError(
+            f"{origin}: the space group {names[0]!r} is not known, and number {number}"
+            " has several settings; export it with its operations or in P 1"
+        )
+    warnings.warn(
+        f"{origin}: only the number {number} tells its space group: the standard"
+        " setting is used",
+        SiteNetWarning,
+        stacklevel=3,
+    )
+
+
+def refuse_unknown(values: Values, origin: str) -> None:
+    """Refuse symmetry that would otherwise be taken for none.
+
+    Raises:
+        StructureError: If a tag says something of it.
+    """
+    for tag, column in values.columns.items():
+        is_symmetry = tag.startswith(("_symmetry_", "_space_group_"))
+        if not is_symmetry or tag.startswith(_SILENT) or all(map(is_null, column)):
+            continue
+        raise StructureError(
+            f"{origin}: the space group {''.join(column[0].split())} is not known"
+            f" ({tag}) and no symmetry operations are given; export it with its"
+            " operations or in P 1"
+        )

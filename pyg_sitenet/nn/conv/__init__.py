@@ -1,0 +1,1 @@
+"""The attention layer: `SiteNetConv`, its inputs, and the form for equal pairs."""

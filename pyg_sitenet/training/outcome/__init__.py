@@ -1,0 +1,1 @@
+"""What came of a run: errors, baselines, calibration, novelty, figures."""
