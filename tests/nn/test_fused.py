@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
 from pyg_sitenet.config import ModelConfig
-from pyg_sitenet.nn.fast import chunked_layer, hidden_form
+from pyg_sitenet.nn.fast import device_layer, hidden_form
 from pyg_sitenet.nn.fast.fused_conv import can_fuse
 from pyg_sitenet.nn.fast.fused_layer import fused_layer
 from pyg_sitenet.nn.fast.native import layer as native_layer
@@ -29,7 +29,7 @@ CRYSTALS = ["nacl", "silicon", "rutile", "quartz", "vo2_m1", "triclinic"]
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """Few pairs a chunk and a thread, so that receivers are cut in two."""
-    monkeypatch.setattr(chunked_layer, "CPU_CHUNK", 64)
+    monkeypatch.setattr(device_layer, "CPU_CHUNK", 64)
     monkeypatch.setattr(native_layer, "FEWEST_PAIRS", 4)
 
 

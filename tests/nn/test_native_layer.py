@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
-from pyg_sitenet.nn.fast.chunked_layer import ChunkedLayer
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS
+from pyg_sitenet.nn.fast.device_layer import DeviceLayer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
 from pyg_sitenet.nn.fast.native import compiler
 from pyg_sitenet.nn.fast.native import layer as native_layer
@@ -65,7 +65,7 @@ class Case:
     def both(self, run):
         """Return results and gradients of both forms, flat."""
         found = []
-        for form, dtype in ((NativeLayer, torch.float32), (ChunkedLayer, torch.double)):
+        for form, dtype in ((NativeLayer, torch.float32), (DeviceLayer, torch.double)):
             layer = self.layer(form, dtype)
             results = run(layer, dtype)
             grads = [g for g in getattr(layer, "grads", ()) if g is not None]

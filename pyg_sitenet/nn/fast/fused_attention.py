@@ -10,7 +10,7 @@ from torch.autograd import Function
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms

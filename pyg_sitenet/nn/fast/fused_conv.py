@@ -12,7 +12,12 @@ from torch_geometric.nn.aggr import SumAggregation
 from torch_geometric.typing import Adj, OptTensor, Size
 
 from pyg_sitenet.nn.fast.fused_attention import distinct_pairs, fused_attention
-from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_logit_map, is_untouched
+from pyg_sitenet.nn.fast.fused_form import (
+    has_fused_form,
+    is_logit_map,
+    is_plain_tensor,
+    is_untouched,
+)
 from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.pairs.kinds import Kinds
@@ -24,7 +29,6 @@ _HOOKS = tuple(
     for part in ("propagate", "message", "aggregate", "edge_update")
     for when in ("", "_pre")
 )
-_PLAIN_TYPES = (Tensor, nn.Parameter)
 
 
 class FusibleConv(Protocol):
@@ -136,7 +140,8 @@ def _are_plain_pairs(
     edge_index: Adj, edge_attr: OptTensor, kinds: Kinds | None
 ) -> bool:
     return (
-        type(edge_index) is Tensor
+        isinstance(edge_index, Tensor)  # for mypy
+        and is_plain_tensor(edge_index)
         and edge_index.layout == torch.strided
         and edge_index.dtype == torch.long
         and edge_index.numel() > 0
@@ -150,7 +155,7 @@ def _are_plain_sites(
     x: tuple[Tensor, Tensor], edge_attr: OptTensor, size: Size
 ) -> bool:
     return size in (None, tuple(map(len, x))) and all(
-        type(part) in _PLAIN_TYPES
+        is_plain_tensor(part)
         and part.dim() == 2
         and edge_attr is not None
         and part.dtype == edge_attr.dtype

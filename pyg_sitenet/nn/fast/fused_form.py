@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 from torch_geometric.nn import Linear
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS
 from pyg_sitenet.nn.layers import Layer
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 
+PLAIN_TENSORS: tuple[type, ...] = (Tensor, nn.Parameter)
+"""Those that compute as PyTorch's own: of others, a sharded one, nobody knows."""
 _HOOKS = (
     "_forward_hooks",
     "_forward_pre_hooks",
@@ -40,6 +42,11 @@ def has_fused_form(module: nn.Module) -> bool:
     return False
 
 
+def is_plain_tensor(tensor: object) -> bool:
+    """Whether a tensor is one that gradients by hand are made for."""
+    return type(tensor) in PLAIN_TENSORS
+
+
 def is_logit_map(module: nn.Module) -> bool:
     """Whether a module is one linear map with a bias."""
     return (
@@ -62,7 +69,7 @@ def _are_linear(modules: Sequence[nn.Module], has_bias: tuple[bool, ...]) -> boo
         return False
     return all(
         type(module) in (nn.Linear, Linear)
-        and type(module.weight) in (Tensor, nn.Parameter)
+        and is_plain_tensor(module.weight)
         and (module.bias is not None) == expects_bias
         for module, expects_bias in zip(modules, has_bias, strict=True)
     )

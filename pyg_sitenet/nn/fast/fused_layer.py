@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS, Activation
-from pyg_sitenet.nn.fast.fused_form import has_fused_form
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
+from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_plain_tensor
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms
 from pyg_sitenet.nn.fast.plain_gradients import (
@@ -54,12 +54,17 @@ def is_fusible(features: Tensor) -> bool:
     """
     return (
         not is_transformed()
-        and type(features) in (Tensor, nn.Parameter)
+        and is_plain_tensor(features)
         and features.dim() == 2
         and features.dtype in (torch.float32, torch.float64)
         and not features.is_meta
-        and not torch.is_autocast_enabled(features.device.type)
+        and not _is_autocast(features.device.type)
     )
+
+
+def _is_autocast(device: str) -> bool:
+    # PyTorch refuses to say whether it is on where there is none.
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 def pair_terms(layer: PairLayer, x_src: Tensor, x_dst: Tensor) -> Terms:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pyg_sitenet.nn.fast.chunk_activations import Activation
+from pyg_sitenet.nn.fast.activations import Activation
 
 
 class Terms(NamedTuple):

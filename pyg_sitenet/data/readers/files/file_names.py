@@ -13,8 +13,7 @@ from pyg_sitenet.data.structure.refused import (
     REFUSED_NAMES_IN_FOLDERS,
 )
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx"})
-_LOCK = "~$"  # begins the name of a file that Excel has beside an open one
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
 _REFUSED_SUFFIXES = tuple(REFUSED_IN_FOLDERS)
 
 
@@ -55,8 +54,7 @@ def without_records(names: Sequence[str]) -> list[str]:
 
 def is_table(name: str) -> bool:
     """Tell by its name whether a file is a table (also compressed)."""
-    is_lock = basename(name).startswith(_LOCK)
-    return _suffix(uncompressed(name)) in TABLE_SUFFIXES and not is_lock
+    return _suffix(uncompressed(name)) in TABLE_SUFFIXES
 
 
 def is_archive(name: str) -> bool:

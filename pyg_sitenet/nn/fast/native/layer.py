@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS
 from pyg_sitenet.nn.fast.hidden_layer import HiddenLayer, Inputs, Receivers, Terms
 from pyg_sitenet.nn.fast.native.compiler import PANEL
 from pyg_sitenet.nn.fast.native.library import load_library

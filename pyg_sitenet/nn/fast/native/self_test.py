@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pyg_sitenet.nn.fast.chunk_activations import ACTIVATIONS
-from pyg_sitenet.nn.fast.chunked_layer import ChunkedLayer
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS
+from pyg_sitenet.nn.fast.device_layer import DeviceLayer
 from pyg_sitenet.nn.fast.hidden_layer import (
     Features,
     HiddenLayer,
@@ -81,7 +81,7 @@ def _both(inputs: Inputs) -> Iterator[tuple[Tensor, Tensor]]:
     to = torch.randint(SITES, (PAIRS,))
     yield from zip(
         _results(_Candidate, inputs, numbers, to),
-        _results(ChunkedLayer, _double(inputs), [x.double() for x in numbers], to),
+        _results(DeviceLayer, _double(inputs), [x.double() for x in numbers], to),
         strict=True,
     )
 
