@@ -21,7 +21,8 @@ import torch
 from machine import describe_machine
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.graph.stream import encode_entries
 from pyg_sitenet.data.sources import Entry, open_source
 from pyg_sitenet.transforms import MergeEquivalent

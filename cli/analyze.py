@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
 ]
-
-
 Crystals = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,18 +49,14 @@ def analyze(
     """
     from pyg_sitenet.analysis.analyze import analyze as analyze_model
     from pyg_sitenet.analysis.analyze import examine
-    from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.file_locks import locked_folder
     from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.prediction.known_values import open_known
     from pyg_sitenet.report import collect, write_report
     from pyg_sitenet.training.run.run_folder import read_history
 
     predictor = load_predictor(model, chosen_device(device))
-    source, description = open_source(data), predictor.description
-    targets = source.has(description.targets, description.classes)
-    source = open_source(
-        data, targets, classes=description.classes, units=description.units
-    )
+    source, targets = open_known(data, predictor.description)
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
     with locked_folder(output):

@@ -65,17 +65,13 @@ def converge(
     from pyg_sitenet.analysis.convergence.measurement import choose_entries
     from pyg_sitenet.analysis.convergence.study import converge as converge_model
     from pyg_sitenet.analysis.convergence.study import untrained as without_training
-    from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import load_predictor
+    from pyg_sitenet.prediction.known_values import open_known
 
     predictor, limits = load_predictor(model, chosen_device(device)), _parse(atoms)
     if untrained:
         predictor = without_training(predictor, seed)
-    description, source = predictor.description, open_source(data)
-    targets = source.has(description.targets, description.classes)
-    source = open_source(
-        data, targets, classes=description.classes, units=description.units
-    )
+    source, _ = open_known(data, predictor.description)
     chosen = choose_entries(source.entries(), crystals, seed)
     report = converge_model(
         predictor,
@@ -84,7 +80,7 @@ def converge(
         limits=limits,
         tolerances=None
         if tolerance is None
-        else dict.fromkeys(description.outputs, tolerance),
+        else dict.fromkeys(predictor.description.outputs, tolerance),
         max_pairs=max_pairs,
     )
     _tell(report, output, as_json)

@@ -100,13 +100,9 @@ def predict(
     from pyg_sitenet.workers.cluster import open_cluster
 
     predictor = _load(
-        model,
-        device=chosen_device("cpu" if ray and device == "auto" else device),
-        disorder=disorder,
-        orderings=orderings,
-        disorder_seed=seed,
-        level=level,
-    )
+        model, device=chosen_device("cpu" if ray and device == "auto" else device),
+        disorder=disorder, orderings=orderings, disorder_seed=seed, level=level,
+    )  # fmt: skip
     source, workers = open_source(inputs), workers or 0
     shown = {"as_json": as_json, "statistics": statistics}
     with open_cluster(ray, workers) as cluster:
@@ -118,9 +114,7 @@ def predict(
             ledger = predict_to_file(
                 predictor, source, output, resume=resume, overwrite=overwrite,
                 workers=workers, cluster=cluster,
-                watch=lambda stream, done: counted(
-                    stream, "Predicting", source.count, done
-                ),
+                watch=lambda rows, k: counted(rows, "Predicting", source.count, k),
             )  # fmt: skip
     if output is not None:
         show_files(output, predictor, ledger, **shown)

@@ -46,8 +46,6 @@ Members = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the run in the output folder.")
 ]
-
-
 From = Annotated[
     Path | None,
     typer.Option(
@@ -99,13 +97,11 @@ def train(
     Example: sitenet train my_crystals/ --target band_gap --output runs/gap
     """
     _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
-    from pyg_sitenet.training.folds import cross_validate, fold_folder
-    from pyg_sitenet.training.run.run_folder import RunFolder
+    from pyg_sitenet.training.folds import cross_validate
     from pyg_sitenet.training.train import train as train_model
 
     if resume and output is not None and config is None and preset is None:
-        run = fold_folder(output, 0) if folds else RunFolder(output)
-        config = run.config if run.config.is_file() else None
+        config = _settings_of_run(output, folds)
     numbers = {"training.seed": seed, "training.members": members}
     numbers["data.workers"] = workers
     chosen = choose_settings(preset, config, data, target, settings, numbers, model)
@@ -126,6 +122,14 @@ def train(
         _report(result, folds)
     report(result.ledger, "used", result.folder / "failures.csv")
     end(result.ledger, strict=strict)
+
+
+def _settings_of_run(output: Path, folds: int | None) -> Path | None:
+    from pyg_sitenet.training.folds import fold_folder
+    from pyg_sitenet.training.run.run_folder import RunFolder
+
+    run = fold_folder(output, 0) if folds else RunFolder(output)
+    return run.config if run.config.is_file() else None
 
 
 @contextmanager

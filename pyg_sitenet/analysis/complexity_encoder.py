@@ -10,7 +10,8 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.analysis.complexity import structural_complexity
 from pyg_sitenet.data.batches.budget import cut, size_of
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record

@@ -19,7 +19,8 @@ from pyg_sitenet.analysis.complexity_encoder import (
     make_batch,
 )
 from pyg_sitenet.analysis.long_range import LONG_RANGE, head_column, largest_reach
-from pyg_sitenet.data.graph.encoder import Encoded, Item
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError

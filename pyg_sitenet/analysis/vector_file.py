@@ -15,7 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.complexity_encoder import encode_groups, make_batch
-from pyg_sitenet.data.graph.encoder import Encoded, Item, Preencoded
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Item, Preencoded
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError

@@ -18,10 +18,10 @@ from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.data.readers.units import Conversion
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.store.folder import is_prepared, open_cached, read_prepared
+from pyg_sitenet.data.store.prepared_targets import PreparedTargets
 from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
 
@@ -117,13 +117,9 @@ class CrystalDataset(Dataset):
             disorder, orderings, disorder_seed,
         )  # fmt: skip
         super().__init__(
-            str(cache_folder(root)),
-            transform,
-            pre_transform,
-            pre_filter,
-            False,
+            str(cache_folder(root)), transform, pre_transform, pre_filter, False,
             force_reload,
-        )
+        )  # fmt: skip
         recipe = Recipe(
             source, self.targets, encoder, open_source, time_limit, workers,
             self.classes, group, units or {},
@@ -161,12 +157,10 @@ class CrystalDataset(Dataset):
         asked = {*self.targets, recipe.group}
         columns = (*source.available, *source.labels)
         self.unused = tuple(name for name in columns if name not in asked)
-        self._columns: list[int] | None = None
-        self._changes: list[Conversion] = []
+        self._prepared: PreparedTargets | None = None
         if isinstance(recipe.source, str | Path) and is_prepared(recipe.source):
             folder = read_prepared(recipe.source, open_source)
-            self._columns = folder.columns(self.targets)
-            self._changes = folder.changes(self.targets, source.units)
+            self._prepared = PreparedTargets.find(folder, self.targets, source.units)
             self._store = folder.store(recipe.encoder)
             self.content = folder.key
         else:
@@ -185,8 +179,8 @@ class CrystalDataset(Dataset):
     def get(self, idx: int) -> Data:
         """Return a crystal by its place in the whole data set."""
         data = self._store.graph(idx)
-        if self._columns is not None:
-            data.y = self._as_asked(data.y)
+        if self._prepared is not None:
+            data.y = self._prepared.select(data.y)
         return data
 
     @property
@@ -216,7 +210,7 @@ class CrystalDataset(Dataset):
         """Targets of each crystal, [N, T]."""
         chosen = torch.tensor(list(self.indices()), dtype=torch.long)
         y = self._store.joined("y")[chosen]
-        return y if self._columns is None else self._as_asked(y)
+        return y if self._prepared is None else self._prepared.select(y)
 
     @property
     def failures(self) -> list[Failure]:
@@ -238,12 +232,6 @@ class CrystalDataset(Dataset):
         """Count the inputs of the whole data set by what became of them."""
         return self._store.index.ledger
 
-    def _as_asked(self, y: Tensor) -> Tensor:
-        """Return the targets of a prepared folder that are asked for, in their unit."""
-        scale = y.new_tensor([change.scale for change in self._changes])
-        offset = y.new_tensor([change.offset for change in self._changes])
-        return y[:, self._columns] * scale + offset
-
     def _chosen(self, values: NDArray[Any]) -> list[int]:
         if self._indices is not None:
             values = values[np.asarray(self._indices, np.int64)]
@@ -253,16 +241,10 @@ class CrystalDataset(Dataset):
     def _report(self, name: str) -> None:
         ledger = self.ledger()
         if not ledger.used:
-            raise DataError(_explain_nothing(name, ledger))
+            nothing = f"{name}: no crystal in it, or `pre_filter` kept none"
+            none = f"{name}: none of {ledger.failed} crystals can be used: "
+            raise DataError(none + ledger.main_reasons() if ledger.failed else nothing)
         if ledger.warned:
             id_, texts = next(self._store.warnings())
             message = "%s: %d crystals are used with a warning, such as %s: %s"
             _logger.warning(message, name, ledger.warned, id_, texts[0])
-
-
-def _explain_nothing(name: str, ledger: Ledger) -> str:
-    if not ledger.failed:
-        return f"{name}: no crystal in it, or `pre_filter` kept none"
-    reasons = ledger.failed_by_reason.most_common(3)
-    listed = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
-    return f"{name}: none of {ledger.failed} crystals can be used: {listed}"

@@ -130,6 +130,11 @@ class Ledger:
             "examples": dict(sorted(self._examples.items())),
         }
 
+    def main_reasons(self) -> str:
+        """Return the three most frequent reasons of failures, for a message."""
+        reasons = _by_frequency(self.failed_by_reason)[:3]
+        return "; ".join(f"{reason} ({number} times)" for reason, number in reasons)
+
     def rows(self) -> list[tuple[str, int, str, str]]:
         """Return ``failed`` or ``warned``, number, reason and an example of its origin.
 

@@ -46,3 +46,9 @@ class Failure:
     stage: str
     reason: str
     remedy: str
+
+    def sentence(self) -> str:
+        """Return where, why and what to do, in one line."""
+        is_told = self.reason.startswith(self.origin)
+        where = "" if is_told else f"{self.origin}: "
+        return f"{where}{self.reason}; {self.remedy}"

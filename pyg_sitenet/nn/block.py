@@ -1,4 +1,4 @@
-"""A residual block: attention and a feed-forward layer, each added to the sites."""
+"""The blocks of the network: attention by itself, or in a residual block."""
 
 from __future__ import annotations
 
@@ -79,3 +79,23 @@ class ResidualBlock(nn.Module):
         x = x + self.dropout(heads)
         x = x + self.dropout(self.feed_forward(x))
         return x if weights is None else (x, weights)
+
+
+def make_block(config: ModelConfig, *, is_last: bool) -> KindsConv | ResidualBlock:
+    """Return a block of the form that is set; the last one leaves pairs alone."""
+    if config.form == "residual":
+        return ResidualBlock(config)
+    return KindsConv(
+        config.heads * config.site_channels_per_head,
+        config.site_channels_per_head,
+        config.heads * config.edge_channels_per_head,
+        config.heads,
+        attention_hidden=config.attention_hidden,
+        share_value_network=config.share_value_network,
+        update_edges=not is_last,
+        residual=config.residual,
+        top_k=config.top_k,
+        norm=config.norm,
+        activation=config.activation,
+        dropout=config.dropout,
+    )

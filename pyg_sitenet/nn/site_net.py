@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 
 from pyg_sitenet.config import ModelConfig, load_preset
-from pyg_sitenet.nn.block import ResidualBlock
-from pyg_sitenet.nn.conv.kinds_conv import KindsConv
+from pyg_sitenet.nn.block import make_block
 from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
@@ -75,7 +74,7 @@ class SiteNet(Pretrained):
         self.site_embedding = SiteEmbedding(self.config)
         self.edge_embedding = EdgeEmbedding(self.config)
         self.blocks = nn.ModuleList(
-            _make_block(self.config, is_last=block == self.config.blocks - 1)
+            make_block(self.config, is_last=block == self.config.blocks - 1)
             for block in range(self.config.blocks)
         )
         joined = 1 if self.config.form == "residual" else self.config.blocks
@@ -184,20 +183,14 @@ class SiteNet(Pretrained):
         """Return the distance of each pair where heads have a range, ``[E]``."""
         if self.config.locality is None:
             return None
-        distance = pairs.edge_attr[:, 0]
-        if pairs.kinds is not None:
-            distance = distance[pairs.kinds.of_pair]
-        return distance.to(self.readout.linear.weight.dtype)
+        return pairs.distance.to(self.readout.linear.weight.dtype)
 
     def _weights(self, pairs: Pairs) -> Tensor | None:
         """Return how much each copy of a pair counts, whatever was learnt, ``[E]``."""
         weight, decay = pairs.edge_weight, self.config.attention_decay
         if decay is None:
             return weight
-        distance = pairs.edge_attr[:, 0]
-        if pairs.kinds is not None:
-            distance = distance[pairs.kinds.of_pair]
-        near = torch.exp(-distance / decay)
+        near = torch.exp(-pairs.distance / decay)
         return near if weight is None else weight * near
 
     def _may_group(self, pairs: Pairs) -> bool:
@@ -251,22 +244,3 @@ class SiteNet(Pretrained):
         if self.config.form == "residual":
             return x, weights
         return torch.cat(outputs, dim=-1), weights
-
-
-def _make_block(config: ModelConfig, *, is_last: bool) -> KindsConv | ResidualBlock:
-    if config.form == "residual":
-        return ResidualBlock(config)
-    return KindsConv(
-        config.heads * config.site_channels_per_head,
-        config.site_channels_per_head,
-        config.heads * config.edge_channels_per_head,
-        config.heads,
-        attention_hidden=config.attention_hidden,
-        share_value_network=config.share_value_network,
-        update_edges=not is_last,
-        residual=config.residual,
-        top_k=config.top_k,
-        norm=config.norm,
-        activation=config.activation,
-        dropout=config.dropout,
-    )

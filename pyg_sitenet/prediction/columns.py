@@ -184,6 +184,20 @@ def file_row(
     return [prediction.id, prediction.formula, *values, "; ".join(prediction.warnings)]
 
 
+def table_headings(
+    description: ModelDescription, *, with_spread: bool, level: float | None
+) -> list[str]:
+    """Return the headings of a table in memory."""
+    return [
+        "id",
+        "formula",
+        *answer_columns(description),
+        *uncertainty_columns(description, level),
+        *novelty_columns(description),
+        *(spread_columns(description) if with_spread else []),
+    ]
+
+
 def table_row(
     result: Prediction | Failure, description: ModelDescription
 ) -> dict[str, object]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import tee
 from typing import TypeVar
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.prediction.columns import Prediction

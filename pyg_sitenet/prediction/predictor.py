@@ -10,33 +10,28 @@ from typing import Literal
 
 import pandas as pd
 import torch
-from torch_geometric.data import Batch, Data
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.batches.budget import cut, size_of
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.load import StructureLike
 from pyg_sitenet.errors import ConfigError, StructureError
 from pyg_sitenet.model_file import ModelDescription
-from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
+from pyg_sitenet.prediction.answers import answer_graphs
 from pyg_sitenet.prediction.columns import (
     Prediction,
-    answer_columns,
     file_headings,
     file_row,
-    novelty_columns,
-    spread_columns,
+    table_headings,
     table_row,
-    uncertainty_columns,
     value_columns,
 )
-from pyg_sitenet.prediction.result_builder import Answer, ResultBuilder
-
-# Known values, of which one record has more than another, and names.
-_UNUSED = ["y", "id", "formula", "group"]
+from pyg_sitenet.prediction.result_builder import ResultBuilder
 
 
 class Predictor:
@@ -177,16 +172,14 @@ class Predictor:
         for result in self.predict_records(read_inputs(structures), workers=workers):
             if isinstance(result, Failure):
                 if on_error == "raise":
-                    raise StructureError(_explain(result))
+                    raise StructureError(result.sentence())
             else:
                 for text in result.warnings:
                     warnings.warn(f"{result.id}: {text}", UserWarning, stacklevel=2)
             rows.append(table_row(result, self.description))
-        columns = ["id", "formula", *answer_columns(self.description)]
-        columns += uncertainty_columns(self.description, self.level)
-        columns += novelty_columns(self.description)
-        if self.orders:
-            columns += spread_columns(self.description)
+        columns = table_headings(
+            self.description, with_spread=self.orders, level=self.level
+        )
         if on_error == "record":
             columns.append("reason")
         return pd.DataFrame(rows, columns=columns)
@@ -227,14 +220,9 @@ class Predictor:
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict what :meth:`encode` yields."""
         for first in graphs:
-            for batch in self._batches(chain([first], islice(graphs, self.window - 1))):
+            window = chain([first], islice(graphs, self.window - 1))
+            for batch in cut(window, size_of, self.data.max_sites, self.data.max_pairs):
                 yield from self._predict_batch(batch)
-
-    def _batches(
-        self, window: Iterable[Encoded | Failure]
-    ) -> Iterator[list[Encoded | Failure]]:
-        """Cut a window so that each part stays within the budget of sites and pairs."""
-        return cut(window, size_of, self.data.max_sites, self.data.max_pairs)
 
     def _predict_batch(
         self, batch: Sequence[Encoded | Failure]
@@ -247,39 +235,15 @@ class Predictor:
         ]
         # More than one part only if the orderings of a single crystal fill it.
         parts = cut(graphs, size_of, self.data.max_sites, self.data.max_pairs)
-        rows = (row for part in parts for row in self._forward(part))
+        with_vectors = self.description.novelty is not None
+        rows = (
+            answer
+            for part in parts
+            for answer in answer_graphs(self.model, part, with_vectors=with_vectors)
+        )
         for crystal in batch:
             if isinstance(crystal, Failure):
                 yield crystal
             else:
                 answers = list(islice(rows, len(crystal.graphs)))
                 yield self._results.result(crystal, answers)
-
-    @torch.inference_mode()
-    def _forward(self, graphs: list[Data]) -> list[Answer]:
-        """Return values, of an ensemble their spread, and a vector for each graph."""
-        batch = Batch.from_data_list(graphs, exclude_keys=_UNUSED).to(self.device)
-        vectors: list[list[list[float]]] = []
-        compared = self.description.novelty is not None
-        linear = networks_of(self.model)[0].readout.linear
-        hook = linear.register_forward_pre_hook(
-            lambda _, inputs: vectors.append(inputs[0].tolist() if compared else [])
-        )
-        try:
-            values, spread = mean_and_spread(self.model, batch)  # [num_graphs, T]
-        finally:
-            hook.remove()
-        none: list[list[float]] = [[] for _ in graphs]
-        rows = zip(
-            values.tolist(),
-            none if spread is None else spread.tolist(),
-            vectors[0] if compared else none,
-            strict=True,
-        )
-        return list(map(Answer._make, rows))
-
-
-def _explain(failure: Failure) -> str:
-    is_told = failure.reason.startswith(failure.origin)
-    where = "" if is_told else f"{failure.origin}: "
-    return f"{where}{failure.reason}; {failure.remedy}"

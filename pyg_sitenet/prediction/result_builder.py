@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.novelty import RARE, NoveltyMeasure, crystal_features, widening
+from pyg_sitenet.prediction.answers import Answer
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.intervals import Intervals
 from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.prediction.spread import average
-
-
-class Answer(NamedTuple):
-    """What a model says of a graph.
-
-    Attributes:
-        values: Of each output.
-        spread: Standard deviation of an ensemble's members; empty for one network.
-        vector: Of the crystal, from which the values are made; of an ensemble that of
-            the first network. Empty if nobody compares it.
-    """
-
-    values: list[float]
-    spread: list[float]
-    vector: list[float]
 
 
 class ResultBuilder:

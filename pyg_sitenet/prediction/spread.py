@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyg_sitenet.data.graph.encoder import Ordered
+from pyg_sitenet.data.graph.encoded import Ordered
 
 
 @dataclass(frozen=True, slots=True)

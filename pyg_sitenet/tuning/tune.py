@@ -6,16 +6,12 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config, dump_config
-from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
@@ -23,33 +19,12 @@ from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.open_run import check_same_settings
 from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
-from pyg_sitenet.tuning.search_figure import plot_search
+from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, write_result
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
-_EXPERIMENT = "ray"
 SETTINGS = "search.yaml"
 """What is not searched; a search is continued with the same alone."""
 _FREE = {"data.source", "data.workers"}
-
-
-@dataclass(frozen=True, slots=True)
-class TuneResult:
-    """Outcome of :func:`tune`.
-
-    Attributes:
-        config: The best settings.
-        score: Their validation error in spreads of the training targets.
-        trials: One row per trial: ``trial``, ``score``, ``epochs`` and the settings.
-        folder: Holds ``best.yaml``, ``trials.csv``, ``figures/search.png``, the run
-            folders of the trials (``trials/``), ``search.yaml`` (what is not searched),
-            ``data.json`` and ``crystals.csv`` (on what) and the state of the search
-            (``ray/``).
-    """
-
-    config: Config
-    score: float
-    trials: pd.DataFrame
-    folder: Path
 
 
 def tune(
@@ -116,7 +91,7 @@ def tune(
                 concurrent=concurrent,
                 grace_epochs=grace_epochs,
             ).fit()
-        return _write(config, folder, results)
+        return write_result(config, folder, results)
 
 
 @contextmanager
@@ -159,7 +134,7 @@ def _check(config: Config) -> None:
 
 
 def _open(folder: Path, config: Config, *, resume: bool) -> None:
-    exists = (folder / _EXPERIMENT).is_dir()
+    exists = (folder / EXPERIMENT).is_dir()
     if exists and not resume:
         raise SiteNetError(
             f"{folder}: holds a search already; choose another output folder, or "
@@ -213,7 +188,7 @@ def _make_tuner(
     )
     if resume:
         return ray_tune.Tuner.restore(
-            str(folder / _EXPERIMENT), trainable, resume_errored=True, param_space=space
+            str(folder / EXPERIMENT), trainable, resume_errored=True, param_space=space
         )
     epochs = config.training.max_epochs
     return ray_tune.Tuner(
@@ -228,7 +203,7 @@ def _make_tuner(
             max_concurrent_trials=concurrent,
         ),
         run_config=ray_tune.RunConfig(
-            name=_EXPERIMENT, storage_path=str(folder), verbose=0
+            name=EXPERIMENT, storage_path=str(folder), verbose=0
         ),
     )
 
@@ -243,27 +218,3 @@ def _make_scheduler(epochs: int, grace_epochs: int) -> Any:  # noqa: ANN401
     return ASHAScheduler(
         time_attr=EPOCH, max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
     )
-
-
-def _write(config: Config, folder: Path, results: Any) -> TuneResult:  # noqa: ANN401
-    from pyg_sitenet.tuning.space import apply_draw
-
-    rows, draws = [], []
-    for result in results:
-        last = result.metrics or {}
-        draws.append(result.config or {})
-        state = {"trial": last.get("trial_id"), "score": last.get("score")}
-        rows.append(state | {"epochs": last.get("epoch")} | draws[-1])
-    trials = pd.DataFrame(rows)
-    trials["score"] = pd.to_numeric(trials["score"], errors="coerce")
-    if not trials["score"].notna().any():
-        raise SiteNetError(
-            f"{folder}: no trial finished an epoch; see the errors in "
-            f"{folder / _EXPERIMENT}: {results.errors[0] if results.errors else ''}"
-        )
-    write_table(folder / "trials.csv", trials)
-    plot_search(folder / "figures" / "search.png", trials, list(draws[0]))
-    index = int(trials["score"].idxmin())
-    best = apply_draw(config, draws[index])
-    (folder / "best.yaml").write_text(dump_config(best), encoding="utf-8")
-    return TuneResult(best, float(trials["score"][index]), trials, folder)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.records import Failure
 
 T = TypeVar("T")

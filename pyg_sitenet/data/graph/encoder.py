@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 import torch
 from pymatgen.core import Structure
@@ -15,6 +15,7 @@ from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.disorder import Approximants, order_structure
 from pyg_sitenet.data.graph.description import describe
 from pyg_sitenet.data.graph.encode import encode_checked
+from pyg_sitenet.data.graph.encoded import Encoded, Ordered
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.check import refuse_disorder
@@ -24,45 +25,6 @@ from pyg_sitenet.errors import ConfigError, SiteNetWarning
 
 Transform = Callable[[Data], Data]
 Filter = Callable[[Data], bool]
-
-
-class Ordered(NamedTuple):
-    """Weights and misfit of the ordered graphs that represent a disordered crystal.
-
-    Args:
-        weights: Of each graph; they add up to 1.
-        misfit: Of the element whose amount differs most, per disordered site.
-    """
-
-    weights: tuple[float, ...]
-    misfit: float
-
-
-class Encoded(NamedTuple):
-    """The graph of a crystal, and what else is known of the crystal.
-
-    Args:
-        data: The graph with ``y`` [1, T], ``id`` and ``formula``.
-        id: Name of the crystal.
-        warnings: Problems that do not prevent its use.
-        origin: Where the crystal came from.
-        targets: Its known values.
-        others: Graphs of further orderings, if the crystal is disordered.
-        ordered: How the orderings stand for it; None if it is ordered.
-    """
-
-    data: Data
-    id: str
-    warnings: tuple[str, ...] = ()
-    origin: str = ""
-    targets: dict[str, float] = {}  # noqa: RUF012 - never changed
-    others: tuple[Data, ...] = ()
-    ordered: Ordered | None = None
-
-    @property
-    def graphs(self) -> tuple[Data, ...]:
-        """All graphs of the crystal: one, or one for each of its orderings."""
-        return (self.data, *self.others)
 
 
 @runtime_checkable

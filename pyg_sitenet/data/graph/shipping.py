@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Item, Preencoded
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import Message, pack, unpack
 from pyg_sitenet.data.readers.content import Content, Member, Text
 from pyg_sitenet.data.readers.entry import Entry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 from pyg_sitenet.data.readers.entry import Entry
@@ -20,6 +19,7 @@ from pyg_sitenet.data.readers.tables.open_table import open_place, open_table
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.sources.together import open_together
 from pyg_sitenet.data.structure.border import enough_memory
 from pyg_sitenet.errors import DataError
 
@@ -82,7 +82,7 @@ def open_source(
         raise DataError("no input: name a file, a folder or a data set")
     if len(source) == 1:
         return _open_one(source[0], wanted)
-    return _open_several(source, wanted)
+    return open_together(source, wanted, _open_one)
 
 
 def absolute_source(source: str) -> str:
@@ -180,83 +180,3 @@ def _bundled_entries(
             yield entry.fail(str(error), "choose other classes")
         else:
             yield replace(entry, targets=values, group=group)
-
-
-def _open_several(sources: Sequence[PathLike], wanted: Wanted) -> Source:
-    """Open several sources as one.
-
-    Without targets, for prediction, one that cannot be opened is a failure among the
-    rest, and crystals of the same name are told apart by where they come from.
-    """
-    targets = wanted.targets
-    opened: list[Source | Failure] = []
-    for path in sources:
-        try:
-            source = _open_one(path, wanted)
-        except DataError as error:
-            if targets:
-                raise
-            opened.append(_unopened(path, error))
-        else:
-            opened.append(source)
-            # The others are converted to the unit of the first.
-            units = {
-                name: source.units[name] for name in targets if name in source.units
-            }
-            wanted = replace(wanted, units={**units, **wanted.units})
-    usable = [source for source in opened if isinstance(source, Source)]
-    return Source(
-        name=f"{sources[0]} and {len(sources) - 1} more",
-        make_entries=lambda: _join(opened, rename=not targets),
-        make_digest=lambda: "\n".join(map(_digest, opened)),
-        units={k: unit for s in reversed(usable) for k, unit in s.units.items()},
-        available=_in_all([source.available for source in usable]),
-        labels=_in_all([source.labels for source in usable]),
-        make_column=lambda name: chain.from_iterable(
-            source.column(name) for source in usable
-        ),
-        notes=[f"{s.name}: {note}" for s in usable for note in s.notes],
-    )
-
-
-def _digest(source: Source | Failure) -> str:
-    return source.digest() if isinstance(source, Source) else "not opened"
-
-
-def _in_all(names: Sequence[Sequence[str]]) -> list[str]:
-    first = names[0] if names else ()
-    return [name for name in first if all(name in others for others in names)]
-
-
-def _unopened(source: PathLike, error: DataError) -> Failure:
-    return Failure(
-        str(source),
-        Path(source).stem,
-        "read",
-        str(error),
-        "check the path and the file",
-    )
-
-
-def _join(
-    sources: Sequence[Source | Failure], *, rename: bool
-) -> Iterator[Entry | Failure]:
-    taken: set[str] = set()
-    for source in sources:
-        if isinstance(source, Failure):
-            yield source
-            continue
-        new: set[str] = set()
-        try:
-            for entry in source.entries():
-                if not isinstance(entry, Entry):
-                    yield entry
-                    continue
-                new.add(entry.id)
-                same = rename and entry.id in taken
-                yield replace(entry, id=entry.origin) if same else entry
-        except DataError as error:
-            if not rename:
-                raise
-            yield _unopened(source.name, error)
-        taken |= new

@@ -10,12 +10,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder, Ordered
+from pyg_sitenet.data.graph.encoded import Encoded, Ordered
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.readers.source import Source
-from pyg_sitenet.data.readers.units import Conversion
-from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.readers.wanted import Wanted, check_targets
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.folder import PreparedFolder, read_prepared
+from pyg_sitenet.data.store.prepared_targets import PreparedTargets
 from pyg_sitenet.data.store.reader import Store, read_index
 from pyg_sitenet.data.store.recipe import Opener
 from pyg_sitenet.errors import ConfigError
@@ -67,14 +68,14 @@ def open_prepared(path: Path, wanted: Wanted, opener: Opener) -> Source:
     """
     folder = read_prepared(path, opener)
     targets, classes = wanted.targets, folder.recipe.classes
-    columns = folder.columns(targets)
+    check_targets(targets, folder.recipe.targets, str(path))
     _check_labels(folder, wanted)
     wanted = wanted.in_units(str(path), folder.units)
-    changes = folder.changes(targets, wanted.units)
+    places = PreparedTargets.find(folder, targets, wanted.units)
     index = read_index(folder.graphs)
     return Source(
         name=str(path),
-        make_entries=lambda: _entries(folder, targets, columns, changes),
+        make_entries=lambda: _entries(folder, targets, places),
         make_digest=lambda: folder.key,
         units={**folder.units, **wanted.units},
         available=[name for name in folder.recipe.targets if name not in classes],
@@ -104,8 +105,7 @@ def _check_labels(folder: PreparedFolder, wanted: Wanted) -> None:
 def _entries(
     folder: PreparedFolder,
     targets: Sequence[str],
-    columns: Sequence[int],
-    changes: Sequence[Conversion],
+    places: PreparedTargets,
 ) -> Iterator[Any]:
     position = 0
     for shard in folder.store(folder.recipe.encoder).shards():
@@ -115,7 +115,7 @@ def _entries(
             values = [row for _, _, row in graphs]  # the same for each ordering
             chosen = [
                 change(values[0][column])
-                for column, change in zip(columns, changes, strict=True)
+                for column, change in zip(*places, strict=True)
             ]
             by_target = dict(zip(targets, chosen, strict=True))
             yield PreparedEntry(folder, position, len(values), id_, origin, by_target)

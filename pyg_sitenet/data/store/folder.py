@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,8 +18,6 @@ from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.graph.description import is_telling
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.readers.source import Source
-from pyg_sitenet.data.readers.units import Conversion, conversion
-from pyg_sitenet.data.readers.wanted import check_targets
 from pyg_sitenet.data.store.fingerprint import graph_versions
 from pyg_sitenet.data.store.reader import Store, read_index
 from pyg_sitenet.data.store.recipe import Opener, Recipe
@@ -124,42 +121,6 @@ class PreparedFolder:
             if value != before[name]:
                 shown = f"data.{name}" if name in DataConfig.model_fields else name
                 self.refuse(shown, before[name], value)
-
-    def columns(self, targets: Sequence[str]) -> list[int]:
-        """Return which columns of ``y`` hold these targets.
-
-        Raises:
-            DataError: If the folder has no such target.
-        """
-        check_targets(targets, self.recipe.targets, str(self.path))
-        return [self.recipe.targets.index(target) for target in targets]
-
-    def changes(
-        self, targets: Sequence[str], units: Mapping[str, str]
-    ) -> list[Conversion]:
-        """Return how the values of these targets change to other units.
-
-        Args:
-            targets: Names.
-            units: Unit that a target is wanted in; others stay as they are.
-
-        Raises:
-            DataError: If there is no conversion to one of them.
-        """
-        found = [
-            conversion(self.units[name], units[name])
-            if name in self.units and name in units
-            else conversion("", "")
-            for name in targets
-        ]
-        for name, change in zip(targets, found, strict=True):
-            if change is None:
-                raise DataError(
-                    f"{self.path}: {name!r} was prepared in {self.units[name]!r}, asked"
-                    f" for in {units[name]!r}, and no conversion is known; prepare the"
-                    " crystals again in another folder"
-                )
-        return [change for change in found if change is not None]
 
     def refuse(self, name: str, before: object, wanted: object) -> NoReturn:
         """Say which setting differs.

@@ -17,7 +17,7 @@ from torch_geometric.data.collate import collate
 from torch_geometric.data.separate import separate
 
 from pyg_sitenet.atomic_write import DAMAGE
-from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.named_file import has_digest, write_content_addressed

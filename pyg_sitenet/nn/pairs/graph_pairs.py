@@ -20,6 +20,12 @@ class Pairs(NamedTuple):
     edge_weight: Tensor | None  # [E] how much each copy counts
     kinds: Kinds | None = None  # which pairs are equal; edge_attr has a row for each
 
+    @property
+    def distance(self) -> Tensor:
+        """Distance of each pair in angstrom, ``[E]``, those of equal pairs repeated."""
+        distance = self.edge_attr[:, 0]
+        return distance if self.kinds is None else distance[self.kinds.of_pair]
+
 
 def group_equal_pairs(graph: Data, pairs: Pairs) -> Pairs:
     """Put equal pairs side by side, and their features there once."""

@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.batches.budget import cut, size_of
-from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.records import Failure
 
 SIZES = [(2, 4), (2, 4), (3, 9), (9, 1), (1, 99), (1, 1), (0, 0), (1, 1)]

@@ -5,7 +5,8 @@ import warnings
 import pytest
 
 from pyg_sitenet.config import DataConfig
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.graph.shipping import inline_files
 from pyg_sitenet.data.graph.stream import encode_here
 from pyg_sitenet.data.prepare import prepare

@@ -8,7 +8,8 @@ import warnings
 import pytest
 import torch
 
-from pyg_sitenet.data.graph.encoder import Encoded, Encoder
+from pyg_sitenet.data.graph.encoded import Encoded
+from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources import Entry, open_source

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.graph.encoder import Encoded
+from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.reader import Store, read_index, write_index
 from pyg_sitenet.data.store.shard import Shard, write_shard

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.graph.encoder import Encoded, Ordered
+from pyg_sitenet.data.graph.encoded import Encoded, Ordered
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.store.shard import (
     DamagedShardError,
