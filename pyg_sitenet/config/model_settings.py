@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,7 @@ from pyg_sitenet.config.setting_types import (
 
 Norm = Literal["layer", "batch", "none"]
 Pooling = Literal["mean", "max", "mean_max", "attention"]
+_FORMER = ("attention_decay", "residual")
 
 
 class ModelConfig(Section):
@@ -69,19 +70,12 @@ class ModelConfig(Section):
         description="Radial functions of the distance beside the two features.",
     )
     radial_max: float = Field(10.0, gt=0, description="Angstrom; the last function.")
-    residual: bool = Field(False, description="Add each block's input to its output.")
     dropout: float = Field(0.0, ge=0, lt=1)
     share_value_network: bool = Field(
         True, description="One value network for all heads; the paper's text has more."
     )
     distance_cutoff: float | None = Field(
         None, gt=0, description="Angstrom; pairs beyond it are left out."
-    )
-    attention_decay: float | None = Field(
-        None,
-        ge=0.5,
-        description="Angstrom over which attention falls to 1/e before it has learnt "
-        "otherwise: so many atoms are easier to learn from.",
     )
     locality: tuple[Length, Length] | None = Field(
         None,
@@ -105,6 +99,14 @@ class ModelConfig(Section):
         if self.form == "residual":
             return self.width
         return self.heads * self.site_channels_per_head
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_former(cls, values: Any) -> Any:  # noqa: ANN401, what a file holds
+        """Leave out settings that are gone, where an earlier file has them off."""
+        if not isinstance(values, dict):
+            return values
+        return {k: v for k, v in values.items() if v or k not in _FORMER}
 
     @model_validator(mode="after")
     def _check_widths(self) -> ModelConfig:

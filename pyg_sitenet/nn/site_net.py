@@ -185,14 +185,6 @@ class SiteNet(Pretrained):
             return None
         return pairs.distance.to(self.readout.linear.weight.dtype)
 
-    def _weights(self, pairs: Pairs) -> Tensor | None:
-        """Return how much each copy of a pair counts, whatever was learnt, ``[E]``."""
-        weight, decay = pairs.edge_weight, self.config.attention_decay
-        if decay is None:
-            return weight
-        near = torch.exp(-pairs.distance / decay)
-        return near if weight is None else weight * near
-
     def _may_group(self, pairs: Pairs) -> bool:
         """Whether nobody looks at single pairs: gradients, masks, a trace, a norm."""
         return not (
@@ -220,7 +212,7 @@ class SiteNet(Pretrained):
         edge_attr = self.edge_embedding(pairs.edge_attr)
         length = self._lengths(pairs)
         outputs, weights = [], []
-        weight, kinds = self._weights(pairs), pairs.kinds
+        weight, kinds = pairs.edge_weight, pairs.kinds
         for block in self.blocks:
             result = block(
                 x,

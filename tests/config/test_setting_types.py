@@ -83,3 +83,10 @@ def test_numbers_that_are_no_floats_are_refused(value: float) -> None:
 
 def test_presets_are_within_the_limits() -> None:
     assert load_preset("paper").model.heads == 3
+
+
+def test_former_settings_that_were_off_are_left_out() -> None:
+    config = make_config({"model": {"attention_decay": None, "heads": 2}}, origin="x")
+    assert config.model.heads == 2
+    with pytest.raises(ConfigError, match=r"model\.residual"):
+        make_config({"model": {"residual": True}}, origin="x")

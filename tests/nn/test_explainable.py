@@ -39,9 +39,7 @@ def graph(rutile):
     return encode_structure(rutile, max_atoms=30, environment="sphere")
 
 
-@pytest.mark.parametrize(
-    "settings", [[], ["model.distance_cutoff=3.0"], ["model.attention_decay=2.0"]]
-)
+@pytest.mark.parametrize("settings", [[], ["model.distance_cutoff=3.0"]])
 @pytest.mark.parametrize("merge", [False, True])
 def test_same_output_as_the_model(graph, nacl, settings, merge):
     model = make_model(*settings)

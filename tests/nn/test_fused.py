@@ -263,10 +263,9 @@ def test_saves_no_hidden_vectors():
 
 
 @pytest.mark.parametrize("crystal", CRYSTALS)
-@pytest.mark.parametrize("residual", [False, True])
-def test_model_equals_the_dense_reference(request, dense_forward, crystal, residual):
+def test_model_equals_the_dense_reference(request, dense_forward, crystal):
     torch.manual_seed(0)
-    config = ModelConfig(attention_hidden=(20,), residual=residual)
+    config = ModelConfig(attention_hidden=(20,))
     model = SiteNet(config, num_targets=2).double()
     structures = [request.getfixturevalue(name) for name in (crystal, "cscl")]
     batch = Batch.from_data_list(

@@ -63,12 +63,11 @@ def test_paper_preset_has_the_published_size():
         {"output": "clamp"},
         {"top_k": 3},
         {"distance_cutoff": 3.0},
-        {"attention_decay": 2.0},
         {"share_value_network": False},
         {"blocks": 1},
         {"blocks": 3},
         {"attention_hidden": ()},
-        {"radial_basis": 8, "standardize_features": True, "residual": True},
+        {"radial_basis": 8, "standardize_features": True},
         {"embedding_max_norm": None, "dropout": 0.2},
     ],
 )
@@ -94,10 +93,8 @@ def test_merged_graphs_give_the_same(rutile, pooling, top_k):
 
 
 @pytest.mark.parametrize("environment", ["supercell", "sphere"])
-@pytest.mark.parametrize("decay", [None, 2.0])
-def test_top_k_counts_pairs_whatever_their_weight(rutile, environment, decay):
-    options = {"top_k": 5, "attention_decay": decay}
-    model = SiteNet(SMALL.model_copy(update=options)).double().eval()
+def test_top_k_counts_pairs_whatever_their_weight(rutile, environment):
+    model = SiteNet(SMALL.model_copy(update={"top_k": 5})).double().eval()
     data = encode_structure(
         rutile, max_atoms=50, environment=environment, dtype=torch.float64
     )
@@ -124,21 +121,6 @@ def test_cutoff_leaves_the_pairs_within_it(batch):
     cut = batch.clone()
     cut.edge_index, cut.edge_attr = pairs.edge_index, pairs.edge_attr
     torch.testing.assert_close(model(cut), model(batch))
-
-
-@pytest.mark.parametrize("merge", [False, True])
-def test_attention_that_knows_nothing_else_decays_with_the_distance(rutile, merge):
-    model = SiteNet(SMALL.model_copy(update={"attention_decay": 2.0})).double().eval()
-    data = encode_structure(rutile, max_atoms=50, dtype=torch.float64)
-    torch.testing.assert_close(model(MergeEquivalent()(data)), model(data))
-    for block in model.blocks:
-        torch.nn.init.zeros_(block.logits[-1].weight)
-    data = MergeEquivalent()(data) if merge else data
-    expected = torch.exp(-data.edge_attr[:, 0] / 2)
-    expected *= data.edge_multiplicity if merge else 1
-    expected /= scatter(expected, data.edge_index[1])[data.edge_index[1]]
-    for alpha in model.attention(data).weights:
-        torch.testing.assert_close(alpha, expected.unsqueeze(1).expand_as(alpha))
 
 
 def test_attention_sums_to_one_per_site_and_head(batch):

@@ -223,8 +223,8 @@ def test_no_layers_are_an_empty_network() -> None:
 
 
 def test_setting_without_range_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"model\.residual: has no range"):
-        ray_space(["model.residual"])
+    with pytest.raises(ConfigError, match=r"model\.dropout: has no range"):
+        ray_space(["model.dropout"])
 
 
 def test_validation_part_is_needed(config: Config, tmp_path: Path) -> None:

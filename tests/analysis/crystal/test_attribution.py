@@ -19,11 +19,10 @@ def graph(rutile):
     return encode_structure(rutile, max_atoms=30, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("settings", [[], ["model.attention_decay=2.0"]])
 def test_distances_add_up_to_the_change_of_a_stretched_crystal(
-    make_predictor, rutile, graph, settings
+    predictor, rutile, graph
 ):
-    model = make_predictor(*settings).model
+    model = predictor.model
     found = pair_gradients(model, graph)
     stretched = [rutile.copy(), rutile.copy()]
     for sign, crystal in zip((1, -1), stretched, strict=True):
