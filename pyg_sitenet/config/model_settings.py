@@ -23,7 +23,7 @@ from pyg_sitenet.config.setting_types import (
 
 Norm = Literal["layer", "batch", "none"]
 Pooling = Literal["mean", "max", "mean_max", "attention"]
-_FORMER = ("attention_decay", "residual")
+_FORMER = ("attention_decay",)
 
 
 class ModelConfig(Section):
@@ -70,6 +70,9 @@ class ModelConfig(Section):
         description="Radial functions of the distance beside the two features.",
     )
     radial_max: float = Field(10.0, gt=0, description="Angstrom; the last function.")
+    residual: bool = Field(
+        False, description="Of published blocks: add the input of each to its output."
+    )
     dropout: float = Field(0.0, ge=0, lt=1)
     share_value_network: bool = Field(
         True, description="One value network for all heads; the paper's text has more."

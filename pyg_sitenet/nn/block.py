@@ -93,6 +93,7 @@ def make_block(config: ModelConfig, *, is_last: bool) -> KindsConv | ResidualBlo
         attention_hidden=config.attention_hidden,
         share_value_network=config.share_value_network,
         update_edges=not is_last,
+        residual=config.residual,
         top_k=config.top_k,
         norm=config.norm,
         activation=config.activation,

@@ -88,5 +88,5 @@ def test_presets_are_within_the_limits() -> None:
 def test_former_settings_that_were_off_are_left_out() -> None:
     config = make_config({"model": {"attention_decay": None, "heads": 2}}, origin="x")
     assert config.model.heads == 2
-    with pytest.raises(ConfigError, match=r"model\.residual"):
-        make_config({"model": {"residual": True}}, origin="x")
+    with pytest.raises(ConfigError, match=r"model\.attention_decay"):
+        make_config({"model": {"attention_decay": 2.0}}, origin="x")

@@ -263,9 +263,10 @@ def test_saves_no_hidden_vectors():
 
 
 @pytest.mark.parametrize("crystal", CRYSTALS)
-def test_model_equals_the_dense_reference(request, dense_forward, crystal):
+@pytest.mark.parametrize("residual", [False, True])
+def test_model_equals_the_dense_reference(request, dense_forward, crystal, residual):
     torch.manual_seed(0)
-    config = ModelConfig(attention_hidden=(20,))
+    config = ModelConfig(attention_hidden=(20,), residual=residual)
     model = SiteNet(config, num_targets=2).double()
     structures = [request.getfixturevalue(name) for name in (crystal, "cscl")]
     batch = Batch.from_data_list(

@@ -67,7 +67,7 @@ def test_paper_preset_has_the_published_size():
         {"blocks": 1},
         {"blocks": 3},
         {"attention_hidden": ()},
-        {"radial_basis": 8, "standardize_features": True},
+        {"radial_basis": 8, "standardize_features": True, "residual": True},
         {"embedding_max_norm": None, "dropout": 0.2},
     ],
 )
