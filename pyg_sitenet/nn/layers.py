@@ -95,7 +95,7 @@ class Layer(nn.Sequential):
             make_activation(activation),
             make_norm(norm, out_channels),
         )
-        if dropout > 0:
+        if dropout:
             self.append(nn.Dropout(dropout))
 
 

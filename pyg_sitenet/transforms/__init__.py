@@ -8,7 +8,11 @@ from pyg_sitenet.data.transforms.environments import (
 )
 from pyg_sitenet.data.transforms.expand import expand_pairs, expand_sites
 from pyg_sitenet.data.transforms.merge_equivalent import MergeEquivalent
-from pyg_sitenet.data.transforms.pair_geometry import pair_distances, pair_vectors
+from pyg_sitenet.data.transforms.pair_geometry import (
+    pair_distances,
+    pair_triplets,
+    pair_vectors,
+)
 
 __all__ = [
     "CoulombPairs",
@@ -19,5 +23,6 @@ __all__ = [
     "expand_pairs",
     "expand_sites",
     "pair_distances",
+    "pair_triplets",
     "pair_vectors",
 ]

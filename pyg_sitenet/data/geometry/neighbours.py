@@ -12,20 +12,26 @@ from pyg_sitenet.data.geometry.pairs import Pairs
 _MARGIN = 1e-9
 
 
-def neighbour_pairs(frac: Floats, cell: Floats, radius: float) -> Pairs:
+def neighbour_pairs(
+    frac: Floats,
+    cell: Floats,
+    radius: float,
+    periodic: tuple[bool, bool, bool] = (True, True, True),
+) -> Pairs:
     """Pair every site with all atoms of the infinite crystal within a radius.
 
     Args:
         frac: Fractional coordinates of the sites, shape [num_sites, 3], any range.
         cell: Lattice, shape [3, 3], rows are the lattice vectors, angstrom.
         radius: Angstrom; atoms at exactly this distance are left out.
+        periodic: Along which lattice vectors it is infinite.
 
     Returns:
         Pairs sorted by receiver, sender and image, with the self pair of each site.
     """
-    whole = np.floor(frac)
+    whole = np.floor(frac) * periodic
     inside = frac - whole
-    receiver, sender, image = _find(inside @ cell, cell, radius, periodic=True)
+    receiver, sender, image = _find(inside @ cell, cell, radius, periodic)
     vectors = (inside[sender] + image) @ cell - (inside @ cell)[receiver]
     image += (whole[receiver] - whole[sender]).astype(np.int64)
     return _sorted_pairs(receiver, sender, image, vectors, radius)
@@ -41,13 +47,13 @@ def molecule_pairs(positions: Floats, radius: float) -> Pairs:
     Returns:
         As :func:`neighbour_pairs`; every image is 0 0 0.
     """
-    receiver, sender, image = _find(positions, np.eye(3), radius, periodic=False)
+    receiver, sender, image = _find(positions, np.eye(3), radius, (False,) * 3)
     vectors = positions[sender] - positions[receiver]
     return _sorted_pairs(receiver, sender, image, vectors, radius)
 
 
 def _find(
-    positions: Floats, cell: Floats, radius: float, *, periodic: bool
+    positions: Floats, cell: Floats, radius: float, periodic: tuple[bool, ...]
 ) -> tuple[Ints, Ints, Ints]:
     """Return receiver, sender and image of all pairs, those of a site with itself too.
 

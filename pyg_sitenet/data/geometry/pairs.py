@@ -47,11 +47,14 @@ class Pairs:
 
     def without_self(self) -> Pairs:
         """Return the pairs of different atoms, for neighbours that have no weights."""
-        others = ~self.is_self
+        return self.where(~self.is_self)
+
+    def where(self, is_chosen: NDArray[np.bool_]) -> Pairs:
+        """Return some of the pairs, of neighbours that have no weights."""
         return Pairs(
-            sender=self.sender[others],
-            receiver=self.receiver[others],
-            image=self.image[others],
-            distance=self.distance[others],
+            sender=self.sender[is_chosen],
+            receiver=self.receiver[is_chosen],
+            image=self.image[is_chosen],
+            distance=self.distance[is_chosen],
             supercell_matrix=self.supercell_matrix,
         )

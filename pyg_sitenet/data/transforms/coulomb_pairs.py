@@ -29,7 +29,7 @@ class CoulombPairs(BaseTransform):
         - **output:** ``edge_attr [E, 2]``, in place of any other
 
     Raises:
-        ValueError: If one of these is missing.
+        ValueError: If one of these is missing, or ``z`` has another shape.
     """
 
     def forward(self, data: Data) -> Data:
@@ -40,6 +40,12 @@ class CoulombPairs(BaseTransform):
                     f"`data` must have `{name}`; CoulombPairs comes after "
                     "PeriodicRadiusGraph, Sphere or Supercell"
                 )
+        num_sites = data.pos.size(0) if "pos" in data else data.z.size(0)
+        if data.z.shape != (num_sites,):
+            raise ValueError(
+                f"`z` must have shape [{num_sites}], the atomic number of each site, "
+                f"got {[*data.z.shape]}"
+            )
         pairs = [data.edge_dist, _log_coulomb(data)]
         data.edge_attr = torch.stack(pairs, dim=1)
         return data

@@ -13,11 +13,17 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_sitenet.data.geometry.lattice import Floats
 from pyg_sitenet.data.geometry.neighbours import molecule_pairs, neighbour_pairs
 from pyg_sitenet.data.geometry.pairs import Pairs
 from pyg_sitenet.data.geometry.sphere import TAPER, sphere_pairs
 from pyg_sitenet.data.geometry.supercell import supercell_pairs
+from pyg_sitenet.data.transforms.atoms import (
+    cell_of,
+    crystal_of,
+    needs_gradient,
+    periodic_axes,
+    positions_of,
+)
 from pyg_sitenet.data.transforms.pair_geometry import pair_distances
 from pyg_sitenet.errors import ConfigError
 
@@ -29,10 +35,13 @@ class _Pairing(BaseTransform):
         """Set the pairs; ``data`` itself stays as it is."""
         if isinstance(data, Batch):
             return Batch.from_data_list([self(part) for part in data.to_data_list()])
+        if not isinstance(data, Data):
+            raise TypeError(
+                f"expected `Data`, got {type(data).__name__}; {self} takes a graph "
+                "with nodes of one kind"
+            )
         pairs = self._find(data)
-        if "edge_index" in data:  # what belongs to other pairs goes with them
-            for key in [key for key in data.keys() if data.is_edge_attr(key)]:  # noqa: SIM118
-                del data[key]
+        _remove_pairs(data)
         device = data.pos.device
         index = torch.from_numpy(np.stack([pairs.sender, pairs.receiver]))
         data.edge_index = index.to(device)
@@ -56,8 +65,9 @@ class _Pairing(BaseTransform):
 class PeriodicRadiusGraph(_Pairing):
     """Pairs each atom with all atoms within a radius, images across the cell included.
 
-    Without a ``cell`` it is that of a molecule. Distances are differentiable by ``pos``
-    and ``cell`` where these require gradients.
+    Without a ``cell`` it is that of a molecule, and along axes whose ``pbc`` is False
+    that of a slab or a wire. Distances are differentiable by ``pos`` and ``cell`` where
+    these require gradients.
 
     Args:
         radius: Angstrom.
@@ -65,7 +75,8 @@ class PeriodicRadiusGraph(_Pairing):
 
     Shapes:
         - **input:** ``pos [n, 3]``, and of a crystal ``cell [1, 3, 3]``, rows are the
-          lattice vectors; angstrom
+          lattice vectors; angstrom; ``pbc [1, 3]`` *(optional)*, and ``batch [n]``
+          *(optional)* of molecules that do not see each other
         - **output:** ``edge_index [2, E]`` from the atom seen to the one that sees it,
           sorted by the latter; ``edge_shift [E, 3]``, the lattice translation of the
           atom seen; ``edge_dist [E]``
@@ -81,11 +92,16 @@ class PeriodicRadiusGraph(_Pairing):
         self.loop = loop
 
     def _find(self, data: Data) -> Pairs:
-        if "cell" in data:
-            cell, frac = crystal(data)
-            pairs = neighbour_pairs(frac, cell, self.radius)
+        positions, axes = positions_of(data), periodic_axes(data)
+        if any(axes):
+            cell = cell_of(data, axes)
+            frac = positions @ np.linalg.inv(cell)
+            pairs = neighbour_pairs(frac, cell, self.radius, axes)
         else:
-            pairs = molecule_pairs(_positions(data), self.radius)
+            pairs = molecule_pairs(positions, self.radius)
+        if "batch" in data:
+            batch = data.batch.cpu().numpy()
+            pairs = pairs.where(batch[pairs.sender] == batch[pairs.receiver])
         return pairs if self.loop else pairs.without_self()
 
     def __repr__(self) -> str:
@@ -129,7 +145,7 @@ class Sphere(_Counted):
     """
 
     def _find(self, data: Data) -> Pairs:
-        return sphere_pairs(*crystal(data), self.max_atoms)
+        return sphere_pairs(*crystal_of(data), self.max_atoms)
 
     def _add(self, data: Data, pairs: Pairs) -> None:
         super()._add(data, pairs)
@@ -169,7 +185,15 @@ class Supercell(_Counted):
     """
 
     def _find(self, data: Data) -> Pairs:
-        return supercell_pairs(*crystal(data), self.max_atoms)
+        return supercell_pairs(*crystal_of(data), self.max_atoms)
+
+
+def _remove_pairs(data: Data) -> None:
+    """Remove what other pairs have left."""
+    keys = [*data.keys()]
+    old = [key for key in keys if "edge_index" in data and data.is_edge_attr(key)]
+    for key in {*old, "supercell_matrix", "num_images"} & {*keys}:
+        del data[key]
 
 
 ENVIRONMENTS: dict[str, Callable[[int], BaseTransform]] = {
@@ -189,42 +213,3 @@ def find_environment(name: str) -> Callable[[int], BaseTransform]:
         names = ", ".join(sorted(ENVIRONMENTS))
         raise ConfigError(f"unknown environment {name!r}, expected one of: {names}")
     return ENVIRONMENTS[name]
-
-
-def needs_gradient(data: Data) -> bool:
-    """Tell whether distances must be differentiable."""
-    inputs = [data[name] for name in ("pos", "cell") if name in data]
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
-
-
-def crystal(data: Data) -> tuple[Floats, Floats]:
-    """Return lattice [3, 3] and fractional coordinates [n, 3] of a graph.
-
-    Raises:
-        ValueError: If it has no positions or no cell, or not of these shapes.
-    """
-    positions = _positions(data)
-    if "cell" not in data:
-        raise ValueError(
-            "`data` must have `cell` [1, 3, 3], the lattice vectors in rows; for a "
-            "molecule take PeriodicRadiusGraph"
-        )
-    if data.cell.shape not in ((1, 3, 3), (3, 3)):
-        raise ValueError(f"`cell` must have shape [1, 3, 3], got {[*data.cell.shape]}")
-    cell = data.cell.detach().double().cpu().numpy().reshape(3, 3)
-    if not abs(np.linalg.det(cell)) > 0:
-        raise ValueError(
-            "`cell` must have a volume, its rows are the lattice vectors; remove it "
-            "from a molecule"
-        )
-    return cell, positions @ np.linalg.inv(cell)
-
-
-def _positions(data: Data) -> Floats:
-    if "pos" not in data or data.pos.dim() != 2 or data.pos.size(1) != 3:
-        shape = [*data.pos.shape] if "pos" in data else "nothing"
-        raise ValueError(f"`pos` must have shape [n, 3], got {shape}")
-    positions: Floats = data.pos.detach().double().cpu().numpy()
-    if not np.isfinite(positions).all():
-        raise ValueError("`pos` must be finite, got inf or NaN")
-    return positions

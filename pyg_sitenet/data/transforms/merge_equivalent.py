@@ -73,6 +73,10 @@ class MergeEquivalent(BaseTransform):
     """
 
     def __init__(self, tolerance: float = 1e-3, *, keep_origin: bool = False) -> None:
+        if not 0 <= tolerance < np.inf:
+            raise ValueError(
+                f"`tolerance` must be 0 or above and finite, got {tolerance}"
+            )
         self.tolerance = tolerance
         self.keep_origin = keep_origin
 
@@ -83,6 +87,8 @@ class MergeEquivalent(BaseTransform):
         if _is_merged(data):
             return data
         distance = _distances(data)
+        if "z" in data and "x" not in data:  # PyG does not count the sites by these
+            data.num_nodes = len(data.z)
         sender, receiver = data.edge_index.cpu().numpy()
         classes, rows = _refine(
             _classes_by_features(data), sender, receiver, distance, self.tolerance

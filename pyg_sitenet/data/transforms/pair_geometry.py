@@ -51,6 +51,36 @@ def pair_distances(data: Data) -> Tensor:
     return distances
 
 
+def pair_triplets(data: Data) -> tuple[Tensor, Tensor]:
+    """Return the pairs that meet in an atom: k seen by j, and j seen by i.
+
+    Models that look at angles, such as DimeNet, take them as ``idx_kj`` and ``idx_ji``.
+
+    Args:
+        data: A graph, or a batch of them, with ``edge_index`` [2, E] and, if it is
+            periodic, ``edge_shift`` [E, 3].
+
+    Returns:
+        Places of both pairs in ``edge_index``, each ``[T]``; never a pair with itself
+        backwards, where k is i.
+    """
+    sender, receiver = data.edge_index
+    order = receiver.argsort(stable=True)
+    counts = receiver.bincount(minlength=data.num_nodes)
+    start = counts.cumsum(0) - counts
+    second = torch.arange(len(sender), device=sender.device)
+    second = second.repeat_interleave(counts[sender])
+    number = torch.arange(len(second), device=sender.device)
+    first_of_second = counts[sender].cumsum(0) - counts[sender]
+    place = start[sender[second]] + number - first_of_second[second]
+    first = order[place]
+    returns = sender[first] == receiver[second]
+    if "edge_shift" in data:
+        shift = data.edge_shift[first] + data.edge_shift[second]
+        returns &= (shift == 0).all(dim=1)
+    return first[~returns], second[~returns]
+
+
 def is_self(data: Data) -> Tensor:
     """Tell which pairs are an atom with itself, ``[E]``."""
     same: Tensor = data.edge_index[0] == data.edge_index[1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch_geometric.utils import is_sparse, is_torch_sparse_tensor
 
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.layers import require_positive
+from pyg_sitenet.nn.pairs.weights import log_weight
 
 
 def check_channels(
@@ -41,6 +44,20 @@ def check_channels(
             f"got {edge_dim}"
         )
     return both
+
+
+def message_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of ``MessagePassing``, with the sum as aggregation.
+
+    Raises:
+        ValueError: If channels shall be computed part by part.
+    """
+    if options.get("decomposed_layers", 1) != 1:
+        raise ValueError(
+            "`decomposed_layers` must be 1, since attention takes all channels at once,"
+            f" got {options['decomposed_layers']}"
+        )
+    return {"aggr": "add", **options}
 
 
 def both_sides(
@@ -111,6 +128,18 @@ def pair_features(
     return edge_attr
 
 
+def check_values(edge_index: Adj, **values: OptTensor) -> None:
+    """Raise ``ValueError`` for the first that has not one value for each pair."""
+    if is_sparse(edge_index) or is_transformed():
+        return
+    for name, tensor in values.items():
+        if tensor is not None and tensor.shape != edge_index.shape[1:]:
+            raise ValueError(
+                f"`{name}` must have shape [{edge_index.size(1)}], one value for each "
+                f"column of `edge_index`, got {list(tensor.shape)}"
+            )
+
+
 def first_log_lengths(ends: tuple[float, float] | None, heads: int) -> OptTensor:
     """Return the logarithms of one length a head, evenly from the first to the last.
 
@@ -148,8 +177,9 @@ def logit_prior(
                 "a layer with `locality` needs the length of each pair: pass "
                 "`edge_length`, of shape [E]"
             )
-        prior = -edge_length.unsqueeze(-1) * torch.exp(-log_length)
+        length = edge_length.to(dtype).unsqueeze(-1)
+        prior = -length * torch.exp(-log_length.to(dtype))
     if edge_weight is None:
         return prior
-    weight = edge_weight.to(dtype).log().unsqueeze(-1)
+    weight = log_weight(edge_weight, dtype).unsqueeze(-1)
     return weight if prior is None else prior + weight

@@ -6,13 +6,13 @@ from typing import Any, Optional, Union
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor, Size
-from torch_geometric.utils import softmax
 
 from pyg_sitenet.nn.conv import inputs
 from pyg_sitenet.nn.conv.top_k import add_copies
 from pyg_sitenet.nn.fast.fused_conv import faster_form
 from pyg_sitenet.nn.layers import Activation, Layer, Norm, reset_layers
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer, make_attention
+from pyg_sitenet.nn.pairs.weights import attention_softmax
 
 ConvOutput = Union[Tensor, tuple[Any, ...]]
 Parts = tuple[Tensor, Tensor, OptTensor]
@@ -99,7 +99,7 @@ class SiteNetConv(MessagePassing):
         projection: Optional[int] = None,
         **kwargs: Any,  # noqa: ANN401, handed to MessagePassing as it is
     ) -> None:
-        super().__init__(**{"aggr": "add", **kwargs})
+        super().__init__(**inputs.message_options(kwargs))
         self._channels = inputs.check_channels(
             in_channels, edge_dim, update_edges, out_channels=out_channels,
             heads=heads, top_k=top_k, projection=projection,
@@ -166,6 +166,8 @@ class SiteNetConv(MessagePassing):
                 ``[E, H]`` in the order of the pairs (of an adjacency's values).
         """
         edge_attr = inputs.pair_features(edge_index, edge_attr, self.edge_dim)
+        counts = {"edge_multiplicity": edge_multiplicity, "edge_weight": edge_weight}
+        inputs.check_values(edge_index, edge_length=edge_length, **counts)
         x = inputs.both_sides(x, edge_index, size, self._channels[1])
         for layer in (self.attention, self.value, self.edge):
             if layer is not None:
@@ -215,7 +217,7 @@ class SiteNetConv(MessagePassing):
         logits = self.logits(self.attention(attention_i, attention_j, edge_attr))
         logits = logits if prior is None else logits + prior
         logits = add_copies(logits, index, edge_multiplicity, self.top_k, size_i)
-        alpha = softmax(logits, index, ptr, size_i, dim=-2)
+        alpha = attention_softmax(logits, index, ptr, size_i)
         if self.edge is None:
             return alpha, None
         new_edge_attr: Tensor = self.edge(edge_i, edge_j, edge_attr)

@@ -7,6 +7,8 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import cumsum, lexsort, scatter
 
+from pyg_sitenet.nn.pairs.weights import log_weight
+
 
 def add_copies(
     logits: Tensor,
@@ -30,7 +32,7 @@ def add_copies(
         return logits
     else:
         copies = multiplicity.unsqueeze(-1)
-    return logits + copies.to(logits.dtype).log()
+    return logits + log_weight(copies, logits.dtype)
 
 
 def largest_multiplicities(

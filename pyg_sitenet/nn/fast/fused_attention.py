@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch_geometric.typing import OptTensor
-from torch_geometric.utils import scatter, softmax
+from torch_geometric.utils import scatter
 
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_layer import norm_parameters, pair_terms
@@ -21,6 +21,7 @@ from pyg_sitenet.nn.fast.plain_gradients import (
 )
 from pyg_sitenet.nn.pairs.kinds import Kinds
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.weights import attention_softmax, is_weightless
 
 LANES = 4
 """Partial sums over a receiver's pairs: a long sum in one place loses digits."""
@@ -67,7 +68,11 @@ def fused_attention(
     )  # fmt: skip
     # A weighted mean of affine maps is the affine map of the weighted mean.
     factor, shift, _ = norm_parameters(value.norm, value.receiver.bias)
-    is_seen = heads.new_zeros(len(heads), 1).index_fill_(0, edge_index[1], 1)
+    is_seen = heads.new_zeros(len(heads), 1)
+    if prior is None:
+        is_seen.index_fill_(0, edge_index[1], 1)
+    else:  # not by pairs of weight 0 alone
+        is_seen.index_add_(0, edge_index[1], alpha.detach()[:, :1]).round_()
     heads = heads * factor + (is_seen * shift).unsqueeze(1)  # [n_dst, H, C]
     return heads.transpose(1, 2).flatten(1), alpha
 
@@ -179,7 +184,7 @@ def _plain(
     if prior is not None:
         logits = logits + prior
     num_receivers = len(terms[0])
-    alpha = softmax(logits, receiver, num_nodes=num_receivers)
+    alpha = attention_softmax(logits, receiver, None, num_receivers)
     weighted = alpha.unsqueeze(-1) * value.unsqueeze(1)  # [E, H, C]
     return scatter(weighted, receiver, dim_size=num_receivers), alpha
 
@@ -198,4 +203,5 @@ def _softmax(
     alpha: Tensor = (logits - largest[receiver]).exp_()
     sums = scatter(alpha, lane, dim_size=num_receivers * LANES)
     sums = sums.view(num_receivers, LANES, -1).sum(1)
+    sums = sums.masked_fill_(is_weightless(largest), torch.inf)
     return alpha.div_(sums[receiver])

@@ -22,6 +22,7 @@ from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.pairs.kinds import Kinds
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.weights import log_weight
 
 Results: TypeAlias = tuple[Tensor, Tensor, OptTensor]
 _HOOKS = tuple(
@@ -98,7 +99,7 @@ def fused_pairs(
 ) -> Results:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
     if edge_multiplicity is not None:
-        copies = edge_multiplicity.to(x[1].dtype).log().unsqueeze(-1)
+        copies = log_weight(edge_multiplicity, x[1].dtype).unsqueeze(-1)
         prior = copies if prior is None else prior + copies
     pairs = (*x, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])

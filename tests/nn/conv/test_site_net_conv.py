@@ -324,6 +324,10 @@ def test_unknown_options_are_refused():
         SiteNetConv(8, 6, edge_dim=5, activation="sharp")
     with pytest.raises(ValueError, match=r"`norm` must be 'layer', .* got 'rough'"):
         SiteNetConv(8, 6, edge_dim=5, norm="rough")
+    with pytest.raises(ValueError, match=r"`decomposed_layers` must be 1, .* got 2"):
+        SiteNetConv(8, 6, edge_dim=5, decomposed_layers=2)
+    with pytest.raises(ValueError, match="dropout probability has to be between 0"):
+        SiteNetConv(8, 6, edge_dim=5, dropout=-0.1)
 
 
 @pytest.mark.parametrize("fused", [True, False])
