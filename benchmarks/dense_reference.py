@@ -59,7 +59,8 @@ def _pad(data: Data) -> tuple[Tensor, Tensor, Tensor]:
     """
     sender, receiver = data.edge_index
     counts = receiver.bincount(minlength=data.num_nodes)
-    is_pair = torch.arange(int(counts.max())) < counts.unsqueeze(-1)
+    place = torch.arange(int(counts.max()), device=counts.device)
+    is_pair = place < counts.unsqueeze(-1)
     senders = sender.new_zeros(is_pair.shape)
     senders[is_pair] = sender
     features = data.edge_attr.new_zeros(*is_pair.shape, data.edge_attr.size(-1))

@@ -29,10 +29,21 @@ def seconds(run: Callable[[], object]) -> float:
     CPU time where there is one thread, so that what other processes do meanwhile counts
     less.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    is_alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+    clock = time.process_time if is_alone else time.perf_counter
+    synchronise()
     start = clock()
     run()
+    synchronise()
     return clock() - start
+
+
+def synchronise() -> None:
+    """Wait for a GPU, if there is one: its work goes on after a call returns."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()
 
 
 def by_turns(

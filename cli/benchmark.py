@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ConfigFile, Json, Preset, Settings, Workers
+from .options import Accelerator, ConfigFile, Json, Preset, Settings, Workers
 from .overrides import choose_settings
-from .terminal import as_text, say, say_json, show_table
+from .terminal import as_text, chosen_accelerator, say, say_json, show_table
 from .train import Seed
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def benchmark(
     settings: Settings = None,
     seed: Seed = None,
     workers: Workers = None,
+    accelerator: Accelerator = "auto",
     as_json: Json = False,
 ) -> None:
     """Train and score on the official folds of a Matbench task.
@@ -68,6 +69,7 @@ def benchmark(
         folds=numbers,
         on_fold=None if as_json else _say,
         progress=not as_json,
+        accelerator=chosen_accelerator(accelerator),
     )
     summary = result.summary()
     if as_json:

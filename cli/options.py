@@ -57,7 +57,19 @@ Ray = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="auto, cpu, cuda or mps (Apple's GPUs)."
+        "--device",
+        metavar="NAME",
+        help="auto (a GPU if there is one), cpu, cuda or mps (Apple's GPUs).",
+    ),
+]
+Accelerator = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        "--accelerator",
+        metavar="NAME",
+        help="auto (a GPU if there is one), cpu, cuda, mps (Apple's GPUs), or another "
+        "that Lightning knows.",
     ),
 ]
 Strict = Annotated[

@@ -53,6 +53,13 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
+def chosen_accelerator(name: str) -> str:
+    """Return what to train on, and say it as :func:`chosen_device` does."""
+    from pyg_sitenet.devices import DEVICES
+
+    return chosen_device(name).type if name in DEVICES else name
+
+
 def say_json(document: object) -> None:
     """Print JSON in which no character is one that a terminal obeys."""
     typer.echo(json.dumps(document).replace("\x7f", "\\u007f"))

@@ -16,6 +16,7 @@ from pyg_sitenet.file_locks import own_folder
 from .counts import end, report
 from .options import (
     DATA_HELP,
+    Accelerator,
     ConfigFile,
     Json,
     Preset,
@@ -25,7 +26,7 @@ from .options import (
     Workers,
 )
 from .overrides import choose_settings
-from .terminal import CLASS_SCORES, chosen_device, say, say_json, show_table
+from .terminal import CLASS_SCORES, chosen_accelerator, say, say_json, show_table
 
 if TYPE_CHECKING:
     from pyg_sitenet.training.train import RunResult
@@ -62,15 +63,6 @@ Devices = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Devices of each machine.")
 ]
 Nodes = Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines.")]
-Accelerator = Annotated[
-    str,
-    typer.Option(
-        "--device",
-        "--accelerator",
-        metavar="NAME",
-        help="auto, cpu, cuda, mps, or as Lightning has it.",
-    ),
-]
 
 
 def train(
@@ -106,9 +98,7 @@ def train(
     numbers["data.workers"] = workers
     chosen = choose_settings(preset, config, data, target, settings, numbers, model)
     common: dict[str, Any] = {"resume": resume, "progress": not as_json}
-    if accelerator in ("cpu", "cuda", "mps"):
-        chosen_device(accelerator)  # says so if it is not there
-    common["accelerator"] = accelerator
+    common["accelerator"] = chosen_accelerator(accelerator)
     with _folder(output) as folder:
         if folds is not None:
             result = cross_validate(chosen, folder, folds, **common)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import ConfigFile, Data, Json, Preset, Settings, Targets
+from .options import Accelerator, ConfigFile, Data, Json, Preset, Settings, Targets
 from .overrides import choose_settings
 from .terminal import say, say_json, show_table
 from .train import Seed
@@ -52,6 +52,7 @@ def tune(
     address: Address = None,
     seed: Seed = None,
     resume: Resume = False,
+    accelerator: Accelerator = "auto",
     as_json: Json = False,
 ) -> None:
     """Search for better settings with Ray Tune (extra: ray).
@@ -74,6 +75,7 @@ def tune(
         grace_epochs=grace_epochs,
         address=address,
         resume=resume,
+        accelerator=accelerator,
     )
     best = search_result.folder / "best.yaml"
     if as_json:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from importlib import metadata
 from typing import Any
 
 import torch
 
 from pyg_sitenet.errors import ConfigError
+
+_logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -22,17 +26,18 @@ def choose_device(name: str = "auto") -> torch.device:
         ConfigError: If there is no such device, here or at all.
     """
     if name == "auto":
-        return next(device for device in map(_device, ("cuda", "mps", "cpu")) if device)
+        return _best_device()
     if name not in DEVICES:
         raise ConfigError(
             f"unknown device {name!r}, expected one of: {', '.join(DEVICES)}"
         )
-    device = _device(name)
-    if device is None:
+    is_there, complaint = _find(name)
+    if not is_there:
         raise ConfigError(
-            f"no device {name!r} here: {_why_not(name)}; choose another (--device cpu)"
+            f"no device {name!r} here: {complaint or _why_not(name)}; choose another "
+            "(--device cpu)"
         )
-    return device
+    return torch.device(name)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
@@ -58,13 +63,34 @@ def device_line(device: torch.device) -> str:
     return f"Device: {device}"
 
 
-def _device(name: str) -> torch.device | None:
-    is_there = (
-        name == "cpu"
-        or (name == "cuda" and torch.cuda.is_available())
-        or (name == "mps" and torch.backends.mps.is_available())
+def _best_device() -> torch.device:
+    for name in ("cuda", "mps"):
+        is_there, complaint = _find(name)
+        if is_there:
+            return torch.device(name)
+        if complaint:
+            _logger.warning("computing on the CPU, not on %s: %s", name, complaint)
+    return torch.device("cpu")
+
+
+def _find(name: str) -> tuple[bool, str]:
+    """Return whether a device is there, and what PyTorch says against one that is."""
+    if name != "cuda":
+        return name == "cpu" or torch.backends.mps.is_available(), ""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        is_there = torch.cuda.is_available()
+    return is_there, _complaint(str(caught[0].message)) if caught else ""
+
+
+def _complaint(text: str) -> str:
+    """Return what is wrong by a warning of PyTorch, without its links and places."""
+    what = text.removeprefix("CUDA initialization: ").split(" Please ")[0]
+    what = " ".join(what.split(" (Triggered ")[0].split()).rstrip(".")
+    return (
+        f"{what}; update the driver, or install the PyTorch that is made for it "
+        "(pytorch.org)"
     )
-    return torch.device(name) if is_there else None
 
 
 def _why_not(name: str) -> str:
@@ -73,8 +99,8 @@ def _why_not(name: str) -> str:
     if torch.version.cuda is None:
         return f"this PyTorch ({torch.__version__}) is built without CUDA"
     return (
-        f"PyTorch for CUDA {torch.version.cuda} finds no GPU, or a driver that is too "
-        "old (see nvidia-smi)"
+        f"PyTorch for CUDA {torch.version.cuda} finds no GPU (nvidia-smi should list "
+        "one)"
     )
 
 

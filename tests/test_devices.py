@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,39 @@ def test_unknown_device_is_named_with_those_there_are() -> None:
         choose_device("gppu")
 
 
+OLD_DRIVER = (
+    "CUDA initialization: The NVIDIA driver on your system is too old (found version "
+    "11040). Please update your GPU driver by downloading and installing a new version "
+    "from the URL: http://www.nvidia.com/Download/index.aspx Alternatively, go to: "
+    "https://pytorch.org to install a PyTorch version that has been compiled with your "
+    "version of the CUDA driver. (Triggered internally at CUDAFunctions.cpp:109.)"
+)
+
+
+@pytest.fixture
+def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warns() -> bool:
+        warnings.warn(OLD_DRIVER, stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", warns)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("old_driver")
+def test_driver_that_is_too_old_is_one_clear_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    why = (
+        "The NVIDIA driver on your system is too old (found version 11040); update the "
+        "driver, or install the PyTorch that is made for it (pytorch.org)"
+    )
+    with pytest.raises(ConfigError, match=f"^no device 'cuda' here: {re.escape(why)}"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
+    assert caplog.messages == [f"computing on the CPU, not on cuda: {why}"]
+
+
 @pytest.mark.parametrize("scale", [0.1, 3.0])
 def test_rows_are_shortened_as_pytorch_does(scale: float) -> None:
     table = torch.nn.Embedding(7, 5, max_norm=1.0)
@@ -66,3 +101,17 @@ def test_predictions_take_the_device_that_is_asked_for(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*words, "gppu"])
     assert done.exit_code == 1
     assert "unknown device 'gppu', expected one of: auto, cpu, cuda, mps" in done.stderr
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="there is an Apple GPU")
+@pytest.mark.parametrize(
+    "words",
+    [["train", "dielectric"], ["benchmark", "matbench_phonons"], ["embed", "band-gap"]],
+    ids=lambda words: words[0],
+)
+def test_all_commands_take_the_same_devices(words: list[str], tmp_path: Path) -> None:
+    data = ["dielectric"] if words[0] == "embed" else []
+    options = ["--output", str(tmp_path / "out"), "--device", "mps"]
+    done = CliRunner().invoke(app, [*words, *data, *options])
+    assert done.exit_code == 1
+    assert "no device 'mps' here: it needs an Apple GPU" in done.stderr

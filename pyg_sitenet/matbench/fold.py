@@ -62,6 +62,7 @@ def run_fold(
     *,
     progress: bool,
     cache: str | Path | None,
+    accelerator: str = "auto",
 ) -> FoldResult:
     """Train on a fold, or go on with it, and score its test part.
 
@@ -77,13 +78,15 @@ def run_fold(
         kind: Kind of the task.
         progress: Show progress bars on standard error.
         cache: Folder for featurised data.
+        accelerator: Kind of device.
     """
     is_resumed = (folder / "config.yaml").is_file()
     reset_peak_memory()
     start = time.perf_counter()
     run = train(
-        config, folder, resume=is_resumed, progress=progress, cache=cache, splits=splits
-    )
+        config, folder, resume=is_resumed, progress=progress, cache=cache,
+        splits=splits, accelerator=accelerator,
+    )  # fmt: skip
     training_values = [truth[id_] for id_ in (*splits["train"], *splits["val"])]
     test = splits["test"]
     predictions = _test_predictions(run.folder / "predictions.csv")
@@ -99,11 +102,7 @@ def run_fold(
         scores=fold_scores(values, predicted, kind),
         dummy_scores=fold_scores(values, dummy, kind),
         predictions=dict(zip(test, predicted.tolist(), strict=True)),
-        num_crystals=run.metrics["num_crystals"]
-        | {
-            "test": len(test),
-            "test_unusable": sum(id_ not in predictions for id_ in test),
-        },
+        num_crystals=run.metrics["num_crystals"] | _count(test, predictions),
         seconds=time.perf_counter() - start,
         is_resumed=is_resumed,
         peak_memory_mb=peak_memory(),
@@ -111,6 +110,11 @@ def run_fold(
     )
     write_json(folder / _FILE, asdict(result))
     return result
+
+
+def _count(test: Sequence[str], predictions: Mapping[str, float]) -> dict[str, int]:
+    unusable = sum(id_ not in predictions for id_ in test)
+    return {"test": len(test), "test_unusable": unusable}
 
 
 def finished_fold(folder: Path, config: Config) -> FoldResult | None:

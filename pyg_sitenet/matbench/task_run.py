@@ -78,6 +78,7 @@ def run_benchmark(
     on_fold: Callable[[FoldResult], None] | None = None,
     progress: bool = False,
     cache: str | Path | None = None,
+    accelerator: str = "auto",
 ) -> BenchmarkResult:
     """Train and score on the official folds of a task.
 
@@ -96,6 +97,7 @@ def run_benchmark(
         on_fold: Called with each result as it comes.
         progress: Show progress bars on standard error.
         cache: Folder for featurised data.
+        accelerator: Kind of device, as :func:`~pyg_sitenet.train` takes it.
 
     Raises:
         DataError: If there is no such task or its file cannot be used.
@@ -120,6 +122,7 @@ def run_benchmark(
                 benchmark.kind,
                 progress=progress,
                 cache=cache,
+                accelerator=accelerator,
             )
             results.append(result)
             _write(BenchmarkResult(benchmark, tuple(results), folder))

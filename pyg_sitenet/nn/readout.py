@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import global_add_pool, global_max_pool
+from torch_geometric.nn import global_add_pool
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import softmax
 
@@ -37,10 +37,10 @@ class Pooling(nn.Module):
         weight = None if multiplicity is None else multiplicity.to(x.dtype).view(-1, 1)
         pooled: Tensor
         if self.kind == "max":
-            pooled = global_max_pool(x, batch, size)
+            pooled = _largest(x, batch, size)
         elif self.kind == "mean_max":
             mean = weighted_mean_pool(x, batch, multiplicity, size)
-            pooled = torch.cat([mean, global_max_pool(x, batch, size)], dim=-1)
+            pooled = torch.cat([mean, _largest(x, batch, size)], dim=-1)
         elif self.gate is not None:
             logits = self.gate(x) if weight is None else self.gate(x) + weight.log()
             share = softmax(logits, batch, num_nodes=size)
@@ -48,6 +48,12 @@ class Pooling(nn.Module):
         else:
             pooled = weighted_mean_pool(x, batch, multiplicity, size)
         return pooled
+
+
+def _largest(x: Tensor, batch: Tensor, size: int) -> Tensor:
+    # As PyG's global_max_pool, which warns in training on a GPU.
+    index, none = batch.view(-1, 1).expand_as(x), x.new_zeros(size, x.size(-1))
+    return none.scatter_reduce(0, index, x, "amax", include_self=False)
 
 
 class Readout(nn.Module):

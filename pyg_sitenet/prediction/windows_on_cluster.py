@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import islice
 
@@ -56,9 +57,24 @@ def predict_windows(
     """
     items = (inline_files(record, predictor.encoder) for record in records)
     windows = iter(lambda: list(islice(items, predictor.window)), [])
-    work = WindowWork(predictor, torch.get_num_threads())
+    work = WindowWork(on_cpu(predictor), torch.get_num_threads())
     for results in cluster.map(work, windows):
         yield from results
+
+
+def on_cpu(predictor: Predictor | JointPredictor) -> Predictor | JointPredictor:
+    """Return what other machines can open: they may have no GPU."""
+    if isinstance(predictor, JointPredictor):
+        parts = predictor.predictors.items()
+        return JointPredictor({name: _single_on_cpu(part) for name, part in parts})
+    return _single_on_cpu(predictor)
+
+
+def _single_on_cpu(predictor: Predictor) -> Predictor:
+    if predictor.device.type == "cpu":
+        return predictor
+    model, data = deepcopy(predictor.model), predictor.data
+    return Predictor(model, predictor.description, "cpu", data, predictor.level)
 
 
 def predict_stream(

@@ -21,7 +21,12 @@ SCORE, EPOCH = "score", "epoch"
 
 
 def run_trial(
-    drawn: dict[str, Any], *, base: dict[str, Any], folder: str, cache: str
+    drawn: dict[str, Any],
+    *,
+    base: dict[str, Any],
+    folder: str,
+    cache: str,
+    accelerator: str,
 ) -> None:
     """Train with the drawn settings, or go on with a trial that was stopped.
 
@@ -30,11 +35,12 @@ def run_trial(
         base: All other settings.
         folder: Where trials have their run folders.
         cache: Where featurised data are.
+        accelerator: Kind of device.
     """
     torch.set_num_threads(1)  # Ray shares the cores out among trials
     config = apply_draw(make_config(base, origin="search"), drawn)
     run = RunFolder(Path(folder) / tune.get_context().get_trial_id())
-    train_trial(config, run, cache, tune.report)
+    train_trial(config, run, cache, tune.report, accelerator)
 
 
 def train_trial(
@@ -42,6 +48,7 @@ def train_trial(
     run: RunFolder,
     cache: str | Path,
     report: Callable[[dict[str, float]], None],
+    accelerator: str = "auto",
 ) -> None:
     """Train, and report each epoch with the score of the trial so far.
 
@@ -53,6 +60,7 @@ def train_trial(
         run: The run folder, with a run to continue if there is one.
         cache: Where featurised data are.
         report: Called with ``score`` and ``epoch``.
+        accelerator: Kind of device.
     """
     best = math.inf
 
@@ -66,7 +74,10 @@ def train_trial(
     resume = run.config.is_file()
     for epoch in _epochs_before(run) if resume else ():
         watch(epoch)
-    train(config, run.path, resume=resume, cache=cache, watch=watch)
+    train(
+        config, run.path, resume=resume, cache=cache, watch=watch,
+        accelerator=accelerator,
+    )  # fmt: skip
 
 
 def _epochs_before(run: RunFolder) -> list[dict[str, float]]:

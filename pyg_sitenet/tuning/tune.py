@@ -19,6 +19,7 @@ from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.open_run import check_same_settings
 from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
+from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, write_result
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
@@ -38,6 +39,7 @@ def tune(
     address: str | None = None,
     resume: bool = False,
     cache: str | Path | None = None,
+    accelerator: str = "auto",
 ) -> TuneResult:
     """Search for the settings with the lowest validation error.
 
@@ -50,17 +52,20 @@ def tune(
         output: Folder of the search; on a cluster one that all machines share.
         num_trials: How many settings are tried.
         settings: Names of what is searched. (default: all that have a range)
-        concurrent: Trials at a time. (default: as many as there are cores)
+        concurrent: Trials at a time. (default: as many as there are cores, or GPUs)
         grace_epochs: Epochs that every trial may train.
         address: Of a running Ray cluster; ``auto`` finds it. (default: that of a job
             of Ray, in ``RAY_ADDRESS``, else this machine alone)
         resume: Continue the search in ``output``.
         cache: Folder for featurised data, shared on a cluster. (default: as in
             :func:`~pyg_sitenet.train`)
+        accelerator: Kind of device, as :func:`~pyg_sitenet.train` takes it; ``auto``
+            takes the GPUs that Ray has.
 
     Raises:
         ConfigError: If a setting has no range, there is no validation part, an
-            ensemble is asked for, or the search to continue has other settings.
+            ensemble is asked for, the search to continue has other settings, or Ray
+            has no such device.
         DataError: If the search to continue has other data.
         SiteNetError: If Ray is missing, the folder holds a search already or none to
             continue, or no trial came to an end.
@@ -90,6 +95,7 @@ def tune(
                 num_trials=num_trials,
                 concurrent=concurrent,
                 grace_epochs=grace_epochs,
+                accelerator=accelerator,
             ).fit()
         return write_result(config, folder, results)
 
@@ -174,17 +180,18 @@ def _make_tuner(
     num_trials: int,
     concurrent: int | None,
     grace_epochs: int,
+    accelerator: str,
 ) -> Any:  # noqa: ANN401 - ray has no types
+    import ray
     from ray import tune as ray_tune
     from ray.tune.search.optuna import OptunaSearch
 
-    from pyg_sitenet.tuning.trial import SCORE, run_trial
+    from pyg_sitenet.tuning.trial import SCORE
 
-    trainable = ray_tune.with_parameters(
-        run_trial,
-        base=config.model_dump(mode="json"),
-        folder=str(folder / "trials"),
-        cache=str(cache),
+    gpus = float(ray.cluster_resources().get("GPU", 0))
+    trainable = ray_tune.with_resources(
+        _make_trainable(config, folder, cache, accelerator),
+        trial_resources(accelerator, gpus, concurrent),
     )
     if resume:
         return ray_tune.Tuner.restore(
@@ -205,6 +212,20 @@ def _make_tuner(
         run_config=ray_tune.RunConfig(
             name=EXPERIMENT, storage_path=str(folder), verbose=0
         ),
+    )
+
+
+def _make_trainable(config: Config, folder: Path, cache: Path, accelerator: str) -> Any:  # noqa: ANN401
+    from ray import tune as ray_tune
+
+    from pyg_sitenet.tuning.trial import run_trial
+
+    return ray_tune.with_parameters(
+        run_trial,
+        base=config.model_dump(mode="json"),
+        folder=str(folder / "trials"),
+        cache=str(cache),
+        accelerator=accelerator,
     )
 
 

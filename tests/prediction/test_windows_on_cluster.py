@@ -1,11 +1,13 @@
 import pickle
+from copy import copy
 
 import pytest
 import torch
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.prediction import Predictor
-from pyg_sitenet.prediction.windows_on_cluster import predict_windows
+from pyg_sitenet.prediction.joint import JointPredictor
+from pyg_sitenet.prediction.windows_on_cluster import on_cpu, predict_windows
 from pyg_sitenet.workers.cluster import Cluster
 
 
@@ -26,6 +28,16 @@ def threads():
     torch.set_num_threads(3)
     yield 3
     torch.set_num_threads(before)
+
+
+def test_predictors_leave_for_a_cluster_without_their_gpu(small_predictor: Predictor):
+    assert on_cpu(small_predictor) is small_predictor
+    elsewhere = copy(small_predictor)
+    elsewhere.device = torch.device("cuda")
+    shipped = on_cpu(JointPredictor({"gap": elsewhere})).predictors["gap"]
+    assert shipped.device == torch.device("cpu")
+    assert shipped.model is not elsewhere.model
+    assert shipped.fingerprint() == small_predictor.fingerprint()
 
 
 def test_windows_are_predicted_as_they_are_here(

@@ -61,7 +61,7 @@ def untrained(predictor: Predictor, seed: int = 0) -> Predictor:
     The scale of the targets is kept, so that changes are in their units.
     """
     trained = predictor.network
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # it is made on the CPU
         torch.manual_seed(seed)
         model = SiteNet(trained.config, layout=trained.layout)
     model.set_target_scaling(trained.target_mean.cpu(), trained.target_scale.cpu())

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
+from pyg_sitenet.devices import DEVICES, choose_device
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.training.loop.checkpoint_files import AtomicCheckpointIO
 
@@ -20,12 +21,12 @@ class Devices:
     Attributes:
         devices: Processes on each machine, one per device.
         nodes: Machines.
-        accelerator: ``"auto"``, ``"cpu"``, ``"gpu"`` or another that Lightning knows.
+        accelerator: ``"cpu"``, ``"cuda"``, ``"mps"`` or another that Lightning knows.
     """
 
     devices: int = 1
     nodes: int = 1
-    accelerator: str = "auto"
+    accelerator: str = "cpu"
 
     @classmethod
     def choose(
@@ -33,10 +34,19 @@ class Devices:
     ) -> Devices:
         """Take what is given, else what ``torchrun`` or SLURM started.
 
+        Args:
+            devices: On each machine.
+            nodes: Machines.
+            accelerator: As :func:`~pyg_sitenet.devices.choose_device` takes it, or as
+                Lightning names one that it does not know.
+
         Raises:
-            ConfigError: If a number is below 1, or not that of the launcher.
+            ConfigError: If a number is below 1, or not that of the launcher, or there
+                is no such device.
         """
         started = _launched()
+        if accelerator in DEVICES:
+            accelerator = choose_device(accelerator).type
         chosen = cls(
             devices if devices is not None else started[0],
             nodes if nodes is not None else started[1],
