@@ -90,6 +90,13 @@ class DataConfig(Section):
     workers: int = Field(
         0, ge=0, le=4096, description="Processes; 0 takes one per core."
     )
+    loader_workers: int | None = Field(
+        None,
+        ge=0,
+        le=256,
+        description="Processes that read batches ahead; by default up to 4 for a CUDA "
+        "device, else none.",
+    )
 
     @property
     def group(self) -> str:
@@ -129,6 +136,16 @@ class TrainingConfig(Section):
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="The shorter ones are mixed with float32 (GPUs)."
+    )
+    deterministic: bool = Field(
+        False,
+        description="Sums in a fixed order on a GPU, too: slower, but a repeated or "
+        "resumed run is equal bit by bit. On the CPU it is so anyway.",
+    )
+    compile: bool = Field(
+        False,
+        description="Train with torch.compile instead of the fused blocks; the first "
+        "step takes minutes, and memory grows with the pairs.",
     )
     loss: Literal["mae", "mse", "huber"] = Field(
         "mae", description="Of numbers; of classes it is the cross-entropy."

@@ -21,7 +21,7 @@ from pyg_sitenet.training.train import train
 
 _FILE = "benchmark.json"
 # What may differ between the folds of one benchmark without a say in the result.
-_FREE = ("workers", "time_limit")
+_FREE = ("workers", "loader_workers", "time_limit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -140,8 +140,11 @@ class OutputLayout:
             active = torch.nn.functional.softplus(raw)
         else:  # clamp at zero, with the gradient of the identity
             active = raw + (raw.relu() - raw).detach()
-        plain = self._mask(lambda target: not (target.classes or target.transform), raw)
-        return torch.where(plain, active, raw)
+        parts = [
+            (raw if target.classes or target.transform else active)[:, target.columns]
+            for target in self.targets
+        ]
+        return torch.cat(parts, dim=-1)
 
     def answers(self, learned: Tensor) -> Tensor:
         """Return numbers in their units, and probabilities of classes.
@@ -158,11 +161,3 @@ class OutputLayout:
             for target in self.targets
         ]
         return torch.cat(parts, dim=-1)
-
-    def _mask(self, holds: Callable[[TargetOutputs], bool], like: Tensor) -> Tensor:
-        flags = [
-            holds(target)
-            for target in self.targets
-            for _ in range(target.columns.start, target.columns.stop)
-        ]
-        return torch.tensor(flags, device=like.device)

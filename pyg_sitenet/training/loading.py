@@ -9,12 +9,17 @@ from pathlib import Path
 from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
+from pyg_sitenet.data.batches.loader import Loading
 from pyg_sitenet.data.classes import with_classes
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.model_file import read_description
+from pyg_sitenet.training.batches import prepare_batch
 from pyg_sitenet.training.checks import check_data
 from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.workers.cores import num_cores
+
+_MOST = 4  # processes that read for a device
 
 _logger = logging.getLogger(__name__)
 
@@ -57,9 +62,19 @@ def load_data(
         None if splits is None else splits_by_id(dataset, splits),
         num_replicas=devices.num_processes,
         rank=devices.rank,
+        loading=_loading(config, devices),
     )
     check_data(config, data)
     return data
+
+
+def _loading(config: Config, devices: Devices) -> Loading:
+    """Let others make the batches where a device would wait for them."""
+    is_cuda = devices.accelerator in ("cuda", "gpu")
+    workers = config.data.loader_workers
+    if workers is None:
+        workers = min(_MOST, num_cores() // devices.devices) if is_cuda else 0
+    return Loading(workers, is_cuda, prepare_batch)
 
 
 def load_dataset(config: Config, cache: Path, *, progress: bool) -> CrystalDataset:

@@ -25,7 +25,7 @@ from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, write_resul
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
 SETTINGS = "search.yaml"
 """What is not searched; a search is continued with the same alone."""
-_FREE = {"data.source", "data.workers"}
+_FREE = {"data.source", "data.workers", "data.loader_workers"}
 
 
 def tune(

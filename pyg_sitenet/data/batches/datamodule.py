@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from lightning import LightningDataModule
+from torch.utils.data import DataLoader
 from torch_geometric.data import Batch
-from torch_geometric.loader import DataLoader
 
 from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.batches.loader import Loading
 from pyg_sitenet.data.batches.sampler import BudgetBatchSampler
 from pyg_sitenet.data.batches.splits import Indices, make_splits
 from pyg_sitenet.data.dataset import CrystalDataset
@@ -77,6 +78,7 @@ class CrystalDataModule(LightningDataModule):
             benchmark.
         num_replicas: Processes that share the training and validation batches out.
         rank: Which of them this is.
+        loading: How batches are made. (default: in this process)
 
     Raises:
         DataError: If the training part is empty.
@@ -91,6 +93,7 @@ class CrystalDataModule(LightningDataModule):
         *,
         num_replicas: int = 1,
         rank: int = 0,
+        loading: Loading | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -98,6 +101,7 @@ class CrystalDataModule(LightningDataModule):
         self.seed = seed
         self.num_replicas = num_replicas
         self.rank = rank
+        self.loading = loading or Loading()
         self.splits = splits or self._draw_splits()
         if "calibration" not in self.splits:
             if config.calibration_fraction:
@@ -180,4 +184,4 @@ class CrystalDataModule(LightningDataModule):
             num_replicas=self.num_replicas if shared else 1,
             rank=self.rank if shared else 0,
         )
-        return DataLoader(part, batch_sampler=sampler)
+        return self.loading.loader(part, sampler)

@@ -20,13 +20,17 @@ class Kinds(NamedTuple):
         of_pair: Kind of each pair ``[E]``, rising by steps of 1 or 0.
         sites: Sender and receiver of one pair of each kind ``[2, U]``, if all pairs of
             a kind have equal ones, too; ``None`` if only the features are equal.
+        first: The first pair of each kind ``[U]``, if it is known.
     """
 
     of_pair: Tensor
     sites: Tensor | None
+    first: Tensor | None = None
 
     def first_pairs(self) -> Tensor:
         """Return the first pair of each kind, ``[U]``."""
+        if self.first is not None:
+            return self.first
         is_new = self.of_pair.diff(prepend=self.of_pair.new_full((1,), -1)) != 0
         return is_new.nonzero().flatten()
 
@@ -58,10 +62,10 @@ def group_pairs(
     for part in (*edge_attr.unbind(1), *classes, crystal[edge_index[1]]):
         is_new[1:] |= part[order].diff() != 0
     of_pair = is_new.cumsum(0) - 1
-    first = order[is_new]
+    first = is_new.nonzero().flatten()
     if len(first) > WORTHWHILE * len(order):
         return None
-    return order, Kinds(of_pair, edge_index[:, first])
+    return order, Kinds(of_pair, edge_index[:, order[first]], first)
 
 
 def _sort_key(edge_attr: Tensor, classes: Tensor, crystal: Tensor) -> Tensor:

@@ -191,6 +191,6 @@ def _take(trainer: Trainer, pl_module: LightningModule, stage: str) -> dict[str,
 
 def _sum_over_processes(trainer: Trainer, sums: Tensor) -> Tensor:
     if trainer.world_size == 1:
-        return sums.clone()
+        return sums
     total = sums.to(trainer.strategy.root_device)
     return torch.as_tensor(trainer.strategy.reduce(total, reduce_op="sum")).cpu()

@@ -20,6 +20,7 @@ from pyg_sitenet.training.run.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
 _STOP, _SAVE, _GO_ON = 2, 1, 0
+_ASKED = 20  # batches between two questions
 PROCESSES = "num_processes"
 """Where a checkpoint says how many processes shared the batches."""
 
@@ -81,7 +82,7 @@ class Checkpoints(Checkpoint):
             trainer.accumulate_grad_batches
         ):
             return
-        wish = self._agreed_wish(trainer)
+        wish = self._agreed_wish(trainer, done)
         if wish != _GO_ON:
             self._save(trainer)
         if wish == _STOP:
@@ -100,15 +101,23 @@ class Checkpoints(Checkpoint):
         if not is_over and self._agreed_wish(trainer) == _STOP:
             raise self.interruption.error(self.folder, done, 0, self.folder.last)
 
-    def _agreed_wish(self, trainer: Trainer) -> int:
-        """Return what the process that wishes most wants: all do the same."""
+    def _agreed_wish(self, trainer: Trainer, done: int = 0) -> int:
+        """Return what the process that wishes most wants: all do the same.
+
+        Several ask each other seldom, since they wait for the answer.
+
+        Args:
+            trainer: Of the run.
+            done: Batches of the epoch.
+        """
         seconds, steps = self._saved_at
-        is_due = time.monotonic() - seconds >= self.seconds or (
-            self.steps is not None and trainer.global_step - steps >= self.steps
-        )
+        has_steps = self.steps is not None and trainer.global_step - steps >= self.steps
+        is_due = has_steps or time.monotonic() - seconds >= self.seconds
         wish = _STOP if self.interruption.is_requested(trainer) else int(is_due)
         if trainer.world_size == 1:
             return wish
+        if done % _ASKED and not has_steps:  # the same in all of them
+            return _GO_ON
         tensor = torch.tensor(wish, device=trainer.strategy.root_device)
         return int(trainer.strategy.reduce(tensor, reduce_op="max"))
 

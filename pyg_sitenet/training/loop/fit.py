@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ProgressBar, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.safe_text import terminal_text
+from pyg_sitenet.training.loop.averaging import Averaging
 from pyg_sitenet.training.loop.callbacks import (
     EarlyStop,
     History,
@@ -94,14 +94,15 @@ def fit(
         settings = {"training": config.model_dump(mode="json")}
         settings["model"] = module.model.config.model_dump(mode="json")
         trainer = _make_trainer(folder.path, config, callbacks, devices, settings)
-        with repeatable(trainer.strategy.root_device):
+        device = trainer.strategy.root_device
+        with repeatable(device, on_gpu=config.deterministic):
             trainer.fit(
                 module,
                 train_loader,
                 val_loader,
                 ckpt_path=None if checkpoint is None else checkpoint[0],
             )
-    module.to(trainer.strategy.root_device)
+    module.to(device)
     return history
 
 
@@ -144,8 +145,7 @@ def _make_callbacks(
         bar = _Bar(refresh_rate=10, console_kwargs={"stderr": True})
         callbacks += [bar, Duration()]
     if config.ema_decay > 0:
-        decay = get_ema_multi_avg_fn(config.ema_decay)
-        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=decay))
+        callbacks.append(Averaging(config.ema_decay))
     return [*callbacks, Checkpoints(folder, history, interruption, config)]
 
 

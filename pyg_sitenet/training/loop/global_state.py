@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 import rich
 import torch
 
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 # Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
 # processes), runs can be small or without validation, a resumed run has checkpoints on
 # purpose, the sampler goes on within an epoch, and a process may have nothing to
@@ -44,15 +46,23 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def repeatable(device: torch.device) -> Iterator[None]:
-    """Let sums run in a fixed order on the CPU; other devices have no such kernels."""
+def repeatable(device: torch.device, *, on_gpu: bool) -> Iterator[None]:
+    """Let sums run in a fixed order, on a GPU only if that is asked for: it is slower.
+
+    cuBLAS reads its variable at its first product, and keeps to it.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    if device.type == "cpu":
+    workspace = os.environ.get(_WORKSPACE)
+    if device.type == "cpu" or on_gpu:
         torch.use_deterministic_algorithms(True)
+    if device.type == "cuda" and on_gpu:
+        os.environ.setdefault(_WORKSPACE, ":4096:8")
     try:
         yield
     finally:
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
         torch.use_deterministic_algorithms(before, warn_only=only_warns)
 
 

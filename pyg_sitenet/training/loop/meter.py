@@ -13,6 +13,52 @@ from pyg_sitenet.training.loop.objective import Sums
 MONITOR = "val/score"
 
 
+class RunningSum:
+    """A sum in double precision that stays on the device of what is added.
+
+    Nothing waits for the device until the total is asked for. Devices without doubles
+    (Apple's GPUs) keep a pair of singles whose sum it is.
+
+    Args:
+        total: What is there already, in double precision.
+    """
+
+    def __init__(self, total: Tensor) -> None:
+        self._high: Tensor = total
+        self._low: Tensor | None = None
+
+    def add(self, values: Tensor) -> None:
+        """Add numbers in single or double precision."""
+        if values.device != self._high.device:
+            self._move(values.device)
+        if self._low is None:
+            self._high = self._high + values.double()
+        else:
+            self._high, rest = add_exactly(self._high, values)
+            self._low = self._low + rest
+
+    def total(self) -> Tensor:
+        """Return the sum on the CPU."""
+        high = self._high.cpu().double()
+        return high.clone() if self._low is None else high + self._low.cpu().double()
+
+    def _move(self, device: torch.device) -> None:
+        total = self.total()
+        if device.type == "mps":
+            high = total.float()
+            self._low = (total - high.double()).float().to(device)
+            self._high = high.to(device)
+        else:
+            self._high, self._low = total.to(device), None
+
+
+def add_exactly(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the rounded sum, and what rounding took from it (Knuth's two-sum)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
 class Meter:
     """Sums the results per batch of :class:`~.objective.Objective`.
 
@@ -34,15 +80,31 @@ class Meter:
         self.layout = layout
         self.targets = tuple(targets)
         self.spreads = tuple(spreads)
-        # Row 0 loss, known, and nothing; then error, known and right of each target.
-        self.sums = torch.zeros(1 + len(targets), 3, dtype=torch.float64)
+        self._restart()
 
-    def add(self, sums: Sums) -> None:
-        """Add the sums of a batch."""
+    @property
+    def sums(self) -> Tensor:
+        """Loss, known, and nothing; then error, known and right of each target."""
+        return self._sums.total()
+
+    @sums.setter
+    def sums(self, value: Tensor) -> None:
+        self._sums = RunningSum(value)
+
+    def add(self, sums: Sums, counts: Tensor | None = None) -> None:
+        """Add the sums of a batch.
+
+        Args:
+            sums: Of the batch.
+            counts: Whether the batch counts, ``[]``. (default: it does)
+        """
         zero = torch.zeros_like(sums.loss)
         total = torch.stack([sums.loss.detach(), sums.known.sum(), zero])
         rows = torch.stack([sums.error, sums.known, sums.right], dim=1)
-        self.sums += torch.cat([total[None], rows]).cpu().double()
+        values = torch.cat([total[None], rows])
+        if counts is not None:
+            values = torch.where(counts, values, torch.zeros_like(values))
+        self._sums.add(values)
 
     def take(self, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the means by name, and start anew.
@@ -57,7 +119,7 @@ class Meter:
             reduce: Sums over all processes.
         """
         (loss, count, _), *rows = reduce(self.sums).tolist()
-        self.sums = torch.zeros_like(self.sums)
+        self._restart()
         if not count:
             return {}
         values, scores = {"loss": loss / count}, []
@@ -73,3 +135,6 @@ class Meter:
         if self.stage == "val":
             results[MONITOR] = sum(scores) / len(scores)
         return results
+
+    def _restart(self) -> None:
+        self.sums = torch.zeros(1 + len(self.targets), 3, dtype=torch.float64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch_geometric.data import Batch
 
@@ -76,7 +78,7 @@ class SiteNetModule(LightningModule):
         self.objective = Objective(
             config,
             model.layout,
-            statistics.spread,
+            statistics.spread.to(model.target_mean.dtype),
             balanced_weights(train_y, model.layout)
             if config.class_weights == "balanced"
             else None,
@@ -85,7 +87,9 @@ class SiteNetModule(LightningModule):
             stage: Meter(stage, model.layout, targets, statistics.unit_spread.tolist())
             for stage in ("train", "val")
         }
-        self.last_loss = 0.0
+        self.last_loss = torch.zeros(())
+        self._compiled: Callable[[Batch], Tensor] | None = None
+        self.gradient_norm: Tensor | None = None  # of this step, once it was looked at
         if config.freeze_encoder:
             for weight in _encoder(model):
                 weight.requires_grad_(False)
@@ -100,13 +104,46 @@ class SiteNetModule(LightningModule):
         batch.y = batch.y.to(self.model.target_mean.dtype)
         return batch
 
+    def transfer_batch_to_device(
+        self,
+        batch: Batch,
+        device: torch.device,
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> Batch:
+        """Move a batch without waiting for it, where PyTorch can be relied on."""
+        return batch.to(device, non_blocking=device.type != "mps")
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm that was looked at before the step, if it was."""
+        norm, self.gradient_norm = self.gradient_norm, None
+        if norm is None or not gradient_clip_val:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        groups: list[dict[str, Any]] = optimizer.param_groups
+        weights = [weight for group in groups for weight in group["params"]]
+        torch.nn.utils.clip_grads_with_norm_(weights, gradient_clip_val, norm)
+
+    def on_fit_start(self) -> None:
+        """Compile what a step computes, under no other name: weights keep theirs."""
+        if self.config.compile:
+            self._compiled = torch.compile(self.model.learned, dynamic=True)
+
+    def on_fit_end(self) -> None:
+        """Be again what can be copied and sent."""
+        self._compiled = None
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
         """Return the loss of a batch."""
-        sums = self.objective(self.model.learned(batch), batch.y)
+        learned = self._compiled or self.model.learned
+        sums = self.objective(learned(batch), batch.y)
         loss = poison(sums.loss * self._share(sums))
-        self.last_loss = loss.item()
-        if torch.isfinite(loss):
-            self.meters["train"].add(sums)
+        self.last_loss = loss.detach()
+        self.meters["train"].add(sums, counts=loss.detach().isfinite())
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -15,6 +15,9 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import SiteNetError
+
+if TYPE_CHECKING:
+    from pyg_sitenet.training.loop.module import SiteNetModule
 
 _logger = logging.getLogger(__name__)
 _SHOWN = 5
@@ -34,7 +37,7 @@ class NonFiniteGuard(Callback):
         self.config = config
         self.num_skipped = 0
         self._ids: list[str] = []
-        self._loss = 0.0  # of the step's batches the first that is not finite
+        self._losses: list[Tensor] = []  # of the step's batches
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int
@@ -42,14 +45,13 @@ class NonFiniteGuard(Callback):
         """Note the crystals of the step."""
         del pl_module
         if batch_idx % trainer.accumulate_grad_batches == 0:
-            self._ids, self._loss = [], 0.0
+            self._ids, self._losses = [], []
         self._ids += [str(name) for name in batch.id]
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the loss of the batch."""
         del trainer
-        if math.isfinite(self._loss):
-            self._loss = float(getattr(pl_module, "last_loss", 0.0))
+        self._losses.append(cast("SiteNetModule", pl_module).last_loss)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
@@ -62,11 +64,17 @@ class NonFiniteGuard(Callback):
         """
         del optimizer
         weights = [p for p in pl_module.parameters() if p.grad is not None]
-        if _are_finite([p.grad for p in weights if p.grad is not None]):
+        gradients = [p.grad for p in weights if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if _are_finite(gradients, norm):  # the only look at a number on the device
+            cast("SiteNetModule", pl_module).gradient_norm = norm
             return
-        if _has_scaler(trainer) and math.isfinite(self._loss):
+        # Of the step's batches the first that is not finite.
+        losses = [float(loss) for loss in self._losses]
+        loss = next((loss for loss in losses if not math.isfinite(loss)), 0.0)
+        if _has_scaler(trainer) and math.isfinite(loss):
             return  # overflow of the scaled loss: the scaler skips it and scales less
-        message = self._explain(trainer)
+        message = self._explain(trainer, loss)
         if self.config.on_nonfinite == "error":
             raise SiteNetError(f"{message}; {self._remedy()}")
         self.num_skipped += 1
@@ -87,12 +95,12 @@ class NonFiniteGuard(Callback):
         """Go on from a checkpoint."""
         self.num_skipped = int(state_dict["num_skipped"])
 
-    def _explain(self, trainer: Trainer) -> str:
+    def _explain(self, trainer: Trainer, loss: float) -> str:
         batch = f"batch with {', '.join(self._ids[:_SHOWN])}"
         batch += ", ..." if len(self._ids) > _SHOWN else ""
         what = "a gradient is not finite"
-        if not math.isfinite(self._loss):
-            what = f"the loss became {self._loss}"
+        if not math.isfinite(loss):
+            what = f"the loss became {loss}"
         elif trainer.world_size > 1:  # gradients are averaged over all of them
             number = f"{trainer.global_rank + 1} of {trainer.world_size}"
             batch += f" in process {number}, or that of another process"
@@ -107,7 +115,7 @@ class NonFiniteGuard(Callback):
 
 def poison(loss: Tensor) -> Tensor:
     """Make a loss that is not finite NaN, so that its gradients show it everywhere."""
-    return loss if bool(torch.isfinite(loss)) else loss * torch.nan
+    return loss * torch.where(torch.isfinite(loss), 1.0, torch.nan)
 
 
 def _has_scaler(trainer: Trainer) -> bool:
@@ -116,8 +124,8 @@ def _has_scaler(trainer: Trainer) -> bool:
     return isinstance(plugin, MixedPrecision) and plugin.scaler is not None
 
 
-def _are_finite(gradients: list[Tensor]) -> bool:
-    # The norm is quick; it may also be too large for float32 where no gradient is.
-    return bool(torch.nn.utils.get_total_norm(gradients).isfinite()) or all(
+def _are_finite(gradients: list[Tensor], norm: Tensor) -> bool:
+    # The norm may be too large for float32 where no gradient is.
+    return bool(norm.isfinite()) or all(
         bool(gradient.isfinite().all()) for gradient in gradients
     )

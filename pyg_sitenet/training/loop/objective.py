@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pyg_sitenet.config import TrainingConfig
@@ -22,6 +22,7 @@ _NEEDED = {
 
 # Rounding of a value that does not matter, in units of the spread.
 _TELLS_APART = 1e-3
+_UNKNOWN = -100  # of a class
 
 
 class Sums(NamedTuple):
@@ -42,8 +43,10 @@ class Sums(NamedTuple):
     right: Tensor
 
 
-class Objective:
+class Objective(nn.Module):
     """Compares what a model learnt with the known values.
+
+    Unknown values are masked and not taken out, which would wait for a GPU.
 
     Args:
         config: The loss, and whether it is in units of the spread.
@@ -52,6 +55,9 @@ class Objective:
         weights: Of each output that is a class, [T_out]. (default: all 1)
     """
 
+    spread: Tensor
+    weights: Tensor
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -59,12 +65,16 @@ class Objective:
         spread: Tensor,
         weights: Tensor | None = None,
     ) -> None:
+        super().__init__()
         self.config = config
         self.layout = layout
-        self.weights = torch.ones_like(spread) if weights is None else weights
-        self.spread = spread if config.standardize_target else torch.ones_like(spread)
+        ones = torch.ones_like(spread)
+        used = spread if config.standardize_target else ones
+        self.register_buffer("spread", used, persistent=False)
+        weights = ones if weights is None else weights
+        self.register_buffer("weights", weights, persistent=False)
 
-    def __call__(self, learned: Tensor, y: Tensor) -> Sums:
+    def forward(self, learned: Tensor, y: Tensor) -> Sums:
         """Return the sums of a batch.
 
         Shapes:
@@ -87,15 +97,20 @@ class Objective:
         self, target: TargetOutputs, learned: Tensor, y: Tensor
     ) -> list[Tensor]:
         is_known = ~torch.isnan(y)
-        learned, y = learned[is_known], y[is_known]
         if target.classes:
-            weight = self.weights.to(learned)[target.columns]
-            loss = F.cross_entropy(learned, y.long(), weight, reduction="sum")
-            right = (learned.detach().argmax(dim=-1) == y.long()).sum()
+            weight = self.weights.to(learned.dtype)[target.columns]
+            y = torch.where(is_known, y, torch.full_like(y, _UNKNOWN)).long()
+            loss = F.cross_entropy(
+                learned, y, weight, reduction="sum", ignore_index=_UNKNOWN
+            )
+            right = (learned.detach().argmax(dim=-1) == y).sum()
             return [loss, is_known.sum().float(), loss.detach(), right.float()]
-        spread = self.spread.to(learned.device)[target.start]
-        loss = self._loss((learned[:, 0] - target.learned(y)) / spread)
-        error = (target.in_unit(learned[:, 0].detach()) - y).abs().sum()
+        value, none = learned[:, 0], torch.zeros_like(y)
+        y = torch.where(is_known, y, torch.ones_like(y))  # has a logarithm
+        off = (value - target.learned(y)) / self.spread[target.start]
+        loss = self._loss(torch.where(is_known, off, none))
+        error = (target.in_unit(value.detach()) - y).abs()
+        error = torch.where(is_known, error, none).sum()
         return [loss, is_known.sum().float(), error, torch.zeros_like(error)]
 
     def _loss(self, error: Tensor) -> Tensor:

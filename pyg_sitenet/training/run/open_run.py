@@ -18,6 +18,7 @@ _FREE = {
     "training.checkpoint_minutes",
     "training.checkpoint_steps",
     "data.workers",
+    "data.loader_workers",
 }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from torch.utils.data import DataLoader as AnyLoader
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from pyg_sitenet.config import ModelConfig, TrainingConfig
+from pyg_sitenet.config import Config, ModelConfig, TrainingConfig, override
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.model_file import load_model
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training import SiteNetModule
+from pyg_sitenet.training import SiteNetModule, train
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.loop.checkpoint_files import (
     load_checkpoint,
@@ -23,6 +25,7 @@ from pyg_sitenet.training.loop.checkpoint_files import (
 from pyg_sitenet.training.loop.checkpoints import PROCESSES
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import device_of, fit
+from pyg_sitenet.training.loop.global_state import repeatable
 from pyg_sitenet.training.run.run_folder import RunFolder
 
 CONFIG = TrainingConfig(max_epochs=2, learning_rate=0.01, standardize_target=True)
@@ -93,6 +96,43 @@ def test_settings_of_the_process_are_restored(tmp_path: Path) -> None:
         _fit(tmp_path, _module())
         assert warnings.filters == before
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_sums_in_a_fixed_order_on_a_gpu_only_if_asked_for(
+    is_asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "CUBLAS_WORKSPACE_CONFIG"
+    monkeypatch.delenv(name, raising=False)
+    with repeatable(torch.device("cuda"), on_gpu=is_asked):
+        assert torch.are_deterministic_algorithms_enabled() is is_asked
+        assert (os.environ.get(name) == ":4096:8") is is_asked
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert name not in os.environ
+    monkeypatch.setenv(name, ":16:8")
+    with repeatable(torch.device("cuda"), on_gpu=True):
+        assert os.environ[name] == ":16:8"
+
+
+@pytest.mark.slow
+def test_compiled_training_is_the_same_training(
+    config: Config, cache: Path, tmp_path: Path
+) -> None:
+    settings = ["model.dropout=0", "training.ema_decay=0.8", "training.max_epochs=2"]
+    plain = train(override(config, settings), tmp_path / "plain", cache=cache)
+    settings += ["training.compile=true"]
+    folder = tmp_path / "compiled"
+    short = [*settings, "training.max_epochs=1"]
+    train(override(config, short), folder, cache=cache)
+    compiled = train(override(config, settings), folder, cache=cache, resume=True)
+    expected = load_model(plain.folder)[0].state_dict()
+    weights = load_model(compiled.folder)[0].state_dict()
+    assert weights.keys() == expected.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-3, atol=1e-4)
+    assert not torch.equal(
+        weights["readout.linear.weight"], expected["readout.linear.weight"]
+    )  # it was compiled
 
 
 def test_accelerator_that_is_none_is_named() -> None:

@@ -126,9 +126,31 @@ def test_count_of_skipped_steps_is_part_of_a_checkpoint() -> None:
 
 
 def test_large_gradients_are_finite_though_their_norm_is_not():
+    def are_finite(*gradients: torch.Tensor) -> bool:
+        return _are_finite(gradients, torch.nn.utils.get_total_norm(gradients))
+
     large = torch.full((4,), 1e30)
     assert torch.nn.utils.get_total_norm([large]).isinf()
-    assert _are_finite([large])
-    assert not _are_finite([large, torch.tensor([torch.inf])])
-    assert not _are_finite([torch.tensor([torch.nan])])
-    assert _are_finite([])
+    assert are_finite(large)
+    assert not are_finite(large, torch.tensor([torch.inf]))
+    assert not are_finite(torch.tensor([torch.nan]))
+    assert are_finite()
+
+
+def test_gradients_are_clipped_by_the_norm_that_was_looked_at():
+    module, _ = _fit([])
+    optimizer = module.configure_optimizers()["optimizer"]
+    weights = [w for w in module.parameters() if w.requires_grad]
+    generator = torch.Generator().manual_seed(0)
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=generator)
+    expected = [weight.grad.clone().requires_grad_() for weight in weights]
+    for gradient in expected:
+        gradient.grad = gradient.detach().clone()
+    torch.nn.utils.clip_grad_norm_(expected, 0.5)
+    gradients = [weight.grad for weight in weights]
+    module.gradient_norm = torch.nn.utils.get_total_norm(gradients)
+    module.configure_gradient_clipping(optimizer, 0.5)
+    assert module.gradient_norm is None  # is that of one step alone
+    for weight, clipped in zip(weights, expected, strict=True):
+        assert torch.equal(weight.grad, clipped.grad)
