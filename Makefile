@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 DEMO := runs/demo
 SHORT := --set training.max_epochs=20  # in a few minutes; 80 by default
 
-.PHONY: demo ray docs test test-slow lint types audit clean
+.PHONY: demo ray triton docs test test-slow lint types audit clean
 
 demo: $(STAMP)
 	@test -f $(DEMO)/model.safetensors || $(BIN)/sitenet train --output $(DEMO) $(SHORT) \
@@ -19,6 +19,10 @@ demo: $(STAMP)
 # The tests of work on a cluster run where this was done.
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ray]'
+
+# The kernels for GPUs are tested, without one, where this was done.
+triton: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[gpu-tests]'
 
 # The site goes to site/; a link or a name that leads nowhere is an error.
 docs: $(STAMP)

@@ -123,8 +123,9 @@ def test_exactly_what_is_imported_is_declared():
     found = {name.split(".")[0] for name in names} - sys.stdlib_module_names
     imported = {IMPORTED_AS.get(name, name) for name in found - {"pyg_sitenet"}}
     imported |= {"tensorboard"}  # Lightning imports it for us
-    extra = PROJECT["project"]["optional-dependencies"]["ray"]
-    declared |= {re.split(r"[\[>]", line)[0] for line in extra}
+    extras = PROJECT["project"]["optional-dependencies"]
+    lines = extras["ray"] + extras["gpu-tests"]
+    declared |= {re.split(r"[\[>]", line)[0] for line in lines}
     assert imported == declared
 
 

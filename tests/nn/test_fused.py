@@ -330,11 +330,3 @@ def test_subclasses_keep_their_own_messages():
     conv, (x, edge_attr) = Silent(8, 6, 5, 3).double(), make_inputs()
     sites = conv(x, EDGE_INDEX, edge_attr)
     torch.testing.assert_close(sites[0], sites[1])
-
-
-def test_autocast_takes_message_passing():
-    conv, (x, edge_attr) = make_conv(torch.float32), make_inputs(torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        sites, _ = conv(x, EDGE_INDEX, edge_attr)
-    expected, _ = conv(x, EDGE_INDEX, edge_attr)
-    torch.testing.assert_close(sites.float(), expected, rtol=0.1, atol=0.1)

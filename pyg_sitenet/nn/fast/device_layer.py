@@ -1,6 +1,7 @@
 """A hidden layer on pairs in PyTorch's own fused operations.
 
-For every device, precision and activation. The host is asked for nothing, so a device
+For every device, precision and activation: half precision is that of the products, all
+other steps are in single. The host is asked for nothing, so a device
 that works through a queue never waits for it.
 """
 
@@ -80,7 +81,7 @@ class DeviceLayer(HiddenLayer):
 
     def rows(self, weight: Tensor, shift: Tensor, *, residual: bool) -> Tensor:
         """Return ``weight z + shift`` of each pair, plus its features if asked."""
-        rows = weight.new_empty(self.num_pairs, self.width)
+        rows = self.features.rows.new_empty(self.num_pairs, self.width)
         for chunk in self._chunks():
             features = self._features(chunk)
             part = rows[chunk.pairs]
@@ -94,16 +95,12 @@ class DeviceLayer(HiddenLayer):
         weight_grad = torch.zeros_like(weight)
 
         def z_grad(pairs: slice, z: Tensor) -> Tensor:
-            weight_grad.add_((grad[pairs] * z).sum(0))
+            weight_grad.add_((grad[pairs] * z).sum(0))  # in single precision, as z is
             return grad[pairs] * weight
 
         self._run_back(z_grad)
-        if residual and self.features_grad is not None:
-            kind = self.features.kind
-            if kind is None:
-                self.features_grad += grad
-            else:
-                self.features_grad.index_add_(0, kind, grad)
+        if residual:
+            self._add_residual(grad)
         return weight_grad
 
     def _chunks(self, copies: Tensor | None = None) -> Iterator[Chunk]:
@@ -127,7 +124,7 @@ class DeviceLayer(HiddenLayer):
         if rows.device.type == "cpu":
             numbers = CPU_CHUNK * torch.get_num_threads()
         else:
-            numbers = DEVICE_BYTES // rows.element_size()
+            numbers = DEVICE_BYTES // self.exact.itemsize
         return max(1, numbers // self.width)
 
     def _features(self, chunk: Chunk) -> Tensor:
@@ -138,10 +135,10 @@ class DeviceLayer(HiddenLayer):
         """Return what the activation is taken of, ``[K, C]``."""
         receiver, sender, _ = self.terms
         if chunk.sites is None or sender is None:
-            return torch.addmm(receiver, features, self._weight_t)
+            return torch.addmm(receiver, features, self._weight_t).to(self.exact)
         u = sender.index_select(0, chunk.sites[0])
         u += receiver.index_select(0, chunk.sites[1])
-        return u.addmm_(features, self._weight_t)
+        return u.addmm_(features, self._weight_t).to(self.exact)
 
     def _z(self, chunk: Chunk, features: Tensor) -> Tensor:
         a = self.activation.forward(self._u(chunk, features))
@@ -162,9 +159,9 @@ class DeviceLayer(HiddenLayer):
         """
         receiver, sender, weight = self.terms
         self.grads = Terms(
-            torch.zeros_like(receiver),
-            None if sender is None else torch.zeros_like(sender),
-            torch.zeros_like(weight),
+            torch.zeros_like(receiver, dtype=self.exact),
+            None if sender is None else torch.zeros_like(sender, dtype=self.exact),
+            torch.zeros_like(weight, dtype=self.exact),
         )
         for chunk in self._chunks(copies):
             features = self._features(chunk)
@@ -187,11 +184,31 @@ class DeviceLayer(HiddenLayer):
         else:
             self.grads.sender.index_add_(0, chunk.sites[0], grad)
             self.grads.receiver.index_add_(0, chunk.sites[1], grad)
-        self.grads.weight.addmm_(grad.t(), features)
+        self._add_to_features(chunk, features, grad.to(features.dtype))
+
+    def _add_to_features(self, chunk: Chunk, features: Tensor, grad: Tensor) -> None:
+        """Add the gradient of u to those of the weight and of the features."""
+        weight = self.terms.weight
+        if self.exact == features.dtype:
+            self.grads.weight.addmm_(grad.t(), features)
+        else:
+            self.grads.weight.add_(grad.t() @ features)
         if self.features_grad is None:
             return
-        if chunk.kind is None:
-            self.features_grad[chunk.pairs].addmm_(grad, self.terms.weight)
-        else:
-            product = grad @ self.terms.weight
+        if chunk.kind is not None:
+            product = (grad @ weight).to(self.exact)
             self.features_grad.index_add_(0, chunk.kind, product)
+        elif self.exact == features.dtype:
+            self.features_grad[chunk.pairs].addmm_(grad, weight)
+        else:
+            self.features_grad[chunk.pairs] += grad @ weight
+
+    def _add_residual(self, grad: Tensor) -> None:
+        """Add the gradient of the rows to that of the features, ``[E, C]``."""
+        if self.features_grad is None:
+            return
+        if self.features.kind is None:
+            self.features_grad += grad
+        else:
+            grad = grad.to(self.exact)
+            self.features_grad.index_add_(0, self.features.kind, grad)

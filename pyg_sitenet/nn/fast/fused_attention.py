@@ -13,11 +13,22 @@ from torch_geometric.utils import scatter
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_layer import norm_parameters, pair_terms
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
-from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.hidden_layer import (
+    Features,
+    Inputs,
+    Receivers,
+    Terms,
+    exact_type,
+)
 from pyg_sitenet.nn.fast.plain_gradients import (
     needs_plain_gradients,
     plain_gradients,
     plain_hidden,
+)
+from pyg_sitenet.nn.fast.precision import (
+    backward_without_autocast,
+    product_type,
+    without_autocast,
 )
 from pyg_sitenet.nn.pairs.kinds import Kinds
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
@@ -59,13 +70,16 @@ def fused_attention(
     copies = kinds.of_pair if kinds is not None and kinds.sites is not None else None
     # The affine part of the norm before a linear map belongs to that map.
     factor, shift, eps = norm_parameters(attention.norm, logits.weight[0])
-    heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
-        *features, index.contiguous(), copies,
-        edge_index[1].contiguous(), prior, eps,
-        ACTIVATIONS[type(attention.activation)],
-        logits.weight * factor, logits.weight @ shift + logits.bias,
-        *pair_terms(attention, x_src, x_dst), *pair_terms(value, x_src, x_dst),
-    )  # fmt: skip
+    dtype = product_type(edge_attr)
+    terms = [pair_terms(part, x_src, x_dst, dtype) for part in (attention, value)]
+    with without_autocast(edge_attr.device):
+        heads, alpha = _FusedAttention.apply(  # type: ignore[no-untyped-call]
+            features.rows.to(dtype), features.kind, index.contiguous(), copies,
+            edge_index[1].contiguous(), prior, eps,
+            ACTIVATIONS[type(attention.activation)],
+            logits.weight * factor, logits.weight @ shift + logits.bias,
+            *terms[0], *terms[1],
+        )  # fmt: skip
     # A weighted mean of affine maps is the affine map of the weighted mean.
     factor, shift, _ = norm_parameters(value.norm, value.receiver.bias)
     is_seen = heads.new_zeros(len(heads), 1)
@@ -126,6 +140,7 @@ class _FusedAttention(Function):
         return heads, alpha
 
     @staticmethod
+    @backward_without_autocast
     def backward(
         ctx: Any,  # noqa: ANN401
         heads_grad: OptTensor,
@@ -137,7 +152,9 @@ class _FusedAttention(Function):
             return plain_gradients(_plain, inputs, (heads_grad, alpha_grad))
         rows, kind, index, copies, receiver, prior, weight, _, *terms = inputs
         eps, activation = ctx.options
-        rows_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
+        rows_grad = None
+        if ctx.needs_input_grad[0]:
+            rows_grad = torch.zeros_like(rows, dtype=exact_type(rows.dtype))
         shared = (Features(rows, kind), index, activation, eps)
         value = make_hidden_layer(Inputs(Terms(*terms[3:]), *shared), rows_grad)
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad

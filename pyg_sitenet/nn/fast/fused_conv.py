@@ -20,6 +20,7 @@ from pyg_sitenet.nn.fast.fused_form import (
 )
 from pyg_sitenet.nn.fast.fused_layer import fused_pair_layer, is_fusible
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
+from pyg_sitenet.nn.fast.precision import autocast_type, logit_type
 from pyg_sitenet.nn.pairs.kinds import Kinds
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 from pyg_sitenet.nn.pairs.weights import log_weight
@@ -99,7 +100,7 @@ def fused_pairs(
 ) -> Results:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
     if edge_multiplicity is not None:
-        copies = log_weight(edge_multiplicity, x[1].dtype).unsqueeze(-1)
+        copies = log_weight(edge_multiplicity, logit_type(x[1])).unsqueeze(-1)
         prior = copies if prior is None else prior + copies
     pairs = (*x, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
@@ -159,6 +160,13 @@ def _are_plain_sites(
         is_plain_tensor(part)
         and part.dim() == 2
         and edge_attr is not None
-        and part.dtype == edge_attr.dtype
+        and _have_one_type(part, edge_attr)
         for part in x
     )
+
+
+def _have_one_type(part: Tensor, edge_attr: Tensor) -> bool:
+    """Whether all have one type, or autocast gives them one."""
+    asked = autocast_type(part.device)
+    types = {part.dtype, edge_attr.dtype}
+    return len(types) == 1 or (asked is not None and types == {torch.float32, asked})

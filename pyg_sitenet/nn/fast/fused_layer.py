@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -11,12 +12,19 @@ from torch.autograd import Function
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_plain_tensor
 from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
-from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms
+from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms, exact_type
 from pyg_sitenet.nn.fast.plain_gradients import (
     is_transformed,
     needs_plain_gradients,
     plain_gradients,
     plain_hidden,
+)
+from pyg_sitenet.nn.fast.precision import (
+    FULL,
+    autocast_type,
+    backward_without_autocast,
+    product_type,
+    without_autocast,
 )
 from pyg_sitenet.nn.layers import Layer
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
@@ -32,8 +40,11 @@ def fused_pair_layer(
     residual: bool,
 ) -> Tensor:
     """Return the result of each pair ``[E, C]``, plus its features if asked."""
-    return _apply(pair_terms(layer, x_src, x_dst), features, edge_index.contiguous(),
-                  layer.norm, layer.activation, residual)  # fmt: skip
+    dtype = product_type(features.rows)
+    terms = pair_terms(layer, x_src, x_dst, dtype)
+    features = Features(features.rows.to(dtype), features.kind)
+    return _apply(terms, features, edge_index.contiguous(), layer.norm,
+                  layer.activation, residual)  # fmt: skip
 
 
 def fused_layer(layer: Layer, features: Tensor) -> Tensor:
@@ -42,35 +53,37 @@ def fused_layer(layer: Layer, features: Tensor) -> Tensor:
         result: Tensor = layer(features)
         return result
     linear, (_, activation, norm) = cast(nn.Linear, layer[0]), layer
-    return _apply(Terms(linear.bias, None, linear.weight), Features(features, None),
-                  None, norm, activation, residual=False)  # fmt: skip
+    dtype = product_type(features)
+    terms = Terms(linear.bias.to(dtype), None, linear.weight.to(dtype))
+    return _apply(terms, Features(features.to(dtype), None), None, norm, activation,
+                  residual=False)  # fmt: skip
 
 
 def is_fusible(features: Tensor) -> bool:
     """Whether gradients by hand may replace a module's own steps on these features.
 
-    Not in half precision, under autocast, on meta tensors, on any other shape than
+    Not in half precision but by autocast, on meta tensors, on any other shape than
     ``[E, D]``, and not where someone looks inside: ``torch.compile``, ``torch.func``.
     """
     return (
         not is_transformed()
         and is_plain_tensor(features)
         and features.dim() == 2
-        and features.dtype in (torch.float32, torch.float64)
+        and features.dtype in (*FULL, autocast_type(features.device))
         and not features.is_meta
-        and not _is_autocast(features.device.type)
     )
 
 
-def _is_autocast(device: str) -> bool:
-    # PyTorch refuses to say whether it is on where there is none.
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def pair_terms(layer: PairLayer, x_src: Tensor, x_dst: Tensor) -> Terms:
-    """Return what the layer adds up for each pair."""
+def pair_terms(
+    layer: PairLayer, x_src: Tensor, x_dst: Tensor, dtype: torch.dtype
+) -> Terms:
+    """Return what the layer adds up for each pair, in the type of the products."""
     weight = cast(nn.Linear, layer.pair).weight
-    return Terms(layer.receiver(x_dst), layer.sender(x_src), weight)
+    is_half = dtype not in FULL
+    with nullcontext() if is_half else without_autocast(x_dst.device):
+        like = x_dst.dtype if is_half else dtype
+        receiver, sender = layer.receiver(x_dst.to(like)), layer.sender(x_src.to(like))
+    return Terms(receiver.to(dtype), sender.to(dtype), weight.to(dtype))
 
 
 def norm_parameters(
@@ -90,11 +103,13 @@ def _apply(
     activation: nn.Module,
     residual: bool,
 ) -> Tensor:
-    weight, bias, eps = norm_parameters(norm, terms.weight[:, 0])
-    result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
-        *features, index, *terms, weight, bias, eps,
-        ACTIVATIONS[type(activation)], residual,
-    )  # fmt: skip
+    like = terms.weight[:, 0].to(exact_type(terms.weight.dtype))
+    weight, bias, eps = norm_parameters(norm, like)
+    with without_autocast(features.rows.device):
+        result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
+            *features, index, *terms, weight, bias, eps,
+            ACTIVATIONS[type(activation)], residual,
+        )  # fmt: skip
     return result
 
 
@@ -122,18 +137,22 @@ class _FusedLayer(Function):
         return layer.rows(norm_weight, norm_bias, residual=residual)
 
     @staticmethod
+    @backward_without_autocast
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         if needs_plain_gradients(grad):
             return plain_gradients(_plain, (*ctx.saved_tensors, *ctx.options), (grad,))
         rows, kind, index, *terms, norm_weight, _ = ctx.saved_tensors
         eps, activation, residual = ctx.options
-        features_grad = rows.new_zeros(rows.shape) if ctx.needs_input_grad[0] else None
+        features_grad = None
+        if ctx.needs_input_grad[0]:
+            features_grad = torch.zeros_like(rows, dtype=exact_type(rows.dtype))
         features = Features(rows, kind)
         inputs = Inputs(Terms(*terms), features, index, activation, eps)
         layer = make_hidden_layer(inputs, features_grad)
         weight_grad = layer.rows_backward(norm_weight, grad, residual=residual)
         return (
-            features_grad, None, None, *layer.grads, weight_grad, grad.sum(0),
+            features_grad, None, None, *layer.grads, weight_grad,
+            grad.sum(0, dtype=weight_grad.dtype),
             None, None, None,
         )  # fmt: skip
 
@@ -151,4 +170,4 @@ def _plain(
     out = z * norm_weight + norm_bias
     if residual:
         out = out + (rows if kind is None else rows[kind])
-    return (out,)
+    return (out.to(rows.dtype),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from pyg_sitenet.nn.fast.activations import Activation
@@ -48,6 +49,11 @@ class Receivers(NamedTuple):
     num_sites: int  # n_dst
 
 
+def exact_type(dtype: torch.dtype) -> torch.dtype:
+    """Return what norms and sums are computed in: single precision or double."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 class HiddenLayer(ABC):
     """``z = norm(activation(terms))`` of each pair, ``[E, C]``, and what is made of it.
 
@@ -57,7 +63,8 @@ class HiddenLayer(ABC):
 
     Args:
         inputs: Of the layer.
-        features_grad: Where gradients of the features are added, ``[U, D]``.
+        features_grad: Where gradients of the features are added, ``[U, D]``, in single
+            precision if the features are in half.
     """
 
     grads: Terms
@@ -65,6 +72,7 @@ class HiddenLayer(ABC):
     def __init__(self, inputs: Inputs, features_grad: Tensor | None = None) -> None:
         self.terms, self.features, index, self.activation, self.eps = inputs
         self.features_grad = features_grad
+        self.exact = exact_type(self.features.rows.dtype)
         self.index = None if index is None else index.unbind()
         self.width, self.num_pairs = self.terms.weight.size(0), self.features.num_pairs
 

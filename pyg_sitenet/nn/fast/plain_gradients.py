@@ -11,7 +11,7 @@ from torch._C._functorch import is_legacy_batchedtensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from torch_geometric.typing import OptTensor
 
-from pyg_sitenet.nn.fast.hidden_layer import Inputs
+from pyg_sitenet.nn.fast.hidden_layer import Inputs, exact_type
 
 Run = Callable[..., Sequence[Tensor]]
 
@@ -77,7 +77,7 @@ def plain_hidden(inputs: Inputs) -> Tensor:
         u = u + receiver
     else:
         u = u + sender[index[0]] + receiver[index[1]]
-    z = activation.plain(u)
+    z = activation.plain(u.to(exact_type(u.dtype)))
     return z if eps is None else nn.functional.layer_norm(z, z.shape[-1:], eps=eps)
 
 

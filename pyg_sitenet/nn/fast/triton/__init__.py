@@ -1,0 +1,1 @@
+"""The hidden layer of pairs on NVIDIA GPUs, as kernels in Triton's language."""
