@@ -12,6 +12,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import is_sparse, is_torch_sparse_tensor
 
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
+from pyg_sitenet.nn.fast.precision import logit_type
 from pyg_sitenet.nn.layers import require_positive
 from pyg_sitenet.nn.pairs.weights import log_weight
 
@@ -157,7 +158,7 @@ def logit_prior(
     log_length: OptTensor,
     edge_length: OptTensor,
     edge_weight: OptTensor,
-    dtype: torch.dtype,
+    x: Tensor,
 ) -> OptTensor:
     """Return what is added to the logits of each pair, ``[E, H]`` or ``[E, 1]``.
 
@@ -165,12 +166,12 @@ def logit_prior(
         log_length: Logarithm of the range of each head, ``[H]``.
         edge_length: Length of each pair, ``[E]``.
         edge_weight: How much each copy of a pair counts, ``[E]``.
-        dtype: Of the logits.
+        x: What the logits are made of.
 
     Raises:
         ValueError: If heads have ranges and pairs have no lengths.
     """
-    prior = None
+    prior, dtype = None, logit_type(x)
     if log_length is not None:
         if edge_length is None:
             raise ValueError(

@@ -8,7 +8,6 @@ from torch_geometric.typing import OptTensor
 from pyg_sitenet.nn.conv.inputs import logit_prior
 from pyg_sitenet.nn.conv.site_net_conv import ConvOutput, SiteNetConv
 from pyg_sitenet.nn.fast.fused_conv import can_fuse, fused_pairs
-from pyg_sitenet.nn.fast.precision import logit_type
 from pyg_sitenet.nn.pairs.kinds import Kinds
 
 
@@ -47,9 +46,7 @@ class KindsConv(SiteNetConv):
         if kinds is not None and can_fuse(
             self, sides, edge_index, edge_attr, None, kinds
         ):
-            prior = logit_prior(
-                self.log_length, edge_length, edge_weight, logit_type(x)
-            )
+            prior = logit_prior(self.log_length, edge_length, edge_weight, x)
             parts = fused_pairs(
                 self,
                 sides,

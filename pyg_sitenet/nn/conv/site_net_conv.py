@@ -10,7 +10,6 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor, Si
 from pyg_sitenet.nn.conv import inputs
 from pyg_sitenet.nn.conv.top_k import add_copies
 from pyg_sitenet.nn.fast.fused_conv import faster_form
-from pyg_sitenet.nn.fast.precision import logit_type
 from pyg_sitenet.nn.layers import Activation, Layer, Norm, reset_layers
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer, make_attention
 from pyg_sitenet.nn.pairs.weights import attention_softmax
@@ -173,9 +172,7 @@ class SiteNetConv(MessagePassing):
         for layer in (self.attention, self.value, self.edge):
             if layer is not None:
                 layer.complete(x, edge_attr)
-        prior = inputs.logit_prior(
-            self.log_length, edge_length, edge_weight, logit_type(x[0])
-        )
+        prior = inputs.logit_prior(self.log_length, edge_length, edge_weight, x[0])
         attend = faster_form(self, x, edge_index, edge_attr, size) or self._attend
         parts = attend(x, edge_index, edge_attr, edge_multiplicity, prior, size)
         return self._finish(x, edge_index, parts, return_attention_weights)
