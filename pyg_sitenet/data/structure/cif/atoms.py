@@ -17,6 +17,7 @@ from pyg_sitenet.data.structure.cif.species import (
     content_of_label,
     content_of_symbol,
     is_ambiguous,
+    reason_of,
 )
 from pyg_sitenet.data.structure.cif.values import Values, is_null, number
 from pyg_sitenet.errors import SiteNetWarning, StructureError
@@ -36,7 +37,7 @@ class Row:
         number: Of the row, from 1.
         label: Name of the atom.
         position: Fractional coordinates.
-        digits: How many of them are written.
+        digits: How many of them are written of each, or are exact.
         species: Elements or ions, with the part of the site that each occupies.
         hydrogens: Hydrogen atoms that belong to it but have no position.
     """
@@ -44,7 +45,7 @@ class Row:
     number: int
     label: str
     position: tuple[float, float, float]
-    digits: int
+    digits: tuple[int, ...]
     species: Mapping[Element | Species, float]
     hydrogens: float
 
@@ -83,7 +84,7 @@ def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]
                 row + 1,
                 label,
                 (number(texts[0]), number(texts[1]), number(texts[2])),
-                max(map(_num_digits, texts)),
+                _num_digits(texts),
                 species,
                 max(content.hydrogens, attached[row]),
             )
@@ -126,11 +127,7 @@ def _contents(
             message = f"{origin}: atom {row + 1} ({label}) is a dummy: left out"
             warnings.warn(message, SiteNetWarning, stacklevel=5)
         if content is None and not is_dummy:
-            text = label if is_null(symbol) else symbol
-            raise StructureError(
-                f"{origin}: {text!r} is not a chemical element; replace dummy and"
-                " unknown atoms by real ones"
-            )
+            raise StructureError(f"{origin}: {reason_of(symbol, label)}")
         listed.append(content or Content({}))
     return listed
 
@@ -193,6 +190,11 @@ def _check_groups(columns: Mapping[str, list[str]], origin: str) -> None:
     ):
         if is_null(group) or group == "0":
             continue
+        if group.startswith("-") and is_null(text):
+            raise StructureError(
+                f"{origin}: the atoms of disorder group {group} and their images are"
+                f" alternatives; give {_OCCUPANCY} of each"
+            )
         share = 1.0 if is_null(text) else number(text)
         groups = least[assembly]
         groups[group] = min(share, groups.get(group, share))
@@ -227,9 +229,21 @@ def _specie(
     return Species(element, states.get(symbol, states.get(element, 0.0)))
 
 
-def _num_digits(text: str) -> int:
-    match = _DIGITS.search(text)
-    return len(match[1]) if match else 0
+def _num_digits(texts: tuple[str, str, str]) -> tuple[int, ...]:
+    """Return how many digits each coordinate has, the most where it is exact."""
+    matches = [_DIGITS.search(text) for text in texts]
+    counts = [len(match[1]) if match else 0 for match in matches]
+    return tuple(
+        count if _is_rounded(number(text), count) else max(counts)
+        for text, count in zip(texts, counts, strict=True)
+    )
+
+
+def _is_rounded(value: float, count: int) -> bool:
+    """Tell whether digits may have been cut off: of 0.333 and 0.17, not 0.25 or 0.3."""
+    if float(8 * value).is_integer():
+        return False
+    return count > 2 or (count == 2 and abs(6 * value - round(6 * value)) < 0.05)
 
 
 def _count(text: str) -> float:

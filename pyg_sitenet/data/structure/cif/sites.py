@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from pymatgen.core import Composition, Lattice, Structure
 from scipy.spatial import KDTree
 
@@ -59,8 +60,10 @@ def make_images(
     images = np.einsum("oij,aj->aoi", group.rotations, start) + group.translations
     steps = images - images[:, :1]
     steps -= np.rint(steps)
-    digits = [0 if loosely else max(row.digits, _MIN_DIGITS) for row in rows]
-    limits = np.array([_limits(count, lattice) for count in digits])
+    mixes = (group.rotations != 0).any(axis=0)
+    limits = np.array(
+        [_limits((0, 0, 0) if loosely else row.digits, mixes, lattice) for row in rows]
+    )
     is_special = (np.abs(steps) <= limits[:, None]).all(axis=2).sum(axis=1) > 1
     made = [
         _merge(steps[row], limits[row]) + images[row, 0] if special else images[row]
@@ -99,16 +102,21 @@ def join_sites(
     )
 
 
-def _limits(digits: int, lattice: Lattice) -> Floats:
+def _limits(
+    digits: Sequence[int], mixes: npt.NDArray[np.bool_], lattice: Lattice
+) -> Floats:
     """Return how far images that are one may be apart, [3], fractional.
 
     Args:
-        digits: Of the position; none lets them be as far apart as they ever may.
+        digits: Of each coordinate; none lets images be as far apart as they ever may.
+        mixes: Whether a coordinate of an image depends on another, [3, 3].
         lattice: The cell.
     """
     lengths = np.array(lattice.abc)
-    rounding = _LAST_DIGITS * 10.0**-digits if digits else 1.0
-    limits: Floats = np.clip(rounding, _SAME_PLACE / lengths, _MAX_ROUNDING / lengths)
+    fewest = [max(count, _MIN_DIGITS) if count else 0 for count in digits]
+    rounding = [_LAST_DIGITS * 10.0**-count if count else 1.0 for count in fewest]
+    coupled = np.where(mixes, rounding, 0.0).max(axis=1)
+    limits: Floats = np.clip(coupled, _SAME_PLACE / lengths, _MAX_ROUNDING / lengths)
     return limits
 
 

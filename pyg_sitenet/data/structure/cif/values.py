@@ -31,6 +31,8 @@ def is_used(tag: str) -> bool:
 
 def number(text: str) -> float:
     """Read a number without its uncertainty in brackets; nan if it is none."""
+    if "_" in text:  # which Python takes for nothing between digits
+        return math.nan
     try:
         return float(text.split("(")[0])
     except ValueError:

@@ -15,7 +15,7 @@ from pymatgen.core import SymmOp
 from pyg_sitenet.data.geometry.lattice import Floats
 
 # Share of a squared length: more than rounding, less than another crystal system.
-METRIC_TOLERANCE = 0.02
+METRIC_TOLERANCE = 0.025
 
 _PART = re.compile(
     r"(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:/\d+)?\*?[xyz]?|[+-]?[xyz](?:/\d+)?)"
@@ -54,10 +54,20 @@ class Group:
         """Return the number of the type of space group, 0 if it is none."""
         if self.setting is not None:
             return int(self.setting.number)
-        kind = spglib.get_spacegroup_type_from_symmetry(
-            np.rint(self.rotations).astype("intc"), self.translations, cell
+        turns, numbers = np.rint(self.rotations).astype("intc"), [0]
+        for symprec in (1e-5, _NEAR):  # exact ones, and those found within a tolerance
+            kind = spglib.get_spacegroup_type_from_symmetry(
+                turns, self.translations, cell, symprec
+            )
+            numbers.append(int(kind.number) if kind else 0)
+        return max(numbers)
+
+    def is_same(self, other: Group) -> bool:
+        """Tell whether another list has these operations, in any order."""
+        own = np.unique(_codes(self.rotations, self.translations))
+        return np.array_equal(
+            own, np.unique(_codes(other.rotations, other.translations))
         )
-        return int(kind.number) if kind else 0
 
     def misfit(self, metric: Floats) -> str:
         """Return the operation that a cell does not have, or nothing."""

@@ -103,14 +103,13 @@ def _refuse_modulation(values: Values, origin: str) -> None:
 def _listed(values: Values, origin: str) -> Group | None:
     lists = [values.column(tag) for tag in OPERATIONS if values.column(tag)]
     groups = [_group(texts, origin) for texts in lists]
-    if (
-        len({frozenset(group.texts) for group in groups}) > 1
-        and len({len(group) for group in groups}) > 1
-    ):
-        raise StructureError(
-            f"{origin}: lists {len(groups[0])} symmetry operations and, by another"
-            f" name, {len(groups[1])}; remove the ones that are not meant"
-        )
+    for other in groups[1:]:
+        if not groups[0].is_same(other):
+            raise StructureError(
+                f"{origin}: lists {len(groups[0])} symmetry operations and, by another"
+                f" name, {len(other)} that are not the same; remove the ones that are"
+                " not meant"
+            )
     return groups[0] if groups else None
 
 
@@ -192,11 +191,11 @@ def _is_other_setting(group: Group, named: Settings, values: Values) -> bool:
     ]
     if group.setting is None or not exact:
         return False
-    return all(setting.hm != group.setting.hm for setting in named)
+    return all(setting.xhm() != group.setting.xhm() for setting in named)
 
 
 def hall_conflict(values: Values, group: Group) -> str:
-    """Return both sides if the Hall symbol is of another type than the operations."""
+    """Return both sides if the Hall symbol is not of the setting of the operations."""
     hall = values.text(*HALL)
     if not hall:
         return ""
@@ -206,7 +205,7 @@ def hall_conflict(values: Values, group: Group) -> str:
         return ""
     if other.setting is None or group.setting is None:
         return ""
-    if other.setting.number == group.setting.number:
+    if other.setting.xhm() == group.setting.xhm():
         return ""
     return (
         f"its Hall symbol is {hall} but its {len(group)} symmetry operations are those"
