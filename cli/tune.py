@@ -36,6 +36,12 @@ Address = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the search in the output folder.")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="With --resume: a search that others began; may run anything."
+    ),
+]
 
 
 def tune(
@@ -53,6 +59,7 @@ def tune(
     seed: Seed = None,
     resume: Resume = False,
     accelerator: Accelerator = "auto",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Search for better settings with Ray Tune (extra: ray).
@@ -76,12 +83,12 @@ def tune(
         address=address,
         resume=resume,
         accelerator=accelerator,
+        trust=trust,
     )
     best = search_result.folder / "best.yaml"
     if as_json:
-        shown = {"best": str(best), "score": search_result.score}
-        shown["trials"] = len(search_result.trials)
-        say_json(shown)
+        shown = {"best": str(best), "trials": len(search_result.trials)}
+        say_json(shown | {"score": search_result.score})
         return
     show_best(search_result.trials)
     say(f"Best settings: {best}")

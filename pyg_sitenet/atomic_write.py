@@ -71,6 +71,23 @@ def write_text(path: Path, text: str, *, shared: bool = False) -> None:
         file.write(text.encode("utf-8"))
 
 
+def check_stored(path: Path) -> None:
+    """Check that a zip file such as a checkpoint holds no more than its own length.
+
+    PyTorch writes nothing compressed, but unpacks what is, however large it becomes.
+
+    Raises:
+        zipfile.BadZipFile: If its parts are compressed, or overlap.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            return
+    with zipfile.ZipFile(path) as archive:
+        length = sum(entry.file_size for entry in archive.infolist())
+    if length > path.stat().st_size:
+        raise zipfile.BadZipFile(f"it would unpack to {length} bytes")
+
+
 def os_reason(error: BaseException) -> str | None:
     """Return what the system said, be it under errors of a library; None if nothing."""
     cause: BaseException | None = error

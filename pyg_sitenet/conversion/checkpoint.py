@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pyg_sitenet.atomic_write import DAMAGE
+from pyg_sitenet.atomic_write import DAMAGE, check_stored
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ModelFileError
 
@@ -28,6 +28,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     if Path(path).exists() and not Path(path).is_file():
         raise ModelFileError(f"{path}: no file; expected a checkpoint (.ckpt)")
     try:
+        check_stored(Path(path))
         with warnings.catch_warnings():  # torch advises on how the file was pickled
             warnings.simplefilter("ignore", UserWarning)
             content = torch.load(path, map_location="cpu", weights_only=True)

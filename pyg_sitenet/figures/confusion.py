@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from pyg_sitenet.figures.panels import BLUE, GREY, LARGE, make_panels, save_figure
+from pyg_sitenet.figures.panels import (
+    BLUE,
+    GREY,
+    LARGE,
+    make_panels,
+    plain_text,
+    save_figure,
+)
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 
 Array = NDArray[np.float64]
@@ -74,8 +81,9 @@ def _draw_confusion(
             color = "white" if shares[true, predicted] > 0.6 else "black"
             axes.text(predicted, true, str(number), ha="center", va="center", c=color)
     places = range(len(table))
-    axes.set_xticks(places, target.classes, rotation=45, ha="right")
-    axes.set_yticks(places, target.classes)
+    labels = list(map(plain_text, target.classes))
+    axes.set_xticks(places, labels, rotation=45, ha="right")
+    axes.set_yticks(places, labels)
     axes.set(xlabel=f"predicted {target.name}", ylabel=f"true {target.name}")
     right = np.trace(table) / len(classes)
     axes.set_title(f"{len(classes)} crystals, {right:.1%} right")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from pyg_sitenet.atomic_write import replacing
+from pyg_sitenet.safe_text import terminal_text
 
 # Blue and vermilion of Okabe and Ito: told apart with every kind of colour vision,
 # and by lightness in print.
@@ -18,6 +21,7 @@ BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#555555"
 COLORS = "cividis"
 _SIZE = 3.2  # inches per panel
 LARGE = 4.2  # text stays readable at half of a README's width
+_LONGEST, _MOST_LINES = 200, 10  # of a title; a name may have a thousand letters
 
 
 def make_panels(
@@ -42,9 +46,27 @@ def make_panels(
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
 
 
+def plain_text(text: str) -> str:
+    r"""Write a name from a file so that a figure shows it as it is.
+
+    Matplotlib takes what stands between dollar signs for a formula, and ends at one
+    that is none; some control characters end it too.
+
+    Example:
+        >>> plain_text("US$ or $")
+        'US\\$ or \\$'
+    """
+    return terminal_text(text[:_LONGEST]).replace(r"\$", "$").replace("$", r"\$")
+
+
 def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG and return where."""
-    with replacing(path) as file:
+    """Write a figure as PNG, its texts as :func:`plain_text`, and return where."""
+    for text in figure.findobj(Text):
+        lines = text.get_text().split("\n")[:_MOST_LINES]
+        text.set_text("\n".join(map(plain_text, lines)))
+        text.set_usetex(False)
+    # LaTeX is a program; a matplotlibrc beside the data could ask for it.
+    with replacing(path) as file, rc_context({"text.usetex": False}):
         figure.savefig(file, dpi=150, format="png")
     return path
 

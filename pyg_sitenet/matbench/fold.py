@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
@@ -128,8 +129,8 @@ def finished_fold(folder: Path, config: Config) -> FoldResult | None:
     if not path.is_file():
         return None
     try:
-        result = FoldResult(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        result = TypeAdapter(FoldResult).validate_json(path.read_bytes())
+    except ValueError as error:
         raise DataError(
             f"{path}: damaged; delete it to score the fold again"
         ) from error

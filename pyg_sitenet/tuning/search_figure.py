@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pyg_sitenet.figures.panels import BLUE, VERMILION, make_panels
+from pyg_sitenet.figures.panels import BLUE, VERMILION, make_panels, save_figure
 
 _COLUMNS = 4
 _SIZE = 3.0  # inches per panel
@@ -37,7 +37,7 @@ def plot_search(path: Path, trials: pd.DataFrame, settings: Sequence[str]) -> No
         _draw_setting(axes, trials[name], score, name)
     for axes in others[len(settings) :]:
         axes.set_axis_off()
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path)
 
 
 def _draw_setting(axes: Axes, values: pd.Series, score: np.ndarray, name: str) -> None:

@@ -19,6 +19,7 @@ from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.open_run import check_same_settings
 from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
+from pyg_sitenet.tuning.ownership import check_own, note_own
 from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, write_result
 
@@ -38,6 +39,7 @@ def tune(
     grace_epochs: int = 10,
     address: str | None = None,
     resume: bool = False,
+    trust: bool = False,
     cache: str | Path | None = None,
     accelerator: str = "auto",
 ) -> TuneResult:
@@ -57,6 +59,8 @@ def tune(
         address: Of a running Ray cluster; ``auto`` finds it. (default: that of a job
             of Ray, in ``RAY_ADDRESS``, else this machine alone)
         resume: Continue the search in ``output``.
+        trust: Continue it even if this user has not begun it there: Ray unpickles its
+            files, which may run anything.
         cache: Folder for featurised data, shared on a cluster. (default: as in
             :func:`~pyg_sitenet.train`)
         accelerator: Kind of device, as :func:`~pyg_sitenet.train` takes it; ``auto``
@@ -67,8 +71,8 @@ def tune(
             ensemble is asked for, the search to continue has other settings, or Ray
             has no such device.
         DataError: If the search to continue has other data.
-        SiteNetError: If Ray is missing, the folder holds a search already or none to
-            continue, or no trial came to an end.
+        SiteNetError: If Ray is missing, the folder holds a search already, none to
+            continue or somebody else's, or no trial came to an end.
     """
     try:
         import optuna  # noqa: F401
@@ -81,7 +85,7 @@ def tune(
     space, config = ray_space(settings), complete(config)
     folder = Path(output).resolve()
     with locked_folder(folder):
-        _open(folder, config, resume=resume)
+        _open(folder, config, resume=resume, trust=trust)
         # Encoded once, before the trials want it.
         data = load_data(config, cache, None, Devices(), progress=False)
         _check_or_note(folder, config, data, resume=resume)
@@ -139,7 +143,7 @@ def _check(config: Config) -> None:
         )
 
 
-def _open(folder: Path, config: Config, *, resume: bool) -> None:
+def _open(folder: Path, config: Config, *, resume: bool, trust: bool) -> None:
     exists = (folder / EXPERIMENT).is_dir()
     if exists and not resume:
         raise SiteNetError(
@@ -150,6 +154,8 @@ def _open(folder: Path, config: Config, *, resume: bool) -> None:
         raise SiteNetError(
             f"{folder}: holds no search to continue; start it without resume"
         )
+    if resume and not trust:
+        check_own(folder)
     if (folder / SETTINGS).is_file() and resume:
         check_same_settings(folder / SETTINGS, config, _FREE)
     for subfolder in (folder / "trials", folder / "figures"):
@@ -166,6 +172,7 @@ def _check_or_note(
     if resume:
         check_run_data(folder, data)
     else:
+        note_own(folder)
         write_text(folder / SETTINGS, dump_config(config))
         write_run_data(folder, data)
 

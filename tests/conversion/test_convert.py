@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,23 @@ def test_damaged_checkpoint_is_named(
     path = tmp_path / "torn.ckpt"
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"torn\.ckpt: (not a PyTorch|refused)"):
+        convert_checkpoint(path, settings, tmp_path / "m")
+
+
+def test_checkpoint_that_unpacks_to_more_than_it_holds_is_refused(
+    settings: Path, tmp_path: Path
+) -> None:
+    torch.save({"state_dict": {"a": torch.zeros(99_999)}}, tmp_path / "plain.ckpt")
+    path = tmp_path / "packed.ckpt"
+    with (
+        zipfile.ZipFile(tmp_path / "plain.ckpt") as plain,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(
+        ModelFileError, match=r"packed\.ckpt: .*would unpack to 4\d{5} "
+    ):
         convert_checkpoint(path, settings, tmp_path / "m")
 
 

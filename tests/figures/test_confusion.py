@@ -30,6 +30,12 @@ def test_figure_has_a_row_for_each_target_of_classes(tmp_path: Path) -> None:
     assert two[0] == 2 * one[0]
 
 
+def test_labels_are_no_formulas(tmp_path: Path) -> None:
+    layout = OutputLayout.make(["kind"], {"kind": ["$\\bad{$", "\udcff\x1b"]})
+    truth, answers = np.array([[0.0], [1.0]]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    assert plot_classes(tmp_path / "a.png", truth, answers, layout)
+
+
 def test_numbers_alone_have_no_figure(tmp_path: Path) -> None:
     path = tmp_path / "none.png"
     ones, layout = np.ones((3, 1)), OutputLayout.make(["a"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -49,6 +50,28 @@ def test_parity_of_any_number_of_crystals(tmp_path: Path, count: int) -> None:
     plot_parity(tmp_path / "p.png", truth, truth + 0.3, {"gap": "eV"}, ["gap"])
     width, height = _size(tmp_path / "p.png")
     assert width == height
+
+
+@pytest.mark.parametrize("name", ["a$\\bad{$", "$x^{$", "\udcff\x1b[2J\0\t", "x" * 999])
+def test_any_name_is_shown_as_it_is(tmp_path: Path, name: str) -> None:
+    values = np.ones((3, 1))
+    plot_parity(tmp_path / "p.png", values, values, {name: name}, [name])
+    assert _size(tmp_path / "p.png")
+
+
+def test_settings_of_matplotlib_start_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file matplotlibrc in the current folder sets them."""
+    for program in ("latex", "dvipng", "kpsewhich"):
+        (tmp_path / program).write_text(
+            f"#!/bin/sh\ntouch {tmp_path}/started\nexit 1\n"
+        )
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with mpl.rc_context({"text.usetex": True}):
+        plot_learning_curve(tmp_path / "a.png", HISTORY, {}, ["gap"])
+    assert not (tmp_path / "started").exists()
 
 
 def test_figures_leave_the_global_state_alone(tmp_path: Path) -> None:

@@ -147,9 +147,10 @@ def test_fold_with_other_settings_is_refused(result, config, data_file, cache):
         run_benchmark(TASK.name, other, result.folder, data_file=data_file, cache=cache)
 
 
-def test_damaged_result_is_named(config, data_file, tmp_path):
+@pytest.mark.parametrize("text", ["{", "[" * 99_999, '{"fold": "two", "scores": 5}'])
+def test_damaged_result_is_named(config, data_file, tmp_path, text):
     (tmp_path / "fold_2").mkdir()
-    (tmp_path / "fold_2" / "benchmark.json").write_text("{")
+    (tmp_path / "fold_2" / "benchmark.json").write_text(text)
     with pytest.raises(DataError, match=r"benchmark\.json: damaged; delete it"):
         run_benchmark(TASK.name, config, tmp_path, data_file=data_file, folds=[2])
 

@@ -12,7 +12,7 @@ import pytest
 from pyg_sitenet.nn.fast.native.compiler import build_identity
 from pyg_sitenet.nn.fast.native.library import load_library
 
-CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
+CC = shutil.which(os.environ.get("CC") or "cc") or shutil.which("clang")
 needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler")
 
 
@@ -155,7 +155,24 @@ def test_a_library_that_others_may_write_is_not_loaded(cached, caplog, mode):
 @pytest.mark.parametrize("mode", [0o777, 0o770])
 def test_a_folder_that_others_may_write_is_not_used(cached, caplog, mode):
     cached.parent.chmod(mode)
-    assert "that nobody else may write to; remove it" in _reason(caplog)
+    assert "that nobody else may write to or replace" in _reason(caplog)
+
+
+@needs_compiler
+def test_a_folder_that_others_may_replace_is_not_used(cached, caplog):
+    cached.parents[2].chmod(0o777)
+    assert "or replace; remove it" in _reason(caplog)
+
+
+@pytest.mark.parametrize("variables", [{"PATH": ""}, {"PATH": "."}, {"CC": "./cc"}])
+def test_a_compiler_beside_the_data_is_not_started(monkeypatch, tmp_path, variables):
+    started = tmp_path / "started"
+    _compiler(tmp_path, f"touch {started}; exit 1")
+    monkeypatch.chdir(tmp_path)
+    for name, value in ({"CC": ""} | variables).items():
+        monkeypatch.setenv(name, value)
+    assert load_library() is None
+    assert not started.exists()
 
 
 @pytest.mark.usefixtures("no_compiler")

@@ -208,6 +208,13 @@ def test_resume_needs_a_search(config: Config, tmp_path: Path) -> None:
         tune(config, tmp_path, resume=True)
 
 
+def test_search_of_others_is_not_unpickled(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "tuner.pkl").write_bytes(b"cos\nabort\n(tR.")
+    with pytest.raises(SiteNetError, match="its state is pickled"):
+        tune(config, tmp_path, resume=True)
+
+
 def test_space_is_drawn_from_the_ranges_of_the_settings() -> None:
     space = ray_space(["model.heads", "model.norm", "model.post_pool"])
     draws = [{name: one.sample() for name, one in space.items()} for _ in range(200)]

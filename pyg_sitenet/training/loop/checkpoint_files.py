@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from pyg_sitenet.atomic_write import DAMAGE, os_reason, replacing
+from pyg_sitenet.atomic_write import DAMAGE, check_stored, os_reason, replacing
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.run.run_folder import RunFolder
 
@@ -77,6 +77,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         SiteNetError: If the file is damaged or holds anything else.
     """
     try:
+        check_stored(path)
         _check_sums(path)
         state: dict[str, Any] = torch.load(
             path, map_location=map_location, weights_only=True

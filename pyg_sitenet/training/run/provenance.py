@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.devices import describe_device
 from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.version import PACKAGE, library_versions
@@ -32,7 +33,7 @@ def note_environment(
         }
     )
     text = json.dumps({"starts": starts}, indent=2)
-    folder.environment.write_text(text + "\n", encoding="utf-8")
+    write_text(folder.environment, text + "\n")
 
 
 def source_state(folder: Path) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def read_notes(folder: RunFolder) -> list[str]:
     """Return what :func:`tell_notes` kept."""
     if not folder.notes.is_file():
         return []
-    return folder.notes.read_text("utf-8").splitlines()
+    return folder.notes.read_text("utf-8", errors="replace").splitlines()
 
 
 def write_config(folder: RunFolder, config: Config) -> None:

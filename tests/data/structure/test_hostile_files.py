@@ -7,11 +7,15 @@ import gzip
 import json
 import lzma
 import os
+import sqlite3
+import struct
 import sys
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import ase.db
+import numpy as np
 import pytest
 import yaml
 from ase import Atoms
@@ -218,6 +222,52 @@ def test_deep_json_is_a_reason(tmp_path, name):
     (tmp_path / name).write_text("[" * 100_000)
     with pytest.raises(StructureError, match="RecursionError"):
         load_structure(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "columns", ["x:R:999999999", "x:R:9999:" * 9 + "x:R:9999", "x:R: +9_999_999"]
+)
+def test_columns_of_a_frame_have_a_bound(tmp_path, columns):
+    comment = f'Lattice="4 0 0 0 4 0 0 0 4" Properties="species:S:1:pos:R:3:{columns}"'
+    (tmp_path / "a.xyz").write_text(f"1\n{comment}\nCs 0 0 0\n")
+    with pytest.raises(StructureError, match=r"Properties are \d+ columns, more than"):
+        load_structure(tmp_path / "a.xyz")
+
+
+def test_frames_that_lie_in_each_other_are_refused(tmp_path):
+    path = tmp_path / "a.traj"
+    large = Atoms("Cs900", np.zeros((900, 3)), cell=[4] * 3, pbc=True)
+    write(path, [large, *[Atoms("Cs", cell=[4] * 3, pbc=True)] * 5])
+    content = bytearray(path.read_bytes())
+    _, count, start = struct.unpack("<3q", content[24:48])
+    places = slice(start, start + 8 * count)
+    content[places] = content[start : start + 8] * count
+    path.write_bytes(content)
+    *_, last = open_source(path)
+    assert "damaged or truncated" in last.reason
+
+
+def test_rows_that_lie_in_each_other_are_refused(tmp_path):
+    """A page of a database that names one and the same page many times."""
+    path = tmp_path / "a.db"
+    with ase.db.connect(path) as base:
+        base.write(Atoms("Cs", cell=[4] * 3, pbc=True), note="x" * 99)
+    with closing(sqlite3.connect(path)) as base:
+        (size,) = base.execute("pragma page_size").fetchone()
+        query = "select rootpage from sqlite_master where name = 'systems'"
+        (root,) = base.execute(query).fetchone()
+    content = bytearray(path.read_bytes())
+    leaf = content[(root - 1) * size : root * size]
+    last = len(content) // size + 1
+    entry, count = struct.pack(">IB", last, 1), 400
+    starts = struct.pack(f">{count}H", *[size - 5] * count)
+    page = struct.pack(">BHHHBI", 5, 0, count, size - 5, 0, last) + starts
+    page += bytes(size - 5 - len(page)) + entry
+    content[(root - 1) * size : root * size] = page
+    content[28:32], content[92:96] = struct.pack(">I", last), content[24:28]
+    path.write_bytes(content + leaf)
+    *_, final = open_source(path)
+    assert "rows lie in each other" in final.reason
 
 
 @pytest.mark.parametrize("ending", [".zst", ".Z", ".7z", ".tar"])

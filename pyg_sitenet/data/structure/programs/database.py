@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -57,6 +57,7 @@ def read_database(file: TextFile) -> Iterator[Piece]:
         )
     address = f"{file.path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as base:
+        base.execute("pragma trusted_schema = off")
         if hasattr(base, "setlimit"):  # from Python 3.11 on
             base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_TEXT_BYTES)
         query = (
@@ -72,9 +73,20 @@ def read_database(file: TextFile) -> Iterator[Piece]:
         columns = [row[1] for row in base.execute("pragma table_info(systems)")]
         names = [name for name in (*_COLUMNS, *_RESULTS) if name in columns]
         rows = base.execute(_QUERY.format(columns=", ".join(names)))
+        unread = file.path.stat().st_size
         for values in rows:
+            unread -= _length(values)
+            if unread < 0:
+                raise StructureError(
+                    f"{file.name}: damaged: its rows lie in each other; export it again"
+                )
             row = dict(zip(names, values, strict=True))
             yield _piece(file.name, row["id"], _decoded(row))
+
+
+def _length(values: Sequence[object]) -> int:
+    """Return at least so many bytes as a row takes in a file."""
+    return 1 + sum(len(value) for value in values if isinstance(value, str | bytes))
 
 
 def _piece(name: str, id_: object, row: Mapping[str, Any]) -> Piece:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,10 @@ from ase.io.extxyz import read_xyz
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import MAX_TEXT_BYTES, too_long
 from pyg_sitenet.errors import StructureError
+
+# ASE makes a name for each column that a frame says its atoms have.
+_MAX_COLUMNS = 10_000
+_COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
 
 
 def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
@@ -31,6 +36,7 @@ def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
             continue
         where = f"{origin}, frame {number}"
         frame = [line, *_taken(rest, _count(line, where) + 1, where)]
+        _check_columns(frame[1], where)
         line = next(rest, None)
         while line is not None and line.lstrip().startswith("VEC"):
             frame.append(line)  # a lattice vector, as ADF writes them
@@ -62,6 +68,17 @@ def _taken(lines: Iterator[str], count: int, origin: str) -> list[str]:
             f" {count - 1} atoms; export it again"
         )
     return taken
+
+
+def _check_columns(comment: str, origin: str) -> None:
+    _, _, properties = comment.partition("Properties")
+    numbers = (text.replace("_", "")[:9] for text in _COLUMNS.findall(properties))
+    count = sum(map(int, numbers))
+    if count > _MAX_COLUMNS:
+        raise StructureError(
+            f"{origin}: damaged: its Properties are {count} columns, more than"
+            f" {_MAX_COLUMNS}; export it again"
+        )
 
 
 def _frame(text: str, origin: str) -> Atoms:

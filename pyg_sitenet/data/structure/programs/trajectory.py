@@ -48,6 +48,8 @@ class _Ulm:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
         self._size = stream.seek(0, 2)
+        # Every byte is read once; more were read where frames lie in each other.
+        self._unread = self._size
         stream.seek(0)
         magic, tag = stream.read(8), stream.read(16)
         if magic not in _MAGIC or tag.rstrip() != _TAG:
@@ -100,7 +102,8 @@ class _Ulm:
 
     def _bytes(self, length: int) -> bytes:
         content = self._stream.read(length)
-        if len(content) < length:
+        self._unread -= length
+        if len(content) < length or self._unread < 0:
             raise self._damaged()
         return content
 

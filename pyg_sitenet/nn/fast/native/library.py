@@ -41,7 +41,7 @@ _LONGEST_REASON = 300
 @cache
 def load_library() -> ctypes.CDLL | None:
     """Return the compiled library, or ``None`` where there is none to be trusted."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("clang")
+    compiler = _compiler()
     if os.environ.get("PYG_SITENET_NATIVE") == "0" or compiler is None:
         return None
     try:
@@ -50,6 +50,17 @@ def load_library() -> ctypes.CDLL | None:
         reason = " ".join(str(error).split())[:_LONGEST_REASON]
         logger.info("no compiled layers, PyTorch's operations serve: %s", reason)
         return None
+
+
+def _compiler() -> str | None:
+    """Return the path of a compiler, but of none in the current folder: data lie there.
+
+    A PATH that has an empty or relative part finds programs there, too.
+    """
+    given = os.environ.get("CC")
+    path = shutil.which(given or "cc") or given or shutil.which("clang")
+    is_elsewhere = path is None or os.path.isabs(path) or shutil.which(path) is None
+    return path if is_elsewhere else None
 
 
 def open_library(path: Path) -> ctypes.CDLL:

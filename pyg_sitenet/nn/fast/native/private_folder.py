@@ -17,10 +17,11 @@ def private_folder(path: Path) -> Path:
         OSError: If somebody else owns it or may write to it, or it cannot be made.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not stat.S_ISDIR(path.lstat().st_mode) or not is_private(path):
+    is_folder = stat.S_ISDIR(path.lstat().st_mode)
+    if not (is_folder and is_private(path) and _is_firm(path)):
         raise PermissionError(
-            f"{path}: must be a folder of this user that nobody else may write to; "
-            "remove it"
+            f"{path}: must be a folder of this user that nobody else may write to or "
+            "replace; remove it"
         )
     return path
 
@@ -38,6 +39,15 @@ def is_private(path: Path) -> bool:
         and status.st_uid == os.getuid()
         and not status.st_mode & _WRITABLE_BY_OTHERS
     )
+
+
+def _is_firm(path: Path) -> bool:
+    """Whether not everybody can put another folder in the place of this one."""
+    if not hasattr(os, "getuid"):
+        return True
+    modes = (folder.stat().st_mode for folder in path.parents)
+    is_open = any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in modes)
+    return not is_open and path.parent.stat().st_uid == os.getuid()
 
 
 def digest(path: Path) -> str:
