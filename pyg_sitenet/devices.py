@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
@@ -38,6 +39,19 @@ def choose_device(name: str = "auto") -> torch.device:
             "(--device cpu)"
         )
     return torch.device(name)
+
+
+def check_precision(device: str, tensors: Iterable[torch.Tensor]) -> None:
+    """Check that a kind of device has the numbers that a model is made of.
+
+    Raises:
+        ConfigError: If some are doubles and there are none.
+    """
+    if device == "mps" and any(x.dtype == torch.float64 for x in tensors):
+        raise ConfigError(
+            "the model scales its targets in double precision, which Apple's GPUs do "
+            "not have; choose another device (--device cpu)"
+        )
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

@@ -11,8 +11,14 @@ import torch
 from typer.testing import CliRunner
 
 from pyg_sitenet.cli.main import app
-from pyg_sitenet.devices import choose_device, describe_device, device_line
+from pyg_sitenet.devices import (
+    check_precision,
+    choose_device,
+    describe_device,
+    device_line,
+)
 from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.embedding import shorten_rows
 
 
@@ -82,6 +88,15 @@ def test_driver_that_is_too_old_is_one_clear_line(
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
     assert caplog.messages == [f"computing on the CPU, not on cuda: {why}"]
+
+
+def test_doubles_are_refused_where_a_device_has_none() -> None:
+    model = SiteNet.from_preset("default")
+    check_precision("mps", model.buffers())
+    model.widen_scaling()
+    check_precision("cuda", model.buffers())
+    with pytest.raises(ConfigError, match=r"in double precision, which Apple's GPUs"):
+        check_precision("mps", model.buffers())
 
 
 @pytest.mark.parametrize("scale", [0.1, 3.0])

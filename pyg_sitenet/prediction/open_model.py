@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from pyg_sitenet.config import make_config
+from pyg_sitenet.devices import check_precision
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.prediction.predictor import Predictor
 
@@ -41,6 +42,7 @@ def load_predictor(
             calibrated for the level.
     """
     model, description = load_model(path)
+    check_precision(torch.device(device).type, model.buffers())
     given = {
         "disorder": disorder,
         "orderings": orderings,

@@ -60,7 +60,7 @@ def cross_validate(
         progress: Show progress bars on standard error.
         cache: Folder for featurised data, as in
             :func:`~pyg_sitenet.training.train.train`.
-        accelerator: Kind of device, as Lightning names it.
+        accelerator: ``auto``, ``cpu``, ``cuda``, ``mps``, or another of Lightning.
 
     Returns:
         The summary, the folder, and what became of the inputs.

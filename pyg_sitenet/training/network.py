@@ -12,6 +12,7 @@ from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
+from pyg_sitenet.devices import check_precision
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.fine_tuning import start_from
@@ -51,6 +52,7 @@ def fit_network(
     if config.training.initial_model is not None:
         path, seed = config.training.initial_model, config.training.seed
         start_from(module.model, path, seed)
+    check_precision(devices.accelerator, module.buffers())
     history = fit(
         module,
         loader,

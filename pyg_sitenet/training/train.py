@@ -112,7 +112,7 @@ def train(
             run folder; in the others ``metrics`` is empty. (default: what ``torchrun``
             or SLURM started, else one)
         nodes: Machines. (default: the same)
-        accelerator: Kind of device, as Lightning names it.
+        accelerator: ``auto``, ``cpu``, ``cuda``, ``mps``, or another of Lightning.
         watch: Called after each epoch with its number and errors.
         tell: Look for what the data hide, such as equal crystals, and log it.
 
