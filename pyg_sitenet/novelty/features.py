@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from ase.data import covalent_radii
+from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import Data
 
@@ -25,7 +27,7 @@ _ALONE = 3.0  # of it, in an environment of one atom
 
 
 class Features(NamedTuple):
-    """What of a crystal is compared, apart from its vector.
+    """What of a crystal is compared that no network says.
 
     Attributes:
         elements: Its atomic numbers, ascending.
@@ -35,6 +37,20 @@ class Features(NamedTuple):
 
     elements: tuple[int, ...]
     geometry: tuple[float, float, float]
+
+
+class Crystal(NamedTuple):
+    """A crystal as it is compared with others.
+
+    Attributes:
+        features: What no network says.
+        vector: Of the network, of an ensemble of the first one.
+        spread: Standard deviation of an ensemble's members, of each output.
+    """
+
+    features: Features
+    vector: Sequence[float] | NDArray[np.float64]
+    spread: Sequence[float] | NDArray[np.float64] = ()
 
 
 def crystal_features(data: Data) -> Features:

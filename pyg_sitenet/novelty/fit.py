@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.novelty.features import GEOMETRY, Features, kinds_of, pairs_of
+from pyg_sitenet.novelty.counts import Counts
+from pyg_sitenet.novelty.features import GEOMETRY, Crystal, Features
 from pyg_sitenet.novelty.measure import NoveltyMeasure, least_width
 from pyg_sitenet.novelty.record import MOST_HELD_OUT, VECTOR_BYTES, Novelty
 
@@ -18,36 +19,77 @@ Array = NDArray[np.float64]
 FEWEST = 20
 """Held-out crystals that can say what is usual."""
 _COMMON = 0.02
+_LEVEL = 0.9  # of the intervals that are compared
+_MOST_REACH = 10.0
+_MOST_COMPARED = 1000  # training crystals that tell what is usual
 
 
 def fit_novelty(
     training: Iterable[Features],
-    vectors: Array,
-    held_out: Sequence[tuple[Features, Array]],
+    sample: Sequence[Crystal],
+    held_out: Sequence[Crystal],
+    reach: float = 1.0,
 ) -> Novelty | None:
     """Return what tells how unlike crystals are; None of too few held-out crystals.
 
+    What is usual in each way is learnt from training crystals, each compared with the
+    others; if held-out crystals decided it, a new one would look more unlike than
+    they. Both then tell how many are as unlike as a new one. How far the members of an
+    ensemble disagree is learnt from held-out crystals: they agree on what they learnt.
+
     Args:
         training: Features of all training crystals.
-        vectors: Of a sample of them, [M, C].
-        held_out: Features and vectors of crystals that were not trained on.
+        sample: Some training crystals, whose vectors are kept.
+        held_out: Crystals that were not trained on.
+        reach: See :class:`Novelty` and :func:`reach_of`.
     """
     if len(held_out) < FEWEST:
         return None
-    record = _counted(list(training), vectors)
+    everything = list(training)
+    counts = Counts.of(everything)
+    record = _described(everything, counts, sample, held_out)
     measure = NoveltyMeasure(record)
-    raw = [measure.raw(features, vector) for features, vector in held_out]
-    columns = {name: np.array([row[name] for row in raw]) for name in raw[0]}
+    compared = sample[:: -(-len(sample) // _MOST_COMPARED)]
+    if len(compared) < FEWEST:  # each would be new to the few others
+        compared = []
+    own = [measure.raw(crystal, counts) for crystal in compared]
+    others = [measure.raw(crystal) for crystal in held_out]
+    usual = own or others
+    columns = {name: np.array([row[name] for row in usual]) for name in usual[0]}
+    if record.spreads:
+        columns["spread"] = np.array([row["spread"] for row in others])
     scales = {
         "medians": {k: float(np.quantile(v, 0.5)) for k, v in columns.items()},
         "limits": {k: _limit(k, v) for k, v in columns.items()},
     }
-    record = record.model_copy(update=scales)
+    record = record.model_copy(update={**scales, "reach": reach})
     measure = NoveltyMeasure(record)
-    sizes = np.sort([measure.size(*crystal) for crystal in held_out])
+    crystals = zip([*own, *others], [*compared, *held_out], strict=True)
+    sizes = np.sort(
+        [measure.compare_raw(raw, c.features.elements).size for raw, c in crystals]
+    )
     step = -(-len(sizes) // MOST_HELD_OUT)
     kept = tuple((np.ceil(sizes[step - 1 :: step] * 1e4) / 1e4).tolist())
     return record.model_copy(update={"held_out": kept})
+
+
+def reach_of(errors: Array, distances: Array) -> float:
+    """Return how much wider an interval is of a crystal that has what is new.
+
+    Of such a crystal the model knows something, and not all that it knows of others:
+    its interval is the geometric mean of that of others and of one around the median
+    of the training values.
+
+    Args:
+        errors: Of predictions for held-out crystals, [N].
+        distances: Of their true values from the median of the training values, [N].
+    """
+    fits = np.isfinite(errors) & np.isfinite(distances)
+    if fits.sum() < FEWEST:
+        return 1.0
+    model, nobody = (np.quantile(v[fits], _LEVEL) for v in (errors, distances))
+    ratio = float(nobody / model) if model > 0 else _MOST_REACH**2
+    return min(math.sqrt(max(1.0, ratio)), _MOST_REACH)
 
 
 def _limit(name: str, values: Array) -> float:
@@ -64,19 +106,28 @@ def sample_size(width: int) -> int:
     return VECTOR_BYTES // (2 * max(1, width))
 
 
-def _counted(training: Sequence[Features], vectors: Array) -> Novelty:
+def _described(
+    training: Sequence[Features],
+    counts: Counts,
+    sample: Sequence[Crystal],
+    held_out: Sequence[Crystal],
+) -> Novelty:
     rows = np.array([features.geometry for features in training])
-    half = vectors[: sample_size(vectors.shape[1])].clip(-6e4, 6e4).astype(np.float16)
+    width = len(sample[0].vector)
+    vectors = np.array([crystal.vector for crystal in sample[: sample_size(width)]])
+    half = vectors.clip(-6e4, 6e4).astype(np.float16)
+    spreads = np.array([crystal.spread for crystal in held_out], dtype=np.float64)
     return Novelty(
-        num_crystals=len(training),
-        elements=dict(Counter(z for crystal in training for z in crystal.elements)),
-        numbers=dict(Counter(len(crystal.elements) for crystal in training)),
-        kinds=dict(Counter(kinds_of(crystal.elements) for crystal in training)),
-        pairs=tuple(sorted({p for c in training for p in pairs_of(c.elements)})),
+        num_crystals=counts.num_crystals,
+        elements=dict(counts.elements),
+        numbers=dict(counts.numbers),
+        kinds=dict(counts.kinds),
+        pairs=tuple(sorted(counts.pairs)),
         geometry={
             name: (float(rows[:, k].mean()), float(rows[:, k].std()))
             for k, name in enumerate(GEOMETRY)
         },
-        width=vectors.shape[1],
+        width=width,
         vectors=base64.b64encode(half.tobytes()).decode(),
+        spreads=tuple(np.median(spreads, axis=0).tolist()),
     )

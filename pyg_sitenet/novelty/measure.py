@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from pyg_sitenet.novelty.features import GEOMETRY, Features, kinds_of, pairs_of
+from pyg_sitenet.novelty.counts import Counts
+from pyg_sitenet.novelty.features import (
+    GEOMETRY,
+    Crystal,
+    Features,
+    kinds_of,
+    pairs_of,
+)
 from pyg_sitenet.novelty.record import Novelty
 
 Array = NDArray[np.float64]
@@ -19,7 +27,10 @@ RARE = 0.01
 _NEAREST = 3  # training crystals whose distance counts
 # At least so much lies between the median and the 99th hundredth; of the distance of
 # vectors a share of the median, of geometry standard deviations.
-_WIDTHS = {"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34, "vector": 0.1}
+_WIDTHS = {
+    **{"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34},
+    **{"vector": 0.1, "spread": 1.0},
+}
 _WIDTH_OF_GEOMETRY = 1.5
 _GEOMETRY_WORDS = {
     "volume": (
@@ -37,13 +48,16 @@ _GEOMETRY_WORDS = {
 }
 
 
-def widening(size: float) -> float:
-    """Return by how much an interval is wider than that of an ordinary crystal.
+class Comparison(NamedTuple):
+    """How unlike a crystal is those of training.
 
-    Args:
-        size: How unlike others the crystal is; of ordinary ones 1 at most.
+    Attributes:
+        size: How unlike; of ordinary crystals few have more than 1.
+        widening: By how much its interval is wider than that of an ordinary one.
     """
-    return max(1.0, size)
+
+    size: float
+    widening: float
 
 
 class NoveltyMeasure:
@@ -55,69 +69,85 @@ class NoveltyMeasure:
 
     def __init__(self, record: Novelty) -> None:
         self.record = record
-        self._pairs = frozenset(record.pairs)
+        self._counts = Counts(
+            record.num_crystals,
+            record.elements,
+            record.numbers,
+            record.kinds,
+            dict.fromkeys(record.pairs, 1),
+        )
         flat = np.frombuffer(base64.b64decode(record.vectors), np.float16)
         vectors = flat.reshape(-1, max(1, record.width)).astype(np.float64)
         spread = vectors.std(axis=0) if len(vectors) else np.ones(1)
         self._spread = np.where(spread > 1e-6, spread, 1.0)
         self._vectors = vectors / self._spread  # [M, C]
 
-    def size(self, features: Features, vector: Sequence[float] | Array) -> float:
-        """Return how unlike a crystal is; ordinary ones have 1 at most."""
-        return max(self._sizes(features, vector).values())
+    def compare(self, crystal: Crystal) -> Comparison:
+        """Return how unlike a crystal is."""
+        return self.compare_raw(self.raw(crystal), crystal.features.elements)
+
+    def compare_raw(
+        self, raw: Mapping[str, float], elements: tuple[int, ...]
+    ) -> Comparison:
+        """Return how unlike a crystal is of which :meth:`raw` is known."""
+        sizes = self._scaled(raw)
+        # The spread of an ensemble is a factor of its own of the interval.
+        unlike = max(size for name, size in sizes.items() if name != "spread")
+        is_new = not self._counts.has_all(elements)
+        widening = max(1.0, unlike, self.record.reach if is_new else 1.0)
+        return Comparison(max(sizes.values()), widening)
 
     def of(self, size: float) -> float:
-        """Return the share of held-out crystals that are at least as unlike."""
+        """Return the share of ordinary crystals that are at least as unlike."""
         below = int(np.searchsorted(self.record.held_out, size, side="left"))
         return 1.0 - below / len(self.record.held_out)
 
-    def reasons(self, features: Features, vector: Sequence[float] | Array) -> list[str]:
+    def reasons(self, crystal: Crystal) -> list[str]:
         """Return why a crystal is unlike others, the main reasons first."""
-        sizes = self._sizes(features, vector)
+        sizes = self._scaled(self.raw(crystal))
         names = sorted(sizes, key=sizes.__getitem__, reverse=True)
-        return [self._words(name, features) for name in names[:2] if sizes[name] >= 1]
+        return [
+            self._words(name, crystal.features)
+            for name in names[:2]
+            if sizes[name] >= 1
+        ]
 
-    def _sizes(
-        self, features: Features, vector: Sequence[float] | Array
-    ) -> dict[str, float]:
+    def _scaled(self, raw: Mapping[str, float]) -> dict[str, float]:
         """Return in each way how unlike a crystal is.
 
-        0 is the median of held-out crystals, 1 their 99th hundredth.
+        0 is the median of training crystals, 1 their 99th hundredth.
         """
         sizes = {}
-        for name, value in self.raw(features, vector).items():
+        for name, value in raw.items():
             low = self.record.medians[name]
             width = max(self.record.limits[name] - low, least_width(name, low))
             sizes[name] = (value - low) / max(width, 1e-9)
         return sizes
 
-    def raw(
-        self, features: Features, vector: Sequence[float] | Array
-    ) -> dict[str, float]:
-        """Return in each way how unlike a crystal is, without a scale."""
-        total = self.record.num_crystals + 1
-        rarest = min(self.record.elements.get(z, 0) for z in features.elements)
-        number = self.record.numbers.get(len(features.elements), 0)
-        kinds = self.record.kinds.get(kinds_of(features.elements), 0)
-        pairs = pairs_of(features.elements)
-        new = sum(pair not in self._pairs for pair in pairs)
-        values = {
-            "element": float(np.log(total / (rarest + 0.5))),
-            "number": float(np.log(total / (number + 0.5))),
-            "kinds": float(np.log(total / (kinds + 0.5))),
-            "pairs": new / len(pairs) if pairs else 0.0,
-        }
+    def raw(self, crystal: Crystal, training: Counts | None = None) -> dict[str, float]:
+        """Return in each way how unlike a crystal is, without a scale.
+
+        Args:
+            crystal: The crystal.
+            training: Of a training crystal, whose vector is kept: the counts of all of
+                them. It is then compared with the others.
+        """
+        own, features = int(training is not None), crystal.features
+        values = (training or self._counts).chemistry(features.elements, own=own)
         for name, value in zip(GEOMETRY, features.geometry, strict=True):
             mean, std = self.record.geometry[name]
             values[name] = abs(value - mean) / max(std, 1e-3)
         if len(self._vectors):
-            values["vector"] = self._distance(np.asarray(vector, np.float64))
+            values["vector"] = self._distance(np.asarray(crystal.vector), own)
+        if len(crystal.spread) and self.record.spreads:
+            ratios = zip(crystal.spread, self.record.spreads, strict=True)
+            values["spread"] = max(spread / max(s, 1e-12) for spread, s in ratios)
         return values
 
-    def _distance(self, vector: Array) -> float:
+    def _distance(self, vector: Array, own: int) -> float:
         squares = ((self._vectors - vector / self._spread) ** 2).mean(axis=1)
-        nearest = np.sort(squares)[:_NEAREST]
-        return float(np.sqrt(nearest).mean())
+        nearest = np.sort(squares)[own : own + _NEAREST]
+        return float(np.sqrt(nearest).mean()) if len(nearest) else 0.0
 
     def _words(self, name: str, features: Features) -> str:
         """Say in which way a crystal is unlike others."""
@@ -126,6 +156,8 @@ class NoveltyMeasure:
             return _GEOMETRY_WORDS[name][value > self.record.geometry[name][0]]
         if name == "vector":
             return "to the network it is unlike all training crystals"
+        if name == "spread":
+            return "the networks of the ensemble disagree on it"
         return self._chemistry_words(name, features.elements)
 
     def _chemistry_words(self, name: str, elements: tuple[int, ...]) -> str:
@@ -135,7 +167,9 @@ class NoveltyMeasure:
             symbol, count = chemical_symbols[rarest], record.elements.get(rarest, 0)
             return f"{symbol} occurs in {_few(count, record.num_crystals)}"
         if name == "pairs":
-            new = [pair for pair in pairs_of(elements) if pair not in self._pairs]
+            new = [
+                pair for pair in pairs_of(elements) if pair not in self._counts.pairs
+            ]
             symbols = [chemical_symbols[z] for z in divmod(new[0], 1000)]
             return f"no training crystal has {' and '.join(symbols)} together"
         if name == "kinds":

@@ -32,9 +32,14 @@ class Novelty(BaseModel):
         geometry: Mean and standard deviation of each number of their geometry.
         width: Of a vector.
         vectors: Of a sample of them, in half precision, as base64.
-        medians: Median of held-out crystals, in each way.
-        limits: The 99th hundredth of held-out crystals, in each way.
-        held_out: How unlike held-out crystals are, ascending.
+        spreads: Of an ensemble: median over held-out crystals of its members' standard
+            deviation, of each output.
+        reach: How much wider an interval is where a crystal has what no training
+            crystal has: an element, so many elements, or such kinds of them.
+        medians: Median of ordinary crystals, in each way.
+        limits: The 99th hundredth of ordinary crystals, in each way.
+        held_out: How unlike ordinary crystals are, ascending: those held out, and
+            training crystals, each compared with the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +52,8 @@ class Novelty(BaseModel):
     geometry: dict[str, tuple[Number, Number]]
     width: Count
     vectors: str = Field("", max_length=2 * VECTOR_BYTES)
+    spreads: tuple[Annotated[Number, Field(ge=0)], ...] = Field((), max_length=10_000)
+    reach: Annotated[Number, Field(ge=1, le=1000)] = 1.0
     medians: dict[str, Number] = {}
     limits: dict[str, Number] = {}
     held_out: tuple[Number, ...] = Field((), max_length=MOST_HELD_OUT)
@@ -64,6 +71,7 @@ class Novelty(BaseModel):
         ways = {"element", "number", "kinds", "pairs", *GEOMETRY} | (
             {"vector"} if size else set()
         )
+        ways |= {"spread"} if self.spreads else set()
         stated = self.medians.keys() & self.limits.keys()
         if (self.medians or self.held_out) and not ways <= stated:
             raise ValueError(

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
-from pyg_sitenet.novelty import RARE, NoveltyMeasure, crystal_features, widening
+from pyg_sitenet.novelty import (
+    RARE,
+    Crystal,
+    NoveltyMeasure,
+    crystal_features,
+)
 from pyg_sitenet.prediction.answers import Answer
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.intervals import Intervals
@@ -60,7 +65,7 @@ class ResultBuilder:
         texts = dict.fromkeys(crystal.warnings)
         for graph in crystal.graphs:
             texts |= dict.fromkeys(self._out_of_domain.of_crystal(graph))
-        size, novelty, reasons = self._unlike(crystal, answers)
+        widening, novelty, reasons = self._unlike(crystal, answers)
         texts |= dict.fromkeys([*reasons, *self._out_of_domain.of_values(values)])
         return Prediction(
             crystal.id,
@@ -70,37 +75,34 @@ class ResultBuilder:
             crystal.origin,
             tuple(texts),
             spread,
-            self._intervals.of(
-                values, self._members_std(crystal, answers), widening(size)
-            ),
+            self._intervals.of(values, self._members_std(crystal, answers), widening),
             {
                 target.name: target.label([values[name] for name in target.outputs])
                 for target in self._layout.targets
                 if target.classes
             },
             novelty,
-            widening(size),
+            widening,
         )
 
     def _unlike(
         self, crystal: Encoded, answers: Sequence[Answer]
     ) -> tuple[float, float | None, list[str]]:
-        """Return how unlike training a crystal is, its novelty, and why it is low."""
+        """Return how wide its interval is, its novelty, and why that is low."""
         if self._novelty is None:
-            return 0.0, None, []
-        sizes = [
-            (self._novelty.size(crystal_features(graph), answer.vector), k)
-            for k, (graph, answer) in enumerate(
-                zip(crystal.graphs, answers, strict=True)
-            )
+            return 1.0, None, []
+        compared = [
+            Crystal(crystal_features(graph), answer.vector, answer.spread)
+            for graph, answer in zip(crystal.graphs, answers, strict=True)
         ]
-        size, k = max(sizes)
+        results = [self._novelty.compare(crystal) for crystal in compared]
+        size, k = max((result.size, k) for k, result in enumerate(results))
+        widening = max(result.widening for result in results)
         novelty = self._novelty.of(size)
         if novelty >= RARE:
-            return size, novelty, []
-        features = crystal_features(crystal.graphs[k])
-        reasons = "; ".join(self._novelty.reasons(features, answers[k].vector))
-        return size, novelty, [f"unlike the training data: {reasons}"]
+            return widening, novelty, []
+        reasons = "; ".join(self._novelty.reasons(compared[k]))
+        return widening, novelty, [f"unlike the training data: {reasons}"]
 
     def _members_std(
         self, crystal: Encoded, answers: Sequence[Answer]

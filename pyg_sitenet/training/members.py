@@ -59,16 +59,18 @@ def ensemble_outcome(
     crystals = {part: data.part(part) for part in parts}
     needed = parts if not crystals["val"] else parts[1:]
     answers = {part: _predict(model, data.ordered_dataloader(part)) for part in needed}
+    predicted = {part: values for part, (values, _) in answers.items()}
+    spread = {part: spread for part, (_, spread) in answers.items()}
     return Outcome(
         config=config,
         units={**data.dataset.units, **config.data.units},
         crystals=crystals,
-        predicted={part: values for part, (values, _) in answers.items()},
-        spread={part: spread for part, (_, spread) in answers.items()},
+        predicted=predicted,
+        spread=spread,
         history=_mean_history(_metrics_of_members(folder, config.training.members)),
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in model.parameters()),
-        novelty=measure_novelty(model, data),
+        novelty=measure_novelty(model, data, predicted, spread),
     )
 
 

@@ -77,15 +77,16 @@ def predict_held_out(
     """Predict the validation, calibration and test parts."""
     parts = ("val", "calibration", "test")
     loaders = {part: data.ordered_dataloader(part) for part in parts}
+    predicted = {name: _predict(module, part) for name, part in loaders.items()}
     return Outcome(
         config=config,
         units={**data.dataset.units, **config.data.units},
         crystals={name: data.part(name) for name in data.splits},
-        predicted={name: _predict(module, part) for name, part in loaders.items()},
+        predicted=predicted,
         history=history,
         num_failed=len(data.dataset.failures),
         num_parameters=sum(p.numel() for p in module.model.parameters()),
-        novelty=measure_novelty(module.model, data),
+        novelty=measure_novelty(module.model, data, predicted),
     )
 
 

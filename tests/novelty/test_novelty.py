@@ -20,10 +20,12 @@ from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.novelty import (
+    Crystal,
     Novelty,
     NoveltyMeasure,
     crystal_features,
     fit_novelty,
+    reach_of,
     sample_size,
 )
 from pyg_sitenet.prediction import Predictor
@@ -53,6 +55,10 @@ def _vector(network: SiteNet, graph: Data) -> list[float]:
     return vector
 
 
+def _crystal(network: SiteNet, graph: Data) -> Crystal:
+    return Crystal(crystal_features(graph), _vector(network, graph))
+
+
 @pytest.fixture(scope="module")
 def graphs() -> list[Data]:
     records = islice(iter(open_source("dielectric")), 150)
@@ -61,10 +67,9 @@ def graphs() -> list[Data]:
 
 @pytest.fixture(scope="module")
 def record(network: SiteNet, graphs: list[Data]) -> Novelty:
-    pairs = [(crystal_features(g), _vector(network, g)) for g in graphs]
-    training, held_out = pairs[::2], pairs[1::2]
-    vectors = np.array([vector for _, vector in training])
-    record = fit_novelty([features for features, _ in training], vectors, held_out)
+    crystals = [_crystal(network, graph) for graph in graphs]
+    training, held_out = crystals[::2], crystals[1::2]
+    record = fit_novelty([c.features for c in training], training, held_out, reach=3.0)
     assert record is not None
     return record
 
@@ -81,31 +86,72 @@ def record(network: SiteNet, graphs: list[Data]) -> Novelty:
 def test_crystals_unlike_all_others_are_told_with_the_reason(
     record: Novelty, network: SiteNet, crystal: Atoms, reason: str
 ) -> None:
-    graph, measure = _encode(crystal), NoveltyMeasure(record)
-    features, vector = crystal_features(graph), _vector(network, graph)
-    assert measure.of(measure.size(features, vector)) < 0.02
-    assert reason in "; ".join(measure.reasons(features, vector))
+    measure, compared = NoveltyMeasure(record), _crystal(network, _encode(crystal))
+    assert measure.of(measure.compare(compared).size) < 0.02
+    assert reason in "; ".join(measure.reasons(compared))
 
 
-def test_novelty_is_the_share_of_held_out_crystals_that_are_as_unlike(
+def test_novelty_is_the_share_of_ordinary_crystals_that_are_as_unlike(
     record: Novelty, network: SiteNet, graphs: list[Data]
 ) -> None:
     measure = NoveltyMeasure(record)
     shares = [
-        measure.of(measure.size(crystal_features(g), _vector(network, g)))
-        for g in graphs[1::2]
+        measure.of(measure.compare(_crystal(network, g)).size) for g in graphs[1::2]
     ]
-    assert sorted(shares)[0] == pytest.approx(1 / 75)
+    assert len(record.held_out) == 150  # 75 held out, 75 of training
+    assert sorted(shares)[0] >= 1 / 150
     assert np.mean(shares) == pytest.approx(0.5, abs=0.1)
 
 
 def test_vector_far_from_all_others_is_unlike(
     record: Novelty, graphs: list[Data]
 ) -> None:
-    measure, features = NoveltyMeasure(record), crystal_features(graphs[0])
-    far = [100.0] * record.width
-    assert measure.of(measure.size(features, far)) == 0
-    assert "to the network it is unlike" in measure.reasons(features, far)[0]
+    measure = NoveltyMeasure(record)
+    far = Crystal(crystal_features(graphs[0]), [100.0] * record.width)
+    result = measure.compare(far)
+    assert measure.of(result.size) == 0
+    assert result.widening == result.size > 1
+    assert "to the network it is unlike" in measure.reasons(far)[0]
+
+
+def test_what_no_training_crystal_has_makes_intervals_reach_further(
+    record: Novelty, network: SiteNet, graphs: list[Data]
+) -> None:
+    crystal = _crystal(network, graphs[0])
+    neon = crystal.features._replace(elements=(*crystal.features.elements, 10))
+    measure = NoveltyMeasure(record)
+    assert measure.compare(crystal).widening == 1
+    assert measure.compare(crystal._replace(features=neon)).widening >= 3
+
+
+def test_reach_is_halfway_between_the_model_and_knowing_nothing() -> None:
+    errors = np.linspace(0, 1, 101)
+    assert reach_of(errors, 4 * errors) == pytest.approx(2)
+    assert reach_of(errors, 0.5 * errors) == 1
+    assert reach_of(0 * errors, errors) == 10
+    assert reach_of(errors[:19], 4 * errors[:19]) == 1
+
+
+def test_spread_of_an_ensemble_counts_beside_its_interval(
+    network: SiteNet, graphs: list[Data]
+) -> None:
+    crystals = [_crystal(network, graph) for graph in graphs]
+    spreads = np.linspace(0.5, 1.5, 75)[:, None]
+    held_out = [
+        crystal._replace(spread=spread)
+        for crystal, spread in zip(crystals[1::2], spreads, strict=True)
+    ]
+    features = [crystal.features for crystal in crystals[::2]]
+    record = fit_novelty(features, crystals[::2], held_out)
+    assert record is not None
+    assert record.spreads == (1.0,)
+    measure = NoveltyMeasure(record)
+    agreed, other = held_out[0], held_out[0]._replace(spread=[50.0])
+    assert measure.of(measure.compare(agreed).size) > 0.1
+    assert measure.of(measure.compare(other).size) == 0
+    assert measure.reasons(other)[0] == "the networks of the ensemble disagree on it"
+    # Their spread is a factor of the interval already.
+    assert measure.compare(other).widening == measure.compare(agreed).widening
 
 
 def test_features_do_not_depend_on_merging(rutile: Structure) -> None:
@@ -118,10 +164,9 @@ def test_features_do_not_depend_on_merging(rutile: Structure) -> None:
 def test_what_is_kept_is_less_than_a_megabyte(graphs: list[Data]) -> None:
     features = [crystal_features(graph) for graph in graphs[:20]]
     vectors = np.random.default_rng(0).normal(size=(10_000, 200))
-    held_out = [
-        (one, row.tolist()) for one, row in zip(features, vectors, strict=False)
-    ]
-    record = fit_novelty(features, vectors, held_out)
+    sample = [Crystal(features[0], row) for row in vectors]
+    held_out = [Crystal(own, vectors[0]) for own in features]
+    record = fit_novelty(features, sample, held_out)
     assert record is not None
     assert sample_size(200) == 1500
     assert len(record.model_dump_json()) < 1e6
@@ -130,7 +175,8 @@ def test_what_is_kept_is_less_than_a_megabyte(graphs: list[Data]) -> None:
 
 def test_few_held_out_crystals_say_nothing(graphs: list[Data]) -> None:
     features = [crystal_features(graph) for graph in graphs[:20]]
-    assert fit_novelty(features, np.zeros((1, 2)), [(features[0], [0, 0])] * 19) is None
+    crystal = Crystal(features[0], [0, 0])
+    assert fit_novelty(features, [crystal], [crystal] * 19) is None
 
 
 @pytest.mark.parametrize(
@@ -141,6 +187,8 @@ def test_few_held_out_crystals_say_nothing(graphs: list[Data]) -> None:
         ({"geometry": {}}, "geometry must have volume"),
         ({"held_out": (2.0, 1.0)}, "held_out must rise"),
         ({"medians": {"element": 0.0}}, "must have the limits of"),
+        ({"spreads": (1.0,)}, "must have the limits of"),
+        ({"reach": 0.5}, "greater than or equal to 1"),
     ],
 )
 def test_damaged_record_is_refused(

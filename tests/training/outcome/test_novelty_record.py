@@ -24,6 +24,7 @@ def test_run_of_enough_held_out_crystals_tells_novelty(
     assert novelty is not None
     assert novelty.num_crystals == 4
     assert len(novelty.held_out) == 20
+    assert novelty.reach >= 1
     silicon = Record("Si", Structure.from_ase_atoms(bulk("Si")))
     (prediction,) = load_predictor(run.folder).predict_records([silicon])
     assert isinstance(prediction, Prediction)
