@@ -46,10 +46,11 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     if is_optimade(values):
         return structure_from_optimade(values, origin)
     try:
+        _check_names(values)
         lattice, species, coordinates = _parts(values)
         # Older pymatgen takes coordinates of any length.
         places = np.reshape(np.asarray(coordinates, dtype=float), (len(species), 3))
-        is_cartesian = bool(values.get("cartesian")) and "lattice_mat" in values
+        is_cartesian = _is_cartesian(values)
         return Structure(lattice, species, places, coords_are_cartesian=is_cartesian)
     except _BAD_VALUES as error:
         detail = f"no {error}" if isinstance(error, KeyError) else str(error)[:200]
@@ -65,7 +66,10 @@ def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:
         return Lattice(values["lattice_mat"]), values["elements"], values["coords"]
     given = values["lattice"]
     is_described = isinstance(given, Mapping)
-    first, second, third = given.get("pbc", _ALL) if is_described else _ALL
+    pbc = given.get("pbc", _ALL) if is_described else _ALL
+    if isinstance(pbc, str):
+        raise ValueError(f"pbc is {pbc!r}, expected three of true and false")
+    first, second, third = pbc
     matrix = given["matrix"] if is_described else given
     lattice = Lattice(matrix, pbc=(bool(first), bool(second), bool(third)))
     if "sites" not in values:
@@ -73,6 +77,23 @@ def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:
     sites = values["sites"]
     species = [_composition(site["species"]) for site in sites]
     return lattice, species, [site["abc"] for site in sites]
+
+
+def _is_cartesian(values: Mapping[str, Any]) -> bool:
+    said = [values.get(name, False) for name in ("cartesian", "coords_are_cartesian")]
+    if not all(flag in (0, 1) for flag in said):
+        raise ValueError(f"cartesian is {said}, expected true or false")
+    if said[1] and "frac_coords" in values:
+        raise ValueError("frac_coords and coords_are_cartesian")
+    return bool(said[0]) and "lattice_mat" in values
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    """Refuse numbers of types for elements."""
+    names = values.get("species") or values.get("elements") or ()
+    types = [name for name in names if isinstance(name, str) and name.isdecimal()]
+    if types:
+        raise ValueError(f"{types[0]!r} names no element")
 
 
 def _composition(species: list[dict[str, Any]]) -> dict[str | Species, float]:

@@ -32,7 +32,7 @@ from pyg_sitenet.data.structure.programs.lammps import read_dump
 from pyg_sitenet.data.structure.programs.trajectory import read_trajectory
 from pyg_sitenet.data.structure.programs.vasp import read_poscar, read_xdatcar
 from pyg_sitenet.data.structure.programs.xsf import read_xsf
-from pyg_sitenet.data.structure.refused import refusal
+from pyg_sitenet.data.structure.refused import PACKED_ENDINGS, refusal
 from pyg_sitenet.data.structure.text import TextFile, bounded, check_file
 from pyg_sitenet.errors import StructureError
 
@@ -191,6 +191,8 @@ def format_of(file_name: str) -> FileFormat | None:
     """Return the format that the name of a file tells, under any compression."""
     name = basename(uncompressed(file_name)).lower()
     ending = splitext(name)[1]
+    if ending in PACKED_ENDINGS:
+        return None
     if ending in _BY_ENDING:
         return _BY_ENDING[ending]
     begins = (entry for start, entry in _BY_NAME.items() if name.startswith(start))

@@ -15,7 +15,7 @@ from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.check import check_structure
 from pyg_sitenet.data.structure.formats import read_pieces
-from pyg_sitenet.data.structure.occupancy import scale_occupancies
+from pyg_sitenet.data.structure.occupancy import MAX_OCCUPANCY, scale_occupancies
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import StructureError
@@ -159,17 +159,34 @@ def _from_atoms(atoms: Atoms, origin: str, *, disordered: bool) -> Structure:
 def _shares(atoms: Atoms, origin: str) -> list[dict[str, float]]:
     """Return the elements of each site that ASE's reader of CIFs leaves beside it."""
     shares = atoms.info.get("occupancy")
-    if not isinstance(shares, dict):
-        return []
     kinds = atoms.arrays.get("spacegroup_kinds", range(len(atoms)))
     try:
+        if not isinstance(shares, dict):
+            return _shares_of_atoms(atoms)
         given = {str(kind): share for kind, share in shares.items()}
-        return [scale_occupancies(given[str(kind)]) for kind in kinds]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        sites = [given[str(kind)] for kind in kinds]
+        for symbol, site in zip(atoms.get_chemical_symbols(), sites, strict=True):
+            if symbol not in site:
+                raise ValueError(f"{symbol} is not among {' '.join(map(str, site))}")
+        return [scale_occupancies(site) for site in sites]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise StructureError(
-            f"{origin}: its occupancies do not fit its atoms ({type(error).__name__});"
-            " remove info['occupancy'], or give the file that it was read from"
+            f"{origin}: its occupancies do not fit its atoms ({type(error).__name__}:"
+            f" {str(error)[:80]}); remove them, or give the file that it was read from"
         ) from error
+
+
+def _shares_of_atoms(atoms: Atoms) -> list[dict[str, float]]:
+    """Return the elements of each site where a column of the atoms has their shares."""
+    names = [name for name in ("occupancy", "occupancies") if name in atoms.arrays]
+    shares = [float(share) for name in names[:1] for share in atoms.arrays[name]]
+    if any(not 0 < share <= MAX_OCCUPANCY for share in shares):
+        raise ValueError(f"{min(shares)} to {max(shares)}, expected 0 to 1")
+    if all(share == 1 for share in shares):
+        return []
+    symbols = atoms.get_chemical_symbols()
+    pairs = zip(symbols, shares, strict=True)
+    return [scale_occupancies({symbol: share}) for symbol, share in pairs]
 
 
 def _species(atoms: Atoms, origin: str) -> list[Species | DummySpecies | str]:

@@ -17,6 +17,9 @@ _VACANCY, _DUMMY = "vacancy", "X"
 # The sum of concentrations on a site may miss 1 by so much through rounding.
 _ROUNDING = 1e-3
 
+# What is said of sites that are not all there.
+_INCOMPLETE = ("implicit_atoms", "site_attachments")
+
 
 def is_optimade(values: Mapping[str, Any]) -> bool:
     """Tell whether a dictionary is a structure as OPTIMADE describes it."""
@@ -57,6 +60,7 @@ def structure_from_optimade(values: Mapping[str, Any], origin: str) -> Structure
         positions = np.asarray(values["cartesian_site_positions"], dtype=float)
         if positions.shape != (len(names), 3):
             raise ValueError(f"{len(names)} sites but positions {positions.shape}")
+        _check_stated(values, species, origin)
         sites = [_site(name, species) for name in names]
         is_full = [bool(site) for site in sites]  # the others are vacancies
         return Structure(
@@ -102,9 +106,41 @@ def _check_features(values: Mapping[str, Any], origin: str) -> None:
             f"{origin}: disordered, its assemblies are groups of sites that exclude"
             " each other; give an ordered approximant"
         )
-    if "implicit_atoms" in (values.get("structure_features") or ()):
+    features = values.get("structure_features") or ()
+    if "unknown_positions" in features:
+        raise StructureError(
+            f"{origin}: has unknown_positions, sites without coordinates; give a"
+            " crystal of which all are known"
+        )
+    if "implicit_atoms" in features:
         message = f"{origin}: has implicit_atoms, which have no position: left out"
         warnings.warn(message, SiteNetWarning, stacklevel=4)
+
+
+def _check_stated(
+    values: Mapping[str, Any], species: Mapping[str, dict[Any, float]], origin: str
+) -> None:
+    """Compare the number of sites, their names and the elements with the sites."""
+    names = values["species_at_sites"]
+    stated = values.get("nsites")
+    if stated is not None and stated != len(names):
+        raise StructureError(
+            f"{origin}: states nsites {stated} but lists {len(names)}; correct one"
+        )
+    unknown = sorted(set(names) - species.keys()) if species else []
+    if unknown:
+        raise StructureError(
+            f"{origin}: the species {unknown[0]!r} of a site is not described; add it"
+            " to species"
+        )
+    elements = {str(e) for name in names for e in _site(name, species)}
+    listed = set(values.get("elements") or elements)
+    features = values.get("structure_features") or ()
+    if elements - listed or (listed - elements and not set(_INCOMPLETE) & {*features}):
+        raise StructureError(
+            f"{origin}: states the elements {' '.join(sorted(listed))} but its sites"
+            f" have {' '.join(sorted(elements))}; correct one"
+        )
 
 
 def _species(

@@ -52,7 +52,7 @@ _OTHERS_OF_VASP = (
     *("chg", "chgcar", "aeccar", "locpot", "wavecar", "doscar", "eigenval"),
     *("incar", "kpoints", "potcar", "oszicar", "procar"),
 )
-_PACKED_ENDINGS = (".zst", ".z", ".lzma", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz")
+PACKED_ENDINGS = (".zst", ".z", ".lzma", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz")
 
 # Looked for in folders too, so that no crystal is passed over in silence.
 REFUSED_IN_FOLDERS = frozenset(
@@ -71,7 +71,7 @@ def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureErro
     """
     name = basename(uncompressed(file_name)).lower()
     ending = splitext(name)[1]
-    if ending in _PACKED_ENDINGS:
+    if ending in PACKED_ENDINGS:
         return StructureError(f"{origin}: {_PACKED}")
     if name.startswith((*_RECORDS, *_OTHERS_OF_VASP)):
         kind = basename(file_name)[:40]

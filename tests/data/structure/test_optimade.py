@@ -111,7 +111,10 @@ CASES = {
         "cartesian_site_positions": [[0, 0, None], [1, 1, 1]]
     },
     "'X.*' is not a chemical element": {
-        "species": [{"name": "Cs", "chemical_symbols": ["X"], "concentration": [1]}]
+        "species": [
+            {"name": "Cs", "chemical_symbols": ["X"], "concentration": [1]},
+            {"name": "Cl", "chemical_symbols": ["Cl"], "concentration": [1]},
+        ]
     },
     "add up to 1.4, not 1": {
         "species": [
@@ -124,7 +127,7 @@ CASES = {
         ]
     },
     "assemblies": {"assemblies": [{"sites_in_groups": [[0], [1]]}]},
-    "'Qq' is not a valid": {"species_at_sites": ["Qq", "Cl"]},
+    "species 'Qq' of a site is not described": {"species_at_sites": ["Qq", "Cl"]},
 }
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pymatgen.core import Element, Species
 
 from pyg_sitenet.data.structure.check import MAX_COORDINATE
+from pyg_sitenet.data.structure.cif.disorder_groups import check_groups
 from pyg_sitenet.data.structure.cif.species import (
     Content,
     content_of_label,
@@ -25,8 +25,6 @@ from pyg_sitenet.errors import SiteNetWarning, StructureError
 _OCCUPANCY = "_atom_site_occupancy"
 _DIGITS = re.compile(r"\.(\d+)")
 _SYMBOL_OF_TYPE = re.compile(r"\d*\.?\d*[+-]?$")
-# Groups of disorder that share places may be this much more than full together.
-_GROUP_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]
     contents = _contents(columns, formula, origin)
     positions = _positions(columns, origin)
     occupancies = _occupancies(columns, origin)
-    _check_groups(columns, origin)
+    check_groups(columns, origin)
     states = _oxidation_states(values)
     attached = [_count(text) for text in columns["attached_hydrogens"]]
     rows = []
@@ -177,34 +175,6 @@ def _occupancies(columns: Mapping[str, list[str]], origin: str) -> list[float]:
             warnings.warn(message, SiteNetWarning, stacklevel=5)
         shares.append(share)
     return shares
-
-
-def _check_groups(columns: Mapping[str, list[str]], origin: str) -> None:
-    """Refuse alternatives of which each is said, or left, to be there as a whole."""
-    least: dict[str, dict[str, float]] = defaultdict(dict)
-    for assembly, group, text in zip(
-        columns["disorder_assembly"],
-        columns["disorder_group"],
-        columns["occupancy"],
-        strict=True,
-    ):
-        if is_null(group) or group == "0":
-            continue
-        if group.startswith("-") and is_null(text):
-            raise StructureError(
-                f"{origin}: the atoms of disorder group {group} and their images are"
-                f" alternatives; give {_OCCUPANCY} of each"
-            )
-        share = 1.0 if is_null(text) else number(text)
-        groups = least[assembly]
-        groups[group] = min(share, groups.get(group, share))
-    for assembly, groups in least.items():
-        if len(groups) > 1 and sum(groups.values()) > 1 + _GROUP_TOLERANCE:
-            raise StructureError(
-                f"{origin}: the disorder groups {', '.join(groups)} (assembly"
-                f" {assembly}) are alternatives but their occupancies add up to"
-                f" {sum(groups.values()):.4g}; give {_OCCUPANCY} of each"
-            )
 
 
 def _oxidation_states(values: Values) -> dict[str, float] | None:

@@ -19,7 +19,8 @@ def read_aims(text: str, origin: str) -> Structure:
     Raises:
         StructureError: If it has no three lattice vectors, or sites that are no atoms.
     """
-    rows = [line.split("#")[0].split() for line in text.split("\n")]
+    words = [line.split("#")[0].split() for line in text.split("\n")]
+    rows = [[row[0].lower(), *row[1:]] for row in words if row]
     cell = [as_vector(row[1:], origin) for row in rows if row[:1] == ["lattice_vector"]]
     if len(cell) != 3:
         raise StructureError(
@@ -29,7 +30,7 @@ def read_aims(text: str, origin: str) -> Structure:
     inverse = inverse_cell(np.array(cell), origin)
     symbols, places = [], []
     for row in rows:
-        if row[:1] in (["empty"], ["pseudocore"]):
+        if row[:1] in (["empty"], ["pseudocore"], ["multipole"]):
             raise StructureError(
                 f"{origin}: {row[0]!r} is no atom; remove sites that are none"
             )

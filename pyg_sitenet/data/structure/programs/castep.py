@@ -52,8 +52,9 @@ def read_cell(text: str, origin: str) -> Structure:
             )
     symbols = [row[0].split(":")[0] for row in rows]
     positions = [as_vector(row[1:], origin) * factor for row in rows]
+    names = list(map(_capital, symbols))
     return make_structure(
-        cell, list(map(_capital, symbols)), positions, origin, cartesian=cartesian
+        cell, names, positions, origin, cartesian=cartesian, numbers=True
     )
 
 

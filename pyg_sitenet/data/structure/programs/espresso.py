@@ -17,6 +17,20 @@ _IBRAV = re.compile(r"^[^!\n]*\bibrav\s*=\s*(-?\d+)", re.MULTILINE | re.IGNORECA
 _SLAB = re.compile(r"^[^!\n]*\bassume_isolated\s*=", re.MULTILINE | re.IGNORECASE)
 
 
+# A unit in whichever brackets, as pw.x knows them; it takes others for one of these.
+_CARD = re.compile(
+    r"^[ \t]*(CELL_PARAMETERS|ATOMIC_POSITIONS)[ \t({]*(\w*)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_UNITS = {
+    "CELL_PARAMETERS": ("", "alat", "bohr", "angstrom"),
+    "ATOMIC_POSITIONS": ("", "alat", "bohr", "angstrom", "crystal"),
+}
+_GROUP = re.compile(r"^[^!\n]*\bspace_group\s*=", re.MULTILINE | re.IGNORECASE)
+_NAT = re.compile(r"^[^!\n]*\bnat\s*=\s*(\d+)", re.MULTILINE | re.IGNORECASE)
+_ATOM = re.compile(r"[ \t]*[A-Za-z][\w+-]*(?:[ \t]+[^\s!#]+){3}")
+
+
 def read_pw_input(text: str, origin: str) -> Atoms:
     """Read an input whose cell is given as vectors.
 
@@ -35,10 +49,46 @@ def read_pw_input(text: str, origin: str) -> Atoms:
             f"{origin}: a molecule or slab without periodicity (assume_isolated); give"
             " a crystal"
         )
+    _check_cards(text, origin)
     atoms = read_espresso_in(io.StringIO(text))
     if not isinstance(atoms, Atoms):
         raise StructureError(f"{origin}: holds no atoms")
     return atoms
+
+
+def _check_cards(text: str, origin: str) -> None:
+    """Refuse units and numbers of atoms that ASE's reader takes for others."""
+    if _GROUP.search(text):
+        raise StructureError(
+            f"{origin}: lists the atoms of a space group, whose symmetry is not read;"
+            " convert it to CIF"
+        )
+    for card in _CARD.finditer(text):
+        name, unit = card[1].upper(), card[2].lower()
+        if unit not in _UNITS[name]:
+            raise StructureError(
+                f"{origin}: unknown unit {unit[:20]!r} of {name}, expected"
+                f" {' or '.join(filter(None, _UNITS[name]))}; convert it to CIF"
+            )
+        stated = _NAT.search(text)
+        if name == "ATOMIC_POSITIONS" and stated:
+            rows = _rows_of_atoms(text[card.end() :])
+            if rows != int(stated[1][:9]):
+                raise StructureError(
+                    f"{origin}: lists {rows} atoms but states nat = {stated[1][:9]};"
+                    " correct one of them"
+                )
+
+
+def _rows_of_atoms(text: str) -> int:
+    """Return how many atoms follow, up to the next card."""
+    count = 0
+    for line in text.split("\n")[1:]:
+        bare = line.split("!")[0].split("#")[0].strip()
+        if bare and not _ATOM.match(bare):
+            break
+        count += bool(bare)
+    return count
 
 
 def read_pw_output(text: str, origin: str) -> Iterator[Piece]:

@@ -47,13 +47,13 @@ def as_vector(words: Sequence[str], origin: str) -> Floats:
     return as_numbers(words[:3], origin)
 
 
-def as_element(symbol: str, origin: str) -> Element:
-    """Return the element of a symbol or of an atomic number.
+def as_element(symbol: str, origin: str, *, numbers: bool = False) -> Element:
+    """Return the element of a symbol, or of an atomic number where a format has them.
 
     Raises:
         StructureError: If there is none.
     """
-    if symbol.isdecimal() and 0 < int(symbol[:9]) < 119:
+    if numbers and symbol.isdecimal() and 0 < int(symbol[:9]) < 119:
         return Element.from_Z(int(symbol))
     if not Element.is_valid_symbol(symbol):
         raise StructureError(
@@ -88,6 +88,7 @@ def make_structure(
     origin: str,
     *,
     cartesian: bool,
+    numbers: bool = False,
 ) -> Structure:
     """Build the structure that a file lists.
 
@@ -97,6 +98,8 @@ def make_structure(
         positions: Of each site, fractional or in angstrom.
         origin: What messages begin with.
         cartesian: Whether the positions are in angstrom.
+        numbers: Whether symbols may be atomic numbers; of other formats, numbers are
+            types that name no element.
 
     Raises:
         StructureError: If a symbol names no element, or the cell has no volume.
@@ -104,7 +107,7 @@ def make_structure(
     rows, species = np.array(cell, dtype=float), {}
     for symbol in symbols:
         if symbol not in species:
-            species[symbol] = as_element(symbol, origin)
+            species[symbol] = as_element(symbol, origin, numbers=numbers)
     frac = np.array(positions, dtype=float).reshape(len(symbols), 3)
     if cartesian:
         frac = frac @ inverse_cell(rows, origin)

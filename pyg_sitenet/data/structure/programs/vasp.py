@@ -182,11 +182,12 @@ def _symbol(name: str) -> str:
 
 
 def _name_behind(words: list[str], place: int) -> str:
-    """Return the element that may stand behind a position; flags are none."""
+    """Return the element that may stand behind a position; three flags are none."""
     name = words[place] if len(words) > place else ""
-    if name.upper() in _FLAGS and set(map(str.upper, words[3:6])) <= _FLAGS:
+    flags = [word.upper() for word in words[place : place + 3]]
+    if len(flags) == 3 and _FLAGS.issuperset(flags):
         return ""
-    return name if Element.is_valid_symbol(name) else ""
+    return name if Element.is_valid_symbol(name) and name != "T" else ""
 
 
 def _agreed(symbols: list[str], names: list[str], origin: str) -> list[str]:

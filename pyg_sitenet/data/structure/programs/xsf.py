@@ -36,8 +36,11 @@ def read_xsf(lines: Iterable[str], origin: str) -> Iterator[Piece]:
                 " crystal, periodic in three directions"
             )
         is_crystal = is_crystal or key in ("CRYSTAL", "DIM-GROUP")
-        if key == "PRIMVEC":
-            cell = _take(rest, 3, origin)
+        if key in ("PRIMVEC", "CONVVEC"):
+            vectors = _take(rest, 3, origin)
+            cell = vectors if key == "PRIMVEC" else cell
+        elif key == "CONVCOORD":
+            _take(rest, _count(next(rest, "").split()[:1], origin), origin)
         elif key == "PRIMCOORD":
             count = next(rest, "").split()[:1]
             atoms = _take(rest, _count(count, origin), origin)
@@ -48,6 +51,11 @@ def read_xsf(lines: Iterable[str], origin: str) -> Iterator[Piece]:
             where = f"{origin}, frame {number}"
             yield Piece(str(number), where, partial(_structure, cell, atoms, where))
             number += 1
+        elif len(line.split()) > 3:
+            raise StructureError(
+                f"{origin}: damaged: {line[:60]!r} belongs to nothing, are there more"
+                " atoms than PRIMCOORD says? correct their number"
+            )
 
 
 def _without_comments(lines: Iterable[str]) -> Iterator[str]:
@@ -86,4 +94,6 @@ def _structure(cell: Rows, atoms: Rows, origin: str) -> Structure:
     vectors = [as_vector(row, origin) for row in cell]
     positions = [as_vector(row[1:], origin) for row in atoms]
     symbols = [row[0] for row in atoms]
-    return make_structure(vectors, symbols, positions, origin, cartesian=True)
+    return make_structure(
+        vectors, symbols, positions, origin, cartesian=True, numbers=True
+    )
