@@ -15,6 +15,8 @@ from pyg_sitenet.errors import ConfigError
 _logger = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+WITHOUT_DOUBLES: tuple[str, ...] = ("mps",)
+"""Types of devices that have no float64."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -47,11 +49,16 @@ def check_precision(device: str, tensors: Iterable[torch.Tensor]) -> None:
     Raises:
         ConfigError: If some are doubles and there are none.
     """
-    if device == "mps" and any(x.dtype == torch.float64 for x in tensors):
+    if device in WITHOUT_DOUBLES and any(x.dtype == torch.float64 for x in tensors):
         raise ConfigError(
             "the model scales its targets in double precision, which Apple's GPUs do "
             "not have; choose another device (--device cpu)"
         )
+
+
+def has_doubles(device: torch.device) -> bool:
+    """Whether a device has float64."""
+    return device.type not in WITHOUT_DOUBLES
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

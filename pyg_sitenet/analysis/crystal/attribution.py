@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from pyg_sitenet.devices import has_doubles
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.explainable import ExplainableSiteNet
 
@@ -35,8 +36,8 @@ def pair_gradients(model: SiteNet, data: Data) -> PairGradients:
         data: The graph of one crystal.
 
     Returns:
-        Gradients in double precision; both are 0 for a pair beyond the model's cutoff,
-        the first also for an atom with itself.
+        Gradients in double precision on the CPU; both are 0 for a pair beyond the
+        model's cutoff, the first also for an atom with itself.
     """
     network, inputs = _in_double(model, data)
     edge_attr = inputs["edge_attr"].requires_grad_()
@@ -58,8 +59,8 @@ def pair_gradients(model: SiteNet, data: Data) -> PairGradients:
     if model.config.distance_cutoff is not None:
         within_reach = distance <= model.config.distance_cutoff
     return PairGradients(
-        torch.where(apart & within_reach, slope, 0),
-        torch.where(within_reach, of_weight * weight.detach().unsqueeze(-1), 0),
+        torch.where(apart & within_reach, slope, 0).cpu(),
+        torch.where(within_reach, of_weight * weight.detach().unsqueeze(-1), 0).cpu(),
     )
 
 
@@ -79,8 +80,8 @@ def integrated_gradients(model: SiteNet, data: Data, steps: int = 32) -> Tensor:
         steps: Points of the (Gauss-Legendre) integral.
 
     Returns:
-        ``[n, T]`` in units of the targets and double precision, of all copies of a
-        merged site together.
+        ``[n, T]`` in units of the targets and double precision, on the CPU, of all
+        copies of a merged site together.
 
     Reference:
         Sundararajan, Taly, Yan, ICML 2017, https://arxiv.org/abs/1703.01365.
@@ -96,19 +97,24 @@ def integrated_gradients(model: SiteNet, data: Data, steps: int = 32) -> Tensor:
             torch.autograd.grad(value, point, retain_graph=True)[0] for value in values
         ]
         total += weight * torch.stack([(slope * x).sum(-1) for slope in slopes], dim=-1)
-    return total
+    return total.cpu()
 
 
 def _in_double(
     model: SiteNet, data: Data
 ) -> tuple[ExplainableSiteNet, dict[str, Tensor]]:
-    """Return a copy in double precision, and leaves for its inputs."""
-    network = ExplainableSiteNet(copy.deepcopy(model).double().eval())
+    """Return a copy in double precision, and leaves for its inputs.
+
+    They are on the CPU where the model's device has no doubles.
+    """
+    device = model.target_mean.device
+    home = device if has_doubles(device) else torch.device("cpu")
+    network = ExplainableSiteNet(copy.deepcopy(model).to(home).double().eval())
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     inputs = {
         name: value.detach().clone().double() if value.is_floating_point() else value
-        for name, value in network.inputs(data).items()
+        for name, value in network.inputs(copy.copy(data).to(home)).items()
         if value is not None
     }
     return network, inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -127,13 +128,12 @@ def _site_table(
     for column in pairs.filter(like="attention in "):
         received = pairs.groupby("sender")[column].sum() / len(primitive)
         table[column.replace("attention in", "attention received in")] = received
-    copies = merged.site_multiplicity[:, None]
-    added = expand_sites(
-        merged, integrated_gradients(predictor.network, merged) / copies
-    )
+    total = integrated_gradients(predictor.network, merged)
+    merged = copy(merged).cpu()
+    added = expand_sites(merged, total / merged.site_multiplicity[:, None])
     for number, target in enumerate(predictor.description.outputs):
         name = heading(predictor, target)
-        table[f"integrated gradient of {name}"] = added[:, number].cpu().numpy()
+        table[f"integrated gradient of {name}"] = added[:, number].numpy()
         pull = _position_gradient(pairs, f"distance gradient of {name}", len(primitive))
         table |= {f"gradient of {name} along {axis}": column
                   for axis, column in zip(AXES, pull.T, strict=True)}  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import torch
@@ -110,12 +112,13 @@ def _gradients(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the gradients of each original pair."""
     gradients = pair_gradients(predictor.network, merged)
+    merged = copy(merged).cpu()
     if "edge_weight" in merged:  # it falls with the distance
         limit = predictor.description.config.data.max_atoms
         radius = sphere_radius(primitive.lattice.matrix, len(primitive), limit)
-        distance = merged.edge_attr[:, 0].cpu().double().numpy()
+        distance = merged.edge_attr[:, 0].double().numpy()
         slope = taper_slope(distance, radius) / taper(distance, radius)
-        slopes = torch.from_numpy(slope).to(gradients.weight.device)[:, None]
+        slopes = torch.from_numpy(slope)[:, None]
         gradients = gradients._replace(
             distance=gradients.distance + gradients.weight * slopes
         )
@@ -123,7 +126,7 @@ def _gradients(
     copies = (merged.edge_multiplicity * receivers)[:, None]
     columns = {}
     for kind, values in zip(("distance", "weight"), gradients, strict=True):
-        each = expand_pairs(merged, values / copies).cpu().numpy()
+        each = expand_pairs(merged, values / copies).numpy()
         for name, column in zip(predictor.description.outputs, each.T, strict=True):
             columns[f"{kind} gradient of {heading(predictor, name)}"] = column
     return columns

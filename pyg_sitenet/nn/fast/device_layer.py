@@ -17,8 +17,8 @@ from pyg_sitenet.nn.fast.hidden_layer import HiddenLayer, Inputs, Receivers, Ter
 
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
-DEVICE_BYTES = 2**27
-"""Of a buffer elsewhere: few launches, and all of a backward pass are about 1 GB."""
+DEVICE_BYTES = 3 * 2**26
+"""Of a buffer elsewhere: 150,000 pairs in one; a backward pass has six, 1.2 GB."""
 _INPUT_ALONE = [True, False, False]  # of the gradients that a norm can return
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from pyg_sitenet.devices import has_doubles
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.loop.objective import Sums
 
@@ -44,7 +45,7 @@ class RunningSum:
 
     def _move(self, device: torch.device) -> None:
         total = self.total()
-        if device.type == "mps":
+        if not has_doubles(device):
             high = total.float()
             self._low = (total - high.double()).float().to(device)
             self._high = high.to(device)
