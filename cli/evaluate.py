@@ -60,16 +60,16 @@ def evaluate(
 
 def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:
     numbers = [
-        (name, of["mae"], of["rmse"], of["r2"], of["unit"])
-        for name, of in metrics.items()
-        if "classes" not in of
+        (name, *(target[key] for key in ("mae", "rmse", "r2", "unit")))
+        for name, target in metrics.items()
+        if "classes" not in target
     ]
     if numbers:
         show_table(["target", "MAE", "RMSE", "R2", "unit"], numbers)
     classes = [
-        (name, *(of[key] for key in CLASS_SCORES))
-        for name, of in metrics.items()
-        if "classes" in of
+        (name, *(target[key] for key in CLASS_SCORES))
+        for name, target in metrics.items()
+        if "classes" in target
     ]
     if classes:
         show_table(["classes of", *CLASS_SCORES.values()], classes)
@@ -79,8 +79,8 @@ def _show_coverage(metrics: dict[str, dict[str, Any]]) -> None:
     """Print what the intervals of a calibrated model do."""
     rows = [
         (name, *(f"{row[k]:.1%}" for k in ("level", "coverage")), row["mean_width"])
-        for name, of in metrics.items()
-        for row in of.get("coverage", ())
+        for name, target in metrics.items()
+        for row in target.get("coverage", ())
     ]
     if rows:
         show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)

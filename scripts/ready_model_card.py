@@ -58,9 +58,9 @@ def training(description: ModelDescription, facts: Facts) -> str:
     if description.members > 1:
         networks = f"{description.members} networks"
         each = " each, which differ by seed"
-    kept = "the averaged weights of the last epoch"
+    weights = "the averaged weights of the last epoch"
     if sizes["val"]:
-        kept = f"the weights of epoch {metrics['best_epoch']}, which validated best"
+        weights = f"the weights of epoch {metrics['best_epoch']}, which validated best"
     split = f"Random split (seed {config.data.split_seed})"
     if facts.source in MATBENCH:
         split = "The official fold 0"
@@ -69,7 +69,7 @@ def training(description: ModelDescription, facts: Facts) -> str:
     return (
         f"{networks} of {metrics['num_parameters']:,} parameters{each}; "
         f"{config.data.environment} of {config.data.max_atoms} atoms, "
-        f"{metrics['epochs']} epochs; {kept}, stored as float16.{learnt}\n{split}: "
+        f"{metrics['epochs']} epochs; {weights}, stored as float16.{learnt}\n{split}: "
         f"{sizes['train']} crystals to train, {val}{sizes['test']} to test. All "
         "settings are in the model file."
     )
@@ -106,16 +106,16 @@ def full(test: dict[str, Any], digits: int = 3) -> str:
     return f"{mae:.{digits}f} (RMSE {rmse:.{digits}f}, R2 {r2:.3f})"
 
 
-def baselines(found: dict[str, Any], digits: int = 3) -> list[str]:
+def baselines(scores: dict[str, Any], digits: int = 3) -> list[str]:
     """Return the rows of the models that see no structure."""
     words = {
         "composition": "extra trees on the composition alone",
         "mean": "mean of the training data",
     }
     return [
-        f"| {word} | {found[kind]['test']['mae']:.{digits}f} |"
+        f"| {word} | {scores[kind]['test']['mae']:.{digits}f} |"
         for kind, word in words.items()
-        if kind in found
+        if kind in scores
     ]
 
 

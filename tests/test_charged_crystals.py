@@ -51,7 +51,7 @@ def test_control_ends_at_its_cutoff_and_the_electrostatic_energy_does_not(charge
 
 def test_control_is_the_sum_over_pairs_and_has_no_step(charged):
     distance = 3.0  # neighbours at 3 and 4.24 A, the next at 5.2 A
-    found = 0.0
+    result = 0.0
     for number, away, contact in [
         (6, distance, 1.02 + 1.81),
         (6, distance * 2**0.5, 2 * 1.02),
@@ -59,16 +59,16 @@ def test_control_is_the_sum_over_pairs_and_has_no_step(charged):
     ]:
         end = (1 + np.cos(np.pi * away / 5)) / 2
         pair = np.exp((contact - away) / 0.5) - 0.1 * (contact / away) ** 6
-        found += 0.5 * number * pair * end
-    assert charged.control_energy(rock_salt(distance)) == pytest.approx(found)
+        result += 0.5 * number * pair * end
+    assert charged.control_energy(rock_salt(distance)) == pytest.approx(result)
     near, beyond = (charged.control_energy(rock_salt(d)) for d in (4.9999, 5.0001))
     assert abs(near - beyond) < 1e-9
 
 
 def test_geometries_are_real_ions_half_and_half_and_cells_neutral(charged):
     first, second = (charged.charged_crystals(1, seed)[:20] for seed in (0, 1))
-    for (one,), (other,) in zip(first, second, strict=True):
-        assert one.structure.charge == 0
-        assert one.structure.volume / len(one.structure) == pytest.approx(22.4)
-        assert one.id == other.id
+    for (item,), (other,) in zip(first, second, strict=True):
+        assert item.structure.charge == 0
+        assert item.structure.volume / len(item.structure) == pytest.approx(22.4)
+        assert item.id == other.id
     assert [c.energies for (c,) in first] != [c.energies for (c,) in second]

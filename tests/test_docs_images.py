@@ -18,8 +18,8 @@ IMAGE = re.compile(r'<img[^>]*\bsrc="([^"]+)"|!\[[^\]]*\]\(([^)\s]+)')
 def test_images_of_a_page_exist(page):
     text = page.read_text(encoding="utf-8")
     named = [html or markdown for html, markdown in IMAGE.findall(text)]
-    files = [one for one in named if "://" not in one]
-    assert [one for one in files if not (page.parent / one).is_file()] == []
+    files = [item for item in named if "://" not in item]
+    assert [file for file in files if not (page.parent / file).is_file()] == []
 
 
 def test_images_are_found_in_both_notations():

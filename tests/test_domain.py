@@ -12,8 +12,8 @@ def test_traits_are_those_of_the_primitive_cell(
     nacl: Structure, environment: str
 ) -> None:
     data = encode_structure(nacl, max_atoms=30, environment=environment)
-    for one in (data, MergeEquivalent()(data)):
-        traits = crystal_traits(one)
+    for item in (data, MergeEquivalent()(data)):
+        traits = crystal_traits(item)
         assert traits.num_sites == 2
         assert traits.volume_per_atom == pytest.approx(5.6402**3 / 8, rel=1e-5)
         assert traits.shortest_distance == pytest.approx(5.6402 / 2, rel=1e-5)

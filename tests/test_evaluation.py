@@ -38,10 +38,10 @@ def _record(name: str, **targets: float) -> Record:
 
 
 def test_score_of_known_errors() -> None:
-    found = score([0.0, 2.0, 4.0], [0.0, 3.0, 2.0])
-    assert found["mae"] == pytest.approx(1.0)
-    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
-    assert found["r2"] == pytest.approx(1 - 5 / 8)
+    result = score([0.0, 2.0, 4.0], [0.0, 3.0, 2.0])
+    assert result["mae"] == pytest.approx(1.0)
+    assert result["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert result["r2"] == pytest.approx(1 - 5 / 8)
 
 
 def test_score_of_nothing_is_none() -> None:
@@ -59,9 +59,9 @@ def test_errors_are_those_of_the_predictions(
         _record(name, band_gap=float(value) - error)
         for name, value, error in zip(names, predicted, errors, strict=True)
     ]
-    found = evaluate(predictor, records, tmp_path / "rows.csv")
-    assert found.metrics["band_gap"]["mae"] == pytest.approx(0.25, abs=1e-5)
-    assert found.metrics["band_gap"]["unit"] == "eV"
+    result = evaluate(predictor, records, tmp_path / "rows.csv")
+    assert result.metrics["band_gap"]["mae"] == pytest.approx(0.25, abs=1e-5)
+    assert result.metrics["band_gap"]["unit"] == "eV"
     lines = (tmp_path / "rows.csv").read_text().splitlines()
     assert lines[0] == "id,formula,band_gap [eV],known band_gap [eV]"
     assert [line.split(",")[0] for line in lines[1:]] == names
@@ -74,8 +74,8 @@ def test_known_values_are_converted_to_the_unit_of_the_model(
     Structure.from_ase_atoms(bulk("Si")).to(filename=str(tmp_path / "Si.cif"))
     table = tmp_path / "table.csv"
     table.write_text(f"file,band_gap [meV]\nSi.cif,{1000 * value + 250}\n")
-    found = evaluate(predictor, str(table)).metrics["band_gap"]
-    assert (found["mae"], found["unit"]) == (pytest.approx(0.25, abs=1e-5), "eV")
+    result = evaluate(predictor, str(table)).metrics["band_gap"]
+    assert (result["mae"], result["unit"]) == (pytest.approx(0.25, abs=1e-5), "eV")
     message = r"'band_gap' is in 'meV', the model's in 'eV'; open the source with units"
     with pytest.raises(DataError, match=message):
         evaluate(predictor, open_source(table, ["band_gap"]))
@@ -91,8 +91,8 @@ def test_crystals_without_a_value_are_failures(
 ) -> None:
     refused = Failure("a.cif", "a", "read", "empty", "repair it")
     records = [refused, _record("Si", band_gap=1.0), _record("Cu")]
-    found = evaluate(predictor, records, tmp_path / "rows.csv")
-    assert (found.ledger.used, found.ledger.failed) == (1, 2)
+    result = evaluate(predictor, records, tmp_path / "rows.csv")
+    assert (result.ledger.used, result.ledger.failed) == (1, 2)
     failures = (tmp_path / "rows_failures.csv").read_text().splitlines()
     assert failures[1] == "a.cif,a,read,empty,repair it"
     assert failures[2].startswith("Cu,Cu,target,no value of band_gap,")
@@ -107,7 +107,7 @@ def test_crystals_are_let_go_as_they_are_evaluated(predictor: Predictor) -> None
             alive.append(weakref.ref(record.structure))
             yield record
             del record
-            assert sum(one() is not None for one in alive) < 5
+            assert sum(item() is not None for item in alive) < 5
 
     assert evaluate(predictor, records()).ledger.used == 20
 

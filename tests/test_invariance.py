@@ -104,8 +104,8 @@ def test_any_setting_of_the_cell(model, name, seed, dtype):
     for base in (crystal, doubled):
         other = base.copy()
         other.make_supercell(random_unimodular(rng))
-        found = predict(model, other, dtype)
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+        result = predict(model, other, dtype)
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

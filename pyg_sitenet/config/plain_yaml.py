@@ -113,11 +113,11 @@ def _texts(letter: str) -> tuple[str, ...]:
 
 def _keep_plain_values() -> None:
     """Let the loader know no other types; dates and ``yes`` or ``no`` are texts."""
-    kept = {f"tag:yaml.org,2002:{tag}" for tag in _TAGS} | {None}
+    tags = {f"tag:yaml.org,2002:{tag}" for tag in _TAGS} | {None}
     _PlainLoader.yaml_constructors = {
         tag: constructor
         for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
-        if tag in kept
+        if tag in tags
     }
     _PlainLoader.yaml_implicit_resolvers = {
         letter: [rule for rule in rules if not rule[0].endswith(_texts(letter))]

@@ -69,8 +69,8 @@ def fit_novelty(
         [measure.compare_raw(raw, c.features.elements).size for raw, c in crystals]
     )
     step = -(-len(sizes) // MOST_HELD_OUT)
-    kept = tuple((np.ceil(sizes[step - 1 :: step] * 1e4) / 1e4).tolist())
-    return record.model_copy(update={"held_out": kept})
+    quantiles = tuple((np.ceil(sizes[step - 1 :: step] * 1e4) / 1e4).tolist())
+    return record.model_copy(update={"held_out": quantiles})
 
 
 def reach_of(errors: Array, distances: Array) -> float:

@@ -162,14 +162,14 @@
     const view = views[at("crystal").value];
     const attention = view.sites[0].attention;
     const count = (label, length) =>
-      Array.from({ length }, (_, one) => `${label}${one + 1}`);
+      Array.from({ length }, (_, k) => `${label}${k + 1}`);
     const kept = { block: at("block").value, head: at("head").value };
     fill(at("site"), view.elements.map((_, site) => siteName(view, site)));
     fill(at("block"), count("", attention.length));
     fill(at("head"), count("", attention[0].length));
     at("block").value = kept.block || attention.length - 1;
     at("head").value = kept.head || 0;
-    const far = Math.max(...view.sites.map((one) => one.distance.at(-1)));
+    const far = Math.max(...view.sites.map((site) => site.distance.at(-1)));
     at("distance").max = (Math.ceil(far * 10) / 10).toFixed(1);
     at("distance").value = at("distance").max;
     at("values").textContent = Object.entries(view.values)

@@ -159,8 +159,8 @@ def _equal(config: Config, crystals: Crystals) -> Iterator[str]:
 
 
 def _range(values: Array) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.ptp(known)) if len(known) else 0.0
+    numbers = values[~np.isnan(values)]
+    return float(np.ptp(numbers)) if len(numbers) else 0.0
 
 
 def _polymorphs(crystals: Crystals) -> Iterator[str]:

@@ -34,12 +34,12 @@ def complete(config: Config) -> Config:
             that are none.
         ModelFileError: If there is no such model.
     """
-    source, units = absolute_source(config.data.source), config.data.units
+    units = config.data.units
     if config.training.initial_model is not None:
         trained = read_description(config.training.initial_model).units
         before = {k: unit for k, unit in trained.items() if k in config.data.targets}
         units = {**before, **units}
-    changes = {"source": source, "units": units}
+    changes = {"source": absolute_source(config.data.source), "units": units}
     data = with_classes(config.data.model_copy(update=changes))
     return config.model_copy(update={"data": data})
 

@@ -18,6 +18,7 @@ from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.training.checks import check_config
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.finish import finish
@@ -160,7 +161,18 @@ def _train(
     if tell and devices.rank == 0:
         tell_notes(folder, data_notes(config, data, is_drawn=splits is None))
     ledger = data.dataset.ledger()
-    if config.training.members > 1:
+    if config.training.members == 1:
+        # The caller's random numbers stay as they are, and other GPUs untouched.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            module, history = fit_network(
+                config, data, folder, devices, resume=resume, progress=progress,
+                watch=watch,
+            )  # fmt: skip
+            if devices.rank != 0:
+                return RunResult({}, folder.path, ledger)
+            outcome = predict_held_out(config, data, module, history)
+        model: SiteNet | SiteNetEnsemble = module.model
+    else:
         for k in range(config.training.members):
             _train_member(
                 config, folder, k, splits,
@@ -168,17 +180,7 @@ def _train(
             )  # fmt: skip
         model = load_members(folder, config.training.members)
         outcome = ensemble_outcome(config, folder, model, data, device)
-        metrics = finish(folder, model, outcome, start, ledger)
-        return RunResult(metrics, folder.path, ledger)
-    # The caller's random numbers stay as they are, and other GPUs untouched.
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        module, history = fit_network(
-            config, data, folder, devices, resume=resume, progress=progress, watch=watch
-        )
-        if devices.rank != 0:
-            return RunResult({}, folder.path, ledger)
-        outcome = predict_held_out(config, data, module, history)
-    metrics = finish(folder, module.model, outcome, start, ledger)
+    metrics = finish(folder, model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
 
 
@@ -215,10 +217,8 @@ def _open_run(
     if devices.rank == 0:
         with reporting_write_errors(folder):
             write_run_data(folder.path, data)
-        write_config(folder, config)
-        with reporting_write_errors(folder):
+            write_config(folder, config)
             note_environment(folder, devices.num_processes, device)
-        with reporting_write_errors(folder):
             write_failures(folder.failures, data.dataset.failures)
     return folder, data
 

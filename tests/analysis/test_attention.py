@@ -28,7 +28,7 @@ def count(predictor, *graphs):
 
 @pytest.fixture
 def graphs(rutile, quartz):
-    return [encode_structure(one, max_atoms=60) for one in (rutile, quartz)]
+    return [encode_structure(item, max_atoms=60) for item in (rutile, quartz)]
 
 
 @pytest.mark.parametrize("environment", ["supercell", "sphere"])
@@ -141,6 +141,6 @@ def test_hundred_million_pairs_take_less_than_300_mb():
         [sys.executable, "-c", HUNDRED_MILLION_PAIRS],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    found = json.loads(done.stdout)
-    assert found["counted"] == 2 * 10**8
-    assert 0 < found["growth"] < 300
+    result = json.loads(done.stdout)
+    assert result["counted"] == 2 * 10**8
+    assert 0 < result["growth"] < 300

@@ -46,8 +46,8 @@ def table(
 ) -> Path:
     path = tmp_path / "table.json"
     rows = [
-        {"id": name, "structure": one.as_dict(), "kind": kind, "gap": gap}
-        for name, one, kind, gap in (
+        {"id": name, "structure": item.as_dict(), "kind": kind, "gap": gap}
+        for name, item, kind, gap in (
             ("nacl", nacl, "b", 5.0),
             ("si", silicon, "", 1.1),
             ("tio2", rutile, "a", 3.0),
@@ -58,7 +58,7 @@ def table(
 
 
 def _run(*arguments: object) -> None:
-    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
 
 
@@ -85,9 +85,9 @@ def test_embedding_and_convergence_name_probabilities(
     model: Path, table: Path, tmp_path: Path
 ) -> None:
     _run("embed", model, table, "--output", tmp_path / "vectors.npz")
-    with np.load(tmp_path / "vectors.npz") as found:
-        assert found["targets"].tolist() == [*NAMES, "gap"]
-        assert found["predictions"].shape == (3, 4)
+    with np.load(tmp_path / "vectors.npz") as outcome:
+        assert outcome["targets"].tolist() == [*NAMES, "gap"]
+        assert outcome["predictions"].shape == (3, 4)
     folder = tmp_path / "convergence"
     _run("converge", model, table, "--atoms", "10,20", "-o", folder)
     steps = pd.read_csv(folder / "steps.csv")

@@ -27,19 +27,19 @@ def crystal(name: str, form: str = "input") -> Structure:
 @pytest.mark.parametrize("form", ["input", "primitive"])
 @pytest.mark.parametrize("name", VALUES)
 def test_reference_values(name, form):
-    found, expected = structural_complexity(crystal(name, form)), VALUES[name]
+    result, expected = structural_complexity(crystal(name, form)), VALUES[name]
     ours = {
-        "I_comb": found.combinatorial,
-        "I_comb_max": found.combinatorial_max,
-        "I_coor": found.coordinational,
-        "I_coor_max": found.coordinational_max,
-        "I_conf": found.configurational,
-        "I_conf_max": found.configurational_max,
-        "I_conf_tot": found.configurational_total,
-        "I_conf_density": found.configurational_total / found.volume,
-        "arity_sum": sum(found.arities),
-        "positions_primuc": sum(found.multiplicities),
-        "unique_species": len(found.multiplicities),
+        "I_comb": result.combinatorial,
+        "I_comb_max": result.combinatorial_max,
+        "I_coor": result.coordinational,
+        "I_coor_max": result.coordinational_max,
+        "I_conf": result.configurational,
+        "I_conf_max": result.configurational_max,
+        "I_conf_tot": result.configurational_total,
+        "I_conf_density": result.configurational_total / result.volume,
+        "arity_sum": sum(result.arities),
+        "positions_primuc": sum(result.multiplicities),
+        "unique_species": len(result.multiplicities),
     }
     for key, value in ours.items():
         assert value == pytest.approx(expected[key], abs=1e-6), key
@@ -50,16 +50,16 @@ def test_cell_and_setting_do_not_matter(quartz):
     other = quartz.copy()
     other.make_supercell([[2, 1, 0], [0, 1, 0], [0, 0, 2]])
     other.translate_sites(range(len(other)), [0.1, 0.2, 0.3])
-    found = structural_complexity(other)
-    assert sorted(found.multiplicities) == sorted(expected.multiplicities)
-    assert found.configurational == pytest.approx(expected.configurational)
-    assert found.volume == pytest.approx(expected.volume)
+    result = structural_complexity(other)
+    assert sorted(result.multiplicities) == sorted(expected.multiplicities)
+    assert result.configurational == pytest.approx(expected.configurational)
+    assert result.volume == pytest.approx(expected.volume)
 
 
 def test_general_positions_have_three_coordinates(triclinic):
-    found = structural_complexity(triclinic)
-    assert found.arities == (3,) * 16
-    assert found.multiplicities == (2,) * 16
+    result = structural_complexity(triclinic)
+    assert result.arities == (3,) * 16
+    assert result.multiplicities == (2,) * 16
 
 
 def test_oxidation_states_tell_sites_apart():

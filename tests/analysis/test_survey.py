@@ -16,8 +16,8 @@ FAILURE = Failure("bad.cif", "bad", "read", "no atoms", "repair it")
 
 
 def test_rows_are_those_of_the_crystals_alone(predictor, entries):
-    found = survey(predictor, entries, ("gap",))
-    table = found.crystals.set_index("id")
+    result = survey(predictor, entries, ("gap",))
+    table = result.crystals.set_index("id")
     assert list(table.index) == [entry.id for entry in entries]
     for entry in entries:
         row, data = table.loc[entry.id], predictor.description.config.data
@@ -47,13 +47,13 @@ def test_complexity_is_in_the_row(predictor, entries):
 
 def test_failures_are_listed_and_the_rest_is_done(predictor, entries):
     bad = Entry("far", "far.cif", Structure(Lattice.cubic(4), ["H"] * 2, [[0] * 3] * 2))
-    found = survey(predictor, [FAILURE, entries[0], bad], ("gap",))
-    assert found.crystals["id"].tolist() == ["salt"]
-    assert [one.id for one in found.failures] == ["bad", "far"]
+    result = survey(predictor, [FAILURE, entries[0], bad], ("gap",))
+    assert result.crystals["id"].tolist() == ["salt"]
+    assert [failure.id for failure in result.failures] == ["bad", "far"]
 
 
 def test_targets_may_be_unknown(predictor, entries):
-    plain = [Entry(one.id, one.origin, one.content) for one in entries]
+    plain = [Entry(item.id, item.origin, item.content) for item in entries]
     table = survey(predictor, plain).crystals
     assert "gap [eV]" not in table
     assert np.isfinite(table["predicted gap [eV]"]).all()
@@ -68,16 +68,16 @@ def test_disordered_crystal_is_its_first_ordering_or_refused(
         Lattice.cubic(6.0), [{"Na": 0.5, "K": 0.5}, "Cl"], [[0] * 3, [0.5] * 3]
     )
     wanted = [entries[0], Entry("mixed", "mixed.cif", mixed)]
-    found = survey(make_predictor(*settings), wanted)
+    result = survey(make_predictor(*settings), wanted)
     if disorder == "error":
-        assert "disordered" in found.failures[0].reason
+        assert "disordered" in result.failures[0].reason
         return
-    row = found.crystals.set_index("id").loc["mixed"]
+    row = result.crystals.set_index("id").loc["mixed"]
     assert "its first ordering stands for it" in row["warnings"]
     assert "no complexity: mixed.cif: disordered" in row["warnings"]
     assert np.isnan(row["configurational complexity [bit]"])
     assert np.isfinite(row["long range [A]"])
-    assert (found.ledger.used, found.ledger.warned) == (2, 1)
+    assert (result.ledger.used, result.ledger.warned) == (2, 1)
 
 
 def test_nothing_usable_is_an_error_with_the_first_reason(predictor):

@@ -22,11 +22,11 @@ def test_vectors_are_those_of_each_crystal_alone(
     make_predictor, entries, tmp_path, merge
 ):
     predictor = make_predictor(f"data.merge={merge}")
-    found = write_embeddings(predictor, entries, tmp_path / "vectors.npz")
+    result = write_embeddings(predictor, entries, tmp_path / "vectors.npz")
     vectors = load(tmp_path)
     assert vectors["id"].tolist() == [entry.id for entry in entries]
     assert vectors["formula"].tolist()[:2] == ["NaCl", "TiO2"]
-    assert found.sites == len(vectors["sites"]) == 2 + 6 + 9 + 32
+    assert result.sites == len(vectors["sites"]) == 2 + 6 + 9 + 32
     model = predictor.model
     for number, entry in enumerate(entries):
         graph = encode_structure(entry.content, max_atoms=20, environment="sphere")
@@ -53,11 +53,11 @@ def test_a_linear_model_on_the_vectors_is_the_model(predictor, entries, tmp_path
 
 
 def test_failures_are_listed_and_leave_no_gap(predictor, entries, tmp_path):
-    found = write_embeddings(
+    result = write_embeddings(
         predictor, [entries[0], FAILURE, entries[1]], tmp_path / "vectors.npz"
     )
     vectors = load(tmp_path)
-    assert (found.crystals, found.failures) == (2, [FAILURE])
+    assert (result.crystals, result.failures) == (2, [FAILURE])
     assert np.unique(vectors["crystal_of_site"]).tolist() == [0, 1]
 
 

@@ -35,7 +35,9 @@ Sitenet = Callable[..., Any]
 @pytest.fixture(scope="session")
 def sitenet() -> Sitenet:
     """Run the command line with these arguments and return what came of it."""
-    return lambda *arguments: CliRunner().invoke(app, [str(one) for one in arguments])
+    return lambda *arguments: CliRunner().invoke(
+        app, [str(argument) for argument in arguments]
+    )
 
 
 @pytest.fixture(scope="session")

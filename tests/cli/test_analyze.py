@@ -41,17 +41,17 @@ def analysis(sitenet, run, crystals, tmp_path_factory):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure_is_an_image_with_something_on_it(analysis, name):
-    folder, found = analysis
-    assert f"{name}.png" in found["files"]
+    folder, result = analysis
+    assert f"{name}.png" in result["files"]
     picture = imread(folder / f"{name}.png")
     assert min(picture.shape[:2]) > 300
     assert 0.005 < (picture[..., :3] < 0.9).any(axis=-1).mean() < 0.9
 
 
 def test_tables_stand_beside_the_figures(analysis):
-    folder, found = analysis
-    assert {name for name in found["files"] if name.endswith(".csv")} == TABLES
-    assert len(pd.read_csv(folder / "crystals.csv")) == found["analysed"] == 40
+    folder, result = analysis
+    assert {name for name in result["files"] if name.endswith(".csv")} == TABLES
+    assert len(pd.read_csv(folder / "crystals.csv")) == result["analysed"] == 40
     assert pd.read_csv(folder / "failures.csv").empty
     for name in TABLES - {"failures.csv"}:
         assert len(pd.read_csv(folder / name)) > 0
@@ -61,18 +61,18 @@ def test_learning_curve_is_the_one_of_the_run(analysis, run):
     history = json.loads((run / "metrics.json").read_text())["history"]
     table = pd.read_csv(analysis[0] / "learning_curve.csv")
     assert len(table) == 2  # epochs
-    expected = [one["val/mae/gap"] for one in history]
+    expected = [epoch["val/mae/gap"] for epoch in history]
     assert table["val/mae/gap"].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_parity_holds_the_values_of_the_data_and_their_predictions(analysis, crystals):
-    folder, found = analysis
+    folder, result = analysis
     table = pd.read_csv(folder / "parity.csv").set_index("id")
     known = pd.read_csv(crystals / "gaps.csv")
     known.index = known["file"].str.removesuffix(".cif")
     np.testing.assert_allclose(table["gap [eV]"], known.loc[table.index, "gap"])
     error = (table["predicted gap [eV]"] - table["gap [eV]"]).abs().mean()
-    assert error == pytest.approx(found["metrics"]["gap"]["mae"], rel=1e-5)
+    assert error == pytest.approx(result["metrics"]["gap"]["mae"], rel=1e-5)
 
 
 def test_errors_of_an_element_are_those_of_its_crystals(analysis):
@@ -81,7 +81,7 @@ def test_errors_of_an_element_are_those_of_its_crystals(analysis):
     table = pd.read_csv(folder / "errors_by_element.csv").set_index("element")
     assert set(table.index) == set(" ".join(crystals["elements"]).split())
     symbol = table["crystals"].idxmax()
-    mine = crystals[[symbol in one.split() for one in crystals["elements"]]]
+    mine = crystals[[symbol in element.split() for element in crystals["elements"]]]
     error = (mine["predicted gap [eV]"] - mine["gap [eV]"]).abs().mean()
     assert table.loc[symbol, "crystals"] == len(mine) > 1
     assert table.loc[symbol, "mae"] == pytest.approx(error, rel=1e-5)
@@ -99,9 +99,9 @@ def test_shares_of_attention_are_whole(analysis):
 
 
 def test_report_stands_beside_the_figures(analysis):
-    folder, found = analysis
+    folder, result = analysis
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "report.html" in found["files"]
+    assert "report.html" in result["files"]
     assert "baseline composition, test part" in page
     assert "Learning curve of gap" in page
     assert page.count('class="look"') == 4  # crystals in 3-D

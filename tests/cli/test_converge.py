@@ -15,9 +15,9 @@ def test_convergence_is_written_and_its_rule_said(
         "--crystals", 3, "--json", *untrained,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["crystals"] == 3
-    assert [rule["environment"] for rule in found["rules"]] == ["supercell", "sphere"]
+    result = json.loads(done.stdout)
+    assert result["crystals"] == 3
+    assert [rule["environment"] for rule in result["rules"]] == ["supercell", "sphere"]
     assert pd.read_csv(tmp_path / "out" / "steps.csv")["id"].nunique() == 3
     assert (tmp_path / "out" / "convergence.png").is_file()
 

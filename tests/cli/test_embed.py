@@ -7,11 +7,11 @@ def test_embeddings_are_written_with_their_counts(sitenet, run, crystals, tmp_pa
     output = tmp_path / "vectors.npz"
     done = sitenet("embed", run, crystals, "--output", output, "--json")
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     with np.load(output, allow_pickle=False) as file:
         vectors = dict(file)
-    assert found["crystals"] == len(vectors["crystals"]) == 40
-    assert found["sites"] == len(vectors["sites"])
+    assert result["crystals"] == len(vectors["crystals"]) == 40
+    assert result["sites"] == len(vectors["sites"])
     assert (tmp_path / "vectors_failures.csv").read_text().count("\n") == 1
 
 

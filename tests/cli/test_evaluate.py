@@ -40,15 +40,15 @@ def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
     output = tmp_path / "rows.csv"
     done = sitenet("evaluate", run, crystals, "--output", output, "--json")
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
+    result = json.loads(done.stdout)
     with output.open(newline="") as file:
         rows = [
             (float(r["gap [eV]"]), float(r["known gap [eV]"]))
             for r in csv.DictReader(file)
         ]
-    assert found["evaluated"] == len(rows) == 40
+    assert result["evaluated"] == len(rows) == 40
     mae = sum(abs(guess - known) for guess, known in rows) / len(rows)
-    assert found["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)
+    assert result["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)
 
 
 def test_table_names_the_target_and_its_errors(sitenet, run, crystals):

@@ -13,12 +13,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
 def test_model_says_what_it_predicts_and_how_well(sitenet, run):
     done = sitenet("info", run, "--json")
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["targets"] == ["gap"]
-    assert "O" in found["elements"]
-    assert found["metrics"]["targets"]["gap"]["test"]["mae"] > 0
-    assert found["parameters"] > 0
-    assert "torch" in found["versions"]
+    result = json.loads(done.stdout)
+    assert result["targets"] == ["gap"]
+    assert "O" in result["elements"]
+    assert result["metrics"]["targets"]["gap"]["test"]["mae"] > 0
+    assert result["parameters"] > 0
+    assert "torch" in result["versions"]
 
 
 def test_model_file_and_its_run_folder_are_the_same(sitenet, run):
@@ -29,13 +29,13 @@ def test_model_file_and_its_run_folder_are_the_same(sitenet, run):
 def test_structure_says_what_it_becomes(sitenet):
     done = sitenet("info", EXAMPLES / "NaCl.cif", "--max-atoms", 50, "--json")
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["formula"] == "NaCl"
-    assert (found["sites"], found["primitive sites"]) == (8, 2)
-    assert found["primitive volume (A^3)"] == pytest.approx(5.64**3 / 4)
-    assert found["shortest distance (A)"] == pytest.approx(5.64 / 2)
-    assert found["supercell pairs"] == 2 * found["supercell atoms"] <= 2 * 50
-    assert 6 < found["sphere radius (A)"] < 7
+    result = json.loads(done.stdout)
+    assert result["formula"] == "NaCl"
+    assert (result["sites"], result["primitive sites"]) == (8, 2)
+    assert result["primitive volume (A^3)"] == pytest.approx(5.64**3 / 4)
+    assert result["shortest distance (A)"] == pytest.approx(5.64 / 2)
+    assert result["supercell pairs"] == 2 * result["supercell atoms"] <= 2 * 50
+    assert 6 < result["sphere radius (A)"] < 7
 
 
 def test_one_atom_alone_has_no_distance(sitenet, tmp_path):

@@ -51,16 +51,16 @@ def test_values_are_those_of_the_predictor(sitenet, run, crystals, tmp_path):
     output = tmp_path / "gaps.csv"
     files = sorted(crystals.glob("*.cif"))[:4]
     assert sitenet("predict", run, *files, "--output", output).exit_code == 0
-    found = [float(row["gap [eV]"]) for row in rows(output)]
+    result = [float(row["gap [eV]"]) for row in rows(output)]
     table = load_predictor(run).predict(files)
-    assert found == pytest.approx(table["gap [eV]"].to_list(), rel=1e-5)
+    assert result == pytest.approx(table["gap [eV]"].to_list(), rel=1e-5)
 
 
 def test_several_inputs_are_predicted_in_their_order(sitenet, run):
     files = [EXAMPLES / "ZnO.cif", EXAMPLES / "NaCl.cif"]
     done = sitenet("predict", run, *files, "--json")
-    found = json.loads(done.stdout)["predictions"]
-    assert [one["formula"] for one in found] == ["ZnO", "NaCl"]
+    result = json.loads(done.stdout)["predictions"]
+    assert [item["formula"] for item in result] == ["ZnO", "NaCl"]
 
 
 def test_table_is_printed_without_output(sitenet, run):
@@ -73,14 +73,14 @@ def test_table_is_printed_without_output(sitenet, run):
 def test_element_the_model_has_not_seen_is_a_warning_in_the_row(sitenet, run, tmp_path):
     bulk("Xe", "fcc", a=6.2).write(tmp_path / "xenon.cif")
     done = sitenet("predict", run, tmp_path / "xenon.cif", "--json")
-    (found,) = json.loads(done.stdout)["predictions"]
-    assert "never seen Xe" in found["warnings"][0]
+    (result,) = json.loads(done.stdout)["predictions"]
+    assert "never seen Xe" in result["warnings"][0]
 
 
 def test_warnings_follow_the_table_on_the_screen(sitenet, run, tmp_path):
     bulk("Xe", "fcc", a=6.2).write(tmp_path / "xenon.cif")
-    found = sitenet("predict", run, EXAMPLES / "NaCl.cif", tmp_path / "xenon.cif")
-    table, _, after = found.stdout.partition("\nwarning: ")
+    result = sitenet("predict", run, EXAMPLES / "NaCl.cif", tmp_path / "xenon.cif")
+    table, _, after = result.stdout.partition("\nwarning: ")
     assert "NaCl" in table
     assert "never seen" not in table
     assert after.startswith("xenon: ")
@@ -115,9 +115,9 @@ def test_missing_input_among_others_is_a_failure(sitenet, run, tmp_path):
     files = [tmp_path / "nowhere.cif", EXAMPLES / "ZnO.cif"]
     done = sitenet("predict", run, *files, "--json")
     assert done.exit_code == 0
-    found = json.loads(done.stdout)
-    assert [one["formula"] for one in found["predictions"]] == ["ZnO"]
-    assert "no such file" in found["failures"][0]["reason"]
+    result = json.loads(done.stdout)
+    assert [prediction["formula"] for prediction in result["predictions"]] == ["ZnO"]
+    assert "no such file" in result["failures"][0]["reason"]
 
 
 def test_finished_run_is_not_done_again(sitenet, run, crystals, tmp_path):
@@ -161,13 +161,13 @@ def test_json_with_output_names_the_files_and_counts_by_reason(
 ):
     output = tmp_path / "gaps.csv"
     done = sitenet("predict", run, mixed, "--output", output, "--json")
-    found = json.loads(done.stdout)
-    assert Path(found["failures_file"]) == tmp_path / "gaps_failures.csv"
-    assert Path(found["run_file"]).is_file()
-    counts = found["counts"]
+    result = json.loads(done.stdout)
+    assert Path(result["failures_file"]) == tmp_path / "gaps_failures.csv"
+    assert Path(result["run_file"]).is_file()
+    counts = result["counts"]
     assert (counts["read"], counts["used"], counts["failed"]) == (200, 180, 20)
     assert sum(counts["failed_by_reason"].values()) == 20
-    with open(found["failures_file"], encoding="utf-8") as file:
+    with open(result["failures_file"], encoding="utf-8") as file:
         assert all(row["remedy"] for row in csv.DictReader(file))
 
 

@@ -18,8 +18,8 @@ def test_prepared_folder_trains_and_evaluates_as_its_source_does(
     done = sitenet("train", folder, "--output", tmp_path / "run", *small)
     assert done.exit_code == 0, done.output
     first, again = (
-        json.loads((one / "metrics.json").read_text())["targets"]
-        for one in (run, tmp_path / "run")
+        json.loads((item / "metrics.json").read_text())["targets"]
+        for item in (run, tmp_path / "run")
     )
     assert first == again
     scores = [
@@ -73,13 +73,13 @@ def test_prepared_crystals_without_targets_are_predicted(
         (data / path.name).write_bytes(path.read_bytes())
     (data / "torn.cif").write_text("")
     assert _prepare(sitenet, data, folder).exit_code == 0
-    found = [
-        json.loads(sitenet("predict", run, one, "--json").stdout)
-        for one in (data, folder)
+    result = [
+        json.loads(sitenet("predict", run, item, "--json").stdout)
+        for item in (data, folder)
     ]
-    assert len(found[0]["predictions"]) == 4
-    assert found[0]["predictions"] == found[1]["predictions"]
-    assert found[0]["failures"] == found[1]["failures"]
+    assert len(result[0]["predictions"]) == 4
+    assert result[0]["predictions"] == result[1]["predictions"]
+    assert result[0]["failures"] == result[1]["failures"]
     done = sitenet("train", folder, "--output", tmp_path / "run")
     assert "no target 'band_gap' (available: none)" in done.stderr
 

@@ -47,9 +47,9 @@ def test_report_shows_time_baselines_and_where_figures_are(
 def test_json_is_the_metrics_and_nothing_else(sitenet, crystals, small, tmp_path):
     folder = tmp_path / "run"
     done = sitenet("train", crystals, "--output", folder, "--json", *small)
-    found = json.loads(done.stdout)
-    assert Path(found.pop("folder")) == folder
-    assert found == json.loads((folder / "metrics.json").read_text())
+    result = json.loads(done.stdout)
+    assert Path(result.pop("folder")) == folder
+    assert result == json.loads((folder / "metrics.json").read_text())
 
 
 def test_lone_target_of_a_table_need_not_be_named(run):

@@ -8,7 +8,7 @@ from pyg_sitenet.config.search import IntRange, LayersRange, LogRange
 
 def test_space_is_that_of_table_1():
     space = search_space(Config)
-    assert {name: str(one) for name, one in space.items()} == {
+    assert {name: str(value) for name, value in space.items()} == {
         "model.heads": "1 to 8",
         "model.site_channels_per_head": "4 to 32",
         "model.edge_channels_per_head": "4 to 32",

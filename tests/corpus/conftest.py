@@ -50,20 +50,22 @@ def read() -> Callable[..., Outcome]:
 
     def run(source: str | Path | list[Path], targets: tuple[str, ...] = ()) -> Outcome:
         try:
-            found = list(open_source(source, targets))
+            result = list(open_source(source, targets))
         except DataError as error:
             return Outcome([], [_one_line(str(error))])
         # Disordered crystals are read, and refused when they are encoded.
-        found = [
-            Encoder()(one)
-            if isinstance(one, Record) and not one.structure.is_ordered
-            else one
-            for one in found
+        result = [
+            Encoder()(item)
+            if isinstance(item, Record) and not item.structure.is_ordered
+            else item
+            for item in result
         ]
-        failures = [one for one in found if isinstance(one, Failure)]
-        assert all(one.origin and one.remedy and one.stage for one in failures)
-        records = [one for one in found if isinstance(one, Record)]
-        return Outcome(records, [_one_line(one.reason) for one in failures])
+        failures = [item for item in result if isinstance(item, Failure)]
+        assert all(
+            failure.origin and failure.remedy and failure.stage for failure in failures
+        )
+        records = [item for item in result if isinstance(item, Record)]
+        return Outcome(records, [_one_line(failure.reason) for failure in failures])
 
     return run
 

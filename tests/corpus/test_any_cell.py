@@ -169,10 +169,10 @@ def test_distances_equal_those_of_a_plain_loop(angles, lengths, coords):
     order = {3: 0, 8: 1, 26: 2}
     expected = _plain_distances(structure, 5)
     where = [order[int(z)] for z in data.z]
-    found = np.full((3, 3), np.nan)
+    result = np.full((3, 3), np.nan)
     sender, receiver = data.edge_index.numpy()
-    found[receiver, sender] = data.edge_attr[:, 0].numpy()
-    np.testing.assert_allclose(found, expected[np.ix_(where, where)], atol=1e-4)
+    result[receiver, sender] = data.edge_attr[:, 0].numpy()
+    np.testing.assert_allclose(result, expected[np.ix_(where, where)], atol=1e-4)
 
 
 @pytest.mark.slow

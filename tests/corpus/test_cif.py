@@ -132,7 +132,7 @@ def test_right_crystal(judge, case):
 def test_same_block_twice_keeps_the_first_and_says_so(tmp_path, read):
     (tmp_path / "a.cif").write_text(CSCL + CSCL)
     outcome = read(tmp_path / "a.cif")
-    assert [one.id for one in outcome.records] == ["a@NaCl"]
+    assert [record.id for record in outcome.records] == ["a@NaCl"]
     assert "the id 'a@NaCl' is already used" in outcome.reasons[0]
 
 
@@ -141,7 +141,7 @@ def test_bad_block_among_good_ones_is_one_reason(tmp_path, read):
     parts = [CSCL.replace("data_NaCl", f"data_{k}") for k in "ab"]
     (tmp_path / "a.cif").write_text(parts[0] + bad + parts[1])
     outcome = read(tmp_path / "a.cif")
-    assert [one.id for one in outcome.records] == ["a@a", "a@b"]
+    assert [record.id for record in outcome.records] == ["a@a", "a@b"]
     (reason,) = outcome.reasons
     assert "block bad: _atom_site_fract_z of atom 2 (Cl1) is 'nan'" in reason
 
@@ -159,7 +159,7 @@ def test_blocks_of_a_file_in_a_place_are_all_read(tmp_path, read, where):
                 archive.write(file, file.name)
         folder = tmp_path / "in.zip"
     outcome = read(folder)
-    assert [one.id for one in outcome.records] == ["many@a", "many@b", "one"]
+    assert [record.id for record in outcome.records] == ["many@a", "many@b", "one"]
     assert outcome.reasons == []
 
 

@@ -180,7 +180,7 @@ def test_damaged_databases_say_so(tmp_path, judge):
 def test_frame_with_a_bad_target_among_good_ones(tmp_path, read, gap, reason):
     (tmp_path / "a.extxyz").write_text(EXTXYZ + text("gap=5.5", gap) + EXTXYZ)
     outcome = read(tmp_path / "a.extxyz", ("gap",))
-    assert [one.id for one in outcome.records] == ["a@0", "a@2"]
+    assert [record.id for record in outcome.records] == ["a@0", "a@2"]
     assert len(outcome.reasons) == 1
     assert reason in outcome.reasons[0]
 
@@ -188,5 +188,5 @@ def test_frame_with_a_bad_target_among_good_ones(tmp_path, read, gap, reason):
 def test_frames_with_one_id_keep_the_first(tmp_path, read):
     (tmp_path / "a.extxyz").write_text(text("gap", "material_id=mp1 gap") * 2)
     outcome = read(tmp_path / "a.extxyz")
-    assert [one.id for one in outcome.records] == ["mp1"]
+    assert [record.id for record in outcome.records] == ["mp1"]
     assert "the id 'mp1' is already used" in outcome.reasons[0]

@@ -64,7 +64,7 @@ def test_links_to_nothing_and_in_a_circle_are_reasons(tmp_path, read):
     (folder / "circle.cif").symlink_to(folder / "circle.cif")
     (folder / "up").symlink_to(folder, target_is_directory=True)
     outcome = read(folder)
-    assert {one.id for one in outcome.records} == {"good", "linked"}
+    assert {item.id for item in outcome.records} == {"good", "linked"}
     assert len(outcome.reasons) == 2
 
 
@@ -76,7 +76,7 @@ def test_pipe_is_a_reason_and_no_hang(tmp_path, read, name):
     (outcome,) = read(folder / name).reasons
     assert "pipe" in outcome
     (folder / "good.cif").write_text(CIF)
-    assert [one.id for one in read(folder).records] == ["good"]
+    assert [item.id for item in read(folder).records] == ["good"]
 
 
 def test_device_is_a_reason(read):
@@ -143,8 +143,8 @@ def test_archive_is_refused(tmp_path, read, case):
         _zip(path, content)
     outcome = read(path)
     assert outcome.records == []
-    (found,) = outcome.reasons
-    assert any(part in found for part in reason.split("|"))
+    (result,) = outcome.reasons
+    assert any(part in result for part in reason.split("|"))
 
 
 def test_truncated_archive_is_a_reason(tmp_path, read):
@@ -159,7 +159,7 @@ def test_damaged_member_is_one_reason_among_good_ones(tmp_path, read):
     content[60] ^= 0xFF
     path.write_bytes(content)
     outcome = read(path)
-    assert [one.id for one in outcome.records] == ["b"]
+    assert [item.id for item in outcome.records] == ["b"]
     assert "a.cif: damaged" in outcome.reasons[0]
 
 
@@ -167,14 +167,14 @@ def test_archive_within_another_is_a_reason_among_good_ones(tmp_path, read):
     inner = _zip(tmp_path / "inner.zip", {"b.cif": CIF})
     path = _zip(tmp_path / "a.zip", {"a.cif": CIF, "inner.zip": inner.read_bytes()})
     outcome = read(path)
-    assert [one.id for one in outcome.records] == ["a"]
+    assert [item.id for item in outcome.records] == ["a"]
     assert "an archive within another place" in outcome.reasons[0]
 
 
 def test_files_and_rows_without_each_other_are_reasons(tmp_path, read):
     files = {"a.cif": CIF, "b.cif": CIF, "id_prop.csv": "a,1\nc,2\n"}
     outcome = read(_zip(tmp_path / "a.zip", files), ("gap",))
-    assert [one.id for one in outcome.records] == ["a"]
+    assert [item.id for item in outcome.records] == ["a"]
     assert sorted(reason.split(" for ")[0] for reason in outcome.reasons) == [
         "no row",
         "no structure file",
@@ -187,14 +187,14 @@ def test_archive_beside_its_table_as_published_for_site_net(tmp_path, read):
     for source in ("set.csv", "set.zip", "."):
         outcome = read(tmp_path / source, ("target",))
         assert outcome.reasons == []
-        assert [one.targets["target"] for one in outcome.records] == [1.5, 2.5]
+        assert [item.targets["target"] for item in outcome.records] == [1.5, 2.5]
 
 
 def test_trajectory_in_an_archive_gives_its_frames(tmp_path, read):
     frame = f'2\nLattice="{"4.123 0 0 0 " * 2}4.123" pbc="T T T"\nCs 0 0 0\nCl 2 2 2\n'
     path = _zip(tmp_path / "a.zip", {"x/md.extxyz": frame * 2})
     outcome = read(path)
-    assert [one.id for one in outcome.records] == ["x/md@0", "x/md@1"]
+    assert [item.id for item in outcome.records] == ["x/md@0", "x/md@1"]
     assert outcome.records[1].origin == f"{path}/x/md.extxyz, frame 1"
 
 

@@ -168,7 +168,7 @@ def test_bad_target_is_one_reason_among_good_rows(tmp_path, read, value, kind):
     path = tmp_path / {"id_prop": "id_prop.csv"}.get(kind, f"t.{kind}")
     path.write_text("\n".join(lines))
     outcome = read(path, ("gap",))
-    assert [one.id for one in outcome.records] == ["a", "c"]
+    assert [record.id for record in outcome.records] == ["a", "c"]
     (reason,) = outcome.reasons
     assert any(part in reason for part in BAD_TARGETS[value].split("|"))
 
@@ -246,7 +246,7 @@ def test_bad_line_among_good_ones_is_one_reason(tmp_path, read, case):
     path = tmp_path / "t.jsonl"
     path.write_text("\n".join([good[0], LINES[case], good[1]]))
     outcome = read(path, ("gap",))
-    assert [one.id for one in outcome.records] == ["a", "c"]
+    assert [record.id for record in outcome.records] == ["a", "c"]
     assert len(outcome.reasons) == 1
 
 
@@ -272,6 +272,6 @@ def test_bad_row_among_good_ones_is_one_reason(tmp_path, read, row):
     (tmp_path / "folder").mkdir()
     (tmp_path / "t.csv").write_text(f"id,gap\na,1\n{row}\nc,2\n")
     outcome = read(tmp_path / "t.csv", ("gap",))
-    assert [one.id for one in outcome.records] == ["a", "c"]
+    assert [record.id for record in outcome.records] == ["a", "c"]
     (reason,) = outcome.reasons
     assert reason.count(ROWS[row]) or ROWS[row] == "."

@@ -166,8 +166,8 @@ def test_words_for_nothing_are_no_classes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     values = ["metal", "N/A", "insulator", "NULL", "none", "#N/A", "metal", "n.a."]
-    found = with_classes(_config(_table(tmp_path, values)))
-    assert found.classes == {"kind": ("insulator", "metal")}
+    result = with_classes(_config(_table(tmp_path, values)))
+    assert result.classes == {"kind": ("insulator", "metal")}
     assert "kind: 5 times 'N/A', 'NULL'" in caplog.text
 
 

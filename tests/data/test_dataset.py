@@ -87,12 +87,12 @@ def test_cache_gives_the_same_data_set(tmp_path, table, source):
     assert old.failures == new.failures
     assert old.units == new.units
     assert old.num_sites == new.num_sites
-    for one, other in zip(new, old, strict=True):
-        assert set(one.keys()) == set(other.keys())
-        assert torch.equal(one.edge_attr, other.edge_attr)
-        assert torch.equal(one.edge_index, other.edge_index)
-        assert torch.equal(one.y, other.y)
-        assert (one.id, one.formula) == (other.id, other.formula)
+    for item, other in zip(new, old, strict=True):
+        assert set(item.keys()) == set(other.keys())
+        assert torch.equal(item.edge_attr, other.edge_attr)
+        assert torch.equal(item.edge_index, other.edge_index)
+        assert torch.equal(item.y, other.y)
+        assert (item.id, item.formula) == (other.id, other.formula)
 
 
 def test_cache_spares_the_encoding(tmp_path, table, monkeypatch):

@@ -57,9 +57,9 @@ def test_names_numbers_and_elements_make_no_new_reason() -> None:
 def test_ledger_goes_on_from_its_counts(nacl: Structure) -> None:
     ledger = _filled(nacl)
     again = Ledger.from_counts(json.loads(json.dumps(ledger.counts())))
-    for one in (ledger, again):
-        one.add(_failure(9, "9.cif: line 99 is torn"))
-        one.add(_failure(10, "something else"))
+    for item in (ledger, again):
+        item.add(_failure(9, "9.cif: line 99 is torn"))
+        item.add(_failure(10, "something else"))
     assert again.counts() == ledger.counts()
     assert again.rows() == ledger.rows()
 

@@ -54,16 +54,16 @@ def _dataset(tmp_path, source, targets=("gap",), **options):
 
 def test_prepared_crystals_are_those_of_the_source(tmp_path, table, folder):
     known = _dataset(tmp_path, table, ("gap",))
-    found = _dataset(tmp_path, folder, ("gap",))
-    assert [one.id for one in found] == [one.id for one in known]
-    for one, other in zip(known, found, strict=True):
-        for key, value in one.to_dict().items():
+    result = _dataset(tmp_path, folder, ("gap",))
+    assert [item.id for item in result] == [item.id for item in known]
+    for item, other in zip(known, result, strict=True):
+        for key, value in item.to_dict().items():
             same = value == other[key]
             assert same.all() if isinstance(value, torch.Tensor) else same, key
-    assert torch.equal(known.y, found.y)
-    assert found.num_pairs == known.num_pairs
-    assert found.failures == known.failures
-    assert found.ledger().counts() == known.ledger().counts()
+    assert torch.equal(known.y, result.y)
+    assert result.num_pairs == known.num_pairs
+    assert result.failures == known.failures
+    assert result.ledger().counts() == known.ledger().counts()
 
 
 def test_prepared_crystals_are_not_encoded_again(tmp_path, table, folder):
@@ -126,7 +126,7 @@ def test_encoder_takes_prepared_graphs(folder):
     encoder = Encoder(20, "sphere", pre_transform=MergeEquivalent())
     source = open_source(folder, ["gap"])
     results = list(encode_here(source.entries(), encoder))
-    assert [one.id for one in results] == ["c0", "c1", "c2", "c3", "c5", "c4"]
+    assert [result.id for result in results] == ["c0", "c1", "c2", "c3", "c5", "c4"]
     assert results[1].targets == {"gap": 4.0}
     assert results[1].data.formula == "CsCl"
     assert isinstance(results[-1], Failure)
@@ -228,15 +228,15 @@ def test_orderings_of_a_disordered_crystal_are_prepared_as_one(tmp_path, mixed_s
     assert (ledger.used, ledger.read) == (1, 1)
     merging = MergeEquivalent()
     encoder = Encoder(8, pre_transform=merging, disorder="enumerate", orderings=2)
-    made, found = (
+    made, result = (
         next(encode_here(open_source(source, ["gap"]).entries(), encoder))
         for source in (tmp_path / "t.csv", tmp_path / "prepared")
     )
-    assert len(found.graphs) == 2
-    assert found.ordered == made.ordered
-    assert found.targets == made.targets == {"gap": 8.0}
-    for one, other in zip(found.graphs, made.graphs, strict=True):
-        assert torch.equal(one.edge_attr, other.edge_attr)
+    assert len(result.graphs) == 2
+    assert result.ordered == made.ordered
+    assert result.targets == made.targets == {"gap": 8.0}
+    for graph, other in zip(result.graphs, made.graphs, strict=True):
+        assert torch.equal(graph.edge_attr, other.edge_attr)
     with pytest.raises(ConfigError, match=r"data\.disorder = 'enumerate', not 'error'"):
         CrystalDataset(
             tmp_path, tmp_path / "prepared", ["gap"], max_atoms=8, pre_transform=merging

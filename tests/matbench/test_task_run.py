@@ -136,7 +136,7 @@ def test_finished_folds_are_kept_and_others_added(result, config, data_file, cac
         cache=cache,
         on_fold=seen.append,
     )
-    assert [one.fold for one in seen] == [0, 3]
+    assert [item.fold for item in seen] == [0, 3]
     assert again.folds == result.folds
     assert (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns == kept
 
@@ -235,7 +235,7 @@ def test_classes_are_scored_by_the_area_under_the_curve(
         "mp_is_metal", long, tmp_path / "runs", data_file=path, folds=[1], cache=cache
     )
     (fold,) = result.folds
-    _, test = CLASSES.folds([float(one) for one in truth])[1]
+    _, test = CLASSES.folds([float(item) for item in truth])[1]
     probability = np.array(list(fold.predictions.values()))
     expected = roc_auc_score(np.array(truth)[test], probability)
     assert fold.scores["rocauc"] == pytest.approx(expected)

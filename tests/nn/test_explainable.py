@@ -44,7 +44,7 @@ def graph(rutile):
 def test_same_output_as_the_model(graph, nacl, settings, merge):
     model = make_model(*settings)
     graphs = [graph, encode_structure(nacl, max_atoms=30, environment="sphere")]
-    graphs = [MergeEquivalent()(one) if merge else one for one in graphs]
+    graphs = [MergeEquivalent()(item) if merge else item for item in graphs]
     network = ExplainableSiteNet(model)
     for data in (graphs[0], Batch.from_data_list(graphs)):
         torch.testing.assert_close(network(**network.inputs(data)), model(data))
@@ -68,25 +68,25 @@ def explain(network, inputs, algorithm, level="graph", **masks):
 def test_attention_explainer_gives_the_largest_attention_of_each_pair(graph):
     model = make_model()
     network = ExplainableSiteNet(model)
-    found = explain(
+    result = explain(
         network, network.inputs(graph), AttentionExplainer(), edge_mask_type="object"
     )
     weights = torch.stack(model.attention(graph).weights).amax(dim=(0, 2))
-    torch.testing.assert_close(found.edge_mask, weights)
+    torch.testing.assert_close(result.edge_mask, weights)
 
 
 @pytest.mark.parametrize("settings", [[], ["model.distance_cutoff=3.0"]])
 def test_gnn_explainer_masks_every_pair_and_feature(graph, settings):
     network = ExplainableSiteNet(make_model(*settings))
     inputs = network.inputs(graph)
-    found = explain(
+    result = explain(
         network, inputs, GNNExplainer(epochs=5),
         node_mask_type="attributes", edge_mask_type="object",
     )  # fmt: skip
-    assert found.edge_mask.shape == (graph.num_edges,)
-    assert found.node_mask.shape == inputs["x"].shape
-    assert found.edge_mask.isfinite().all()
-    assert found.node_mask.std() > 0
+    assert result.edge_mask.shape == (graph.num_edges,)
+    assert result.node_mask.shape == inputs["x"].shape
+    assert result.edge_mask.isfinite().all()
+    assert result.node_mask.std() > 0
 
 
 def integrated_gradients(network, inputs, name):
@@ -104,27 +104,27 @@ def test_captum_explainer_integrates_gradients(graph):
     pytest.importorskip("captum", reason="captum is not installed")
     network = ExplainableSiteNet(make_model())
     inputs = network.inputs(graph)
-    found = explain(
+    result = explain(
         network, inputs, CaptumExplainer("IntegratedGradients", n_steps=64),
         node_mask_type="attributes", edge_mask_type=None,
     )  # fmt: skip
     expected = integrated_gradients(network, inputs, "x")
     assert expected.abs().max() > 1e-3
-    torch.testing.assert_close(found.node_mask, expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(result.node_mask, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_captum_explainer_masks_pairs(graph):
     pytest.importorskip("captum", reason="captum is not installed")
     network = ExplainableSiteNet(make_model())
     inputs = network.inputs(graph)
-    found = explain(
+    result = explain(
         network, inputs, CaptumExplainer("Saliency"),
         node_mask_type=None, edge_mask_type="object",
     )  # fmt: skip
-    assert found.edge_mask.shape == (graph.num_edges,)
-    assert found.edge_mask.isfinite().all()
+    assert result.edge_mask.shape == (graph.num_edges,)
+    assert result.edge_mask.isfinite().all()
     near = graph.edge_attr[:, 0] < 3
-    assert found.edge_mask[near].mean() > found.edge_mask[~near].mean()
+    assert result.edge_mask[near].mean() > result.edge_mask[~near].mean()
 
 
 def test_model_is_as_before_after_an_explanation(graph):
@@ -157,9 +157,9 @@ def test_the_layer_alone_can_be_explained(graph, algorithm, masks):
     inputs = {
         "x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr
     }  # fmt: skip
-    found = explain(conv, inputs, algorithm, level="node", **masks)
-    assert found.edge_mask.shape == (graph.num_edges,)
-    assert found.edge_mask.max() > 0
+    result = explain(conv, inputs, algorithm, level="node", **masks)
+    assert result.edge_mask.shape == (graph.num_edges,)
+    assert result.edge_mask.max() > 0
 
 
 @pytest.mark.filterwarnings("ignore:Input Tensor . did not already require:UserWarning")
@@ -171,9 +171,9 @@ def test_captum_explains_the_layer_alone(graph):
     inputs = {
         "x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr
     }  # fmt: skip
-    found = explain(
+    result = explain(
         conv, inputs | {"index": 0} , CaptumExplainer("Saliency"),
         level="node", node_mask_type="attributes", edge_mask_type="object",
     )  # fmt: skip
-    assert found.node_mask.shape == graph.x.shape
-    assert found.edge_mask.shape == (graph.num_edges,)
+    assert result.node_mask.shape == graph.x.shape
+    assert result.edge_mask.shape == (graph.num_edges,)

@@ -64,13 +64,13 @@ class Case:
 
     def both(self, run):
         """Return results and gradients of both forms, flat."""
-        found = []
+        result = []
         for form, dtype in ((NativeLayer, torch.float32), (DeviceLayer, torch.double)):
             layer = self.layer(form, dtype)
             results = run(layer, dtype)
             grads = [g for g in getattr(layer, "grads", ()) if g is not None]
-            found.append([*results, *grads, self.grad])
-        return zip(*found, strict=True)
+            result.append([*results, *grads, self.grad])
+        return zip(*result, strict=True)
 
 
 CASES = {

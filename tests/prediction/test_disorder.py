@@ -43,11 +43,13 @@ def test_the_value_is_the_weighted_mean_over_the_orderings(
     make_predictor, mixed_salt, method
 ) -> None:
     (row,) = make_predictor(method).predict(mixed_salt).to_dict("records")
-    found = order_structure(mixed_salt, method, max_atoms=8)
+    result = order_structure(mixed_salt, method, max_atoms=8)
     plain = make_predictor("error")
-    values = np.array([plain.predict(one)["gap [eV]"][0] for one in found.structures])
-    mean = np.average(values, weights=found.weights)
-    std = np.sqrt(np.average((values - mean) ** 2, weights=found.weights))
+    values = np.array(
+        [plain.predict(structure)["gap [eV]"][0] for structure in result.structures]
+    )
+    mean = np.average(values, weights=result.weights)
+    std = np.sqrt(np.average((values - mean) ** 2, weights=result.weights))
     assert row["gap [eV]"] == pytest.approx(mean, abs=1e-6)
     assert row["gap std [eV]"] == pytest.approx(std, abs=1e-6)
     assert row["gap min [eV]"] == pytest.approx(values.min(), abs=1e-6)

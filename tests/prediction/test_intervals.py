@@ -61,11 +61,11 @@ def test_interval_of_an_ensemble_grows_with_the_spread_of_its_members(
     ensemble: Predictor,
 ) -> None:
     table = ensemble.predict([bulk("Si"), bulk("NaCl", "rocksalt", a=5.64)])
-    members = [Predictor(one, _description()) for one in ensemble.model.members]
+    members = [Predictor(member, _description()) for member in ensemble.model.members]
     alone = np.array(
         [
-            one.predict([bulk("Si"), bulk("NaCl", "rocksalt", a=5.64)])["gap [eV]"]
-            for one in members
+            member.predict([bulk("Si"), bulk("NaCl", "rocksalt", a=5.64)])["gap [eV]"]
+            for member in members
         ]
     )
     np.testing.assert_allclose(table["gap [eV]"], alone.mean(0), rtol=1e-5)
@@ -150,12 +150,12 @@ def test_evaluation_measures_coverage_and_draws_it(tmp_path: Path) -> None:
     errors = (1.0, -1.0, 1.5, -1.5)
     known = [f"{n}.cif,{v + e}" for n, v, e in zip(names, values, errors, strict=True)]
     rows.write_text("file,gap\n" + "\n".join(known) + "\n")
-    found = evaluate(predictor, rows, tmp_path / "out.csv")
-    at = {one["level"]: one for one in found.metrics["gap"]["coverage"]}
+    result = evaluate(predictor, rows, tmp_path / "out.csv")
+    at = {item["level"]: item for item in result.metrics["gap"]["coverage"]}
     assert at[0.5]["coverage"] == 0.5
     assert at[0.9] == {"level": 0.9, "coverage": 1.0, "mean_width": 3.8}
-    assert found.figures["calibration"] == tmp_path / "out_calibration.png"
-    assert found.figures["calibration"].stat().st_size > 5_000
+    assert result.figures["calibration"] == tmp_path / "out_calibration.png"
+    assert result.figures["calibration"].stat().st_size > 5_000
     assert evaluate(predictor, rows).figures == {}
 
 

@@ -59,11 +59,13 @@ def test_row_has_what_each_model_says_alone(small_predictor, salts, settings) ->
 def test_warning_says_whose_it_is_unless_all_have_it(small_predictor, salts) -> None:
     models = {"gaps": small_predictor, "energies": other_predictor(small_predictor)}
     joint = JointPredictor(models)
-    found = [one.warnings for one in joint.predict_records(read_inputs(salts))]
-    assert found[0] == ()
-    assert [text.partition("the")[0] for text in found[1]] == ["energies: "]
-    assert [text.partition("the")[0] for text in found[2]] == ["gaps: "]
-    assert [text.partition("the")[0] for text in found[3]] == [""]
+    outcome = [
+        prediction.warnings for prediction in joint.predict_records(read_inputs(salts))
+    ]
+    assert outcome[0] == ()
+    assert [text.partition("the")[0] for text in outcome[1]] == ["energies: "]
+    assert [text.partition("the")[0] for text in outcome[2]] == ["gaps: "]
+    assert [text.partition("the")[0] for text in outcome[3]] == [""]
 
 
 def test_crystal_that_one_cannot_predict_is_a_failure(small_predictor, salts) -> None:

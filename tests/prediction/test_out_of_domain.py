@@ -20,7 +20,7 @@ def _encode(structure: Structure) -> Data:
 
 
 def _trained_on(*structures: Structure) -> OutOfDomain:
-    graphs = [_encode(one) for one in structures]
+    graphs = [_encode(item) for item in structures]
     return OutOfDomain(
         ModelDescription(
             config=Config(),
@@ -35,7 +35,7 @@ def _trained_on(*structures: Structure) -> OutOfDomain:
 
 def test_training_crystals_are_never_warned_about() -> None:
     records = islice(iter(open_source("dielectric")), 60)
-    crystals = [one.structure for one in records if isinstance(one, Record)]
+    crystals = [record.structure for record in records if isinstance(record, Record)]
     seen = _trained_on(*crystals)
     for crystal in crystals:
         assert seen.of_crystal(_encode(crystal)) == ()

@@ -69,7 +69,7 @@ def test_order_and_values_do_not_depend_on_the_batch(predictor: Predictor) -> No
     crystals = [_salt(5.5 + 0.05 * k) for k in range(7)]
     crystals.insert(3, bulk("Si"))
     together = predictor.predict(crystals)
-    alone = [predictor.predict(one)["band_gap [eV]"][0] for one in crystals]
+    alone = [predictor.predict(crystal)["band_gap [eV]"][0] for crystal in crystals]
     np.testing.assert_allclose(together["band_gap [eV]"], alone, atol=1e-5)
     assert list(together["formula"])[3] == "Si"
 

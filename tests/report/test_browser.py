@@ -73,8 +73,8 @@ def is_browser(path):
 def installed_browser(driver):
     if named := os.environ.get("CHROMIUM"):
         return named
-    found = [*map(shutil.which, NAMES), driver.chromium.executable_path]
-    return next(filter(is_browser, found), None)
+    result = [*map(shutil.which, NAMES), driver.chromium.executable_path]
+    return next(filter(is_browser, result), None)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_clicked_atom_becomes_the_site_that_attends(seen):
     assert before.startswith("Site 1 ")
     colors, picture = seen.colors(), seen.picture()
     atoms = seen.page.evaluate(PLACE_OF_ATOM)
-    target = max((one for one in atoms if one["site"] != 0), key=room_around(atoms))
+    target = max((item for item in atoms if item["site"] != 0), key=room_around(atoms))
     seen.page.mouse.move(target["x"] - 3, target["y"])
     seen.page.mouse.move(target["x"], target["y"], steps=3)
     seen.page.wait_for_timeout(500)
@@ -216,9 +216,9 @@ def test_site_block_and_head_change_the_colours(seen, control):
 
 def test_slider_leaves_near_atoms_alone(seen):
     slider, picture = seen.page.locator("#distance"), seen.picture()
-    all_atoms = sum(len(one) for one in seen.colors())
+    all_atoms = sum(len(color) for color in seen.colors())
     slider.fill("2.5")
-    near = sum(len(one) for one in seen.colors())
+    near = sum(len(color) for color in seen.colors())
     assert 0 < near < all_atoms
     assert f"attends to {near} of {all_atoms} atoms shown" in seen.text("#chosen")
     distances = seen.page.locator("#neighbours tbody td:nth-child(2)").all_inner_texts()
@@ -253,11 +253,11 @@ def test_colour_is_not_alone_and_fit_for_every_eye(seen):
         "document.getElementById('crystal-scene').data"
         ".filter((one) => one.mode === 'markers').map((one) => one.marker)"
     )
-    assert len({one["symbol"] for one in markers}) == len(markers) > 1
-    for one in markers:
-        assert one["colorscale"] == "Cividis"
-        pairs = sorted(zip(one["color"], one["size"], strict=True))
-        assert [size for _, size in pairs] == sorted(one["size"])
+    assert len({marker["symbol"] for marker in markers}) == len(markers) > 1
+    for marker in markers:
+        assert marker["colorscale"] == "Cividis"
+        pairs = sorted(zip(marker["color"], marker["size"], strict=True))
+        assert [size for _, size in pairs] == sorted(marker["size"])
 
 
 def test_menu_shows_a_head_with_its_correlation(seen):
@@ -279,7 +279,7 @@ def test_no_button_sends_data_away(seen):
     )
     assert len(titles) > 10
     assert not [
-        one for one in titles if re.search("share|cloud|server|studio", one, re.I)
+        title for title in titles if re.search("share|cloud|server|studio", title, re.I)
     ]
 
 
@@ -303,8 +303,8 @@ def test_hostile_names_run_nothing(
 ):
     (target,) = hostile_entries[0].targets
     predictor = make_predictor(target=target, unit=target)
-    found = analyse(predictor, hostile_entries)
-    content = collect(predictor, found, hostile_entries, title=target)
+    result = analyse(predictor, hostile_entries)
+    content = collect(predictor, result, hostile_entries, title=target)
     write_report(tmp_path / "hostile.html", content)
     seen = Watch(browser, tmp_path / "hostile.html", DESK)
     assert seen.page.evaluate("window.hacked") is None

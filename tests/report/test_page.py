@@ -32,8 +32,8 @@ class Tags(HTMLParser):
 
 
 def policy_of(page):
-    found = [one for tag, one in Tags(page).tags if "http-equiv" in one]
-    return found[0]["content"]
+    result = [item for tag, item in Tags(page).tags if "http-equiv" in item]
+    return result[0]["content"]
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def page(make_predictor, analysis, made_entries):
 def hostile_page(make_predictor, hostile_entries, analyse):
     (target,) = hostile_entries[0].targets
     predictor = make_predictor(target=target, unit=target)
-    found = analyse(predictor, hostile_entries)
-    return render(collect(predictor, found, hostile_entries, title=target))
+    result = analyse(predictor, hostile_entries)
+    return render(collect(predictor, result, hostile_entries, title=target))
 
 
 def test_model_stands_beside_the_baselines(page):
@@ -95,8 +95,10 @@ def test_page_loads_nothing(page):
 
 def test_policy_allows_the_two_scripts_alone(page):
     allowed = re.findall(r"'sha256-(.*?)'", policy_of(page))
-    digests = [hashlib.sha256(one.encode()).digest() for one in Tags(page).scripts[2:]]
-    assert allowed == [base64.b64encode(one).decode() for one in digests]
+    digests = [
+        hashlib.sha256(script.encode()).digest() for script in Tags(page).scripts[2:]
+    ]
+    assert allowed == [base64.b64encode(digest).decode() for digest in digests]
     assert len(allowed) == 2
 
 
@@ -104,7 +106,7 @@ def test_texts_of_users_stay_texts(hostile_page):
     tags = Tags(hostile_page)
     assert "img" not in {tag for tag, _ in tags.tags}
     assert "b" not in {tag for tag, _ in tags.tags}
-    assert not any(key.startswith("on") for _, found in tags.tags for key in found)
+    assert not any(key.startswith("on") for _, item in tags.tags for key in item)
     assert len(tags.scripts) == 4
     assert hostile_page.count("onerror") > 10  # they are there, as texts
 
@@ -124,9 +126,9 @@ def test_failures_are_listed_with_their_reasons(hostile_page):
 
 def test_data_without_values_have_a_page(make_predictor, made_entries, analyse):
     predictor = make_predictor()
-    made_entries = [replace(one, targets={}) for one in made_entries]
-    found = analyse(predictor, made_entries)
-    page = render(collect(predictor, found, made_entries, title="gap"))
+    made_entries = [replace(item, targets={}) for item in made_entries]
+    result = analyse(predictor, made_entries)
+    page = render(collect(predictor, result, made_entries, title="gap"))
     assert "Site-Net, these crystals" not in page
     assert 'class="worst"' not in page
     assert "Note: a note" in page

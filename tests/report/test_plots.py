@@ -28,7 +28,7 @@ def shares(analysis):
 
 
 def labels(figure):
-    return [one.label for one in figure.layout.updatemenus[0].buttons]
+    return [item.label for item in figure.layout.updatemenus[0].buttons]
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -61,7 +61,7 @@ def test_errors_come_with_the_means_of_groups(crystals):
     means = figure.data[labels(figure).index("sites") * 2 + 1]
     np.testing.assert_array_equal(means.x, expected["middle"])
     np.testing.assert_array_equal(means.y, expected["mae"])
-    assert [one.visible for one in figure.data] == [True, True] + 4 * [False]
+    assert [item.visible for item in figure.data] == [True, True] + 4 * [False]
     assert figure.layout.updatemenus[0].buttons[1].args[0]["visible"] == [
         False, False, True, True, False, False,
     ]  # fmt: skip
@@ -71,12 +71,12 @@ def test_errors_come_with_the_means_of_groups(crystals):
 def test_each_distance_has_shares_that_add_up_to_one(shares, with_self):
     figure = attention_histograms(shares, with_self=with_self)
     assert labels(figure) == NAMES
-    for one in figure.data:
-        filled = ~np.isnan(one.z).all(axis=0)
+    for item in figure.data:
+        filled = ~np.isnan(item.z).all(axis=0)
         assert filled[0] == with_self  # an atom with itself
         assert not filled[1:4].any()  # no two atoms are nearer than 1 angstrom
-        np.testing.assert_allclose(np.nansum(one.z[:, filled], axis=0), 1, rtol=1e-5)
-    assert (one.x0, one.dx) == (0.125, 0.25)
+        np.testing.assert_allclose(np.nansum(item.z[:, filled], axis=0), 1, rtol=1e-5)
+    assert (item.x0, item.dx) == (0.125, 0.25)
 
 
 def test_bins_stand_at_their_weights(shares):
@@ -94,7 +94,7 @@ def test_atoms_that_are_alone_have_figures(shares, analysis):
     shares = shares[shares["distance to [A]"] == 0.25]
     shares = shares.assign(**{"pairs without self": 0, "share without self": np.nan})
     figure = attention_histograms(shares, with_self=False)
-    assert np.isnan(np.stack([one.z for one in figure.data])).all()
+    assert np.isnan(np.stack([item.z for item in figure.data])).all()
     distances = distance_table(analysis.survey.attention)
     alone = pd.DataFrame(distances[distances["distance to [A]"] == 0])
     assert not attention_by_distance(alone).data

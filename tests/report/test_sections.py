@@ -10,10 +10,10 @@ from pyg_sitenet.report.sections import telling_crystals
 
 def test_largest_errors_are_viewed(make_predictor, analysis, made_entries, monkeypatch):
     monkeypatch.setattr(sections, "DEFAULT_VIEWS", 2)
-    found = collect(make_predictor(), analysis, made_entries, title="gap")
-    assert [one.id for one in found.views] == ["quartz", "caesium"]
-    assert found.views[0].values["gap [eV]"] == 100
-    assert set(found.views[0].values) == {"gap [eV]", "predicted gap [eV]"}
+    result = collect(make_predictor(), analysis, made_entries, title="gap")
+    assert [item.id for item in result.views] == ["quartz", "caesium"]
+    assert result.views[0].values["gap [eV]"] == 100
+    assert set(result.views[0].values) == {"gap [eV]", "predicted gap [eV]"}
 
 
 def test_farthest_reach_is_viewed_where_no_value_is_known(analysis):
@@ -25,22 +25,22 @@ def test_farthest_reach_is_viewed_where_no_value_is_known(analysis):
 def test_chosen_crystals_are_viewed_in_their_order(
     make_predictor, analysis, made_entries
 ):
-    found = collect(
+    result = collect(
         make_predictor(),
         analysis,
         made_entries,
         title="gap",
         chosen=["salt", "caesium"],
     )
-    assert [one.id for one in found.views] == ["salt", "caesium"]
+    assert [item.id for item in result.views] == ["salt", "caesium"]
 
 
 def test_crystal_that_is_not_there_is_a_note(make_predictor, analysis, made_entries):
-    found = collect(
+    result = collect(
         make_predictor(), analysis, made_entries, title="gap", chosen=["gold", "salt"]
     )
-    assert [one.id for one in found.views] == ["salt"]
-    (note,) = [one for one in found.notes if "3-D" in one]
+    assert [item.id for item in result.views] == ["salt"]
+    (note,) = [item for item in result.notes if "3-D" in item]
     assert note.startswith(
         "not in the 3-D view: there is no crystal 'gold' among the 3"
     )
@@ -51,16 +51,16 @@ def test_disordered_crystal_is_a_note(make_predictor, analysis, made_entries):
         Lattice.cubic(3.75), [{"Cu": 0.75, "Au": 0.25}] * 2, [[0, 0, 0], [0.5] * 3]
     )
     entries = [replace(made_entries[0], content=alloy), *made_entries[1:]]
-    found = collect(make_predictor(), analysis, entries, title="gap")
-    assert [one.id for one in found.views] == ["quartz", "caesium"]
-    assert any(one.startswith("not in the 3-D view: salt: ") for one in found.notes)
+    result = collect(make_predictor(), analysis, entries, title="gap")
+    assert [item.id for item in result.views] == ["quartz", "caesium"]
+    assert any(item.startswith("not in the 3-D view: salt: ") for item in result.notes)
 
 
 def test_id_of_several_crystals_is_an_error(make_predictor, made_entries, analyse):
-    entries = [replace(one, id="salt") for one in made_entries]
-    found = analyse(make_predictor(), entries)
+    entries = [replace(item, id="salt") for item in made_entries]
+    result = analyse(make_predictor(), entries)
     with pytest.raises(DataError, match="'salt' is the id of more than one crystal; "):
-        collect(make_predictor(), found, entries, title="gap")
+        collect(make_predictor(), result, entries, title="gap")
 
 
 def test_crystal_that_is_too_large_is_a_note_and_a_warning(
@@ -68,10 +68,10 @@ def test_crystal_that_is_too_large_is_a_note_and_a_warning(
 ):
     monkeypatch.setattr(view, "MAX_PAIRS", 200)
     with pytest.warns(SiteNetWarning, match=r"quartz: \d+ pairs .*at most 200, so"):
-        found = collect(
+        result = collect(
             make_predictor(), analysis, made_entries, title="gap",
             chosen=["quartz", "salt"],
         )  # fmt: skip
-    assert "quartz" not in [one.id for one in found.views]
-    assert "salt" in [one.id for one in found.views]
-    assert any("not in the 3-D view: quartz: " in one for one in found.notes)
+    assert "quartz" not in [item.id for item in result.views]
+    assert "salt" in [item.id for item in result.views]
+    assert any("not in the 3-D view: quartz: " in item for item in result.notes)

@@ -18,8 +18,8 @@ def test_attention_of_each_site_and_head_sums_to_one(
     predictor = make_predictor(f"data.environment={environment}")
     view = view_crystal(predictor, triclinic, "kyanite")
     assert len(view.surroundings) == len(view.elements) == 32
-    for one in view.surroundings:
-        np.testing.assert_allclose(one.attention.sum(axis=-1), 1, rtol=1e-12)
+    for surrounding in view.surroundings:
+        np.testing.assert_allclose(surrounding.attention.sum(axis=-1), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -27,19 +27,21 @@ def test_attention_of_each_site_and_head_sums_to_one(
 def test_atoms_stand_at_their_distances(make_predictor, crystals, environment, name):
     predictor = make_predictor(f"data.environment={environment}")
     view = view_crystal(predictor, crystals[name], name)
-    for one in view.surroundings:
-        apart = np.linalg.norm(one.position - one.position[0], axis=1)
-        np.testing.assert_allclose(apart, one.distance, atol=1e-8)
-        assert one.distance[0] == 0
-        assert (np.diff(one.distance) >= 0).all()
+    for surrounding in view.surroundings:
+        apart = np.linalg.norm(surrounding.position - surrounding.position[0], axis=1)
+        np.testing.assert_allclose(apart, surrounding.distance, atol=1e-8)
+        assert surrounding.distance[0] == 0
+        assert (np.diff(surrounding.distance) >= 0).all()
 
 
 def test_atoms_are_those_of_the_crystal(make_predictor, quartz):
     view = view_crystal(make_predictor(), quartz, "quartz")
     lattice = to_primitive(quartz).lattice
-    home = np.stack([one.position[0] for one in view.surroundings])
-    for one in view.surroundings:
-        step = (one.position - home[one.sender]) @ np.linalg.inv(lattice.matrix)
+    home = np.stack([surrounding.position[0] for surrounding in view.surroundings])
+    for surrounding in view.surroundings:
+        step = (surrounding.position - home[surrounding.sender]) @ np.linalg.inv(
+            lattice.matrix
+        )
         np.testing.assert_allclose(step, np.rint(step), atol=1e-9)
 
 
@@ -65,9 +67,11 @@ def test_attention_is_that_of_the_merged_crystal(make_predictor, rutile, environ
 
 def test_cutoff_leaves_atoms_out(make_predictor, nacl):
     view = view_crystal(make_predictor("model.distance_cutoff=3"), nacl, "salt")
-    for one in view.surroundings:
-        assert len(one.distance) == 7  # itself and six neighbours at 2.82 angstrom
-        np.testing.assert_allclose(one.attention.sum(axis=-1), 1, rtol=1e-12)
+    for surrounding in view.surroundings:
+        assert (
+            len(surrounding.distance) == 7
+        )  # itself and six neighbours at 2.82 angstrom
+        np.testing.assert_allclose(surrounding.attention.sum(axis=-1), 1, rtol=1e-12)
 
 
 def test_crystal_that_is_too_large_is_an_error(make_predictor, triclinic):

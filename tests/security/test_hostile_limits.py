@@ -67,7 +67,7 @@ def crystals(tmp_path, good):
 def commands(folder, crystals):
     """Return every command that writes, with how long a file it may write."""
     small = [word for setting in SMALL for word in ("--set", setting)]
-    one, gap = crystals / "0.cif", ("-t", "band_gap")
+    first, gap = crystals / "0.cif", ("-t", "band_gap")
     return {
         "predict": (200, *PREDICT, crystals, "-o", folder / "p.csv"),
         "evaluate": (900, "evaluate", "band-gap", crystals, "-o", folder / "e.csv"),
@@ -75,7 +75,7 @@ def commands(folder, crystals):
         "train": (9000, "train", crystals, *gap, "-o", folder / "run", *small),
         "embed": (9000, "embed", "band-gap", crystals, "-o", folder / "v.npz"),
         "analyze": (1000, "analyze", "band-gap", crystals, "-o", folder / "a"),
-        "crystal": (90_000, "analyze", "band-gap", one, "-o", folder / "one"),
+        "crystal": (90_000, "analyze", "band-gap", first, "-o", folder / "one"),
         "converge": (900, "converge", "band-gap", crystals, "-o", folder / "c"),
         "convert": (9000, "convert", folder.parent / "best.ckpt",
                     folder.parent / "paper.yaml", "-o", folder / "m.safetensors"),

@@ -52,7 +52,9 @@ def _write_folder(folder: Path, records: list[Record]) -> Path:
 @pytest.fixture(scope="session")
 def bundled_records() -> list[Record]:
     records = iter(open_source("dielectric", ("band_gap", "refractive_index")))
-    return [one for one in itertools.islice(records, 24) if isinstance(one, Record)]
+    return [
+        entry for entry in itertools.islice(records, 24) if isinstance(entry, Record)
+    ]
 
 
 @pytest.fixture(scope="session")

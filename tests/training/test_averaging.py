@@ -28,7 +28,7 @@ def test_averaging_changes_what_is_kept_and_not_the_training(
     averaged = train(averaging, tmp_path, cache=cache)
     plain, other = run.metrics["history"], averaged.metrics["history"]
     for key, equal in (("train/loss", True), ("val/loss", False)):
-        assert ([one[key] for one in plain] == [one[key] for one in other]) is equal
+        assert ([item[key] for item in plain] == [item[key] for item in other]) is equal
     kept, last = _weights(averaged), _weights(run)
     assert not torch.equal(kept["readout.linear.weight"], last["readout.linear.weight"])
     assert torch.equal(kept["target_mean"], last["target_mean"])
@@ -41,7 +41,9 @@ def test_average_is_the_exponential_one_over_the_steps(
     watch_steps: Callable[[Callable[[list[torch.Tensor]], None]], None],
 ) -> None:
     steps: list[list[torch.Tensor]] = []
-    watch_steps(lambda weights: steps.append([one.detach().clone() for one in weights]))
+    watch_steps(
+        lambda weights: steps.append([weight.detach().clone() for weight in weights])
+    )
     # Without validation the last average is kept; with a norm, a look changes rows.
     settings = ["data.val_fraction=0", "model.embedding_max_norm=null"]
     result = train(override(averaging, settings), tmp_path, cache=cache)
@@ -51,8 +53,8 @@ def test_average_is_the_exponential_one_over_the_steps(
         average = [0.8 * old + 0.2 * new for old, new in pairs]
     assert len(steps) > 5
     kept = load_model(result.folder)[0].parameters()
-    for found, expected in zip(kept, average, strict=True):
-        torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-7)
+    for outcome, expected in zip(kept, average, strict=True):
+        torch.testing.assert_close(outcome.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_resumed_average_equals_an_uninterrupted_one(

@@ -44,14 +44,14 @@ def _kind(gap: float) -> str:
 def _write(path: Path, records: list[Record], kinds: list[str]) -> Path:
     rows = [
         {
-            "id": one.id,
-            "structure": one.structure.as_dict(),
+            "id": record.id,
+            "structure": record.structure.as_dict(),
             "kind": kind,
-            "wide": one.targets["band_gap"] > 2,
-            "band_gap": one.targets["band_gap"],
+            "wide": record.targets["band_gap"] > 2,
+            "band_gap": record.targets["band_gap"],
             "family": f"family {k % 7}",
         }
-        for k, (one, kind) in enumerate(zip(records, kinds, strict=True))
+        for k, (record, kind) in enumerate(zip(records, kinds, strict=True))
     ]
     path.write_text(json.dumps(rows))
     return path
@@ -59,8 +59,8 @@ def _write(path: Path, records: list[Record], kinds: list[str]) -> Path:
 
 @pytest.fixture(scope="module")
 def kinds(bundled_records: list[Record]) -> list[str]:
-    found = [_kind(one.targets["band_gap"]) for one in bundled_records]
-    return ["" if k == 5 else kind for k, kind in enumerate(found)]
+    outcome = [_kind(record.targets["band_gap"]) for record in bundled_records]
+    return ["" if k == 5 else kind for k, kind in enumerate(outcome)]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_run_knows_its_classes(learnt: RunResult) -> None:
 def test_what_is_learnt_is_said_with_the_share_of_each_class(
     learnt: RunResult,
 ) -> None:
-    notes = [one for one in learnt.metrics["notes"] if one.startswith("wide: ")]
+    notes = [note for note in learnt.metrics["notes"] if note.startswith("wide: ")]
     assert len(notes) == 1
     assert "classes false (" in notes[0]
 
@@ -120,18 +120,18 @@ def test_metrics_are_those_of_the_predictions_beside_the_majority(
     learnt: RunResult, kinds: list[str]
 ) -> None:
     rows = pd.read_csv(learnt.folder / "predictions.csv", keep_default_na=False)
-    found = learnt.metrics["targets"]["kind"]
+    outcome = learnt.metrics["targets"]["kind"]
     known = rows[rows["kind"] != ""]
     right = (known["kind"] == known["predicted kind"]).mean()
-    assert found["test"]["accuracy"] == pytest.approx(right)
-    assert found["classes"] == list(KINDS)
-    assert list(found["baselines"]) == ["majority", "composition"]
+    assert outcome["test"]["accuracy"] == pytest.approx(right)
+    assert outcome["classes"] == list(KINDS)
+    assert list(outcome["baselines"]) == ["majority", "composition"]
     train_ids = set(range(24)) - set(rows.index)
     assert len(train_ids) == 24 - len(rows)
     most = max(KINDS, key=kinds.count)
     expected = (known["kind"] == most).mean()
-    assert found["baselines"]["majority"]["test"]["accuracy"] == expected
-    assert found["baselines"]["majority"]["test"]["roc_auc"] in (0.5, None)
+    assert outcome["baselines"]["majority"]["test"]["accuracy"] == expected
+    assert outcome["baselines"]["majority"]["test"]["roc_auc"] in (0.5, None)
     assert "mae" in learnt.metrics["targets"]["band_gap"]["test"]
 
 
@@ -140,15 +140,15 @@ def test_predictions_have_a_class_and_a_probability_of_each(
 ) -> None:
     rows = pd.read_csv(learnt.folder / "predictions.csv", dtype=str)
     columns = [f"predicted kind p({label})" for label in KINDS]
-    found = rows[columns].astype(float)
-    assert found.sum(axis=1).to_numpy() == pytest.approx(1.0, abs=1e-5)
-    labels = [KINDS[k] for k in found.to_numpy().argmax(axis=1)]
+    outcome = rows[columns].astype(float)
+    assert outcome.sum(axis=1).to_numpy() == pytest.approx(1.0, abs=1e-5)
+    labels = [KINDS[k] for k in outcome.to_numpy().argmax(axis=1)]
     assert rows["predicted kind"].tolist() == labels
     assert set(rows["wide"]) <= {"true", "false"}
 
 
 def test_figures_show_classes_and_numbers(learnt: RunResult) -> None:
-    names = {one.name for one in (learnt.folder / "figures").iterdir()}
+    names = {item.name for item in (learnt.folder / "figures").iterdir()}
     expected = {"classes.png", "parity.png", "learning_curve.png", "calibration.png"}
     assert names == expected
 
@@ -166,15 +166,15 @@ def test_table_of_predictions_has_classes(
 ) -> None:
     predictor = load_predictor(learnt.folder, level=0.5)
     with pytest.warns(UserWarning, match="training"):
-        found = predictor.predict([rutile, silicon])
+        outcome = predictor.predict([rutile, silicon])
     columns = ["kind", *(f"kind p({label})" for label in KINDS), "wide"]
-    assert found.columns[2:7].tolist() == columns
-    probabilities = found[columns[1:4]].to_numpy()
+    assert outcome.columns[2:7].tolist() == columns
+    probabilities = outcome[columns[1:4]].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-6)
-    assert found["kind"].tolist() == [KINDS[k] for k in probabilities.argmax(axis=1)]
-    for label, inside in zip(found["kind"], found["kind set"], strict=True):
+    assert outcome["kind"].tolist() == [KINDS[k] for k in probabilities.argmax(axis=1)]
+    for label, inside in zip(outcome["kind"], outcome["kind set"], strict=True):
         assert label in inside.split(" | ")
-    assert (found["band_gap lower [eV]"] < found["band_gap [eV]"]).all()
+    assert (outcome["band_gap lower [eV]"] < outcome["band_gap [eV]"]).all()
 
 
 def test_orderings_of_a_disordered_crystal_share_their_probabilities(
@@ -199,19 +199,19 @@ def test_evaluation_names_unknown_labels_and_scores_the_others(
     given = ["metal", *kinds[1:8]]
     source = _write(tmp_path / "new.json", bundled_records[:8], given)
     rows = tmp_path / "rows.csv"
-    found = evaluate(learnt.folder, source, rows)
-    assert (found.ledger.used, found.ledger.failed) == (7, 1)
+    outcome = evaluate(learnt.folder, source, rows)
+    assert (outcome.ledger.used, outcome.ledger.failed) == (7, 1)
     failures = pd.read_csv(tmp_path / "rows_failures.csv")
     assert "'metal' of 'kind' is none of its classes (ins" in failures["reason"][0]
     table = pd.read_csv(rows, keep_default_na=False, dtype=str)
     assert table["known kind"].tolist() == kinds[1:8]
     known = table[table["known kind"] != ""]
     right = (known["kind"] == known["known kind"]).mean()
-    assert found.metrics["kind"]["accuracy"] == pytest.approx(right)
-    assert found.metrics["kind"]["classes"] == list(KINDS)
-    assert "coverage" in found.metrics["wide"]
-    assert list(found.figures) == ["parity", "classes", "calibration"]
-    for path in found.figures.values():
+    assert outcome.metrics["kind"]["accuracy"] == pytest.approx(right)
+    assert outcome.metrics["kind"]["classes"] == list(KINDS)
+    assert "coverage" in outcome.metrics["wide"]
+    assert list(outcome.figures) == ["parity", "classes", "calibration"]
+    for path in outcome.figures.values():
         assert path.parent == tmp_path
         assert path.read_bytes().startswith(b"\x89PNG")
 
@@ -279,10 +279,10 @@ def test_ensemble_averages_probabilities_and_folds_keep_groups(
     scores = result.metrics["targets"]["wide"]["test"]
     assert set(scores) >= {"accuracy", "log_loss"}
     rows = [pd.read_csv(tmp_path / f"fold_{k}" / "predictions.csv") for k in (0, 1)]
-    families = {one["id"]: one["family"] for one in json.loads(table.read_text())}
-    one, other = ({families[id_] for id_ in fold["id"]} for fold in rows)
-    assert one | other == set(families.values())
-    assert not one & other
+    families = {load["id"]: load["family"] for load in json.loads(table.read_text())}
+    outcome, other = ({families[id_] for id_ in fold["id"]} for fold in rows)
+    assert outcome | other == set(families.values())
+    assert not outcome & other
     members = [
         pd.read_csv(tmp_path / "fold_0" / "members" / str(k) / "predictions.csv")
         for k in (0, 1)
@@ -300,14 +300,14 @@ def test_fine_tuning_on_other_classes_from_the_command_line(
     arguments += [tmp_path / "tuned", "--set", "training.max_epochs=1"]
     arguments += ["--set", "data.calibration_fraction=0"]
     environment = {"PYG_SITENET_CACHE": str(cache)}
-    names = [str(one) for one in arguments]
+    names = [str(argument) for argument in arguments]
     result = CliRunner().invoke(app, names, env=environment)
     assert result.exit_code == 0, result.output
     assert "test of family" in result.output
     assert "majority" in result.output
     assert "family: learnt as the classes family 0 (" in " ".join(result.output.split())
-    found = read_description(tmp_path / "tuned")
-    assert found.classes == {"family": tuple(f"family {k}" for k in range(7))}
+    outcome = read_description(tmp_path / "tuned")
+    assert outcome.classes == {"family": tuple(f"family {k}" for k in range(7))}
 
 
 def test_statistics_of_frames_are_of_probabilities(
@@ -317,11 +317,11 @@ def test_statistics_of_frames_are_of_probabilities(
     frames = [nacl.copy().scale_lattice(nacl.volume * k) for k in (0.98, 1.0, 1.03)]
     with pytest.warns(UserWarning, match="training"):
         table = predictor.predict(frames)
-    found = frame_statistics(table, predictor.columns).set_index("target")
+    outcome = frame_statistics(table, predictor.columns).set_index("target")
     names = ["wide p(false)", "wide p(true)"]
-    assert found.loc[names, "mean"].sum() == pytest.approx(1.0, abs=1e-6)
-    assert found.loc[names[1], "mean"] == pytest.approx(table[names[1]].mean())
-    assert "wide" not in found.index
+    assert outcome.loc[names, "mean"].sum() == pytest.approx(1.0, abs=1e-6)
+    assert outcome.loc[names[1], "mean"] == pytest.approx(table[names[1]].mean())
+    assert "wide" not in outcome.index
 
 
 def test_commands_show_classes(learnt: RunResult, table: Path) -> None:

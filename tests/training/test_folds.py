@@ -81,7 +81,7 @@ def test_more_epochs_continue_finished_folds(
     first = [_history(own, fold) for fold in (0, 1)]
     result = cross_validate(longer, own, 2, resume=True, cache=cache)
     for fold, before in enumerate(first):
-        assert [one["epoch"] for one in _history(own, fold)] == [1, 2]
+        assert [item["epoch"] for item in _history(own, fold)] == [1, 2]
         assert _history(own, fold)[:1] == before
     assert json.loads((own / "summary.json").read_text()) == result.metrics
 

@@ -41,7 +41,7 @@ def test_one_model_file_holds_all_members(ensemble: RunResult) -> None:
 
 
 def test_members_differ_by_their_seed(ensemble: RunResult) -> None:
-    assert [one["seed"] for one in ensemble.metrics["members"]] == [0, 1]
+    assert [item["seed"] for item in ensemble.metrics["members"]] == [0, 1]
     model, _ = load_model(ensemble.folder)
     first, second = (member.readout.linear.weight for member in model.members)
     assert not first.equal(second)
@@ -50,7 +50,9 @@ def test_members_differ_by_their_seed(ensemble: RunResult) -> None:
 def test_ensembles_of_two_seeds_share_no_member(settings: Config) -> None:
     other = override(settings, ["training.seed=1"])
     seeds = [
-        member_config(one, k).training.seed for one in (settings, other) for k in (0, 1)
+        member_config(item, k).training.seed
+        for item in (settings, other)
+        for k in (0, 1)
     ]
     assert seeds == [0, 1, 2, 3]
 
@@ -61,7 +63,7 @@ def test_errors_are_those_of_the_mean(ensemble: RunResult) -> None:
         pd.read_csv(ensemble.folder / f"members/{k}/predictions.csv") for k in (0, 1)
     ]
     value = "predicted band_gap [eV]"
-    both = np.stack([one[value] for one in members])
+    both = np.stack([item[value] for item in members])
     np.testing.assert_allclose(rows[value], both.mean(axis=0), rtol=1e-4)
     spread = both.std(axis=0, ddof=1)
     np.testing.assert_allclose(rows["spread band_gap [eV]"], spread, rtol=1e-3)
@@ -87,7 +89,7 @@ def test_history_is_the_mean_of_the_members(ensemble: RunResult) -> None:
         for k in (0, 1)
     ]
     for epoch, row in enumerate(ensemble.metrics["history"]):
-        values = [one["history"][epoch][key] for one in histories]
+        values = [history["history"][epoch][key] for history in histories]
         assert row[key] == pytest.approx(sum(values) / 2)
     assert ensemble.metrics["best_epoch"] is None
 

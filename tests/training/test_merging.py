@@ -20,8 +20,8 @@ def test_merging_leaves_training_as_it_is(
     config = override(config, ["model.dropout=0", "training.learning_rate=0.001"])
     all_pairs = override(config, ["data.merge=false"])
     histories = [
-        train(one, tmp_path / str(one.data.merge), cache=cache).metrics["history"]
-        for one in (config, all_pairs)
+        train(item, tmp_path / str(item.data.merge), cache=cache).metrics["history"]
+        for item in (config, all_pairs)
     ]
     losses = [[epoch["train/loss"] for epoch in history] for history in histories]
     np.testing.assert_allclose(*losses, rtol=1e-4)

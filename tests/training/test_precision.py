@@ -53,8 +53,8 @@ def test_total_energies_keep_their_digits(
     assert network.target_mean.dtype == torch.float64
     error = np.abs(answers - np.array(expected)).mean()
     assert run.metrics["targets"]["energy"]["test"]["mae"] == pytest.approx(error)
-    found = evaluate(run.folder, str(energies)).metrics["energy"]
-    assert found["mae"] < 2 * np.std(stated["energy [eV]"])
+    result = evaluate(run.folder, str(energies)).metrics["energy"]
+    assert result["mae"] < 2 * np.std(stated["energy [eV]"])
 
 
 def test_total_energies_that_would_be_rounded_are_refused(

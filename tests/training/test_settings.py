@@ -55,10 +55,10 @@ def test_gaps_in_the_table_are_left_out_of_everything(
     targets = "data.targets=[band_gap, refractive_index]"
     result = run_with(f"data.source={with_gaps}", targets, "data.val_fraction=0.3")
     assert result.metrics["num_crystals"]["failed"] == 0
-    for found in result.metrics["targets"].values():
-        assert math.isfinite(found["test"]["mae"])
+    for outcome in result.metrics["targets"].values():
+        assert math.isfinite(outcome["test"]["mae"])
         assert all(
-            math.isfinite(one["test"]["mae"]) for one in found["baselines"].values()
+            math.isfinite(item["test"]["mae"]) for item in outcome["baselines"].values()
         )
     for epoch in result.metrics["history"]:
         assert all(math.isfinite(value) for value in epoch.values())
@@ -144,7 +144,7 @@ def test_shorter_numbers_train_to_about_the_same(run_with: Train) -> None:
         run_with(f"training.precision={name}", *smooth, name=name).metrics
         for name in ("float32", "bfloat16")
     )
-    losses = [one["history"][-1]["train/loss"] for one in (plain, short)]
+    losses = [item["history"][-1]["train/loss"] for item in (plain, short)]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
     assert losses[0] != losses[1]
 
@@ -174,7 +174,7 @@ def test_fine_tuning_on_the_same_target_goes_on_with_its_head(
     tuned = run_with(start, "training.learning_rate=1e-30", "training.weight_decay=0")
     for part in ("val", "test"):
         before, after = (
-            one.metrics["targets"]["band_gap"][part]["mae"] for one in (run, tuned)
+            item.metrics["targets"]["band_gap"][part]["mae"] for item in (run, tuned)
         )
         assert after == pytest.approx(before, rel=1e-5)
 
@@ -226,9 +226,9 @@ def test_folds_test_every_crystal_once_and_are_summarised(
     tables = [pd.read_csv(tmp_path / f"fold_{k}" / "predictions.csv") for k in range(3)]
     ids = [id_ for table in tables for id_ in table["id"]]
     assert len(ids) == len(set(ids)) == 24
-    found = result.metrics["targets"]["band_gap"]["test"]["mae"]
-    assert found["mean"] == pytest.approx(np.mean(found["folds"]))
-    assert found["std"] == pytest.approx(np.std(found["folds"], ddof=1))
+    outcome = result.metrics["targets"]["band_gap"]["test"]["mae"]
+    assert outcome["mean"] == pytest.approx(np.mean(outcome["folds"]))
+    assert outcome["std"] == pytest.approx(np.std(outcome["folds"], ddof=1))
     assert json.loads((tmp_path / "summary.json").read_text()) == result.metrics
     again = cross_validate(short, tmp_path, 3, resume=True, cache=cache)
     assert again.metrics == result.metrics

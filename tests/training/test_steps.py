@@ -28,7 +28,9 @@ STILL = TrainingConfig(
 
 
 def _joined(weights: list[Tensor]) -> Tensor:
-    return torch.cat([one.grad.flatten() for one in weights if one.grad is not None])
+    return torch.cat(
+        [weight.grad.flatten() for weight in weights if weight.grad is not None]
+    )
 
 
 def test_gradient_of_a_step_is_no_longer_than_its_limit(
@@ -65,8 +67,8 @@ def _gradient(graphs: list[Data]) -> Tensor:
 
 def _steps(count: int, folder: Path, watch_steps: WatchSteps) -> list[Tensor]:
     """Train on so many crystals, two in a batch and two batches in a step."""
-    found: list[Tensor] = []
-    watch_steps(lambda weights: found.append(_joined(weights)))
+    result: list[Tensor] = []
+    watch_steps(lambda weights: result.append(_joined(weights)))
     (folder / "checkpoints").mkdir()
     fit(
         _module(),
@@ -78,7 +80,7 @@ def _steps(count: int, folder: Path, watch_steps: WatchSteps) -> list[Tensor]:
         progress=False,
         devices=Devices(accelerator="cpu"),
     )
-    return found
+    return result
 
 
 def test_batches_of_a_step_have_the_gradient_of_the_joined_batch(
@@ -95,7 +97,7 @@ def test_batches_of_a_step_count_alike_whatever_their_size(
     tmp_path: Path, watch_steps: WatchSteps
 ) -> None:
     graphs = _graphs(3)
-    (found,) = _steps(3, tmp_path, watch_steps)
+    (result,) = _steps(3, tmp_path, watch_steps)
     mean = (_gradient(graphs[:2]) + _gradient(graphs[2:])) / 2
-    torch.testing.assert_close(found, mean, rtol=1e-4, atol=1e-6)
-    assert not torch.allclose(found, _gradient(graphs), rtol=1e-2)
+    torch.testing.assert_close(result, mean, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(result, _gradient(graphs), rtol=1e-2)

@@ -78,7 +78,7 @@ def test_metrics_file_is_what_train_returns(run: RunResult) -> None:
     assert band_gap["unit"] == "eV"
     assert set(band_gap["baselines"]) == {"mean", "composition"}
     assert metrics["num_crystals"] == {"train": 17, "val": 2, "test": 5, "failed": 0}
-    assert [one["epoch"] for one in metrics["history"]] == [1, 2, 3]
+    assert [item["epoch"] for item in metrics["history"]] == [1, 2, 3]
 
 
 def test_predictions_file_holds_the_test_part_and_its_error(run: RunResult) -> None:
@@ -113,7 +113,7 @@ def test_saved_weights_are_the_best_not_the_last(
         "training.learning_rate=0.1",
     ]
     metrics = train(override(config, settings), tmp_path, cache=cache).metrics
-    scores = [one["val/score"] for one in metrics["history"]]
+    scores = [item["val/score"] for item in metrics["history"]]
     best = int(np.argmin(scores))
     assert best < len(scores) - 1, "the case does not tell best from last"
     assert metrics["best_epoch"] == best + 1
@@ -233,8 +233,8 @@ def test_two_targets_are_learnt_together(
 def test_one_crystal_trains_and_says_why_there_are_no_test_errors(
     make_source: Callable[[int], Path], config: Config, cache: Path, tmp_path: Path
 ) -> None:
-    one = override(config, [f"data.source={make_source(1)}"])
-    result = train(one, tmp_path, cache=cache)
+    outcome = override(config, [f"data.source={make_source(1)}"])
+    result = train(outcome, tmp_path, cache=cache)
     assert result.metrics["targets"]["band_gap"]["test"]["mae"] is None
     assert result.metrics["best_epoch"] is None
     assert any("no test crystals" in note for note in result.metrics["notes"])
@@ -271,7 +271,7 @@ def test_training_is_silent(
         train(override(config, ["training.max_epochs=1"]), tmp_path, cache=cache)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
-    assert [one for one in caplog.records if "lightning" in one.name] == []
+    assert [record for record in caplog.records if "lightning" in record.name] == []
 
 
 def test_progress_is_shown_on_standard_error(

@@ -20,10 +20,10 @@ from pyg_sitenet.uncertainty.conformal import (
 
 def test_half_width_is_the_score_of_the_conformal_rank():
     truth = np.arange(1.0, 10.0)  # nine crystals, errors 1 to 9
-    found = calibrate({"gap": truth}, {"gap": np.zeros(9)})
+    result = calibrate({"gap": truth}, {"gap": np.zeros(9)})
     # ceil(10 * 0.9) = 9, ceil(10 * 0.5) = 5
-    assert found.half_width("gap", 0.9) == 9.0
-    assert found.half_width("gap", 0.5) == 5.0
+    assert result.half_width("gap", 0.9) == 9.0
+    assert result.half_width("gap", 0.5) == 5.0
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ def test_rank_is_not_raised_by_rounding(number, level, rank):
 
 def test_interval_grows_with_the_spread_of_the_members():
     spread = np.array([1.0, 1.0, 3.0])
-    found = calibrate(
+    result = calibrate(
         {"gap": np.array([1.0, 2.0, 9.0])},
         {"gap": np.zeros(3)},
         {"gap": spread},
         {"gap": 1.0},
     )
-    assert found.scores["gap"] == (0.5, 1.0, 2.25)
-    assert found.half_width("gap", 0.75, spread=3.0) == 2.25 * 4.0
-    assert found.half_width("gap", 0.75, spread=0.0) == 2.25
+    assert result.scores["gap"] == (0.5, 1.0, 2.25)
+    assert result.half_width("gap", 0.75, spread=3.0) == 2.25 * 4.0
+    assert result.half_width("gap", 0.75, spread=0.0) == 2.25
 
 
 def test_crystals_without_a_value_do_not_calibrate():
@@ -54,15 +54,15 @@ def test_crystals_without_a_value_do_not_calibrate():
 def test_prediction_that_is_not_finite_is_infinitely_wrong():
     predicted = np.array([*np.zeros(9), np.inf, np.nan])
     truth = np.array([*np.arange(1.0, 10.0), 2.0, np.nan])
-    found = calibrate({"n": truth}, {"n": predicted})
-    assert found.scores["n"] == (*np.arange(1.0, 10.0), np.inf)
-    kept = ModelDescription(config=Config(), targets=("n",), calibration=found)
+    result = calibrate({"n": truth}, {"n": predicted})
+    assert result.scores["n"] == (*np.arange(1.0, 10.0), np.inf)
+    kept = ModelDescription(config=Config(), targets=("n",), calibration=result)
     read = ModelDescription.model_validate_json(kept.model_dump_json())  # as in a file
-    assert read.calibration == found
-    assert found.half_width("n", 0.8) == 9.0
+    assert read.calibration == result
+    assert result.half_width("n", 0.8) == 9.0
     with pytest.raises(ConfigError, match=r"0\.9 the interval is infinite, since pred"):
-        found.half_width("n", 0.9)
-    levels = [one["level"] for one in measure_coverage(found, "n", truth, truth)]
+        result.half_width("n", 0.9)
+    levels = [item["level"] for item in measure_coverage(result, "n", truth, truth)]
     assert levels == [0.5, 0.6, 0.7, 0.8]
 
 
@@ -74,22 +74,22 @@ def test_floor_is_half_the_median_spread_and_never_zero():
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90.0, -1.0, float("nan")])
 def test_impossible_level_is_named(level):
-    found = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
+    result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match="between 0 and 1, got"):
-        found.half_width("gap", level)
+        result.half_width("gap", level)
 
 
 def test_too_few_calibration_crystals_are_named():
-    found = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
+    result = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
     message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8"
     with pytest.raises(ConfigError, match=message):
-        found.half_width("gap", 0.9)
+        result.half_width("gap", 0.9)
 
 
 def test_target_without_calibration_is_named():
-    found = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
+    result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match=r"n: no intervals .*calibrated: gap.*train"):
-        found.half_width("n", 0.5)
+        result.half_width("n", 0.5)
 
 
 @pytest.mark.parametrize("is_ensemble", [False, True])
@@ -104,18 +104,18 @@ def test_coverage_is_the_nominal_one_whatever_the_model(is_ensemble):
         known = {"y": truth[:99]}
         zero = {"y": np.zeros(99)}
         first = None if spread is None else {"y": spread["y"][:99]}
-        found = calibrate(known, zero, first, {"y": 0.1} if is_ensemble else None)
+        result = calibrate(known, zero, first, {"y": 0.1} if is_ensemble else None)
         rest = None if spread is None else spread["y"][99:]
-        rows = measure_coverage(found, "y", truth[99:], np.zeros(51), rest)
+        rows = measure_coverage(result, "y", truth[99:], np.zeros(51), rest)
         covered.append(next(row["coverage"] for row in rows if row["level"] == 0.9))
     # 0.9 exactly is expected of 99 crystals; the mean of 300 errs by about 0.003.
     assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
 
 
 def test_measured_coverage_counts_and_says_how_wide():
-    found = Calibration(scores={"n": tuple(np.arange(1.0, 20.0))}, floors={"n": 1.0})
+    result = Calibration(scores={"n": tuple(np.arange(1.0, 20.0))}, floors={"n": 1.0})
     truth = np.array([0.0, 9.0, 11.0, np.nan])
-    rows = measure_coverage(found, "n", truth, np.zeros(4))
+    rows = measure_coverage(result, "n", truth, np.zeros(4))
     half = next(row for row in rows if row["level"] == 0.5)
     assert half == {"level": 0.5, "coverage": 2 / 3, "mean_width": 20.0}
     # 19 crystals carry 95 %, not 99 %.
@@ -128,9 +128,9 @@ def test_figure_has_a_row_for_each_target(tmp_path):
     from pyg_sitenet.figures import plot_calibration
 
     rows = [{"level": 0.5, "coverage": 0.4, "mean_width": 1.0}]
-    for name, found in {"one": {"n": rows}, "two": {"n": rows, "gap": rows}}.items():
-        counts = dict.fromkeys(found, 30)
-        plot_calibration(tmp_path / f"{name}.png", found, counts, {"gap": "eV"})
+    for name, result in {"one": {"n": rows}, "two": {"n": rows, "gap": rows}}.items():
+        counts = dict.fromkeys(result, 30)
+        plot_calibration(tmp_path / f"{name}.png", result, counts, {"gap": "eV"})
     heights = [imread(tmp_path / f"{name}.png").shape[0] for name in ("one", "two")]
     assert heights[1] == 2 * heights[0]
 
@@ -148,17 +148,17 @@ def test_sets_of_classes_by_hand():
         [[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5], [0.4, 0.3, 0.3]]
     )
     truth = np.array([0.0, 1.0, 2.0, np.nan])
-    found = calibrate_classes({"kind": truth}, {"kind": probabilities})
-    assert found.scores["kind"] == pytest.approx((0.1, 0.2, 0.5))
-    assert found.half_width("kind", 0.5) == pytest.approx(0.2)
-    bound = found.half_width("kind", 0.75)
+    result = calibrate_classes({"kind": truth}, {"kind": probabilities})
+    assert result.scores["kind"] == pytest.approx((0.1, 0.2, 0.5))
+    assert result.half_width("kind", 0.5) == pytest.approx(0.2)
+    bound = result.half_width("kind", 0.75)
     new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])
     inside = prediction_set(new, bound)
     # The most probable class is in the set even if none reaches the bound.
     expected = [[True, False, False], [True, True, False], [True, False, False]]
     assert inside.tolist() == expected
     with pytest.raises(ConfigError, match="needs 9 calibration crystals"):
-        found.half_width("kind", 0.9)
+        result.half_width("kind", 0.9)
 
 
 def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
@@ -168,11 +168,11 @@ def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
     truth = (probabilities.cumsum(axis=1) < uniform).sum(axis=1).clip(max=3)
     half = len(truth) // 2
     known, new = truth[:half].astype(float), truth[half:].astype(float)
-    found = calibrate_classes({"kind": known}, {"kind": probabilities[:half]})
-    rows = measure_sets(found, "kind", new, probabilities[half:])
+    result = calibrate_classes({"kind": known}, {"kind": probabilities[:half]})
+    rows = measure_sets(result, "kind", new, probabilities[half:])
     for row in rows:
         # One set too large is possible: the most probable class is always in it.
         assert row["coverage"] >= row["level"] - 0.02
         if row["level"] >= 0.8:
             assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
-    assert measure_sets(found, "kind", new * np.nan, probabilities[half:]) == []
+    assert measure_sets(result, "kind", new * np.nan, probabilities[half:]) == []

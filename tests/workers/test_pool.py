@@ -10,10 +10,10 @@ from pyg_sitenet.workers.pool import Lost, Pool
 
 def _all(pool, items):
     numbers = [pool.submit(item) for item in items]
-    found = {}
+    result = {}
     while pool.num_open:
-        found.update(pool.answers())
-    return [found[number] for number in numbers]
+        result.update(pool.answers())
+    return [result[number] for number in numbers]
 
 
 def _square(number):

@@ -160,7 +160,7 @@ def _closest_pair(
     return int(first[closest]), int(second[closest]), float(distances[closest])
 
 
-def are_alternatives(one: PeriodicSite, other: PeriodicSite) -> bool:
+def are_alternatives(first: PeriodicSite, second: PeriodicSite) -> bool:
     """Tell whether two sites leave each other room: of both, one at a time is full."""
-    shares = occupancy(one.species), occupancy(other.species)
+    shares = occupancy(first.species), occupancy(second.species)
     return sum(shares) <= 1 + 2 * ROUNDING

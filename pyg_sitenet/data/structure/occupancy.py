@@ -102,7 +102,7 @@ def _labels(structure: Structure) -> list[str]:
 
 
 def _warn_of_isotopes(structure: Structure, origin: str) -> None:
-    species = {one for site in structure for one in site.species}
+    species = {specie for site in structure for specie in site.species}
     names = [_ISOTOPES[symbol] for symbol in sorted(set(map(_isotope, species)) - {""})]
     if names:
         message = f"{origin}: {' and '.join(names)} counts as hydrogen"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.dataset import CrystalDataset
-from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.scores import target_scores
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.outcome.baselines import MAJORITY, fit_baselines
@@ -88,38 +88,48 @@ def _target_metrics(outcome: Outcome) -> dict[str, dict[str, Any]]:
     baselines = fit_baselines(crystals["train"], crystals["test"], seed, layout)
     truth |= dict.fromkeys(baselines, truth["test"])
     answers = {**predicted, **baselines}
-    found: dict[str, dict[str, Any]] = {}
-    for t, one in enumerate(layout.targets):
-        scores = {
-            part: target_scores(
-                truth[part][:, t], answers[part][:, one.columns], one.classes
-            )
-            for part in truth
-        }
-        found[one.name] = {
-            "unit": outcome.units.get(one.name, ""),
-            **({"classes": list(one.classes)} if one.classes else {}),
+    return {
+        target.name: {
+            "unit": outcome.units.get(target.name, ""),
+            **({"classes": list(target.classes)} if target.classes else {}),
             "test": scores["test"],
             "val": scores["val"],
             "baselines": {
-                MAJORITY if one.classes and name == "mean" else name: {
+                MAJORITY if target.classes and name == "mean" else name: {
                     "test": scores[name]
                 }
                 for name in baselines
             },
         }
-    return found
+        for target, scores in _scores(layout, truth, answers)
+    }
+
+
+def _scores(
+    layout: OutputLayout, truth: Mapping[str, Array], answers: Mapping[str, Array]
+) -> Iterator[tuple[TargetOutputs, dict[str, dict[str, Any]]]]:
+    """Yield each target with its scores in every part and of every baseline."""
+    for t, target in enumerate(layout.targets):
+        yield (
+            target,
+            {
+                part: target_scores(
+                    truth[part][:, t], answers[part][:, target.columns], target.classes
+                )
+                for part in truth
+            },
+        )
 
 
 def _class_notes(outcome: Outcome) -> list[str]:
     """Say which targets were learnt as classes, and how many crystals had each."""
     y, notes = outcome.truth("train"), []
-    for t, one in enumerate(outcome.layout.targets):
-        counts = [int((y[:, t] == k).sum()) for k in range(len(one.classes))]
-        pairs = zip(one.classes, counts, strict=True)
+    for t, target in enumerate(outcome.layout.targets):
+        counts = [int((y[:, t] == k).sum()) for k in range(len(target.classes))]
+        pairs = zip(target.classes, counts, strict=True)
         shown = ", ".join(f"{label} ({count})" for label, count in pairs)
         if shown:
-            notes.append(f"{one.name}: learnt as the classes {shown} in training")
+            notes.append(f"{target.name}: learnt as the classes {shown} in training")
     return notes
 
 

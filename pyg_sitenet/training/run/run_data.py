@@ -99,8 +99,8 @@ def _parts(data: CrystalDataModule) -> list[str]:
 def _rows(dataset: CrystalDataset, parts: Sequence[str]) -> Iterator[list[str]]:
     columns = (dataset.ids, parts, dataset.num_sites, dataset.num_pairs)
     for *cells, values in zip(*columns, dataset.y.tolist(), strict=True):
-        known = ("" if math.isnan(value) else repr(value) for value in values)
-        yield [*map(str, cells), *known]
+        targets = ("" if math.isnan(value) else repr(value) for value in values)
+        yield [*map(str, cells), *targets]
 
 
 def _changes(before: Rows, now: Rows, targets: Sequence[str]) -> Iterator[str]:

@@ -78,8 +78,8 @@ def test_steps_that_do_not_fit_are_listed_with_their_reason(predictor, salt, tri
     bad = Failure("bad.cif", "bad", "read", "no atoms", "repair it")
     kyanite = Entry("kyanite", "kyanite.cif", triclinic)
     entries = [salt, bad, kyanite]
-    found = measure_convergence(predictor, entries, limits=(9, 10, 40), max_pairs=900)
-    left = found.skipped.set_index(["id", "environment", "max_atoms"])["reason"]
+    result = measure_convergence(predictor, entries, limits=(9, 10, 40), max_pairs=900)
+    left = result.skipped.set_index(["id", "environment", "max_atoms"])["reason"]
     assert left.loc[("salt", "supercell", 10)] == "the supercell of the limit before"
     assert left.loc[("kyanite", "supercell", 10)] == "the primitive cell has 32 sites"
     assert "1280 pairs, more than max_pairs=900" in left.loc[("kyanite", "sphere", 40)]
@@ -94,7 +94,7 @@ def test_nothing_to_compare_is_an_error(predictor, salt):
 def test_untrained_model_has_other_weights_and_the_same_units(predictor):
     random = untrained(predictor, seed=3)
     assert random.description is predictor.description
-    weights = [one.model.readout.linear.weight for one in (random, predictor)]
+    weights = [item.model.readout.linear.weight for item in (random, predictor)]
     assert not weights[0].equal(weights[1].float())
     again = untrained(predictor, seed=3).model.readout.linear.weight
     assert weights[0].equal(again)
@@ -102,10 +102,10 @@ def test_untrained_model_has_other_weights_and_the_same_units(predictor):
 
 def test_draw_keeps_the_order_and_depends_on_the_seed_alone():
     entries = [Failure("", str(number), "", "", "") for number in range(100)]
-    first = [int(one.id) for one in choose_entries(iter(entries), 10, seed=1)]
-    assert first == [int(one.id) for one in choose_entries(entries, 10, seed=1)]
+    first = [int(entry.id) for entry in choose_entries(iter(entries), 10, seed=1)]
+    assert first == [int(entry.id) for entry in choose_entries(entries, 10, seed=1)]
     assert first == sorted(set(first))
-    assert first != [int(one.id) for one in choose_entries(entries, 10, seed=2)]
+    assert first != [int(entry.id) for entry in choose_entries(entries, 10, seed=2)]
     assert choose_entries(entries, 500) == entries
 
 
@@ -229,6 +229,6 @@ def test_one_crystal_is_one_line(found, tmp_path, drawn):
     two = pd.concat([found.steps, found.steps.assign(id="other")])
     for steps in (two, found.steps):
         plot_changes(tmp_path / "a.png", steps, ["change of gap [eV]"], None)
-    many, one = ({line.get_label() for line in f.axes[0].lines} for f in drawn)
+    many, result = ({line.get_label() for line in f.axes[0].lines} for f in drawn)
     assert {"a crystal", "median", "quantile 0.9"} <= many
-    assert one & {"a crystal", "median", "the one crystal"} == {"the one crystal"}
+    assert result & {"a crystal", "median", "the one crystal"} == {"the one crystal"}

@@ -23,7 +23,7 @@ def test_distances_add_up_to_the_change_of_a_stretched_crystal(
     predictor, rutile, graph
 ):
     model = predictor.model
-    found = pair_gradients(model, graph)
+    result = pair_gradients(model, graph)
     stretched = [rutile.copy(), rutile.copy()]
     for sign, crystal in zip((1, -1), stretched, strict=True):
         crystal.scale_lattice(rutile.volume * (1 + sign * STEP) ** 3)
@@ -32,27 +32,27 @@ def test_distances_add_up_to_the_change_of_a_stretched_crystal(
         for crystal in stretched
     ]
     expected = (values[0] - values[1]) / (2 * STEP)
-    total = (found.distance[:, 0] * graph.edge_attr[:, 0]).sum().item()
+    total = (result.distance[:, 0] * graph.edge_attr[:, 0]).sum().item()
     assert total == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("pair", [0, 7, 40])
 def test_weight_gradient_is_that_of_one_pair_counted_more(predictor, graph, pair):
-    found = pair_gradients(predictor.model, graph).weight[pair, 0].item()
+    result = pair_gradients(predictor.model, graph).weight[pair, 0].item()
     values = []
     for sign in (1, -1):
         more = graph.clone()
         more.edge_weight = torch.ones(graph.num_edges, dtype=torch.float64)
         more.edge_weight[pair] += sign * STEP
         values.append(predictor.model(more).item())
-    assert found == pytest.approx((values[0] - values[1]) / (2 * STEP), abs=1e-8)
+    assert result == pytest.approx((values[0] - values[1]) / (2 * STEP), abs=1e-8)
 
 
 def test_counting_all_pairs_of_a_site_more_changes_nothing(predictor, graph):
-    found = pair_gradients(predictor.model, graph)
+    result = pair_gradients(predictor.model, graph)
     of_site = torch.zeros(6, 1, dtype=torch.float64)
-    of_site.index_add_(0, graph.edge_index[1], found.weight)
-    assert found.weight.abs().max() > 1e-6
+    of_site.index_add_(0, graph.edge_index[1], result.weight)
+    assert result.weight.abs().max() > 1e-6
     torch.testing.assert_close(of_site, torch.zeros_like(of_site), atol=1e-9, rtol=0)
 
 
@@ -67,10 +67,10 @@ def test_merged_gradients_expand_to_those_of_every_pair(predictor, graph):
 
 def test_pairs_beyond_the_cutoff_have_none(make_predictor, graph):
     model = make_predictor("model.distance_cutoff=3.0").model
-    for found in pair_gradients(model, graph):
+    for result in pair_gradients(model, graph):
         far = graph.edge_attr[:, 0] > 3
-        assert (found[far] == 0).all()
-        assert found[~far].abs().max() > 0
+        assert (result[far] == 0).all()
+        assert result[~far].abs().max() > 0
 
 
 def test_shares_of_the_sites_add_up_to_the_prediction_less_the_baseline(
@@ -80,10 +80,10 @@ def test_shares_of_the_sites_add_up_to_the_prediction_less_the_baseline(
     network = ExplainableSiteNet(model)
     inputs = network.inputs(graph)
     empty = network(**inputs | {"x": torch.zeros_like(inputs["x"])})
-    found = integrated_gradients(model, graph, steps=64)
-    assert found.shape == (6, 1)
+    result = integrated_gradients(model, graph, steps=64)
+    assert result.shape == (6, 1)
     expected = (model(graph) - empty).item()
-    assert found.sum().item() == pytest.approx(expected, rel=1e-4)
+    assert result.sum().item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_merged_sites_have_the_shares_of_their_copies(predictor, graph):

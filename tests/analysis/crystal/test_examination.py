@@ -80,13 +80,13 @@ def test_equal_sites_share_a_class_and_their_values(found):
 
 
 def test_gradient_by_the_positions_is_that_of_moved_atoms(predictor, triclinic):
-    found = examine_crystal(predictor, triclinic)
+    result = examine_crystal(predictor, triclinic)
     site, direction = 5, np.array([0.6, -0.48, 0.64])
     columns = [f"gradient of gap [eV] along {axis}" for axis in "xyz"]
-    slope = float(found.sites.loc[site, columns].to_numpy(dtype=float) @ direction)
+    slope = float(result.sites.loc[site, columns].to_numpy(dtype=float) @ direction)
     values = []
     for step in (1e-4, -1e-4):
-        moved = found.primitive.copy()
+        moved = result.primitive.copy()
         moved.translate_sites([site], direction * step, frac_coords=False)
         graph = graph_of(predictor, moved, dtype=torch.float64)
         values.append(predictor.model(graph).item())
@@ -124,14 +124,14 @@ def test_crystals_are_examined_by_id_each_in_its_folder(predictor, entries, tmp_
     assert {file.partition("/")[0] for file in files} == {"rutile", "salt"}
     assert all((tmp_path / file).is_file() for file in files)
     assert len(pd.read_csv(tmp_path / "rutile" / "sites.csv")) == 6
-    assert [one.reason for one in failures] == ["no crystal with this id"]
+    assert [failure.reason for failure in failures] == ["no crystal with this id"]
 
 
 def test_ids_are_made_safe_folder_names(predictor, entries, tmp_path):
     from dataclasses import replace
 
     odd = [replace(entries[0], id="../a b"), replace(entries[1], id="x/a?b")]
-    files, _ = examine_crystals(predictor, odd, [one.id for one in odd], tmp_path)
+    files, _ = examine_crystals(predictor, odd, [item.id for item in odd], tmp_path)
     assert {file.partition("/")[0] for file in files} == {"a-b", "a-b-2"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-b", "a-b-2"]
 
@@ -139,4 +139,4 @@ def test_ids_are_made_safe_folder_names(predictor, entries, tmp_path):
 def test_crystal_that_failed_before_is_listed(predictor, tmp_path):
     bad = Failure("bad.cif", "bad", "read", "no atoms", "repair it")
     files, failures = examine_crystals(predictor, [bad], ["bad"], tmp_path)
-    assert (files, [one.reason for one in failures]) == ([], ["no atoms"])
+    assert (files, [failure.reason for failure in failures]) == ([], ["no atoms"])

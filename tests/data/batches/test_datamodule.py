@@ -76,9 +76,9 @@ def test_calibration_part_is_kept_apart_from_the_others():
 
 
 def test_test_part_does_not_depend_on_validation():
-    one, other = (split_crystals(100, 0.2, val, seed=5) for val in (0.1, 0.5))
-    assert (one["test"] == other["test"]).all()
-    assert len(one["val"]) != len(other["val"])
+    first, other = (split_crystals(100, 0.2, val, seed=5) for val in (0.1, 0.5))
+    assert (first["test"] == other["test"]).all()
+    assert len(first["val"]) != len(other["val"])
 
 
 def test_split_depends_on_its_seed_alone():

@@ -48,8 +48,8 @@ def test_every_crystal_is_tested_in_one_fold(split):
 
 
 def test_test_part_does_not_depend_on_validation():
-    one, other = (_split(val_fraction=val)["test"] for val in (0.1, 0.4))
-    assert one.tolist() == other.tolist()
+    first, other = (_split(val_fraction=val)["test"] for val in (0.1, 0.4))
+    assert first.tolist() == other.tolist()
 
 
 def test_group_larger_than_a_part_leaves_it_something():
@@ -76,9 +76,9 @@ def test_no_group_of_a_column_is_in_two_parts(seed, settings):
     options = {"split": "group:family", "split_seed": seed, "calibration_fraction": 0.2}
     parts = make_splits(DataConfig.model_validate(options | settings), families)
     assert sorted(np.concatenate(list(parts.values()))) == list(range(90))
-    found = [{families[i] for i in part} for part in parts.values()]
-    assert sum(map(len, found)) == len(set(families))
-    assert all(found)
+    result = [{families[i] for i in part} for part in parts.values()]
+    assert sum(map(len, result)) == len(set(families))
+    assert all(result)
 
 
 def test_too_few_groups_for_the_parts_are_an_error():

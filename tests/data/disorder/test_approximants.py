@@ -23,10 +23,10 @@ def test_orderings_are_ordered_crystals_of_about_the_composition(
     name, method, request
 ) -> None:
     disordered = request.getfixturevalue(name)
-    found = order_structure(disordered, method)
+    result = order_structure(disordered, method)
     wanted = disordered.composition.element_composition
     num_mixed = sum(not site.is_ordered for site in disordered)
-    for structure in found.structures:
+    for structure in result.structures:
         assert check_structure(structure, name) is structure  # ordered, none too close
         assert len(structure) <= 100
         scale = structure.volume / disordered.volume
@@ -34,49 +34,49 @@ def test_orderings_are_ordered_crystals_of_about_the_composition(
         assert set(made) == set(wanted)
         for element, amount in wanted.items():
             excess = (made[element] / scale - amount) / num_mixed
-            assert excess == pytest.approx(found.misfit.get(str(element), 0), abs=1e-6)
+            assert excess == pytest.approx(result.misfit.get(str(element), 0), abs=1e-6)
     # 18 cells of the manganite hold 13 La: 0.0222 too many; 24 would be 120 sites.
-    assert found.largest_misfit <= max(MAX_MISFIT, 0.0223)
-    assert sum(found.weights) == pytest.approx(1)
+    assert result.largest_misfit <= max(MAX_MISFIT, 0.0223)
+    assert sum(result.weights) == pytest.approx(1)
 
 
 def test_an_ordered_crystal_stands_for_itself(nacl) -> None:
-    found = order_structure(nacl)
-    assert found.structures == (nacl,)
-    assert (found.weights, found.misfit, found.notes) == ((1.0,), {}, ())
-    assert found.largest_misfit == 0
+    result = order_structure(nacl)
+    assert result.structures == (nacl,)
+    assert (result.weights, result.misfit, result.notes) == ((1.0,), {}, ())
+    assert result.largest_misfit == 0
 
 
 def test_a_sample_is_as_large_as_asked_for_and_differs(mixed_salt) -> None:
-    found = order_structure(mixed_salt, orderings=5)
-    assert len(found.structures) == 5
-    assert len({structure.atomic_numbers for structure in found.structures}) == 5
+    result = order_structure(mixed_salt, orderings=5)
+    assert len(result.structures) == 5
+    assert len({structure.atomic_numbers for structure in result.structures}) == 5
     matcher = StructureMatcher(primitive_cell=False, scale=False)
-    assert len(matcher.group_structures(list(found.structures))) == 5
+    assert len(matcher.group_structures(list(result.structures))) == 5
 
 
 def test_the_seed_decides_the_sample(cu3au) -> None:
-    one, same, other = (order_structure(cu3au, seed=seed) for seed in (1, 1, 2))
-    assert one.structures == same.structures
-    assert one.weights == same.weights
-    assert one.structures != other.structures
+    result, same, other = (order_structure(cu3au, seed=seed) for seed in (1, 1, 2))
+    assert result.structures == same.structures
+    assert result.weights == same.weights
+    assert result.structures != other.structures
 
 
 def test_the_given_cell_decides_neither_size_nor_composition(mixed_salt) -> None:
     large = mixed_salt * (2, 1, 1)
-    one, other = order_structure(mixed_salt), order_structure(large)
-    assert len(one.structures[0]) == len(other.structures[0])
-    assert one.structures[0].composition == other.structures[0].composition
+    result, other = order_structure(mixed_salt), order_structure(large)
+    assert len(result.structures[0]) == len(other.structures[0])
+    assert result.structures[0].composition == other.structures[0].composition
 
 
 def test_fewer_orderings_than_asked_for_are_weighted_by_how_often_they_occur(
     half_charged,
 ) -> None:
-    found = order_structure(half_charged, "enumerate", orderings=50)
-    assert len(found.structures) < 50
-    assert len(set(found.weights)) > 1
-    assert found.weights == tuple(sorted(found.weights, reverse=True))
-    assert found.notes == ()
+    result = order_structure(half_charged, "enumerate", orderings=50)
+    assert len(result.structures) < 50
+    assert len(set(result.weights)) > 1
+    assert result.weights == tuple(sorted(result.weights, reverse=True))
+    assert result.notes == ()
 
 
 def test_what_an_enumeration_leaves_out_is_reported(cu3au) -> None:
@@ -87,9 +87,9 @@ def test_what_an_enumeration_leaves_out_is_reported(cu3au) -> None:
 
 
 def test_a_misfit_is_reported(manganite) -> None:
-    found = order_structure(manganite, max_atoms=15)
-    assert found.misfit == pytest.approx({"La": -0.1, "Sr": 0.1, "Mn": 0}, abs=1e-6)
-    assert found.notes[0].startswith(
+    result = order_structure(manganite, max_atoms=15)
+    assert result.misfit == pytest.approx({"La": -0.1, "Sr": 0.1, "Mn": 0}, abs=1e-6)
+    assert result.notes[0].startswith(
         "ordered as La0.5MnO3Sr0.5 instead of La0.7MnO3Sr0.3: 0.1 atoms per disordered"
     )
 
@@ -106,8 +106,8 @@ def test_an_element_that_is_rounded_away_is_reported() -> None:
 
 def test_a_rare_element_makes_the_supercell_larger(mixed_salt) -> None:
     mixed_salt.replace_species({"K": {"K": 0.94, "Rb": 0.06}})
-    found = order_structure(mixed_salt, orderings=2)
-    assert "Rb" in found.structures[0].symbol_set
+    result = order_structure(mixed_salt, orderings=2)
+    assert "Rb" in result.structures[0].symbol_set
 
 
 def test_labels_of_the_sites_are_kept(half_charged) -> None:
@@ -123,12 +123,12 @@ def test_oxidation_states_are_kept_and_balance(manganite) -> None:
 
 
 def test_alternatives_are_never_both_filled(garnet) -> None:
-    found = order_structure(garnet, orderings=2)
-    for structure in found.structures:
+    result = order_structure(garnet, orderings=2)
+    for structure in result.structures:
         lithium = [site for site in structure if site.specie.symbol == "Li"]
         distances = Structure.from_sites(lithium).distance_matrix
         assert distances[distances > 0].min() > 1.7
-    assert not any("both occupied" in note for note in found.notes)
+    assert not any("both occupied" in note for note in result.notes)
 
 
 def test_split_positions_are_occupied_one_at_a_time() -> None:

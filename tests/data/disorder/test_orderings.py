@@ -38,14 +38,14 @@ def _alloy(cell: str, gold: float) -> Structure:
     ],
 )
 def test_cubic_alloys_have_the_published_number_of_orderings(cell, gold, count) -> None:
-    found = enumerate_orderings(_alloy(cell, gold), max_atoms=100, seed=0)
-    assert len(found) == count
-    assert len({len(one.labels) for one in found}) == 1
+    result = enumerate_orderings(_alloy(cell, gold), max_atoms=100, seed=0)
+    assert len(result) == count
+    assert len({len(item.labels) for item in result}) == 1
 
 
 def test_equiatomic_fcc_has_three_layerings_by_square_and_four_by_triangle() -> None:
-    found = enumerate_orderings(_alloy("fcc", 0.5), max_atoms=100, seed=0)
-    assert [one.weight for one in found] == [8, 6]  # two colourings of 4 and 3 axes
+    result = enumerate_orderings(_alloy("fcc", 0.5), max_atoms=100, seed=0)
+    assert [item.weight for item in result] == [8, 6]  # two colourings of 4 and 3 axes
 
 
 def test_no_two_enumerated_orderings_are_one_crystal() -> None:
@@ -58,14 +58,14 @@ def test_no_two_enumerated_orderings_are_one_crystal() -> None:
 
 def test_frequencies_are_those_of_all_placements_counted_one_by_one() -> None:
     # Every pair of a superlattice and a placement is one, whatever symmetry says.
-    found = enumerate_orderings(_alloy("fcc", 0.25), max_atoms=100, seed=0)
-    assert sum(one.weight for one in found) == 35 * 4  # 35 superlattices of index 4
+    result = enumerate_orderings(_alloy("fcc", 0.25), max_atoms=100, seed=0)
+    assert sum(item.weight for item in result) == 35 * 4  # 35 superlattices of index 4
 
 
 def test_samples_follow_the_frequencies() -> None:
     alloy = _alloy("cubic", 0.5)
     drawn = sample_orderings(alloy, 100, max_atoms=8, seed=0)
-    weights = Counter({one.labels.tobytes(): one.weight for one in drawn})
+    weights = Counter({item.labels.tobytes(): item.weight for item in drawn})
     assert weights.total() == 800  # all draws are spent: there are not 100
     assert len(weights) == 6  # of 70 placements in a cube of eight
     assert max(weights.values()) > 10 * min(weights.values())

@@ -15,7 +15,7 @@ def _mixture(num_sites, **shares):
 
 
 def _counts(sublattices, num_cells):
-    return [one.tolist() for one in round_counts(sublattices, num_cells)]
+    return [count.tolist() for count in round_counts(sublattices, num_cells)]
 
 
 def test_what_fits_is_exact() -> None:

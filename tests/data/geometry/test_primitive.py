@@ -105,8 +105,8 @@ def test_rounded_input_does_not_jump_to_another_supercell(name, noise, request):
         structure.frac_coords + rng.normal(size=(len(structure), 3)) * noise,
     )
     expected = distances(to_primitive(structure))
-    found = distances(to_primitive(noisy))
-    assert np.abs(found - expected).max() < 300 * noise
+    result = distances(to_primitive(noisy))
+    assert np.abs(result - expected).max() < 300 * noise
 
 
 def test_vanadium_pairs_of_vo2_survive(vo2_m1):

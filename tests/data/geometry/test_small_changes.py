@@ -91,7 +91,7 @@ def test_moved_atom_of_a_supercell_is_seen(nacl):
 def test_rounded_coordinates_have_the_primitive_cell_of_exact_ones(decimals):
     """Of written coordinates in a cell of three: copies differ by their rounding."""
     records = itertools.islice(open_source("dielectric"), 24)
-    found, total = 0, 0
+    result, total = 0, 0
     for record in records:
         assert isinstance(record, Record)
         structure = record.structure
@@ -103,10 +103,10 @@ def test_rounded_coordinates_have_the_primitive_cell_of_exact_ones(decimals):
         rounded = Structure(
             structure.lattice, structure.species, np.round(shifted, decimals)
         )
-        found += len(to_primitive(rounded)) == expected
+        result += len(to_primitive(rounded)) == expected
         total += 1
     assert total > 10
-    assert found >= 0.95 * total
+    assert result >= 0.95 * total
 
 
 def test_default_is_the_same_everywhere(nacl):

@@ -55,8 +55,8 @@ def test_rotation_noise_does_not_choose_the_supercell(name):
         expected = make_supercell(cell, len(frac), limit)
         for _ in range(5):
             rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-            found = make_supercell(cell @ rotation, len(frac), limit)
-            assert found.tolist() == expected.tolist()
+            result = make_supercell(cell @ rotation, len(frac), limit)
+            assert result.tolist() == expected.tolist()
 
 
 def test_supercell_is_nearly_cubic():

@@ -112,9 +112,9 @@ def test_an_ordered_crystal_is_the_same_whatever_is_done_with_disorder(nacl):
 
 def test_a_misfit_is_a_warning(mixed_salt):
     mixed_salt.replace_species({"K": {"K": 0.9, "Rb": 0.1}})
-    found = Encoder(12, disorder="sample")(Record("mix", mixed_salt)).warnings
-    assert found[0].startswith("ordered as ClK")
-    assert found[1].startswith("too little Rb for one atom")
+    outcome = Encoder(12, disorder="sample")(Record("mix", mixed_salt)).warnings
+    assert outcome[0].startswith("ordered as ClK")
+    assert outcome[1].startswith("too little Rb for one atom")
 
 
 SETTINGS = {

@@ -31,10 +31,16 @@ def _shipped(items, encoder=ENCODER):
 def _described(results):
     """Return results without the tensors, which are compared by their values."""
     return [
-        (one.id, one.warnings, one.origin, one.targets, one.data.edge_attr.tolist())
-        if isinstance(one, Encoded)
-        else one
-        for one in results
+        (
+            result.id,
+            result.warnings,
+            result.origin,
+            result.targets,
+            result.data.edge_attr.tolist(),
+        )
+        if isinstance(result, Encoded)
+        else result
+        for result in results
     ]
 
 
@@ -60,8 +66,10 @@ def test_shipped_files_give_what_the_files_give(folder):
     for path in folder.iterdir():
         path.unlink()
     assert _described(_results(shipped)) == here
-    assert sum(isinstance(one, Failure) for one in here) == 3
-    assert any("torn.cif" in one.reason for one in here if isinstance(one, Failure))
+    assert sum(isinstance(first, Failure) for first in here) == 3
+    assert any(
+        "torn.cif" in first.reason for first in here if isinstance(first, Failure)
+    )
 
 
 @pytest.mark.parametrize("name", ["a.cif", "POSCAR", "torn.cif", "empty.cif"])

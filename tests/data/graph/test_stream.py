@@ -85,7 +85,7 @@ def test_processes_give_the_same_graphs_in_the_same_order():
     alone = list(encode_entries(entries, encoder, workers=1))
     shared = list(encode_entries(entries, encoder, workers=2))
     assert len(alone) == len(shared) == len(entries)
-    assert [type(one) for one in alone] == [type(one) for one in shared]
+    assert [type(item) for item in alone] == [type(item) for item in shared]
     assert shared[70] is not None
     assert shared[70] == entries[70]
     assert isinstance(shared[5], Failure)
@@ -93,10 +93,10 @@ def test_processes_give_the_same_graphs_in_the_same_order():
         pair for pair in zip(alone, shared, strict=True) if isinstance(pair[0], Encoded)
     ]
     assert len(pairs) == len(entries) - 2
-    for one, other in pairs:
-        assert _same(one.data, other.data)
-        assert one[1:] == other[1:]
-    assert any(one.warnings for one, _ in pairs)
+    for outcome, other in pairs:
+        assert _same(outcome.data, other.data)
+        assert outcome[1:] == other[1:]
+    assert any(item.warnings for item, _ in pairs)
 
 
 @pytest.mark.slow  # each process imports torch
@@ -111,7 +111,7 @@ def test_processes_may_start_afresh_instead_of_forking(monkeypatch):
 def test_crystals_are_encoded_in_other_processes(workers):
     encoder = Encoder(max_atoms=10, pre_transform=_with_process)
     results = list(encode_entries(_entries(40), encoder, workers=workers))
-    used = {one.data.process for one in results}
+    used = {item.data.process for item in results}
     assert os.getpid() not in used
     assert len(used) == workers
 
@@ -142,9 +142,9 @@ def test_crystal_that_hangs_in_compiled_code_costs_itself_alone(workers, monkeyp
     entries = _entries(12)
     encoder = Encoder(max_atoms=6, pre_transform=_hang_in_c)
     results = list(encode_entries(entries, encoder, workers, time_limit=3))
-    lost = [k for k, one in enumerate(results) if isinstance(one, Failure)]
+    lost = [k for k, item in enumerate(results) if isinstance(item, Failure)]
     assert lost == [HANGS]
-    assert [one.id for one in results] == [one.id for one in entries]
+    assert [item.id for item in results] == [item.id for item in entries]
     assert results[HANGS].stage == "encode"
     assert results[HANGS].origin == "bundled data set dielectric, mp-560902"
     assert results[HANGS].reason == "not read and encoded within 3 seconds"
@@ -188,7 +188,7 @@ def test_crystal_whose_process_is_killed_costs_itself_alone():
     entries = _entries(12)
     encoder = Encoder(max_atoms=6, pre_transform=_die)
     results = list(encode_entries(entries, encoder, 2))
-    assert [k for k, one in enumerate(results) if isinstance(one, Failure)] == [HANGS]
+    assert [k for k, item in enumerate(results) if isinstance(item, Failure)] == [HANGS]
     assert "was ended by SIGKILL, perhaps for lack of memory, twice" in (
         results[HANGS].reason
     )
@@ -199,7 +199,7 @@ def test_crystal_is_tried_again_when_its_process_dies(tmp_path):
     once = functools.partial(_die_once, marker=tmp_path / "died")
     results = list(encode_entries(entries, Encoder(max_atoms=6, pre_transform=once), 2))
     assert (tmp_path / "died").exists()
-    assert [type(one) for one in results] == [Encoded] * len(entries)
+    assert [type(item) for item in results] == [Encoded] * len(entries)
 
 
 def test_crystal_that_was_late_once_is_tried_again(tmp_path):
@@ -208,7 +208,7 @@ def test_crystal_that_was_late_once_is_tried_again(tmp_path):
     encoder = Encoder(max_atoms=6, pre_transform=late)
     results = list(encode_entries(_entries(12), encoder, 2, time_limit=3))
     assert (tmp_path / "late").exists()
-    assert [type(one) for one in results] == [Encoded] * 12
+    assert [type(item) for item in results] == [Encoded] * 12
 
 
 def test_error_of_a_transform_is_raised_here():

@@ -12,8 +12,8 @@ from pyg_sitenet.data.records import Failure, Record
 
 
 def test_one_structure_is_not_taken_for_its_sites() -> None:
-    for one in (bulk("Si"), Structure.from_ase_atoms(bulk("Si"))):
-        (entry,) = read_inputs(one)
+    for item in (bulk("Si"), Structure.from_ase_atoms(bulk("Si"))):
+        (entry,) = read_inputs(item)
         record = entry.read()
         assert isinstance(record, Record)
         assert len(record.structure) == 2
@@ -23,9 +23,9 @@ def test_ids_are_paths_or_positions(tmp_path: Path) -> None:
     path = tmp_path / "si.cif"
     Structure.from_ase_atoms(bulk("Si")).to(filename=str(path))
     entries = list(read_inputs([bulk("Cu"), path, str(path)]))
-    assert [one.id for one in entries] == ["0", str(path), str(path)]
-    assert [one.origin for one in entries] == ["structure 0", str(path), str(path)]
-    assert all(isinstance(one.read(), Record) for one in entries)
+    assert [item.id for item in entries] == ["0", str(path), str(path)]
+    assert [item.origin for item in entries] == ["structure 0", str(path), str(path)]
+    assert all(isinstance(item.read(), Record) for item in entries)
 
 
 def test_inputs_are_taken_one_at_a_time() -> None:

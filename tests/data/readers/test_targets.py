@@ -36,10 +36,10 @@ def test_target_beyond_single_precision_is_refused():
 
 @pytest.mark.parametrize("gap", [None, "", " ", "NaN", math.nan])
 def test_crystal_with_one_of_several_targets_is_kept(gap):
-    found = parse_targets({"gap": gap, "n": "1.5"}, ["gap", "n", "eps"])
-    assert found["n"] == 1.5
-    assert math.isnan(found["gap"])
-    assert math.isnan(found["eps"])
+    result = parse_targets({"gap": gap, "n": "1.5"}, ["gap", "n", "eps"])
+    assert result["n"] == 1.5
+    assert math.isnan(result["gap"])
+    assert math.isnan(result["eps"])
 
 
 def test_crystal_without_any_of_several_targets_is_refused():

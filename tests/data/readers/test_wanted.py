@@ -54,22 +54,22 @@ def _extxyz(folder: Path) -> Path:
 
 @pytest.fixture(params=[_csv, _json, _extxyz], ids=["csv", "json", "extxyz"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    found: Path = request.param(tmp_path)
-    return found
+    result: Path = request.param(tmp_path)
+    return result
 
 
 def test_labels_become_their_places_beside_numbers(source: Path) -> None:
     records = list(open_source(source, ["kind", "gap"], classes=CLASSES))
-    assert all(isinstance(one, Record) for one in records)
-    found = [one.targets for one in records]
-    assert [one["kind"] for one in found[:2]] == [1.0, 0.0]
-    assert str(found[2]["kind"]) == "nan"
-    assert [one["gap"] for one in found] == [0.0, 9.0, 0.1]
+    assert all(isinstance(record, Record) for record in records)
+    result = [record.targets for record in records]
+    assert [item["kind"] for item in result[:2]] == [1.0, 0.0]
+    assert str(result[2]["kind"]) == "nan"
+    assert [item["gap"] for item in result] == [0.0, 9.0, 0.1]
 
 
 def test_groups_are_carried_as_labels(source: Path) -> None:
     records = list(open_source(source, ["gap"], group="family"))
-    assert [one.group for one in records] == ["alkali", "2", "alkali"]
+    assert [record.group for record in records] == ["alkali", "2", "alkali"]
 
 
 def test_crystal_without_a_group_is_not_used(source: Path) -> None:
@@ -80,10 +80,10 @@ def test_crystal_without_a_group_is_not_used(source: Path) -> None:
 
 def test_unknown_label_is_a_failure_that_names_the_classes(source: Path) -> None:
     classes = {"kind": ("metal", "semimetal")}
-    found = list(open_source(source, ["kind", "gap"], classes=classes))
-    assert isinstance(found[1], Failure)
+    result = list(open_source(source, ["kind", "gap"], classes=classes))
+    assert isinstance(result[1], Failure)
     expected = "the label 'insulator' of 'kind' is none of its classes"
-    assert found[1].reason == f"{expected} (metal, semimetal)"
+    assert result[1].reason == f"{expected} (metal, semimetal)"
 
 
 def test_missing_column_to_group_by_names_those_there_are(source: Path) -> None:
@@ -93,12 +93,12 @@ def test_missing_column_to_group_by_names_those_there_are(source: Path) -> None:
 
 
 def test_labels_are_told_from_numbers(source: Path) -> None:
-    found = open_source(source)
-    assert "gap" in found.available
-    assert "kind" in found.labels
-    assert "kind" not in found.available
-    assert found.has(["gap", "kind"], ["kind"]) == ["gap", "kind"]
-    assert found.has(["gap", "kind"], []) == ["gap"]
+    result = open_source(source)
+    assert "gap" in result.available
+    assert "kind" in result.labels
+    assert "kind" not in result.available
+    assert result.has(["gap", "kind"], ["kind"]) == ["gap", "kind"]
+    assert result.has(["gap", "kind"], []) == ["gap"]
 
 
 def test_text_where_numbers_are_wanted_points_to_classes(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def test_several_tables_of_unlike_units_are_refused(folder):
 
 def test_same_id_in_several_tables_is_a_failure(folder):
     shutil.copy(folder / "gaps.csv", folder / "more.csv")
-    found = list(open_source([folder / "gaps.csv", folder / "more.csv"], ["gap"]))
-    assert [type(one) for one in found] == [Record] * 3 + [Failure] * 3
+    result = list(open_source([folder / "gaps.csv", folder / "more.csv"], ["gap"]))
+    assert [type(item) for item in result] == [Record] * 3 + [Failure] * 3
 
 
 def test_no_source_is_an_error():

@@ -16,10 +16,10 @@ def test_merged_values_go_back_to_every_pair_and_site(rutile):
 
 
 def test_a_batch_goes_back_crystal_by_crystal(rutile, cscl):
-    graphs = [encode_structure(one, max_atoms=50) for one in (rutile, cscl, rutile)]
+    graphs = [encode_structure(item, max_atoms=50) for item in (rutile, cscl, rutile)]
     full = Batch.from_data_list(graphs)
     merge = MergeEquivalent(keep_origin=True)
-    merged = Batch.from_data_list([merge(one) for one in graphs])
+    merged = Batch.from_data_list([merge(graph) for graph in graphs])
     assert torch.equal(expand_sites(merged, merged.z), full.z)
     torch.testing.assert_close(
         expand_pairs(merged, merged.edge_attr), full.edge_attr, atol=1e-5, rtol=0

@@ -173,10 +173,10 @@ def test_a_weight_scales_each_copy_in_the_softmax(inputs):
     expected = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=count * weight)
     for fused in (True, False):
         conv.fused = fused
-        found = conv(
+        outcome = conv(
             x, EDGE_INDEX, edge_attr, edge_multiplicity=count, edge_weight=weight
         )
-        torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(outcome, expected)
     alone = conv(x, EDGE_INDEX, edge_attr, edge_weight=weight)
     expected = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=weight)
     torch.testing.assert_close(alone, expected)

@@ -79,7 +79,7 @@ def test_every_input_is_in_one_of_the_files_in_its_order(
     assert failed == [id_ for id_ in everything if int(id_[1:]) % 20 == 7]
     assert ids == [id_ for id_ in everything if id_ not in failed]
     results = small_predictor.predict_records(source.entries())
-    last = [one for one in results if isinstance(one, Prediction)][-1]
+    last = [item for item in results if isinstance(item, Prediction)][-1]
     assert (
         whole.read_text()
         .splitlines()[-1]

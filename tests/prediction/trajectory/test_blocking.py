@@ -52,8 +52,8 @@ def test_repeated_values_add_no_knowledge() -> None:
 
 def test_few_values_have_what_can_be_known() -> None:
     assert _series([]).standard_error is None
-    one = _series([3.0])
-    assert (one.mean, one.std, one.standard_error, one.independent) == (
+    first = _series([3.0])
+    assert (first.mean, first.std, first.standard_error, first.independent) == (
         3.0,
         None,
         None,

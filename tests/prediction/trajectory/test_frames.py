@@ -55,8 +55,8 @@ def test_compositions_and_trajectories_are_kept_apart() -> None:
     ids = ["a@0", "a@1", "b@0", "b@1", "a@2", "a@3", "alone", "single@0"]
     formulas = ["NaCl"] * 4 + ["KCl"] * 2 + ["NaCl"] * 2
     table = pd.DataFrame({"id": ids, "formula": formulas, "gap": np.arange(8.0)})
-    found = frame_statistics(table, ["gap"])
-    assert found[["trajectory", "formula", "frames", "mean"]].values.tolist() == [
+    result = frame_statistics(table, ["gap"])
+    assert result[["trajectory", "formula", "frames", "mean"]].values.tolist() == [
         ["a", "NaCl", 2, 0.5],
         ["b", "NaCl", 2, 2.5],
         ["a", "KCl", 2, 4.5],

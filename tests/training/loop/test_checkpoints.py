@@ -66,13 +66,13 @@ def test_damage_anywhere_is_found_and_the_checkpoint_before_is_used(
     for _ in range(300):
         folder.last.write_bytes(_damaged(content, draw))
         caplog.clear()
-        found = last_good(folder)
-        assert found is not None
-        if found[0] == folder.last:  # the bit says nothing, as of a date
-            assert _are_equal(found[1], newest)
+        outcome = last_good(folder)
+        assert outcome is not None
+        if outcome[0] == folder.last:  # the bit says nothing, as of a date
+            assert _are_equal(outcome[1], newest)
             continue
         num_found += 1
-        assert _are_equal(found[1], before)
+        assert _are_equal(outcome[1], before)
         assert "last.ckpt: the checkpoint is damaged" in caplog.text
     assert num_found > 150
 
@@ -133,7 +133,7 @@ def test_full_disk_is_named_and_leaves_the_old_checkpoint(
         write_checkpoint(path, STATE | {"epoch": 4}, keep=small_disk / "previous.ckpt")
     assert path.read_bytes() == before
     assert _are_equal(load_checkpoint(path), STATE)
-    assert sorted(one.name for one in small_disk.iterdir()) == ["last.ckpt", "other"]
+    assert sorted(item.name for item in small_disk.iterdir()) == ["last.ckpt", "other"]
 
 
 @pytest.mark.parametrize("free", [0, 40960])
@@ -144,7 +144,7 @@ def test_full_disk_without_a_checkpoint_promises_none(
     message = "written: No space left on device: free some space and continue"
     with pytest.raises(SiteNetError, match=message):
         write_checkpoint(small_disk / "last.ckpt", STATE)
-    assert [one.name for one in small_disk.iterdir()] == ["other"]
+    assert [item.name for item in small_disk.iterdir()] == ["other"]
 
 
 def test_full_disk_leaves_the_old_configuration(small_disk: Path) -> None:

@@ -67,7 +67,7 @@ def _module() -> SiteNetModule:
     model = SiteNet(ModelConfig(attention_hidden=(8,), post_pool=(8,)), layout=LAYOUT)
     y = torch.tensor(list(VALUES.values()))
     config = TrainingConfig(standardize_target=True, class_weights="balanced")
-    names = [one.name for one in LAYOUT.targets]
+    names = [target.name for target in LAYOUT.targets]
     return SiteNetModule(model, config, names, y, steps_per_epoch=1)
 
 
@@ -124,9 +124,9 @@ def _diverge(rank: int, port: int, path: Path) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as result:
+        result.bind(("127.0.0.1", 0))
+        return int(result.getsockname()[1])
 
 
 def _run_two(task: Callable[[int, int, Path], None], path: Path) -> None:
@@ -148,12 +148,12 @@ def test_two_processes_have_the_gradients_of_the_joined_batch(tmp_path: Path) ->
     module = _module()
     module.train()
     module.training_step(Batch.from_data_list(_graphs()), 0).backward()
-    found = [torch.load(tmp_path / f"grads.{rank}") for rank in range(2)]
+    result = [torch.load(tmp_path / f"grads.{rank}") for rank in range(2)]
     for name, weight in module.named_parameters():
         assert weight.grad is not None, name
-        for grads in found:
+        for grads in result:
             torch.testing.assert_close(grads[name], weight.grad, rtol=1e-4, atol=1e-6)
-        assert torch.equal(found[0][name], found[1][name])
+        assert torch.equal(result[0][name], result[1][name])
 
 
 def test_process_whose_batch_is_fine_does_not_blame_it(tmp_path: Path) -> None:
@@ -230,12 +230,12 @@ def test_two_processes_leave_one_run_that_validates_every_crystal(
     process = _start(config, tmp_path / "run", cache, *options, launcher=launcher)
     output, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors
-    found = json.loads(output)
-    assert found.pop("folder") == str(tmp_path / "run")
-    assert found == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    result = json.loads(output)
+    assert result.pop("folder") == str(tmp_path / "run")
+    assert result == json.loads((tmp_path / "run" / "metrics.json").read_text())
     # The weights that are kept were validated by both; what they score alone agrees.
-    best = found["history"][found["best_epoch"] - 1]["val/mae/band_gap"]
-    assert found["targets"]["band_gap"]["val"]["mae"] == pytest.approx(best, rel=1e-5)
+    best = result["history"][result["best_epoch"] - 1]["val/mae/band_gap"]
+    assert result["targets"]["band_gap"]["val"]["mae"] == pytest.approx(best, rel=1e-5)
     (start,) = json.loads((tmp_path / "run" / "environment.json").read_text())["starts"]
     assert start["devices"] == 2
 

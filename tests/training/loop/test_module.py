@@ -115,7 +115,7 @@ def test_frozen_encoder_leaves_the_layers_after_pooling_to_train() -> None:
     module = _module(freeze_encoder=True, initial_model="some.safetensors")
     optimizer = module.configure_optimizers()["optimizer"]
     trained = {id(weight) for weight in optimizer.param_groups[0]["params"]}
-    names = [name for name, one in module.named_parameters() if id(one) in trained]
+    names = [name for name, item in module.named_parameters() if id(item) in trained]
     assert names
     assert all(name.startswith("model.readout.") for name in names)
     assert not any("pre_pool" in name for name in names)

@@ -108,29 +108,29 @@ def test_classes_are_compared_by_cross_entropy_beside_numbers() -> None:
 @pytest.mark.parametrize("activation", ["clamp", "softplus"])
 def test_output_activation_is_for_plain_numbers_alone(activation: str) -> None:
     layout = OutputLayout.make(["a", "b", "k"], {"k": ["x", "y"]}, {"b": "log"})
-    found = layout.activate(torch.full((1, 4), -2.0), activation)
-    assert found[0, 0] >= 0
-    assert found[0, 1:].tolist() == [-2.0, -2.0, -2.0]
+    result = layout.activate(torch.full((1, 4), -2.0), activation)
+    assert result[0, 0] >= 0
+    assert result[0, 1:].tolist() == [-2.0, -2.0, -2.0]
 
 
 def test_statistics_are_mean_and_standard_deviation_of_known_values() -> None:
     y = torch.tensor([[1.0, 10.0], [NAN, 50.0], [3.0, NAN]])
-    found = target_statistics(y, TWO)
-    assert found.mean.tolist() == [2.0, 30.0]
-    assert found.spread.tolist() == found.unit_spread.tolist() == [1.0, 20.0]
+    result = target_statistics(y, TWO)
+    assert result.mean.tolist() == [2.0, 30.0]
+    assert result.spread.tolist() == result.unit_spread.tolist() == [1.0, 20.0]
 
 
 @pytest.mark.parametrize("y", [[[4.0]], [[4.0], [4.0]], [[4.0], [NAN]]])
 def test_constant_target_has_spread_one(y: list[list[float]]) -> None:
-    found = target_statistics(torch.tensor(y), OutputLayout.make(["gap"]))
-    assert (found.mean.item(), found.spread.item()) == (4.0, 1.0)
+    result = target_statistics(torch.tensor(y), OutputLayout.make(["gap"]))
+    assert (result.mean.item(), result.spread.item()) == (4.0, 1.0)
 
 
 def test_statistics_of_a_logarithm_are_of_the_logarithm() -> None:
     layout = OutputLayout.make(["eps"], transforms={"eps": "log10"})
-    found = target_statistics(torch.tensor([[1.0], [100.0]]), layout)
-    assert (found.mean.item(), found.spread.item()) == pytest.approx((1.0, 1.0))
-    assert found.unit_spread.item() == pytest.approx(49.5)
+    result = target_statistics(torch.tensor([[1.0], [100.0]]), layout)
+    assert (result.mean.item(), result.spread.item()) == pytest.approx((1.0, 1.0))
+    assert result.unit_spread.item() == pytest.approx(49.5)
 
 
 @pytest.mark.parametrize(

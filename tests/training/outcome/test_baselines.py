@@ -76,8 +76,8 @@ def test_a_seed_gives_one_forest(salts: list[Data]) -> None:
 
 
 def test_nothing_to_predict_gives_nothing(salts: list[Data]) -> None:
-    found = fit_baselines(salts, [], seed=0)
-    assert {name: values.shape for name, values in found.items()} == {
+    result = fit_baselines(salts, [], seed=0)
+    assert {name: values.shape for name, values in result.items()} == {
         "mean": (0, 2),
         "composition": (0, 2),
     }
@@ -97,8 +97,10 @@ def test_classes_get_their_shares_and_a_forest_of_their_own(salts):
     for k, data in enumerate(train):
         data.y = torch.tensor([[[0.0, 1.0, 1.0, 2.0, math.nan][k % 5]]])
     known = torch.cat([data.y for data in train])[:, 0]
-    found = fit_baselines(train, train[:5], seed=0, layout=layout)
+    result = fit_baselines(train, train[:5], seed=0, layout=layout)
     shares = [(known == k).sum() / (~known.isnan()).sum() for k in range(3)]
-    assert found["mean"][3].tolist() == pytest.approx([float(one) for one in shares])
-    assert found["composition"].shape == (5, 3)
-    assert found["composition"].sum(axis=1) == pytest.approx(np.ones(5))
+    assert result["mean"][3].tolist() == pytest.approx(
+        [float(share) for share in shares]
+    )
+    assert result["composition"].shape == (5, 3)
+    assert result["composition"].sum(axis=1) == pytest.approx(np.ones(5))

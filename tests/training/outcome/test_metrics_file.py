@@ -52,7 +52,7 @@ def test_metrics_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> No
     with _small_files(), pytest.raises(SiteNetError, match=message):
         write_metrics(folder, METRICS | {"best_epoch": 7})
     assert read_metrics(folder) == METRICS
-    assert [one.name for one in tmp_path.iterdir()] == ["metrics.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
 @pytest.mark.parametrize("content", [b'{"history": [{"ep', b"[]", b"{}", b"\xff", b""])

@@ -81,7 +81,7 @@ def test_frame_without_target_is_one_failure(tmp_path, frames):
 def test_molecule_among_the_frames_is_one_failure(tmp_path, frames):
     frames[1].pbc = False
     write(tmp_path / "md.extxyz", frames)
-    kinds = [type(one) for one in open_source(tmp_path / "md.extxyz")]
+    kinds = [type(item) for item in open_source(tmp_path / "md.extxyz")]
     assert kinds == [Record, Failure, Record]
 
 

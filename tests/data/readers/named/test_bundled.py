@@ -82,7 +82,9 @@ def test_no_band_gap_is_of_the_test_part_of_fold_0(small_crystals):
 
 def test_examples_are_not_among_the_band_gaps(small_crystals):
     def composition(symbols):
-        return frozenset((one, symbols.count(one) / len(symbols)) for one in symbols)
+        return frozenset(
+            (symbol, symbols.count(symbol) / len(symbols)) for symbol in symbols
+        )
 
     folder = Path(__file__).parents[4] / "examples" / "structures"
     examples = {

@@ -61,7 +61,7 @@ def test_file_is_downloaded_once(url, handler, tmp_path):
     for _ in range(2):
         assert download(url, path, CHECKSUM).read_bytes() == CONTENT
     assert handler.asked == [None]
-    assert [one.name for one in path.parent.iterdir()] == ["file"]
+    assert [item.name for item in path.parent.iterdir()] == ["file"]
 
 
 def test_broken_connection_is_continued_where_it_ended(url, handler, tmp_path):

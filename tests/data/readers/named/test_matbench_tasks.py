@@ -38,7 +38,7 @@ def _official(path, structures, **changes):
     document = {
         "index": list(range(len(structures))),
         "columns": ["structure", "exfoliation_en"],
-        "data": [[one.as_dict(), 0.5 * k] for k, one in enumerate(structures)],
+        "data": [[item.as_dict(), 0.5 * k] for k, item in enumerate(structures)],
     }
     path.write_bytes(gzip.compress(json.dumps(document | changes).encode(), 1))
     return path
@@ -47,11 +47,11 @@ def _official(path, structures, **changes):
 def _lines(path, structures):
     """Write JSON lines with plain structures."""
     with gzip.open(path, "wt") as file:
-        for k, one in enumerate(structures):
+        for k, result in enumerate(structures):
             structure = {
-                "lattice": one.lattice.matrix.tolist(),
-                "species": [site.specie.symbol for site in one],
-                "frac_coords": one.frac_coords.tolist(),
+                "lattice": result.lattice.matrix.tolist(),
+                "species": [site.specie.symbol for site in result],
+                "frac_coords": result.frac_coords.tolist(),
             }
             row = {"id": JDFT2D.id_of_row(k), "structure": structure}
             file.write(json.dumps(row | {"target": 0.5 * k, "unit": "meV"}) + "\n")
@@ -109,8 +109,8 @@ def test_both_layouts_have_official_ids_target_and_unit(tmp_path, structures, wr
     assert source.units == {"exfoliation_en": "meV/atom"}
     assert source.count == 636
     records = list(source)
-    assert all(isinstance(one, Record) for one in records)
-    assert [one.id for one in records[:2]] == ["mb-jdft2d-001", "mb-jdft2d-002"]
+    assert all(isinstance(record, Record) for record in records)
+    assert [record.id for record in records[:2]] == ["mb-jdft2d-001", "mb-jdft2d-002"]
     assert records[-1].targets == {"exfoliation_en": 317.5}
     assert records[-1].structure.volume == pytest.approx(4.5**3)
 

@@ -24,8 +24,8 @@ def place(request, folder, tmp_path):
 
 def test_folder_and_archive_with_a_table(place):
     source = open_source(place, ["gap"])
-    found = {r.id: (r.targets["gap"], r.structure.formula) for r in source}
-    assert found == {
+    result = {r.id: (r.targets["gap"], r.structure.formula) for r in source}
+    assert result == {
         "NaCl": (8.5, "Na4 Cl4"),
         "MgO": (7.8, "Mg4 O4"),
         "LiF": (13.6, "Li4 F4"),
@@ -56,7 +56,7 @@ def test_file_without_a_row_is_a_failure(folder):
 
 def test_broken_file_does_not_stop_the_rest(folder):
     (folder / "MgO.cif").write_text("")
-    kinds = {type(one): one for one in open_source(folder, ["gap"])}
+    kinds = {type(item): item for item in open_source(folder, ["gap"])}
     assert set(kinds) == {Record, Failure}
     assert "MgO.cif" in kinds[Failure].reason
     assert kinds[Failure].stage == "read"

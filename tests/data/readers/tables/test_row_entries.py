@@ -41,8 +41,8 @@ def test_rows_may_hold_paths_text_or_dictionaries(tmp_path, folder, structures):
     source = open_source(_write_csv(tmp_path / "t.csv", rows), ["gap"])
     assert _gaps(source) == {"NaCl": 0.0, "MgO": 1.0, "LiF": 2.0}
     assert source.units == {"gap": "eV"}
-    found = [r.structure.composition.reduced_formula for r in source]
-    assert found == list(cells)
+    result = [r.structure.composition.reduced_formula for r in source]
+    assert result == list(cells)
 
 
 def test_json_lines_with_a_unit_in_each_row(tmp_path, structures):
