@@ -201,8 +201,7 @@ def _specie(
 
 def _num_digits(texts: tuple[str, str, str]) -> tuple[int, ...]:
     """Return how many digits each coordinate has, the most where it is exact."""
-    matches = [_DIGITS.search(text) for text in texts]
-    counts = [len(match[1]) if match else 0 for match in matches]
+    counts = [len(m[1]) if (m := _DIGITS.search(text)) else 0 for text in texts]
     return tuple(
         count if _is_rounded(number(text), count) else max(counts)
         for text, count in zip(texts, counts, strict=True)
