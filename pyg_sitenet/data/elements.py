@@ -46,16 +46,6 @@ def element_properties() -> NDArray[np.float64]:
     return table
 
 
-@cache
-def imputed_properties() -> NDArray[np.bool_]:
-    """Return which cells of :func:`element_properties` are imputed, [119, 8]."""
-    mask = np.zeros((MAX_ATOMIC_NUMBER + 1, len(PROPERTY_NAMES)), dtype=np.bool_)
-    for z, row in enumerate(_rows(), start=1):
-        mask[z] = [cell.endswith("*") for cell in row[1:]]
-    mask.setflags(write=False)
-    return mask
-
-
 def property_statistics() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the constants that bring the nine site properties to one scale.
 
