@@ -16,11 +16,11 @@ from torch_geometric.data import Batch
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.loop.meter import MONITOR, Meter
-from pyg_sitenet.training.loop.nonfinite import poison
 from pyg_sitenet.training.loop.objective import (
     Objective,
     Sums,
     balanced_weights,
+    poison,
     target_statistics,
 )
 from pyg_sitenet.training.loop.schedule import learning_rate_factor

@@ -113,11 +113,6 @@ class NonFiniteGuard(Callback):
         )
 
 
-def poison(loss: Tensor) -> Tensor:
-    """Make a loss that is not finite NaN, so that its gradients show it everywhere."""
-    return loss * torch.where(torch.isfinite(loss), 1.0, torch.nan)
-
-
 def _has_scaler(trainer: Trainer) -> bool:
     # Not so on the CPU, where Lightning takes bfloat16 for float16.
     plugin = trainer.precision_plugin
