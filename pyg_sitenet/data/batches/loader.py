@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -49,13 +50,22 @@ class Loading:
                 "multiprocessing_context": START_METHOD,
                 "worker_init_fn": _leave_signals_to_parent,
             }
-        return DataLoader(
+        return _Loader(
             crystals,
             batch_sampler=sampler,
             collate_fn=self.collate,
             pin_memory=self.pin_memory,
             **options,
         )
+
+
+class _Loader(DataLoader[Batch]):
+    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator that torch keeps to itself
+        with warnings.catch_warnings():
+            # Forking a process with threads is warned about: those that are forked here
+            # compute on one thread, and not on the GPU.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return super().__iter__()
 
 
 def _leave_signals_to_parent(worker: int) -> None:

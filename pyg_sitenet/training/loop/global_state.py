@@ -15,13 +15,15 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 # Advice of Lightning that does not fit here: the graphs are in memory (loading needs no
 # processes), runs can be small or without validation, a resumed run has checkpoints on
 # purpose, the sampler goes on within an epoch, and a process may have nothing to
-# validate. That of LeafSpec is between Lightning and torch.
+# validate. That of LeafSpec is between Lightning and torch, that of script_method
+# between torch.compile and the rest of torch.
 _ADVICE = (
     r".*does not have many workers.*",
     r".*smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty.*",
     r".*have no `val_dataloader`.*",
     r".*LeafSpec.* is deprecated.*",
+    r".*script_method` is (deprecated|not supported).*",
     r".*your dataloader is not resumable.*",
     r".*`broadcast_buffers` is deprecated.*",
     r".*across ranks is zero, but local rank has zero.*",
