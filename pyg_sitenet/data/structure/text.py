@@ -218,3 +218,11 @@ def hash_file(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def hash_readable(path: Path) -> str:
+    """Return the SHA-256 of a file; nothing of one that is empty or cannot be read."""
+    try:
+        return hash_file(path) if path.is_file() and path.stat().st_size else ""
+    except OSError:  # reading it as a structure says why
+        return ""

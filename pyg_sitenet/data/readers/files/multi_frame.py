@@ -24,7 +24,7 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
-from pyg_sitenet.data.structure.text import TextFile, hash_file
+from pyg_sitenet.data.structure.text import TextFile, hash_readable
 from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_frames(path: Path, wanted: Wanted) -> Source:
     return Source(
         name=str(path),
         make_entries=lambda: frame_entries(path, wanted),
-        make_digest=lambda: hash_file(path) if path.is_file() else "",
+        make_digest=lambda: hash_readable(path),
         available=numbers,
         labels=labels,
         make_column=lambda name: (

@@ -8,13 +8,14 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import index_files, is_archive, visible
-from pyg_sitenet.data.structure.text import hash_file
+from pyg_sitenet.data.structure.text import hash_readable
 from pyg_sitenet.errors import DataError
 
 _logger = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class Folder:
             raise DataError(
                 f"{path}: a pipe, socket or device where a file is expected"
             )
+        if path.exists() and not path.stat().st_size:
+            return BytesIO()  # what the system shows as a file may keep readers waiting
         return path.open("rb")
 
     def content(self, name: str) -> Content:
@@ -90,7 +93,7 @@ class Folder:
         digest = hashlib.sha256()
         for name in names:
             path = self.root / name
-            content = hash_file(path) if path.is_file() else ""
+            content = hash_readable(path)
             digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
 

@@ -148,3 +148,19 @@ def test_files_are_found_where_they_are_and_not_by_links(tmp_path):
     (tmp_path / "real" / "a.cif").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
     assert Folder(tmp_path).files == ["real/a.cif"]
+
+
+@pytest.mark.parametrize(
+    "target", ["/proc/self/mem", "/proc/kmsg", "/proc/self/pagemap"]
+)
+def test_files_of_the_system_neither_end_a_command_nor_keep_it_waiting(
+    tmp_path, target
+):
+    """Links to them are regular files that cannot be read, or not to an end."""
+    if not os.path.exists(target):
+        pytest.skip("no such file here")
+    (tmp_path / "a.cif").symlink_to(target)
+    (tmp_path / "t.csv").symlink_to(target)
+    folder = Folder(tmp_path)
+    assert folder.digest(["a.cif"]) == folder.digest(["a.cif"])
+    assert folder.open("t.csv").read() == b""
