@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 from functools import cache
 
@@ -57,6 +58,8 @@ def _obstacle(device: torch.device) -> str | None:
                 f"{torch.cuda.get_device_name(device)} has compute capability "
                 f"{'.'.join(map(str, capability))}, 7.5 or newer is needed"
             )
+    if _compiler_lies_with_data():
+        return "PATH has a relative part, and no compiler is started from there"
     # What Triton raises where a compiler, Python.h, libcuda or a new driver is missing.
     expected = (
         ImportError, OSError, RuntimeError, AssertionError,
@@ -66,6 +69,14 @@ def _obstacle(device: torch.device) -> str | None:
         return _try_out(device)
     except expected as error:
         return str(error) or type(error).__name__
+
+
+def _compiler_lies_with_data() -> bool:
+    """Whether Triton would start a compiler of the current folder."""
+    if os.environ.get("CC") is not None:
+        return False
+    path = shutil.which("gcc") or shutil.which("clang")
+    return path is not None and not os.path.isabs(path)
 
 
 def _try_out(device: torch.device) -> str | None:

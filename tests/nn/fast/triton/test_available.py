@@ -81,6 +81,18 @@ def test_without_compiler(monkeypatch, caplog, tmp_path, compiler, reason):
     assert reason in refusal(caplog)
 
 
+@pytest.mark.usefixtures("triton")
+def test_compiler_of_the_current_folder_is_not_started(monkeypatch, caplog, tmp_path):
+    compiler = tmp_path / "gcc"
+    compiler.write_text("#!/bin/sh\ntouch started\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", ".")
+    assert "PATH has a relative part" in refusal(caplog)
+    assert not (tmp_path / "started").exists()
+
+
 def test_can_be_switched_off(monkeypatch, caplog):
     monkeypatch.setenv("PYG_SITENET_TRITON", "0")
     assert not can_use_triton(GPU)

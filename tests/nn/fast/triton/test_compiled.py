@@ -2,16 +2,23 @@
 
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 triton = pytest.importorskip("triton", reason="the extra `gpu-tests` is not installed")
 
 from triton.backends.compiler import GPUTarget  # noqa: E402
 from triton.compiler import ASTSource  # noqa: E402
+from triton.runtime.jit import JITFunction  # noqa: E402
 
+from pyg_sitenet.nn.fast.activations import ACTIVATIONS  # noqa: E402
+from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms  # noqa: E402
 from pyg_sitenet.nn.fast.triton import kernels  # noqa: E402
+from pyg_sitenet.nn.fast.triton.layer import TritonLayer  # noqa: E402
 from pyg_sitenet.nn.fast.triton.tiles import tile_sizes, warps  # noqa: E402
 
 OBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
@@ -81,3 +88,36 @@ def test_nothing_is_spilled(purpose, width, heads, capability, stored, tmp_path)
         need = usage(kernel, capability, number, tmp_path / f"{name}.cubin")
         assert need["STACK"] == 0
         assert need["REG"] * number * WARP * blocks <= REGISTERS
+
+
+class Driver:
+    """Of a GPU that is not here: kernels are compiled for it, and none is started."""
+
+    def get_current_target(self):
+        return GPUTarget("cuda", 90, WARP)
+
+    def get_current_device(self):
+        return 0
+
+    def get_current_stream(self, device):
+        return device
+
+
+def test_compiled_once_for_batches_of_all_sizes(monkeypatch):
+    monkeypatch.setattr(triton.runtime.driver, "_active", Driver())
+    monkeypatch.setattr(
+        JITFunction, "__getitem__", lambda self, grid: partial(self.warmup, grid=grid)
+    )
+    width, sites = 20, 3
+    terms = Terms(*(torch.randn(sites, width) for _ in range(2)), torch.eye(width))
+    kernel = kernels.rows_backward
+    kernel.device_caches.clear()
+    for pairs in (101, 102, 1, 4096):  # indices lie at odd and even places
+        index = torch.randint(sites, (2, pairs))
+        rows, activation = torch.randn(pairs, width), ACTIVATIONS[nn.Mish]
+        inputs = Inputs(terms, Features(rows, None), index, activation, 1e-5)
+        layer = TritonLayer(inputs, torch.zeros_like(rows))
+        layer.rows_backward(torch.ones(width), torch.ones_like(rows), residual=True)
+    (cache,) = kernel.device_caches.values()
+    assert len(cache[0]) == 1
+    kernel.device_caches.clear()
