@@ -7,18 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymatgen.core import Structure
+from ase.build import bulk
+from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.config import dump_config, load_config
 from pyg_sitenet.data.batches.splits import make_splits
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.data.records import Record
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_file import find_model_file, read_description
-from pyg_sitenet.prediction import load_predictor
+from pyg_sitenet.novelty import RARE
+from pyg_sitenet.prediction import Prediction, load_predictor
 from pyg_sitenet.ready_models import READY_MODELS
 
+EXAMPLES = Path(__file__).parents[1] / "examples/structures"
 NAMES = tuple(READY_MODELS)
 FROM_BUNDLED_DATA = [
     name for name in NAMES if read_description(name).config.data.source in BUNDLED
@@ -68,6 +72,50 @@ def test_formation_energy_of_rock_salt_is_that_of_the_literature(
     assert value == pytest.approx(-2.13, abs=0.25)
     assert row["formation_energy lower [eV/atom]"] < value
     assert row["formation_energy upper [eV/atom]"] > value
+
+
+# Band gaps of density functional theory (PBE) in the Materials Project, eV.
+GAPS = {
+    **{"GaAs": 0.19, "MgO": 4.45, "NaCl": 5.0, "Si": 0.61, "SiO2_quartz": 5.7},
+    **{"SrTiO3": 1.78, "TiO2_rutile": 1.78, "ZnO": 0.73, "Mg": 0.0, "NiAl": 0.0},
+    "YBa2Cu3O7": 0.0,
+}
+
+
+def _well_known(name: str) -> Structure:
+    if name == "YBa2Cu3O7":
+        cell = Lattice.orthorhombic(3.823, 3.887, 11.680)
+        species = ["Y", "Ba", "Cu", "Cu", "O", "O", "O", "O"]
+        places = [
+            *([0.5, 0.5, 0.5], [0.5, 0.5, 0.1843], [0, 0, 0], [0, 0, 0.3556]),
+            *([0, 0.5, 0], [0.5, 0, 0.3773], [0, 0.5, 0.3789], [0, 0, 0.1584]),
+        ]
+        return Structure.from_spacegroup("Pmmm", cell, species, places)
+    if name == "NiAl":
+        atoms = bulk("NiAl", "cesiumchloride", a=2.887)
+        return Structure.from_ase_atoms(atoms)
+    if name == "Mg":
+        return Structure.from_ase_atoms(bulk("Mg"))
+    return Structure.from_file(EXAMPLES / f"{name}.cif")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_gaps_of_well_known_crystals_are_right_or_warned_about() -> None:
+    predictor = load_predictor("band-gap", level=0.9)
+    records = [Record(name, _well_known(name)) for name in GAPS]
+    warned = set()
+    for prediction in predictor.predict_records(records):
+        assert isinstance(prediction, Prediction)
+        assert prediction.uncertainty is not None
+        low = prediction.uncertainty.lower["band_gap"]
+        high = prediction.uncertainty.upper["band_gap"]
+        if prediction.novelty is not None and prediction.novelty < RARE:
+            assert "unlike the training data" in "; ".join(prediction.warnings)
+            warned.add(prediction.id)
+        else:
+            assert low <= GAPS[prediction.id] <= high, prediction.id
+    assert "YBa2Cu3O7" in warned
+    assert not warned & {"MgO", "NaCl", "SrTiO3", "ZnO"}
 
 
 def test_gap_of_rock_salt_is_that_of_density_functional_theory(nacl: Structure) -> None:

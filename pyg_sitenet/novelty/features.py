@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from ase.data import covalent_radii
 from numpy.typing import NDArray
-from torch import Tensor
 from torch_geometric.data import Data
+
+Array = NDArray[Any]
 
 GEOMETRY = ("volume", "shortest", "coordination")
 KINDS = ("metals", "metalloids", "nonmetals", "halogens", "noble gases")
@@ -55,9 +55,9 @@ class Crystal(NamedTuple):
 
 def crystal_features(data: Data) -> Features:
     """Return the features of an encoded crystal, equal sites merged or not."""
-    elements = tuple(sorted(set(data.z.tolist())))
-    first, second, third = _geometry(data).log().tolist()
-    return Features(elements, (first, second, third))
+    z: Array = data.z.numpy()
+    first, second, third = np.log(_geometry(data, z)).tolist()
+    return Features(tuple(np.unique(z).tolist()), (first, second, third))
 
 
 def pairs_of(elements: Sequence[int]) -> list[int]:
@@ -71,23 +71,24 @@ def kinds_of(elements: Sequence[int]) -> str:
     return " and ".join(kind for kind in KINDS if kind in kinds)
 
 
-def _geometry(data: Data) -> Tensor:
+def _geometry(data: Data, z: Array) -> Array:
     """Return volume, shortest distance and coordination, [3]."""
-    radii = torch.from_numpy(covalent_radii)[data.z]
-    sites = _counts(data, "site_multiplicity", len(data.z))
+    radii = covalent_radii[z]
+    sites = _counts(data, "site_multiplicity", len(z))
     copies = _counts(data, "edge_multiplicity", len(data.edge_attr))
-    distances = data.edge_attr[:, 0].double()
+    distances = data.edge_attr[:, 0].numpy().astype(np.float64)
     is_pair = distances > 0  # 0 is an atom and itself
-    sender, receiver = data.edge_index[:, is_pair]
+    sender, receiver = data.edge_index.numpy()[:, is_pair]
     ratios = distances[is_pair] / (radii[sender] + radii[receiver])
     near = copies[is_pair] * sites[receiver] * (ratios <= _NEIGHBOUR)
-    atoms = 4 / 3 * torch.pi * (sites * radii**3).sum()
-    volume = data.cell.double().det().abs().reshape(()) / atoms
-    shortest = ratios.min() if len(ratios) else ratios.new_tensor(_ALONE)
+    atoms = 4 / 3 * np.pi * (sites * radii**3).sum()
+    cell = data.cell.numpy().astype(np.float64).reshape(3, 3)
+    volume = abs(np.linalg.det(cell)) / atoms
+    shortest = ratios.min() if len(ratios) else _ALONE
     # Half a neighbour more, for crystals that have none so near.
-    return torch.stack([volume, shortest, near.sum() / sites.sum() + 0.5])
+    return np.array([volume, shortest, near.sum() / sites.sum() + 0.5])
 
 
-def _counts(data: Data, name: str, number: int) -> Tensor:
+def _counts(data: Data, name: str, number: int) -> Array:
     counts = data.get(name)
-    return torch.ones(number).double() if counts is None else counts.double()
+    return np.ones(number) if counts is None else counts.numpy().astype(np.float64)

@@ -80,7 +80,10 @@ class NoveltyMeasure:
         vectors = flat.reshape(-1, max(1, record.width)).astype(np.float64)
         spread = vectors.std(axis=0) if len(vectors) else np.ones(1)
         self._spread = np.where(spread > 1e-6, spread, 1.0)
-        self._vectors = vectors / self._spread  # [M, C]
+        self._center = vectors.mean(axis=0) if len(vectors) else np.zeros(1)
+        scaled = (vectors - self._center) / self._spread
+        self._vectors = scaled.astype(np.float32)  # [M, C]
+        self._squares = (scaled**2).sum(axis=1)
 
     def compare(self, crystal: Crystal) -> Comparison:
         """Return how unlike a crystal is."""
@@ -145,8 +148,11 @@ class NoveltyMeasure:
         return values
 
     def _distance(self, vector: Array, own: int) -> float:
-        squares = ((self._vectors - vector / self._spread) ** 2).mean(axis=1)
-        nearest = np.sort(squares)[own : own + _NEAREST]
+        scaled = (vector - self._center) / self._spread
+        products = self._vectors @ scaled.astype(np.float32)
+        squares = (self._squares + scaled @ scaled - 2.0 * products).clip(0.0)
+        last = min(own + _NEAREST, len(squares))
+        nearest = np.sort(np.partition(squares, last - 1)[:last])[own:] / len(scaled)
         return float(np.sqrt(nearest).mean()) if len(nearest) else 0.0
 
     def _words(self, name: str, features: Features) -> str:

@@ -1,0 +1,124 @@
+r"""Give a ready model the record of what its training crystals are like, anew.
+
+The network stays as it is. Its training crystals are encoded again, the record is made
+as a training makes it, and the intervals are calibrated with it as by
+`make_ready_models.py`::
+
+    python scripts/renew_novelty.py band-gap
+    python scripts/renew_novelty.py phonon-frequency --source matbench_phonons:FILE
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from make_ready_models import OUTPUT, Model, write
+from numpy.typing import NDArray
+from ready_model_facts import FACTS, Facts
+from ready_model_scores import Answers, calibrate_on_half
+
+from pyg_sitenet.cache_folder import cache_folder
+from pyg_sitenet.config import Config
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
+from pyg_sitenet.data.batches.splits import make_splits
+from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.model_file import ModelDescription, load_model
+from pyg_sitenet.nn import mean_and_spread
+from pyg_sitenet.training.loading import load_dataset
+from pyg_sitenet.training.outcome.novelty_record import measure_novelty
+
+Array = NDArray[np.float64]
+
+
+def main() -> None:
+    """Read a ready model and write it with a new record."""
+    args = parse_arguments()
+    facts = FACTS[args.name]
+    if facts.is_log:
+        raise SystemExit(f"{args.name}: learnt as a logarithm; make it from its runs")
+    model, description = load_model(args.output / args.name)
+    data = read_data(description.config, facts, args.source or facts.source)
+    predicted, spread = answers(model, data)
+    outcome = measure_novelty(model, data, predicted, spread)
+    test = Answers(
+        data.part("test").y[:, 0].double().numpy(),
+        predicted["test"][:, 0],
+        np.zeros(len(predicted["test"])) if spread is None else spread["test"][:, 0],
+        outcome.widening["test"],
+    )
+    floor = None
+    if spread is not None and description.calibration is not None:
+        floor = description.calibration.floors[facts.target]
+    calibration, coverage = calibrate_on_half(test, facts.target, floor)
+    update: dict[str, Any] = {
+        "novelty": outcome.record,
+        "calibration": calibration,
+        "metrics": with_coverage(description, facts.target, coverage),
+    }
+    renewed = description.model_copy(update=update)
+    write(args.output / args.name, model, renewed, facts, args.note)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("name", choices=sorted(FACTS))
+    parser.add_argument("--source", metavar="TASK:FILE", help="a file that is there")
+    parser.add_argument("--note", default="", help="on the training data, for the card")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    return parser.parse_args()
+
+
+def read_data(config: Config, facts: Facts, source: str) -> CrystalDataModule:
+    """Encode the crystals of a model, split as they were when it was trained."""
+    task = MATBENCH.get(source.partition(":")[0])
+    name = facts.target if task is None else task.target
+    update = {"source": source, "targets": (name,), "units": {}}
+    own = config.data.model_copy(update=update)
+    dataset = load_dataset(
+        config.model_copy(update={"data": own}), cache_folder(None), progress=False
+    )
+    if task is None:
+        splits = make_splits(own, [""] * len(dataset))
+    else:
+        train, test = task.folds(np.zeros(task.num_crystals))[0]
+        parts = {"train": train, "val": [], "test": test}
+        ids = {part: list(map(task.id_of_row, rows)) for part, rows in parts.items()}
+        splits = splits_by_id(dataset, ids)
+    return CrystalDataModule(dataset, own, 0, splits)
+
+
+@torch.inference_mode()
+def answers(
+    model: Model, data: CrystalDataModule
+) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    """Return predictions for the held-out parts, and their spread of an ensemble."""
+    values, spreads = {}, {}
+    for part in ("val", "calibration", "test"):
+        rows, spread = [np.empty((0, 1))], [np.empty((0, 1))]
+        for batch in data.ordered_dataloader(part):
+            batch.y = None
+            mean, std = mean_and_spread(model, batch)
+            rows.append(mean.double().numpy())
+            if std is not None:
+                spread.append(std.double().numpy())
+        values[part], spreads[part] = np.concatenate(rows), np.concatenate(spread)
+    return values, spreads if len(spreads["test"]) else None
+
+
+def with_coverage(
+    description: ModelDescription, target: str, coverage: list[Any]
+) -> Mapping[str, Any]:
+    """Return the metrics of a model with other coverages."""
+    targets = description.metrics["targets"]
+    own = {**targets[target], "coverage": coverage}
+    return {**description.metrics, "targets": {**targets, target: own}}
+
+
+if __name__ == "__main__":
+    main()
