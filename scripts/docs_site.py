@@ -1,17 +1,20 @@
 """The documentation site takes its pages from where they lie in the repository.
 
 A hook of MkDocs (`mkdocs.yml`): the site has the folders of the repository, so that a
-link between two files means the same on the site as in the repository. An extension
-of Griffe, which reads the docstrings, turns what they say to Sphinx into Markdown.
+link between two files means the same on the site as in the repository, and formulas
+become MathML, which browsers show without a script. An extension of Griffe, which
+reads the docstrings, turns what they say to Sphinx into Markdown.
 """
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from textwrap import dedent, indent
 
 from griffe import Extension, Object
+from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -25,7 +28,11 @@ SHOWN = (
     "benchmarks/*.md",
     "pyg_sitenet/config/*.py",
 )
-ROLE = re.compile(r":(?:attr|class|data|func|math|meth|mod|obj):`~?")
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod|obj):`~?")
+INLINE = re.compile(r":math:`([^`]+)`")
+FORMULA = re.compile(
+    r'<(span|div) class="arithmatex">\\(?:\(|\[)(.*?)\\(?:\)|\])</\1>', re.S
+)
 NOTE = re.compile(r"^( *)\.\. note::$", re.M)
 BLOCK = re.compile(
     r"^(?P<space> *)\.\. (?:math|code-block)::(?P<language>.*)\n"
@@ -47,11 +54,32 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return Files([*theme, *pages])
 
 
+def on_page_content(text: str, **_: object) -> str:
+    """Show formulas as MathML."""
+    return FORMULA.sub(mathml, text)
+
+
+def mathml(formula: re.Match[str]) -> str:
+    """Return what a formula of LaTeX is in MathML."""
+    display = "block" if formula[1] == "div" else "inline"
+    return convert(html.unescape(formula[2]).strip(), display=display)
+
+
 def fenced(block: re.Match[str]) -> str:
     """Return a formula or an example of Sphinx as a block of Markdown."""
-    body = dedent(block["body"]).strip("\n")
-    text = f"```{block['language'].strip() or 'latex'}\n{body}\n```\n\n"
+    body, language = dedent(block["body"]).strip("\n"), block["language"].strip()
+    if language:
+        text = f"```{language}\n{body}\n```\n\n"
+    else:
+        rows = r" \\ ".join(" ".join(row.split()) for row in body.split("\n\n"))
+        aligned = rf"\begin{{align*}} {rows} \end{{align*}}"
+        text = f"\n$$\n{aligned if '&' in rows else rows}\n$$\n\n"
     return indent(text, block["space"])
+
+
+def inline(formula: re.Match[str]) -> str:
+    """Return a formula in a line of text for Markdown."""
+    return f"${' '.join(formula[1].split())}$"
 
 
 class MarkdownDocstrings(Extension):
@@ -61,4 +89,5 @@ class MarkdownDocstrings(Extension):
         """Rewrite the docstring of an object that was read."""
         if obj.docstring is not None:
             text = BLOCK.sub(fenced, obj.docstring.value)
-            obj.docstring.value = ROLE.sub("`", NOTE.sub(r"\1Note:", text))
+            text = INLINE.sub(inline, NOTE.sub(r"\1Note:", text))
+            obj.docstring.value = ROLE.sub("`", text)

@@ -1,11 +1,15 @@
 """Every page is on the site, its code runs, and it prints what the page says."""
 
+import importlib.util
+import inspect
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+
+from pyg_sitenet.nn import SiteNetConv
 
 ROOT = Path(__file__).parents[1]
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
@@ -52,6 +56,29 @@ def test_every_figure_is_in_the_gallery():
         ),
     ]
     assert sorted(shown) == sorted(figures)
+
+
+def test_formulas_need_no_script():
+    for name in ("markdown", "pymdownx", "griffe", "mkdocs", "latex2mathml"):
+        pytest.importorskip(name, reason="the extra `docs` is not installed")
+    import markdown
+
+    path = ROOT / "scripts" / "docs_site.py"
+    spec = importlib.util.spec_from_file_location("docs_site", path)
+    site = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(site)
+    extensions = ["pymdownx.arithmatex"]
+    options = {"pymdownx.arithmatex": {"generic": True}}
+    for text in (
+        inspect.getdoc(SiteNetConv),
+        (ROOT / "docs" / "analysis.md").read_text(),
+    ):
+        text = site.INLINE.sub(site.inline, site.BLOCK.sub(site.fenced, text))
+        page = markdown.markdown(text, extensions=extensions, extension_configs=options)
+        shown = site.on_page_content(page)
+        assert shown.count("<math") == page.count("arithmatex") > 2
+        assert "arithmatex" not in shown
+        assert not re.search(r"<m[a-z]+>(&(amp;)?|\\+)<", shown)
 
 
 @pytest.mark.parametrize("user", USERS)

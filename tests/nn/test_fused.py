@@ -323,8 +323,8 @@ def test_whoever_looks_inside_gets_message_passing():
 
 def test_subclasses_keep_their_own_messages():
     class Silent(SiteNetConv):
-        def message(self, value_i, value_j, edge_attr, alpha):
-            return 0 * super().message(value_i, value_j, edge_attr, alpha)
+        def message(self, value_to_i, value_from_j, edge_attr, alpha):
+            return 0 * super().message(value_to_i, value_from_j, edge_attr, alpha)
 
     torch.manual_seed(0)
     conv, (x, edge_attr) = Silent(8, 6, 5, 3).double(), make_inputs()

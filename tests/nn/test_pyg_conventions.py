@@ -8,7 +8,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch_geometric.explain import AttentionExplainer, Explainer, GraphMaskExplainer
-from torch_geometric.nn import GPSConv, HeteroConv, Sequential, to_hetero
+from torch_geometric.nn import (
+    GPSConv,
+    HeteroConv,
+    MessagePassing,
+    Sequential,
+    to_hetero,
+)
 from torch_geometric.nn.conv.utils import cheatsheet
 from torch_geometric.nn.models.basic_gnn import BasicGNN
 
@@ -131,6 +137,39 @@ def test_messages_flow_both_ways(inputs):
     back.load_state_dict(forth.state_dict())
     out = back(x, edge_index.flip(0), edge_attr)
     torch.testing.assert_close(out, forth(x, edge_index, edge_attr))
+
+
+class WithoutTemplate(SiteNetConv):
+    def propagate(self, edge_index, size=None, **values):
+        return MessagePassing.propagate(self, edge_index, size, **values)
+
+    def edge_updater(self, edge_index, size=None, **values):
+        return MessagePassing.edge_updater(self, edge_index, size, **values)
+
+
+def test_flow_may_be_turned_where_pyg_has_no_template(inputs):
+    conv = WithoutTemplate(8, 6, 5, heads=2)
+    conv.fused = False
+    x, edge_index, edge_attr = inputs
+    expected = conv(x, edge_index, edge_attr)
+    conv.flow = "target_to_source"
+    torch.testing.assert_close(conv(x, edge_index.flip(0), edge_attr), expected)
+
+
+def test_pyg_has_a_template_for_the_layer():
+    conv = make_conv()
+    for method in (conv.propagate, conv.edge_updater):
+        assert method.__module__ != MessagePassing.__module__
+
+
+def test_sides_of_different_sizes_may_be_turned(inputs):
+    x, edge_attr = inputs[0], inputs[2][:4]
+    edge_index = torch.tensor([[0, 1, 2, 3], [0, 0, 1, 1]])
+    forth, back = make_conv((8, 3)), make_conv((8, 3), flow="target_to_source")
+    back.load_state_dict(forth.state_dict())
+    both = (x, x[:2, :3])
+    expected = forth(both, edge_index, edge_attr)
+    torch.testing.assert_close(back(both, edge_index.flip(0), edge_attr), expected)
 
 
 def test_static_graphs_are_those_one_by_one(inputs):

@@ -14,6 +14,7 @@ from torch_geometric.utils import is_sparse, is_torch_sparse_tensor
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.fast.precision import logit_type
 from pyg_sitenet.nn.layers import require_positive
+from pyg_sitenet.nn.pairs.pair_linear import PairLinear
 from pyg_sitenet.nn.pairs.weights import log_weight
 
 
@@ -93,6 +94,17 @@ def both_sides(
                 f"`x` must have shape [num_nodes, channels], got {list(side.shape)}"
             )
     return x_src, x_dst
+
+
+def sides(
+    x: tuple[Tensor, Tensor], *layers: PairLinear | None
+) -> list[tuple[OptTensor, OptTensor]]:
+    """Return what each layer makes of senders and of receivers.
+
+    They go to message passing by names of their own: of tuples PyG takes the first for
+    the senders, or for the receivers where messages flow from target to source.
+    """
+    return [(None, None) if layer is None else layer.project(x) for layer in layers]
 
 
 def pair_features(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch_geometric.typing import OptTensor
 
-from pyg_sitenet.nn.conv.inputs import logit_prior
+from pyg_sitenet.nn.conv import inputs
 from pyg_sitenet.nn.conv.site_net_conv import ConvOutput, SiteNetConv
 from pyg_sitenet.nn.fast.fused_conv import can_fuse, fused_pairs
 from pyg_sitenet.nn.pairs.kinds import Kinds
@@ -46,7 +46,7 @@ class KindsConv(SiteNetConv):
         if kinds is not None and can_fuse(
             self, sides, edge_index, edge_attr, None, kinds
         ):
-            prior = logit_prior(self.log_length, edge_length, edge_weight, x)
+            prior = inputs.logit_prior(self.log_length, edge_length, edge_weight, x)
             parts = fused_pairs(
                 self,
                 sides,

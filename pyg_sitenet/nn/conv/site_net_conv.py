@@ -105,10 +105,9 @@ class SiteNetConv(MessagePassing):
             heads=heads, top_k=top_k, projection=projection,
         )  # fmt: skip
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.edge_dim, self.heads = edge_dim, heads
+        self.edge_dim, self.heads, self.top_k, self.fused = edge_dim, heads, top_k, True
         self.share_value_network, self.update_edges = share_value_network, update_edges
-        self.residual, self.top_k, self.fused = residual, top_k, True
-        self.locality, self.projection = locality, projection
+        self.residual, self.locality, self.projection = residual, locality, projection
         self._make_layers(list(attention_hidden), (norm, activation), dropout)
 
     def _make_layers(
@@ -187,23 +186,24 @@ class SiteNetConv(MessagePassing):
         size: Size,
     ) -> Parts:
         """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
+        hidden, edge, value = inputs.sides(x, self.attention, self.edge, self.value)
         alpha, new_edge_attr = self.edge_updater(
-            edge_index, size=size, attention=self.attention.project(x),
-            edge=(None, None) if self.edge is None else self.edge.project(x),
-            edge_attr=edge_attr, edge_multiplicity=edge_multiplicity, prior=prior,
+            edge_index, size=size, hidden_from=hidden[0], hidden_to=hidden[1],
+            edge_from=edge[0], edge_to=edge[1], edge_attr=edge_attr,
+            edge_multiplicity=edge_multiplicity, prior=prior,
         )  # fmt: skip
         heads = self.propagate(
-            edge_index, size=size, value=self.value.project(x), edge_attr=edge_attr,
-            alpha=alpha, x=x,  # which explainers ask for
+            edge_index, size=size, value_from=value[0], value_to=value[1],
+            edge_attr=edge_attr, alpha=alpha, x=x,  # which explainers ask for
         )  # fmt: skip
         return heads, alpha, new_edge_attr
 
     def edge_update(
         self,
-        attention_i: Tensor,
-        attention_j: Tensor,
-        edge_i: OptTensor,
-        edge_j: OptTensor,
+        hidden_to_i: Tensor,
+        hidden_from_j: Tensor,
+        edge_to_i: OptTensor,
+        edge_from_j: OptTensor,
         edge_attr: OptTensor,
         edge_multiplicity: OptTensor,
         prior: OptTensor,
@@ -212,22 +212,23 @@ class SiteNetConv(MessagePassing):
         size_i: Optional[int],
     ) -> tuple[Tensor, OptTensor]:
         """Return attention weights ``[E, H]`` and new pair features ``[E, D]``."""
-        logits = self.logits(self.attention(attention_i, attention_j, edge_attr))
+        logits = self.logits(self.attention(hidden_to_i, hidden_from_j, edge_attr))
         logits = logits if prior is None else logits + prior
         logits = add_copies(logits, index, edge_multiplicity, self.top_k, size_i)
         alpha = attention_softmax(logits, index, ptr, size_i)
         if self.edge is None:
             return alpha, None
-        new_edge_attr: Tensor = self.edge(edge_i, edge_j, edge_attr)
+        new_edge_attr: Tensor = self.edge(edge_to_i, edge_from_j, edge_attr)
         if self.residual and edge_attr is not None:
             new_edge_attr = new_edge_attr + edge_attr.view(-1, self.edge_dim)
         return alpha, new_edge_attr
 
     def message(
-        self, value_i: Tensor, value_j: Tensor, edge_attr: OptTensor, alpha: Tensor
-    ) -> Tensor:
+        self, value_to_i: Tensor, value_from_j: Tensor, edge_attr: OptTensor,
+        alpha: Tensor,
+    ) -> Tensor:  # fmt: skip
         """Weight the value vector of each pair by its attention, ``[E, C * H]``."""
-        value = self.value(value_i, value_j, edge_attr)
+        value = self.value(value_to_i, value_from_j, edge_attr)
         value = value.unflatten(-1, (self.groups, self.out_channels))  # [E, 1 or H, C]
         weighted: Tensor = value.transpose(-1, -2) * alpha.unsqueeze(-2)  # [E, C, H]
         return weighted.flatten(-2)

@@ -5,7 +5,6 @@ import pytest
 import torch
 from ase.build import molecule
 from torch_geometric.data import Batch, Data
-from torch_geometric.nn.models import SchNet, ViSNet
 from torch_geometric.transforms import Compose
 
 from pyg_sitenet import encode_structure
@@ -109,45 +108,6 @@ def test_gradients_by_positions_and_cell_are_exact(quartz, transform):
     torch.testing.assert_close(
         compose(plain).edge_attr, without.edge_attr, rtol=0, atol=1e-12
     )
-
-
-class SeenPairs(torch.nn.Module):
-    """The pairs of a graph in the form that PyG's models ask for."""
-
-    def __init__(self, data, *, vectors):
-        super().__init__()
-        pairs = data.edge_index, pair_distances(data)
-        self.pairs = (*pairs, pair_vectors(data)) if vectors else pairs
-
-    def forward(self, pos, batch):  # noqa: ARG002 - as PyG calls it
-        return self.pairs
-
-
-@pytest.mark.parametrize("name", ["SchNet", "ViSNet"])
-def test_geometric_models_see_across_the_cell(quartz, name):
-    torch.manual_seed(0)
-    if name == "SchNet":
-        model = SchNet(16, 16, 2, cutoff=4.0, readout="mean").double()
-    else:
-        model = ViSNet(
-            num_heads=2, num_layers=2, hidden_channels=16, cutoff=4.0, reduce_op="mean"
-        ).double()
-
-    def energy(structure):
-        data = PeriodicRadiusGraph(4.0, loop=name == "ViSNet")(graph(structure))
-        pairs = SeenPairs(data, vectors=name == "ViSNet")
-        if name == "SchNet":
-            model.interaction_graph = pairs
-            return model(data.z, data.pos)
-        model.representation_model.distance = pairs
-        return model(data.z, data.pos, torch.zeros_like(data.z))[0]
-
-    large = quartz * (2, 1, 1)
-    large.translate_sites(range(len(large)), [0.3, 0.4, 0.5])
-    torch.testing.assert_close(energy(large), energy(quartz), rtol=1e-9, atol=1e-9)
-    strained = quartz.copy()
-    strained.apply_strain(0.01)
-    assert (energy(strained) - energy(quartz)).abs().max() > 1e-6
 
 
 @pytest.mark.parametrize(
