@@ -1,8 +1,8 @@
 """Make the table of Wyckoff positions without a list, to compare it with the one used.
 
 ``pyg_sitenet/data/structure/cif/stated/wyckoff.csv`` was not made by this: it was
-derived from the lists of PyXtal. Space groups 1 to 72 were compared and are the same in
-both; those of higher symmetry take long and are still to be compared.
+derived from the lists of PyXtal. Space groups 1 to 132, and those of odd number to 191,
+were compared and are the same in both.
 
 Points on special positions are made by projecting random ones on the points that
 operations leave fixed; spglib says the letter of each in a crystal of that space group.
@@ -13,12 +13,14 @@ operations leave fixed; spglib says the letter of each in a crystal of that spac
 from __future__ import annotations
 
 import sys
+from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
 import spglib
 
 Floats = npt.NDArray[np.float64]
+Kind = tuple[int, int, tuple[float, ...]]
 
 HEADER = (
     "number,multiplicity in a primitive cell and number of free coordinates of a b c"
@@ -91,6 +93,14 @@ def freedom(point: Floats, turns: Floats, shifts: Floats) -> int:
     return 3 - int(np.linalg.matrix_rank(left, tol=1e-6))
 
 
+def kind(point: Floats, turns: Floats, shifts: Floats) -> Kind:
+    """Return multiplicity, freedom and, where nothing is free, which set of sites."""
+    orbit, free = images(point, turns, shifts), freedom(point, turns, shifts)
+    sites = np.round(orbit, 4) % 1
+    first = min(map(tuple, sites.tolist())) if free == 0 else ()
+    return len(orbit), free, first
+
+
 def letters(
     number: int, cell: Floats, turns: Floats, shifts: Floats, points: list[Floats]
 ) -> list[str]:
@@ -113,17 +123,19 @@ def table(number: int) -> str:
     general, *_ = letters(number, cell, turns, shifts, [])
     positions = {general: (len(turns) // centring, 3)}
     wanted = LETTERS[: LETTERS.index(general) + 1]
+    asked: Counter[Kind] = Counter()
     while len(positions) < len(wanted):
         points = [special(random, turns, shifts) for _ in range(60)]
-        points = sorted(points, key=lambda p: len(images(p, turns, shifts)))
-        for batch in (points[:8], points[20:28], points[40:46]):
-            chosen = apart(batch, turns, shifts)
-            said = letters(number, cell, turns, shifts, chosen)[len(GENERIC) :]
-            for letter, point in zip(said, chosen, strict=False):
-                count = len(images(point, turns, shifts)) // centring
-                entry = (count, freedom(point, turns, shifts))
-                if positions.setdefault(letter, entry) != entry:
-                    sys.exit(f"{number}{letter}: {positions[letter]} and {entry}")
+        kinds = {kind(point, turns, shifts): point for point in points}
+        rarest = sorted(kinds, key=lambda key: asked[key])[:8]
+        chosen = apart([kinds[key] for key in rarest], turns, shifts)
+        asked.update(rarest)
+        said = letters(number, cell, turns, shifts, chosen)[len(GENERIC) :]
+        for letter, point in zip(said, chosen, strict=False):
+            count, free, _ = kind(point, turns, shifts)
+            entry = (count // centring, free)
+            if positions.setdefault(letter, entry) != entry:
+                sys.exit(f"{number}{letter}: {positions[letter]} and {entry}")
     return " ".join(f"{n}.{free}" for n, free in (positions[key] for key in wanted))
 
 

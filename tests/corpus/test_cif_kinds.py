@@ -84,6 +84,30 @@ BI = atoms("Bi1 Bi 0.23389 0.23389 0.23389")
 LA = "La1 La 0 0 0 1"
 THIRD = "Zn1 Zn 0.333 0.667 0.25 0.25"
 GROUPS = f"{SITE} disorder_assembly disorder_group"
+# Operations and names as pymatgen finds them within a tolerance, in odd axes.
+NOISY = cell(3.56221749, 3.55753405, 5.40307812, 109.2652, 109.175363, 89.991953)
+OXIDE_OF_ODD_AXES = (
+    cell(4.933348, 7.71092555, 10.39676697, 137.83820545, 18.40956118, 129.75254626)
+    + named("P-42_1m")
+    + operations(
+        *("x, y, z", "x-2y+4z+6/911, -x+y-2z+1/696, -x+2y-3z+419/843"),
+        *(
+            "-x+4y-4z+642/643, -y+2/903, -2y+z+2/903",
+            "-x-2y+4/423, y+1/2, 2y-z+679/682",
+        ),
+        *(
+            "-x-2y+4/423, x-y+2z+1/1000, x+z+480/967",
+            "x, -x+y-2z+349/696, -x-z+349/696",
+        ),
+        "x-2y+4z+6/911, -y+227/452, -z+913/915",
+        "-x+4y-4z+642/643, x-y+2z+322/643, x-2y+3z+322/643",
+    )
+    + atoms("Zr0 Zr 0.501809 0.001168 0.999836", "O1 O 0.112541 0.195334 0.694025")
+)
+BORIDE = (
+    *("Gd0 Gd 0.004437 0.993979 0.999546", "Co1 Co 0.254246 0.74227 0.498915"),
+    "B2 B 0.348965 0.33712 0.688604",
+)
 
 RIGHT = {
     "short name of unique axis b": (OXIDE + named("P 21/c") + atoms(*ZIRCONIA), ZRO2),
@@ -153,6 +177,20 @@ RIGHT = {
         + "".join(f"{n} {text}\n" for n, text in enumerate(P21C, 1))
         + atoms(*ZIRCONIA),
         ZRO2,
+    ),
+    "operations within a tolerance": (
+        NOISY
+        + named("Imm2")
+        + operations(
+            *("x, y, z", "-x+3/338, y-z, -z+999/1000", "-x+z+5/536, y, z"),
+            "x-z, y-z, -z+999/1000",
+        )
+        + atoms(*BORIDE),
+        ("Gd1 Co2 B2", 5, None),
+    ),
+    "operations within a tolerance, odd axes": (
+        OXIDE_OF_ODD_AXES,
+        ("Zr2 O4", 6, None),
     ),
     "partial third, six operations": (
         hexagon(4, 6)

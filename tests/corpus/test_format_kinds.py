@@ -2,15 +2,18 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
 
+from pyg_sitenet.data.structure.formats import FORMATS
 from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "data.md"
 A = 4.123
 CUBE = [[A, 0, 0], [0, A, 0], [0, 0, A]]
 ROWS = "4.123 0 0\n0 4.123 0\n0 0 4.123\n"
@@ -230,6 +233,15 @@ def test_reason_is_the_true_one(tmp_path, case):
     name, content, message = REFUSED[case]
     with pytest.raises(StructureError, match=message):
         load_structure(write(tmp_path / name, content), disordered=True)
+
+
+def test_documentation_lists_every_format_that_is_read():
+    text = DOCUMENTATION.read_text(encoding="utf-8").split("## Formats")[1]
+    text = text.split("\n## ")[0].lower()
+    endings = [ending for entry in FORMATS for ending in entry.endings]
+    names = [name for entry in FORMATS for name in entry.names]
+    assert [ending for ending in endings if f"`{ending}`" not in text] == []
+    assert [name for name in names if f"`{name}" not in text] == []
 
 
 def test_element_without_a_site_may_be_implicit(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import signal
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from pyg_sitenet.errors import SiteNetError, StructureError
 
 # 30 times 1,000 edits.
 NUM_ROUNDS, NUM_EDITS = 30, 1000
+LIMIT = 120  # seconds, for a single edit
 FOLDER = Path(__file__).parent
 RUTILE = Structure(
     Lattice.tetragonal(4.594, 2.959),
@@ -187,6 +189,7 @@ def test_no_edit_of_a_file_ends_a_run(tmp_path, files, number):
         for edit in range(NUM_EDITS):
             name = rng.choice(names)
             content = edited(files[name], rng)
+            signal.alarm(LIMIT)  # of the fixture that fails what hangs
             try:
                 read_all(name, content, tmp_path)
             except Exception as error:

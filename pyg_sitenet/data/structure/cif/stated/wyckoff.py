@@ -5,7 +5,8 @@ keeps its number of sites and of free coordinates: only these are compared.
 
 The two numbers in ``wyckoff.csv`` were derived from the lists of PyXtal
 (https://github.com/MaterSim/PyXtal, MIT licence; S. Fredericks and others, Computer
-Physics Communications 261, 107810, 2021).
+Physics Communications 261, 107810, 2021; their notice is ``wyckoff.LICENSE``), and
+``scripts/make_wyckoff.py`` makes the same table from spglib.
 """
 
 from __future__ import annotations

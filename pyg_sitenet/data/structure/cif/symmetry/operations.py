@@ -189,7 +189,7 @@ def _check_closed(array: Floats, names: Sequence[str]) -> None:
     is_listed = np.isin(_codes(products, steps), _codes(turns, shifts))
     for first, second in np.argwhere(~is_listed):
         turn, step = products[first, second], steps[first, second]
-        if not _is_near(turn, step, turns, shifts):
+        if not _is_near(turn, step, turns, shifts, _tolerance(turns[first])):
             break
     else:
         return
@@ -201,11 +201,20 @@ def _check_closed(array: Floats, names: Sequence[str]) -> None:
     )
 
 
-def _is_near(turn: Floats, step: Floats, turns: Floats, shifts: Floats) -> bool:
+def _tolerance(turn: Floats) -> float:
+    """Return how far a product with an operation may be off; odd axes multiply it."""
+    return _NEAR * max(1.0, float(np.abs(turn).sum(axis=1).max()) / 2)
+
+
+def _is_near(
+    turn: Floats, step: Floats, turns: Floats, shifts: Floats, tolerance: float
+) -> bool:
     """Tell whether an operation is one of a list but for its tolerance."""
     is_same = np.abs(turns - turn).max(axis=(1, 2)) < 1e-6
     apart = shifts[is_same] - step
-    return bool((np.abs(apart - np.rint(apart)).max(axis=1, initial=0) < _NEAR).any())
+    return bool(
+        (np.abs(apart - np.rint(apart)).max(axis=1, initial=0) < tolerance).any()
+    )
 
 
 def _setting(array: Floats) -> gemmi.SpaceGroup | None:
