@@ -37,7 +37,7 @@ class OutOfDomain:
         if self._domain is not None:
             traits = crystal_traits(data)
             # What the novelty compares needs no ranges.
-            differ = _oxidation_states if self._has_novelty else _differences
+            differ = _beside_novelty if self._has_novelty else _differences
             texts += differ(traits, self._domain)
         return tuple(texts)
 
@@ -65,12 +65,21 @@ class OutOfDomain:
                 )
 
 
-def _differences(traits: Traits, domain: Domain) -> Iterator[str]:
+def _beside_novelty(traits: Traits, domain: Domain) -> Iterator[str]:
+    yield from _num_sites(traits, domain)
+    yield from _oxidation_states(traits, domain)
+
+
+def _num_sites(traits: Traits, domain: Domain) -> Iterator[str]:
     if not _within(traits.num_sites, domain.num_sites):
         yield (
             f"primitive cell of {traits.num_sites} atoms, training had "
             f"{_text(domain.num_sites)}"
         )
+
+
+def _differences(traits: Traits, domain: Domain) -> Iterator[str]:
+    yield from _num_sites(traits, domain)
     if not _within(traits.volume_per_atom, domain.volume_per_atom):
         yield (
             f"{traits.volume_per_atom:.3g} A^3 per atom, training had "
