@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
+import resource
 import stat
 import struct
 import threading
@@ -172,6 +174,15 @@ class Foreign(Redirecting):
         self.wfile.write(b"[]")
 
 
+class Large(Foreign):
+    """Serves more than there is room for."""
+
+    def do_GET(self):
+        super().do_GET()
+        with contextlib.suppress(OSError):
+            self.wfile.write(bytes(100_000))
+
+
 @pytest.fixture
 def serve():
     servers = []
@@ -204,3 +215,16 @@ def test_redirected_download_is_refused(tmp_path, monkeypatch, refused, serve, t
     assert "checksum" in line if to == "other" else "cannot be downloaded" in line
     left = [path.stat().st_size for path in Path(tmp_path).rglob("*") if path.is_file()]
     assert not any(left)
+
+
+def test_download_on_a_full_disk_is_told(tmp_path, monkeypatch, in_child, serve):
+    monkeypatch.setenv("PYG_SITENET_MATBENCH_URL", serve(Large))
+    monkeypatch.setenv("PYG_SITENET_CACHE", str(tmp_path / "cache"))
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+    done = in_child("predict", "band-gap", "matbench_phonons", before=limit)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "cannot be downloaded: File too large" in line
