@@ -25,7 +25,7 @@ from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
 
-_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+_SPREADSHEETS = (".xlsm", ".xlsb", ".xls", ".ods")
 _PICKLES = (".pkl", ".pickle", ".pckl", ".pt", ".pth", ".joblib")
 
 

@@ -90,7 +90,7 @@ def test_entries_are_read_only_when_asked(folder):
     assert pickle.loads(pickle.dumps(entries[0])).read().id == "LiF"
 
 
-@pytest.mark.parametrize("ending", [".xlsx", ".xls", ".ods"])
+@pytest.mark.parametrize("ending", [".xlsm", ".xls", ".ods"])
 def test_spreadsheet_is_named(tmp_path, ending):
     path = tmp_path / f"table{ending}"
     path.write_bytes(b"PK\x03\x04")

@@ -13,7 +13,8 @@ from pyg_sitenet.data.structure.refused import (
     REFUSED_NAMES_IN_FOLDERS,
 )
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx"})
+_LOCK = "~$"  # begins the name of a file that Excel has beside an open one
 _REFUSED_SUFFIXES = tuple(REFUSED_IN_FOLDERS)
 
 
@@ -54,7 +55,8 @@ def without_records(names: Sequence[str]) -> list[str]:
 
 def is_table(name: str) -> bool:
     """Tell by its name whether a file is a table (also compressed)."""
-    return _suffix(uncompressed(name)) in TABLE_SUFFIXES
+    is_lock = basename(name).startswith(_LOCK)
+    return _suffix(uncompressed(name)) in TABLE_SUFFIXES and not is_lock
 
 
 def is_archive(name: str) -> bool:

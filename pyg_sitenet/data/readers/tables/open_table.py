@@ -172,13 +172,15 @@ def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
 
 
 def _tables(place: Folder | Archive) -> list[str]:
-    """Return the tables at the top; JSON files count if there are no others."""
+    """Return the tables at the top; JSON and Excel's count if there are no others."""
     tables = [name for name in place.files if is_table(name)]
     top = min((name.count("/") for name in place.files), default=0)
     tables = [name for name in tables if name.count("/") == top]
     cgcnn = [name for name in tables if PurePosixPath(name).name == CGCNN_TABLE]
     text_tables = [
-        name for name in tables if ".json" not in PurePosixPath(name).suffixes
+        name
+        for name in tables
+        if not {".json", ".xlsx"} & set(PurePosixPath(name.lower()).suffixes)
     ]
     return cgcnn or text_tables or tables
 

@@ -15,6 +15,7 @@ from pyg_sitenet.data.readers.tables.headers import split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
 from pyg_sitenet.data.readers.tables.row import Row, Units
+from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
 
@@ -71,7 +72,9 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
         DataError: If it cannot be read as what its name says.
     """
     suffix = PurePosixPath(uncompressed(file.name.lower())).suffix
-    if suffix in (".csv", ".tsv"):
+    if suffix == ".xlsx":
+        file = sheet_as_csv(file)
+    if suffix in (".csv", ".tsv", ".xlsx"):
         header = csv_header(file, headers)
         start = partial(csv_rows, file, header)
         look = _Look(header.columns, header.units, header.delimiter)

@@ -1,0 +1,175 @@
+"""Spreadsheets are read like CSV tables, and hostile ones are refused."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from pyg_sitenet.data.readers.tables import spreadsheet
+from pyg_sitenet.data.readers.tables.spreadsheet import MAX_COLUMNS
+from pyg_sitenet.data.records import Record
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import DataError
+
+Cells = list[list[object]]
+
+SALTS: Cells = [
+    ["id", "file", "gap [meV]", "is salt", None, None],
+    ["a", "NaCl.cif", 8500, True, None, None],
+    ["b", "LiF.cif", 13.6e3, True],
+    ["c", "NaCl.cif", "#N/A", False],
+    [None, None],
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for metal, halogen, length in (("Na", "Cl", 5.6), ("Li", "F", 4.0)):
+        cell = Lattice.cubic(length)
+        sites = [[0, 0, 0], [0.5, 0.5, 0.5]]
+        crystal = Structure.from_spacegroup("Fm-3m", cell, [metal, halogen], sites)
+        crystal.to(str(tmp_path / f"{metal}{halogen}.cif"))
+    return tmp_path
+
+
+def write(path: Path, sheets: dict[str, Cells]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def repack(path: Path, name: str, content: bytes) -> Path:
+    """Replace a part of a spreadsheet."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part, text in {**parts, name: content}.items():
+            archive.writestr(part, text)
+    return path
+
+
+def test_cells_are_those_of_the_same_csv(folder: Path) -> None:
+    path = write(folder / "t.xlsx", {"data": SALTS, "Sheet2": []})
+    source = open_source(
+        path, ["gap", "is salt"], classes={"is salt": ("False", "True")}
+    )
+    records = list(source)
+    assert [r.id for r in records if isinstance(r, Record)] == ["a", "b", "c"]
+    assert [r.targets["gap"] for r in records][:2] == [8500, 13600]
+    assert [r.targets["is salt"] for r in records] == [1, 1, 0]
+    assert source.units["gap"] == "meV"
+
+
+def test_table_of_a_folder_may_be_a_spreadsheet_beside_the_lock_of_excel(
+    folder: Path,
+) -> None:
+    rows = [[row[1] if k else "file", row[2]] for k, row in enumerate(SALTS[:3])]
+    write(folder / "t.xlsx", {"data": rows})
+    (folder / "~$t.xlsx").write_bytes(b"lock")
+    assert [r.targets["gap"] for r in open_source(folder, ["gap"])] == [8500, 13600]
+    # Where there is a CSV too, as it was saved from the sheet, that is the table.
+    (folder / "t.csv").write_text("file,gap\nNaCl.cif,1\nLiF.cif,2\n")
+    assert [r.targets["gap"] for r in open_source(folder, ["gap"])] == [1, 2]
+
+
+def test_without_openpyxl_the_remedy_is_told(folder: Path, monkeypatch) -> None:
+    path = write(folder / "t.xlsx", {"data": SALTS})
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(DataError, match=r"save its sheet as CSV.*pyg-sitenet\[xlsx\]"):
+        open_source(path, ["gap"])
+
+
+@pytest.mark.parametrize(
+    ("sheets", "message"),
+    [
+        ({"a": SALTS, "b": SALTS}, "expected one sheet with cells, got 'a', 'b'"),
+        ({"a": []}, "expected one sheet with cells, got none"),
+        ({f"{k}": [] for k in range(101)}, "101 sheets, more than 100"),
+        ({"a": [[1] * (MAX_COLUMNS + 1)]}, f"a sheet of {MAX_COLUMNS + 1} columns"),
+    ],
+    ids=["two", "none", "many", "wide"],
+)
+def test_sheets_that_are_no_single_table_are_named(
+    tmp_path: Path, sheets: dict[str, Cells], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        open_source(write(tmp_path / "t.xlsx", sheets), ["gap"])
+
+
+ENTITIES = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "message"),
+    [
+        ("xl/worksheets/sheet1.xml", b" " * 2**24, "unpacks to .* more than is read"),
+        ("xl/styles.xml", bytes(range(256)) * 2**16, "unpacks to .* more than is read"),
+        ("xl/sharedStrings.xml", ENTITIES, "declares a document type"),
+        ("xl/other.bin", ENTITIES, "declares a document type"),
+        ("xl/workbook.xml", b"<workbook>", "cannot be read, it is damaged"),
+    ],
+    ids=["bomb", "large part", "entities", "entities elsewhere", "cut off"],
+)
+def test_hostile_spreadsheets_are_refused(
+    tmp_path: Path, part: str, content: bytes, message: str
+) -> None:
+    path = repack(write(tmp_path / "t.xlsx", {"data": SALTS}), part, content)
+    with pytest.raises(DataError, match=message):
+        open_source(path, ["gap"])
+
+
+def test_one_text_in_many_cells_has_a_bound(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(spreadsheet, "MAX_BYTES", 40_000)
+    path = write(tmp_path / "t.xlsx", {"data": []})
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    text = f"<sst {space}><si><t>{'x' * 5000}</t></si></sst>"
+    rows = '<row><c t="s"><v>0</v></c></row>' * 100
+    sheet = f"<worksheet {space}><sheetData>{rows}</sheetData></worksheet>"
+    with zipfile.ZipFile(path) as archive:
+        types = archive.read("[Content_Types].xml")
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings"
+    entry = (
+        b'<Override PartName="/xl/sharedStrings.xml" ContentType="' + kind + b'+xml"/>'
+    )
+    repack(path, "[Content_Types].xml", types.replace(b"</Types>", entry + b"</Types>"))
+    repack(path, "xl/sharedStrings.xml", text.encode())
+    repack(path, "xl/worksheets/sheet1.xml", sheet.encode())
+    with pytest.raises(DataError, match="a sheet of more than 40000 letters"):
+        open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04", "cannot be read, it is damaged"),
+        (b"\xd0\xcf\x11\xe0" * 99, "an encrypted spreadsheet"),
+    ],
+)
+def test_what_is_no_spreadsheet_is_named(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "t.xlsx"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        open_source(path, ["gap"])
+
+
+def test_rows_end_where_those_of_excel_do(folder: Path, monkeypatch) -> None:
+    monkeypatch.setattr(spreadsheet, "_MAX_ROWS", 1000)
+    path = write(folder / "t.xlsx", {"data": SALTS})
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+    far = sheet.replace(b'<row r="3"', b'<row r="999999999999"')
+    path = repack(path, "xl/worksheets/sheet1.xml", far)
+    assert far != sheet
+    assert [r.id for r in open_source(path, ["gap"])] == ["a"]
