@@ -1,8 +1,7 @@
 """Make the table of Wyckoff positions without a list, to compare it with the one used.
 
 ``pyg_sitenet/data/structure/cif/stated/wyckoff.csv`` was not made by this: it was
-derived from the lists of PyXtal. Space groups 1 to 132, and those of odd number to 191,
-were compared and are the same in both.
+derived from the lists of PyXtal. All 230 space groups are the same in both.
 
 Points on special positions are made by projecting random ones on the points that
 operations leave fixed; spglib says the letter of each in a crystal of that space group.
