@@ -29,6 +29,7 @@ SHOWN = (
     "pyg_sitenet/config/*.py",
 )
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod|obj):`~?")
+LINK = re.compile(r"`([^`<]+?)\s+<([^>`]+)>`_+")
 INLINE = re.compile(r":math:`([^`]+)`")
 FORMULA = re.compile(
     r'<(span|div) class="arithmatex">\\(?:\(|\[)(.*?)\\(?:\)|\])</\1>', re.S
@@ -61,8 +62,11 @@ def on_page_content(text: str, **_: object) -> str:
 
 def mathml(formula: re.Match[str]) -> str:
     """Return what a formula of LaTeX is in MathML."""
-    display = "block" if formula[1] == "div" else "inline"
-    return convert(html.unescape(formula[2]).strip(), display=display)
+    latex, is_block = html.unescape(formula[2]).strip(), formula[1] == "div"
+    shown = convert(latex, display="block" if is_block else "inline")
+    # What browsers read of it.
+    shown = re.sub(r'columnalign="(\w+)"', r'style="text-align: \1"', shown)
+    return f'<div style="overflow-x: auto">{shown}</div>' if is_block else shown
 
 
 def fenced(block: re.Match[str]) -> str:
@@ -90,4 +94,4 @@ class MarkdownDocstrings(Extension):
         if obj.docstring is not None:
             text = BLOCK.sub(fenced, obj.docstring.value)
             text = INLINE.sub(inline, NOTE.sub(r"\1Note:", text))
-            obj.docstring.value = ROLE.sub("`", text)
+            obj.docstring.value = ROLE.sub("`", LINK.sub(r"[\1](\2)", text))
