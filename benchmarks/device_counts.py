@@ -1,0 +1,80 @@
+"""Kernels, waits and bytes of a training step on a device, counted without one.
+
+Run from the repository's root::
+
+    python benchmarks/device_counts.py --pairs 10000 150000
+
+The networks of the presets run forward and backward on the simulated device of the
+tests, on the first bundled crystals in environments of 500 atoms, equal sites and pairs
+merged, as often as it takes. Counted are the operations that launch kernels, what they
+read and write, and when the host waits: not times, nor what caches save.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+
+import torch
+from torch_geometric.data import Batch
+
+from pyg_sitenet import SiteNet, encode_structure
+from pyg_sitenet.data.records import Record
+from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.training.batches import prepare_batch
+from pyg_sitenet.transforms import MergeEquivalent
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/training/on_device"))
+from lightning_device import simulated_device
+from simulation import DEVICE, Counts
+
+ATOMS, CRYSTALS = 500, 12
+PRESETS = ("paper", "default")
+
+
+def make_batch(num_pairs: int) -> Batch:
+    """Return a batch of about so many pairs."""
+    records = itertools.islice(iter(open_source("dielectric")), CRYSTALS)
+    graphs = [
+        MergeEquivalent()(encode_structure(record.structure, max_atoms=ATOMS))
+        for record in records
+        if isinstance(record, Record)
+    ]
+    times = max(1, round(num_pairs / sum(graph.num_edges for graph in graphs)))
+    return prepare_batch(Batch.from_data_list(graphs * times))
+
+
+def count_step(preset: str, batch: Batch, *, fused: bool) -> Counts:
+    """Return what forward and backward pass do."""
+    torch.manual_seed(0)
+    with simulated_device() as simulation:
+        model = SiteNet.from_preset(preset).to(DEVICE)
+        model.fused = fused
+        there = batch.clone().to(DEVICE, non_blocking=True)
+        with simulation.counting() as counts:
+            model.raw_output(there).sum().backward()
+    return counts
+
+
+def main() -> None:
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 150_000])
+    options = parser.parse_args()
+    print("| preset | merged pairs | form | kernels | waits | kB a pair |")
+    print("|---|---|---|---|---|---|")
+    for num_pairs, preset in itertools.product(options.pairs, PRESETS):
+        batch = make_batch(num_pairs)
+        for form in ("message passing", "fused"):
+            counts = count_step(preset, batch, fused=form == "fused")
+            print(
+                f"| `{preset}` | {batch.num_edges:,} | {form} | {counts.num_kernels} | "
+                f"{counts.num_waits} | {counts.bytes / batch.num_edges / 1000:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
