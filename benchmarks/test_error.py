@@ -6,8 +6,7 @@ Every ``--vary`` adds a dimension to the table:
 
     python benchmarks/test_error.py
     python benchmarks/test_error.py --members 5
-    python benchmarks/test_error.py --data formation_energy \
-        --config benchmarks/formation_energy.yaml
+    python benchmarks/test_error.py --data formation_energy --first-seed 6
     python benchmarks/test_error.py --vary data.environment=supercell,sphere \
         --vary data.max_atoms=50,100,500
 """
