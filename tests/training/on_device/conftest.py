@@ -42,14 +42,14 @@ class Trained(NamedTuple):
         return self.result.folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def simulation() -> Iterator[Simulation]:
     """The device, without float64: what runs on it runs on Apple's GPUs."""
     with simulated_device(has_doubles=False) as simulation:
         yield simulation
 
 
-@pytest.fixture(scope="package", params=["paper", "default"])
+@pytest.fixture(scope="module", params=["paper", "default"])
 def trained(
     request: pytest.FixtureRequest,
     simulation: Simulation,
