@@ -1,4 +1,4 @@
-"""What came of a search: its trials as a table and a figure, and the best settings."""
+"""A search and what came of it: trials as a table and a figure, the best settings."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ class TuneResult:
     score: float
     trials: pd.DataFrame
     folder: Path
+
+
+def fit(tuner: Any, folder: Path) -> Any:  # noqa: ANN401 - ray has no types
+    """Run the trials and return what Ray has of each.
+
+    Raises:
+        SiteNetError: If Ray cannot write its state, or not all of it.
+    """
+    try:
+        return tuner.fit()
+    except (OSError, EOFError) as error:
+        is_cut_off = isinstance(error, EOFError)
+        reason = "a file is cut off" if is_cut_off else " ".join(str(error).split())
+        raise SiteNetError(
+            f"{folder}: the search cannot keep its state there: {reason}; see that the "
+            "disk has room, then continue with resume (--resume)"
+        ) from error
 
 
 def write_result(

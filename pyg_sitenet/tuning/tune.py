@@ -21,7 +21,7 @@ from pyg_sitenet.training.run.open_run import check_same_settings
 from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
 from pyg_sitenet.tuning.ownership import check_own, note_own
 from pyg_sitenet.tuning.resources import trial_resources
-from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, write_result
+from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
 SETTINGS = "search.yaml"
@@ -72,7 +72,7 @@ def tune(
             has no such device.
         DataError: If the search to continue has other data.
         SiteNetError: If Ray is missing, the folder holds a search already, none to
-            continue or somebody else's, or no trial came to an end.
+            continue or somebody else's, its disk is full, or no trial came to an end.
     """
     try:
         import optuna  # noqa: F401
@@ -90,7 +90,7 @@ def tune(
         data = load_data(config, cache, None, Devices(), progress=False)
         _check_or_note(folder, config, data, resume=resume)
         with _cluster(address):
-            results = _make_tuner(
+            tuner = _make_tuner(
                 config,
                 folder,
                 resume=resume,
@@ -100,7 +100,8 @@ def tune(
                 concurrent=concurrent,
                 grace_epochs=grace_epochs,
                 accelerator=accelerator,
-            ).fit()
+            )
+            results = fit(tuner, folder)
         return write_result(config, folder, results)
 
 

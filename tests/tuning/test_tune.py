@@ -315,3 +315,18 @@ def test_killed_search_goes_on_where_it_was(
     assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
     with (tmp_path / "run" / "trials.csv").open() as file:
         assert all(float(row["score"]) > 0 for row in csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_full_disk_is_one_line(config: Config, cache: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(disk)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mounting a small disk is not permitted: {done.stderr.strip()}")
+    try:
+        with pytest.raises(SiteNetError, match=r"cannot keep its state there: .* room"):
+            tune(config, disk / "search", num_trials=1, settings=SEARCHED, cache=cache)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
