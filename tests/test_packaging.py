@@ -158,3 +158,10 @@ def test_import_does_not_wait_for_heavy_libraries(module: str):
 def test_command_is_installed_as_sitenet():
     (script,) = metadata.entry_points(group="console_scripts", name="sitenet")
     assert script.value == "pyg_sitenet.cli.main:app"
+
+
+def test_tests_that_the_security_page_names_are_there() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`(tests/[^`:]+)", page))
+    assert len(paths) > 10
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
