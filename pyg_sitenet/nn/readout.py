@@ -12,6 +12,8 @@ from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.nn.layers import make_mlp, make_norm
 from pyg_sitenet.nn.pooling import weighted_mean_pool
 
+_ROUNDING = {torch.float64: 1e-12}  # of equal sites, relative; else 8 units
+
 
 class Pooling(nn.Module):
     """Mean, maximum, both joined, or learnt attention over the sites of each crystal.
@@ -51,9 +53,19 @@ class Pooling(nn.Module):
 
 
 def _largest(x: Tensor, batch: Tensor, size: int) -> Tensor:
-    # As PyG's global_max_pool, which warns in training on a GPU.
+    """Return the largest of each channel; equal sites share its gradient.
+
+    Equal up to rounding: which of them is the largest would be chance, and forces on
+    the atoms of a symmetric crystal would not cancel.
+    """
+    # scatter_reduce: PyG's global_max_pool warns in training on a GPU.
     index, none = batch.view(-1, 1).expand_as(x), x.new_zeros(size, x.size(-1))
-    return none.scatter_reduce(0, index, x, "amax", include_self=False)
+    values = x.detach()
+    top = none.scatter_reduce(0, index, values, "amax", include_self=False)[batch]
+    rounding = _ROUNDING.get(x.dtype, 8 * torch.finfo(x.dtype).eps)
+    gap = top - values
+    tied = x + torch.where(gap <= rounding * (1 + top.abs()), gap, 0)
+    return none.scatter_reduce(0, index, tied, "amax", include_self=False)
 
 
 class Readout(nn.Module):

@@ -32,3 +32,12 @@ def test_a_multiplicity_stands_for_that_many_sites(kind):
     copies = torch.arange(5).repeat_interleave(count)
     expected = pool(X[copies], BATCH[copies], 2, None)
     torch.testing.assert_close(pool(X, BATCH, 2, count), expected)
+
+
+def test_sites_that_are_equal_but_for_rounding_share_the_gradient_of_a_maximum():
+    x = torch.tensor([[1.0], [1 + 1e-15], [0.9], [3.0]], dtype=torch.float64)
+    x.requires_grad_()
+    largest = Pooling("max", 1)(x, torch.tensor([0, 0, 0, 1]), 2, None)
+    assert largest.tolist() == [[1 + 1e-15], [3.0]]
+    [grad] = torch.autograd.grad(largest.sum(), x)
+    assert grad.flatten().tolist() == [0.5, 0.5, 0.0, 1.0]

@@ -38,6 +38,16 @@ def test_energy_is_the_prediction_of_all_atoms(calculator):
     assert np.abs(atoms.get_forces()).max() < 1e-12
 
 
+@pytest.mark.parametrize(
+    "atoms",
+    [bulk("Si", a=5.43, cubic=True) * (2, 1, 1), bulk("MgO", "rocksalt", a=4.2) * 2],
+    ids=["Si", "MgO"],
+)
+def test_forces_of_symmetric_supercells_cancel(calculator, atoms):
+    atoms.calc = calculator
+    assert np.abs(atoms.get_forces()).max() < 1e-12
+
+
 def test_forces_are_derivatives_by_positions(calculator):
     atoms = rattled()
     atoms.calc = calculator
