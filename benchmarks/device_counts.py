@@ -8,6 +8,7 @@ The networks of the presets run forward and backward on the simulated device of 
 tests, on the first bundled crystals in environments of 500 atoms, equal sites and pairs
 merged, as often as it takes. Counted are the operations that launch kernels, what they
 read and write, and when the host waits: not times, nor what caches save.
+``--lines`` prints which operations and which lines of the package they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -28,7 +30,7 @@ from pyg_sitenet.transforms import MergeEquivalent
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/training/on_device"))
 from lightning_device import simulated_device
-from simulation import DEVICE, Counts
+from simulation import DEVICE, SIMULATION, Counts
 
 ATOMS, CRYSTALS = 500, 12
 PRESETS = ("paper", "default")
@@ -58,11 +60,26 @@ def count_step(preset: str, batch: Batch, *, fused: bool) -> Counts:
     return counts
 
 
+def print_lines(counts: Counts, num_pairs: int) -> None:
+    """Print kernels and bytes by operation, and by the line that launches them."""
+    for part, title in enumerate(("operation", "line")):
+        kernels: Counter[str] = Counter()
+        moved: Counter[str] = Counter()
+        for name, number in counts.kernels.items():
+            kernels[name.split(" at ")[part]] += number
+            moved[name.split(" at ")[part]] += counts.moved[name]
+        print(f"\n| {title} | kernels | kB a pair |\n|---|---|---|")
+        for name, number in moved.most_common():
+            print(f"| {name} | {kernels[name]} | {number / num_pairs / 1000:.2f} |")
+
+
 def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 150_000])
+    parser.add_argument("--lines", action="store_true")
     options = parser.parse_args()
+    SIMULATION.notes_places = options.lines
     print("| preset | merged pairs | form | kernels | waits | kB a pair |")
     print("|---|---|---|---|---|---|")
     for num_pairs, preset in itertools.product(options.pairs, PRESETS):
@@ -74,6 +91,8 @@ def main() -> None:
                 f"{counts.num_waits} | {counts.bytes / batch.num_edges / 1000:.0f} |",
                 flush=True,
             )
+            if options.lines:
+                print_lines(counts, batch.num_edges)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.pairs.graph_pairs import Pairs, group_equal_pairs, kinds_after_block
+from pyg_sitenet.nn.pairs.shared import Shared
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.weights.pretrained import Pretrained
 from pyg_sitenet.nn.weights.published import from_published_names
@@ -212,7 +213,7 @@ class SiteNet(Pretrained):
         edge_attr = self.edge_embedding(pairs.edge_attr)
         length = self._lengths(pairs)
         outputs, weights = [], []
-        weight, kinds = pairs.edge_weight, pairs.kinds
+        weight, kinds, shared = pairs.edge_weight, pairs.kinds, Shared()
         for block in self.blocks:
             result = block(
                 x,
@@ -223,6 +224,7 @@ class SiteNet(Pretrained):
                 edge_length=length,
                 kinds=kinds,
                 return_attention_weights=return_attention_weights,
+                shared=shared,
             )
             if return_attention_weights:
                 result, (_, alpha) = result

@@ -191,7 +191,7 @@ def logit_prior(
                 "`edge_length`, of shape [E]"
             )
         length = edge_length.to(dtype).unsqueeze(-1)
-        prior = -length * torch.exp(-log_length.to(dtype))
+        prior = length * -torch.exp(-log_length.to(dtype))
     if edge_weight is None:
         return prior
     weight = log_weight(edge_weight, dtype).unsqueeze(-1)

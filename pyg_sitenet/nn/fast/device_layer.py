@@ -13,13 +13,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_sitenet.nn.fast.hidden_layer import HiddenLayer, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.hidden_layer import (
+    Affine,
+    HiddenLayer,
+    Inputs,
+    Receivers,
+    Terms,
+)
+from pyg_sitenet.nn.fast.norm import normalise, pull_back
 
 CPU_CHUNK = 2**17
 """Numbers in a chunk a core: four float32 buffers are 2 MB, a core's own cache."""
 DEVICE_BYTES = 3 * 2**26
 """Of a buffer elsewhere: 150,000 pairs in one; a backward pass has six, 1.2 GB."""
-_INPUT_ALONE = [True, False, False]  # of the gradients that a norm can return
 
 
 class Chunk(NamedTuple):
@@ -28,6 +34,12 @@ class Chunk(NamedTuple):
     pairs: slice
     kind: Tensor | None  # [K] row of the features; None: the pairs' own
     sites: tuple[Tensor, ...] | None  # [K] sender and receiver
+    copied: Tensor | None  # [K] pairs of the layer that these are copies of
+
+    @property
+    def share_of_sums(self) -> int:
+        """What sums over chunks begin with: 0 of what is there in the first."""
+        return 0 if self.pairs.start == 0 else 1
 
 
 class DeviceLayer(HiddenLayer):
@@ -35,25 +47,31 @@ class DeviceLayer(HiddenLayer):
 
     def __init__(self, inputs: Inputs, features_grad: Tensor | None = None) -> None:
         super().__init__(inputs, features_grad)
-        self._weight_t = self.terms.weight.t().contiguous()
+        weight_t = self.terms.weight.t()
+        is_cpu = weight_t.device.type == "cpu"
+        self._weight_t = weight_t.contiguous() if is_cpu else weight_t
 
-    def logits(self, weight: Tensor) -> Tensor:
-        """Return ``weight @ z`` of each pair, ``[E, H]``."""
+    def logits(self, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return ``weight @ z + bias`` of each pair, ``[E, H]``."""
         logits = weight.new_empty(self.num_pairs, len(weight))
         for chunk in self._chunks():
-            z = self._z(chunk, self._features(chunk))
-            torch.mm(z, weight.t(), out=logits[chunk.pairs])
+            z, out = self._z(chunk, self._features(chunk)), logits[chunk.pairs]
+            if bias is None:
+                torch.mm(z, weight.t(), out=out)
+            else:
+                torch.addmm(bias, z, weight.t(), out=out)
         return logits
 
     def logits_backward(self, weight: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient of the weight ``[H, C]`` from that of the logits."""
-        weight_grad = torch.zeros_like(weight)
+        weight_grad = torch.empty_like(weight)
 
-        def z_grad(pairs: slice, z: Tensor) -> Tensor:
-            weight_grad.addmm_(grad[pairs].t(), z)
-            return grad[pairs] @ weight
+        def z_grad(chunk: Chunk, z: Tensor) -> Tensor:
+            part = grad[chunk.pairs]
+            weight_grad.addmm_(part.t(), z, beta=chunk.share_of_sums)
+            return part @ weight
 
-        self._run_back(z_grad)
+        self.affine_grads = self._run_back(z_grad, self.affine)
         return weight_grad
 
     def heads(self, alpha: Tensor, receivers: Receivers) -> Tensor:
@@ -71,37 +89,34 @@ class DeviceLayer(HiddenLayer):
         """Return the gradient of alpha ``[P, H]`` from that of the sums."""
         alpha_grad = torch.empty_like(alpha)
 
-        def z_grad(pairs: slice, z: Tensor) -> Tensor:
+        def z_grad(chunk: Chunk, z: Tensor) -> Tensor:
+            pairs = chunk.pairs
             sums = grad.index_select(0, receivers.of_pair[pairs])  # [K, H, C]
             torch.sum(sums * z.unsqueeze(1), dim=-1, out=alpha_grad[pairs])
             return sums.mul_(alpha[pairs].unsqueeze(-1)).sum(1)
 
-        self._run_back(z_grad, receivers.row)
+        self.affine_grads = self._run_back(z_grad, self.affine, receivers.row)
         return alpha_grad
 
     def rows(self, weight: Tensor, shift: Tensor, *, residual: bool) -> Tensor:
         """Return ``weight z + shift`` of each pair, plus its features if asked."""
-        rows = self.features.rows.new_empty(self.num_pairs, self.width)
+        dtype, parts = self.features.rows.dtype, []
         for chunk in self._chunks():
             features = self._features(chunk)
-            part = rows[chunk.pairs]
-            torch.addcmul(shift, self._z(chunk, features), weight, out=part)
-            if residual:
-                part += features
-        return rows
+            part = self._z(chunk, features, Affine(weight, shift))
+            parts.append((part.add_(features) if residual else part).to(dtype))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def rows_backward(self, weight: Tensor, grad: Tensor, *, residual: bool) -> Tensor:
         """Return the gradient of the weight ``[C]`` from that of the rows."""
-        weight_grad = torch.zeros_like(weight)
 
-        def z_grad(pairs: slice, z: Tensor) -> Tensor:
-            weight_grad.add_((grad[pairs] * z).sum(0))  # in single precision, as z is
-            return grad[pairs] * weight
+        def z_grad(chunk: Chunk, _: Tensor) -> Tensor:
+            return grad[chunk.pairs].to(self.exact)
 
-        self._run_back(z_grad)
+        weight_grad = self._run_back(z_grad, Affine(weight)).factor
         if residual:
             self._add_residual(grad)
-        return weight_grad
+        return torch.zeros_like(weight) if weight_grad is None else weight_grad
 
     def _chunks(self, copies: Tensor | None = None) -> Iterator[Chunk]:
         """Yield the pairs, or those that are copies of them: ``[P]`` which."""
@@ -111,20 +126,19 @@ class DeviceLayer(HiddenLayer):
             sites = None if sites is None else tuple(site[copies] for site in sites)
             number = len(copies)
         rows = self._rows_of_a_chunk()
-        for start in range(0, number, rows):
+        for start in range(0, max(number, 1), rows):  # sums of none are zeros
             pairs = slice(start, min(start + rows, number))
             yield Chunk(
                 pairs,
                 None if kind is None else kind[pairs],
                 None if sites is None else tuple(site[pairs] for site in sites),
+                None if copies is None else copies[pairs],
             )
 
     def _rows_of_a_chunk(self) -> int:
-        rows = self.features.rows
-        if rows.device.type == "cpu":
+        numbers = DEVICE_BYTES // self.exact.itemsize
+        if self.features.rows.device.type == "cpu":
             numbers = CPU_CHUNK * torch.get_num_threads()
-        else:
-            numbers = DEVICE_BYTES // self.exact.itemsize
         return max(1, numbers // self.width)
 
     def _features(self, chunk: Chunk) -> Tensor:
@@ -133,49 +147,63 @@ class DeviceLayer(HiddenLayer):
 
     def _u(self, chunk: Chunk, features: Tensor) -> Tensor:
         """Return what the activation is taken of, ``[K, C]``."""
+        u = self._sum_of_sites(chunk)
+        if u is None:
+            u = torch.addmm(self.terms.receiver, features, self._weight_t)
+        else:
+            u.addmm_(features, self._weight_t)
+        return u.to(self.exact)
+
+    def _sum_of_sites(self, chunk: Chunk) -> Tensor | None:
+        """Return the terms of both sites, ``[K, C]``, if there are any."""
         receiver, sender, _ = self.terms
         if chunk.sites is None or sender is None:
-            return torch.addmm(receiver, features, self._weight_t).to(self.exact)
+            return None
         u = sender.index_select(0, chunk.sites[0])
         u += receiver.index_select(0, chunk.sites[1])
-        return u.addmm_(features, self._weight_t).to(self.exact)
+        return u
 
-    def _z(self, chunk: Chunk, features: Tensor) -> Tensor:
+    def _z(
+        self, chunk: Chunk, features: Tensor, affine: Affine | None = None
+    ) -> Tensor:
         a = self.activation.forward(self._u(chunk, features))
-        return a if self.eps is None else self._norm(a, self.eps)[0]
-
-    def _norm(self, a: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return z, and mean and factor of each row."""
-        return torch.native_layer_norm(a, [self.width], None, None, eps)
+        return normalise(a, affine or self.affine, self.eps)[0]
 
     def _run_back(
-        self, z_grad: Callable[[slice, Tensor], Tensor], copies: Tensor | None = None
-    ) -> None:
+        self,
+        z_grad: Callable[[Chunk, Tensor], Tensor],
+        affine: Affine,
+        copies: Tensor | None = None,
+    ) -> Affine:
         """Fill :attr:`grads` and add to those of the features.
 
         Args:
             z_grad: From pairs and their z to the gradient of z.
+            affine: Of the norm.
             copies: As :meth:`_chunks` takes them.
+
+        Returns:
+            Gradients of what ``affine`` has.
         """
-        receiver, sender, weight = self.terms
-        self.grads = Terms(
-            torch.zeros_like(receiver, dtype=self.exact),
-            None if sender is None else torch.zeros_like(sender, dtype=self.exact),
-            torch.zeros_like(weight, dtype=self.exact),
-        )
+        self.grads = self._empty_grads()
+        sums = Affine()
         for chunk in self._chunks(copies):
             features = self._features(chunk)
             a, pull = self.activation.with_pull(self._u(chunk, features))
-            if self.eps is None:
-                grad = pull(z_grad(chunk.pairs, a))
-            else:
-                z, *moments = self._norm(a, self.eps)
-                grad = torch.ops.aten.native_layer_norm_backward(
-                    z_grad(chunk.pairs, z), a, [self.width], *moments,
-                    None, None, _INPUT_ALONE,
-                )[0]  # fmt: skip
-                grad = pull(grad)
-            self._add_up(chunk, features, grad)
+            z, moments = normalise(a, affine, self.eps)
+            grad, parts = pull_back(z_grad(chunk, z), a, moments, affine)
+            sums = Affine(*map(_added, sums, parts))
+            self._add_up(chunk, features, pull(grad))
+        return sums
+
+    def _empty_grads(self) -> Terms:
+        """Return what gradients of terms are added to, that of the weight unfilled."""
+        receiver, sender, weight = self.terms
+        return Terms(
+            torch.zeros_like(receiver, dtype=self.exact),
+            None if sender is None else torch.zeros_like(sender, dtype=self.exact),
+            torch.empty_like(weight, dtype=self.exact),
+        )
 
     def _add_up(self, chunk: Chunk, features: Tensor, grad: Tensor) -> None:
         """Add the gradient of u to those of all that it was made of."""
@@ -188,9 +216,11 @@ class DeviceLayer(HiddenLayer):
 
     def _add_to_features(self, chunk: Chunk, features: Tensor, grad: Tensor) -> None:
         """Add the gradient of u to those of the weight and of the features."""
-        weight = self.terms.weight
+        weight, share = self.terms.weight, chunk.share_of_sums
         if self.exact == features.dtype:
-            self.grads.weight.addmm_(grad.t(), features)
+            self.grads.weight.addmm_(grad.t(), features, beta=share)
+        elif share == 0:
+            self.grads.weight.copy_(grad.t() @ features)
         else:
             self.grads.weight.add_(grad.t() @ features)
         if self.features_grad is None:
@@ -212,3 +242,7 @@ class DeviceLayer(HiddenLayer):
         else:
             grad = grad.to(self.exact)
             self.features_grad.index_add_(0, self.features.kind, grad)
+
+
+def _added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
+    return part if total is None or part is None else total.add_(part)

@@ -23,6 +23,7 @@ from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.fast.precision import autocast_type, logit_type
 from pyg_sitenet.nn.pairs.kinds import Kinds
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.shared import Shared
 from pyg_sitenet.nn.pairs.weights import log_weight
 
 Results: TypeAlias = tuple[Tensor, Tensor, OptTensor]
@@ -97,18 +98,25 @@ def fused_pairs(
     prior: OptTensor = None,
     size: Size = None,  # noqa: ARG001, that of x
     kinds: Kinds | None = None,
+    shared: Shared | None = None,
 ) -> Results:
     """Return heads ``[n_dst, C * H]``, weights ``[E, H]`` and new pair features."""
+    shared = shared or Shared()
     if edge_multiplicity is not None:
-        copies = log_weight(edge_multiplicity, logit_type(x[1])).unsqueeze(-1)
+        copies = shared.make(log_weight, edge_multiplicity, logit_type(x[1]))
+        copies = copies.unsqueeze(-1)
         prior = copies if prior is None else prior + copies
     pairs = (*x, edge_index, edge_attr)
     attention, logits = cast(PairLayer, conv.attention), cast(nn.Linear, conv.logits[0])
-    heads, alpha = fused_attention(attention, logits, conv.value, *pairs, prior, kinds)
+    heads, alpha = fused_attention(
+        attention, logits, conv.value, *pairs, prior, kinds, shared
+    )
     if conv.edge is None:
         return heads, alpha, None
     distinct = distinct_pairs(edge_index, edge_attr, kinds)
-    new_edge_attr = fused_pair_layer(conv.edge, *x, *distinct, residual=conv.residual)
+    new_edge_attr = fused_pair_layer(
+        conv.edge, *x, *distinct, residual=conv.residual, shared=shared
+    )
     return heads, alpha, new_edge_attr
 
 

@@ -11,8 +11,15 @@ from torch.autograd import Function
 
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS, Activation
 from pyg_sitenet.nn.fast.fused_form import has_fused_form, is_plain_tensor
-from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
-from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Terms, exact_type
+from pyg_sitenet.nn.fast.hidden_form import joins_sites, make_hidden_layer
+from pyg_sitenet.nn.fast.hidden_layer import (
+    Bags,
+    Features,
+    Inputs,
+    Terms,
+    exact_type,
+)
+from pyg_sitenet.nn.fast.joined_layer import bags_of_sites, joined_terms
 from pyg_sitenet.nn.fast.plain_gradients import (
     is_transformed,
     needs_plain_gradients,
@@ -28,6 +35,7 @@ from pyg_sitenet.nn.fast.precision import (
 )
 from pyg_sitenet.nn.layers import Layer
 from pyg_sitenet.nn.pairs.pair_linear import PairLayer
+from pyg_sitenet.nn.pairs.shared import Shared
 
 
 def fused_pair_layer(
@@ -38,13 +46,18 @@ def fused_pair_layer(
     features: Features,
     *,
     residual: bool,
+    shared: Shared | None = None,
 ) -> Tensor:
     """Return the result of each pair ``[E, C]``, plus its features if asked."""
-    dtype = product_type(features.rows)
-    terms = pair_terms(layer, x_src, x_dst, dtype)
+    shared, dtype, bags = shared or Shared(), product_type(features.rows), None
+    if joins_sites(x_src, x_dst):
+        bags = shared.make(bags_of_sites, edge_index)
+        (terms,) = joined_terms([layer], x_dst, dtype, shared)
+    else:
+        terms = pair_terms(layer, x_src, x_dst, dtype)
     features = Features(features.rows.to(dtype), features.kind)
     return _apply(terms, features, edge_index.contiguous(), layer.norm,
-                  layer.activation, residual)  # fmt: skip
+                  layer.activation, residual, bags)  # fmt: skip
 
 
 def fused_layer(layer: Layer, features: Tensor) -> Tensor:
@@ -102,13 +115,14 @@ def _apply(
     norm: nn.Module,
     activation: nn.Module,
     residual: bool,
+    bags: Bags | None = None,
 ) -> Tensor:
     like = terms.weight[:, 0].to(exact_type(terms.weight.dtype))
     weight, bias, eps = norm_parameters(norm, like)
     with without_autocast(features.rows.device):
         result: Tensor = _FusedLayer.apply(  # type: ignore[no-untyped-call]
             *features, index, *terms, weight, bias, eps,
-            ACTIVATIONS[type(activation)], residual,
+            ACTIVATIONS[type(activation)], residual, bags,
         )  # fmt: skip
     return result
 
@@ -128,12 +142,13 @@ class _FusedLayer(Function):
         eps: float | None,
         activation: Activation,
         residual: bool,
+        bags: Bags | None,
     ) -> Tensor:
         terms = Terms(receiver, sender, weight)
-        inputs = Inputs(terms, Features(rows, kind), index, activation, eps)
+        inputs = Inputs(terms, Features(rows, kind), index, activation, eps, bags=bags)
         layer = make_hidden_layer(inputs)
         ctx.save_for_backward(rows, kind, index, *terms, norm_weight, norm_bias)
-        ctx.options = eps, activation, residual
+        ctx.options = eps, activation, residual, bags
         return layer.rows(norm_weight, norm_bias, residual=residual)
 
     @staticmethod
@@ -142,18 +157,18 @@ class _FusedLayer(Function):
         if needs_plain_gradients(grad):
             return plain_gradients(_plain, (*ctx.saved_tensors, *ctx.options), (grad,))
         rows, kind, index, *terms, norm_weight, _ = ctx.saved_tensors
-        eps, activation, residual = ctx.options
+        eps, activation, residual, bags = ctx.options
         features_grad = None
         if ctx.needs_input_grad[0]:
             features_grad = torch.zeros_like(rows, dtype=exact_type(rows.dtype))
         features = Features(rows, kind)
-        inputs = Inputs(Terms(*terms), features, index, activation, eps)
+        inputs = Inputs(Terms(*terms), features, index, activation, eps, bags=bags)
         layer = make_hidden_layer(inputs, features_grad)
         weight_grad = layer.rows_backward(norm_weight, grad, residual=residual)
         return (
             features_grad, None, None, *layer.grads, weight_grad,
             grad.sum(0, dtype=weight_grad.dtype),
-            None, None, None,
+            None, None, None, None,
         )  # fmt: skip
 
 
@@ -164,9 +179,10 @@ def _plain(
     *rest: Any,  # noqa: ANN401
 ) -> tuple[Tensor]:
     """Return what the forward pass does with the same arguments."""
-    *terms, norm_weight, norm_bias, eps, activation, residual = rest
+    *terms, norm_weight, norm_bias, eps, activation, residual, bags = rest
     features = Features(rows, kind)
-    z = plain_hidden(Inputs(Terms(*terms), features, index, activation, eps))
+    inputs = Inputs(Terms(*terms), features, index, activation, eps, bags=bags)
+    z = plain_hidden(inputs)
     out = z * norm_weight + norm_bias
     if residual:
         out = out + (rows if kind is None else rows[kind])

@@ -69,16 +69,20 @@ def plain_gradients(
 
 def plain_hidden(inputs: Inputs) -> Tensor:
     """Return ``z = norm(activation(terms))`` of each pair, ``[E, C]``."""
-    (receiver, sender, weight), (rows, kind), index, activation, eps = inputs
+    (receiver, sender, weight), (rows, kind), index, activation, eps = inputs[:5]
     u = rows @ weight.t()
     if kind is not None:
         u = u[kind]
-    if index is None or sender is None:
+    if inputs.bags is not None:
+        u = u + receiver[inputs.bags.rows.view(-1, 2)].sum(1)
+    elif index is None or sender is None:
         u = u + receiver
     else:
         u = u + sender[index[0]] + receiver[index[1]]
     z = activation.plain(u.to(exact_type(u.dtype)))
-    return z if eps is None else nn.functional.layer_norm(z, z.shape[-1:], eps=eps)
+    if eps is None:
+        return z
+    return nn.functional.layer_norm(z, z.shape[-1:], *inputs.affine, eps)
 
 
 def _has_gradient(value: object) -> bool:

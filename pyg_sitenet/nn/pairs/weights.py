@@ -13,12 +13,17 @@ def log_weight(weight: Tensor, dtype: torch.dtype) -> Tensor:
     weight = weight.to(dtype)
     is_zero = weight == 0
     lowest = torch.finfo(dtype).min / 4
-    return torch.where(is_zero, lowest, torch.where(is_zero, 1, weight).log())
+    return weight.masked_fill(is_zero, 1).log().masked_fill(is_zero, lowest)
+
+
+def lowest_logit(dtype: torch.dtype) -> float:
+    """Return a number between logits of pairs of weight 0 and all others."""
+    return torch.finfo(dtype).min / 8
 
 
 def is_weightless(logits: Tensor) -> Tensor:
     """Tell which logits are those of pairs of weight 0."""
-    return logits <= torch.finfo(logits.dtype).min / 8
+    return logits <= lowest_logit(logits.dtype)
 
 
 def attention_softmax(

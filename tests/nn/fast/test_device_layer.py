@@ -11,11 +11,23 @@ from torch import Tensor, nn
 from pyg_sitenet.nn.fast import device_layer
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS
 from pyg_sitenet.nn.fast.device_layer import DeviceLayer
-from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
+from pyg_sitenet.nn.fast.hidden_layer import (
+    Affine,
+    Features,
+    Inputs,
+    Receivers,
+    Terms,
+)
+from pyg_sitenet.nn.fast.joined_layer import (
+    JoinedLayer,
+    bags_of_heads,
+    bags_of_sites,
+)
 from pyg_sitenet.nn.fast.plain_gradients import plain_hidden
 
 SITES, PAIRS, WIDTH, HEADS = 6, 50, 7, 3
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
+JOINED = {"sites": True, "activation": nn.Mish, "eps": 1e-5, "joined": True}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +41,12 @@ def _draw(*shape: int) -> Tensor:
 
 
 def _make_inputs(
-    *, shared: bool, sites: bool, activation: type[nn.Module], eps: float | None
+    *,
+    shared: bool,
+    sites: bool,
+    activation: type[nn.Module],
+    eps: float | None,
+    joined: bool = False,
 ) -> Inputs:
     torch.manual_seed(0)
     kind = torch.arange(PAIRS) // 3 if shared else None
@@ -37,7 +54,12 @@ def _make_inputs(
     table = (SITES, WIDTH) if sites else (WIDTH,)
     terms = Terms(_draw(*table), _draw(*table) if sites else None, _draw(WIDTH, WIDTH))
     index = torch.randint(SITES, (2, PAIRS)) if sites else None
-    return Inputs(terms, Features(rows, kind), index, ACTIVATIONS[activation], eps)
+    options = (Features(rows, kind), index, ACTIVATIONS[activation], eps)
+    if joined:
+        terms = Terms(_draw(2 * SITES, WIDTH), None, terms.weight)
+        affine = Affine() if eps is None else Affine(_draw(WIDTH), _draw(WIDTH))
+        return Inputs(terms, *options, affine, bags_of_sites(index))
+    return Inputs(terms, *options)
 
 
 @pytest.fixture(
@@ -49,6 +71,9 @@ def _make_inputs(
         {"shared": True, "sites": False, "activation": nn.SiLU, "eps": 1e-5},
         {"shared": False, "sites": True, "activation": nn.SiLU, "eps": None},
         {"shared": True, "sites": True, "activation": nn.ReLU, "eps": 1e-5},
+        {**JOINED, "shared": False},
+        {**JOINED, "shared": True},
+        {**JOINED, "shared": False, "eps": None},
     ],
     ids=lambda options: " ".join(
         str(getattr(v, "__name__", v)) for v in options.values()
@@ -56,6 +81,11 @@ def _make_inputs(
 )
 def inputs(request: pytest.FixtureRequest) -> Inputs:
     return _make_inputs(**request.param)
+
+
+def _make_layer(inputs: Inputs, rows_grad: Tensor | None = None) -> DeviceLayer:
+    kind = DeviceLayer if inputs.bags is None else JoinedLayer
+    return kind(inputs, rows_grad)
 
 
 def _check(
@@ -69,27 +99,29 @@ def _check(
     expected = plain(plain_hidden(inputs))
     grad = torch.randn_like(expected)
     rows = inputs.features.rows
-    sources = [own, rows, *(term for term in inputs.terms if term is not None)]
+    parts = [*inputs.terms, *inputs.affine]
+    sources = [own, rows, *(part for part in parts if part is not None)]
     expected_grads = torch.autograd.grad(expected, sources, grad)
     with torch.no_grad():
-        torch.testing.assert_close(run(DeviceLayer(inputs)), expected, **EXACT)
+        torch.testing.assert_close(run(_make_layer(inputs)), expected, **EXACT)
         rows_grad = torch.ones_like(rows)  # what is there is added to
-        layer = DeviceLayer(inputs, rows_grad)
+        layer = _make_layer(inputs, rows_grad)
         own_grad = back(layer, grad)
-    terms_grads = [g for g in layer.grads if g is not None]
+    every = [*layer.grads, *layer.affine_grads]
+    terms_grads = [g for g in every if g is not None]
     grads = [own_grad, rows_grad - 1, *terms_grads]
     for actual, wanted in zip(grads, expected_grads, strict=True):
         torch.testing.assert_close(actual, wanted, **EXACT)
 
 
 def test_logits(inputs: Inputs) -> None:
-    weight = _draw(HEADS, WIDTH)
+    weight, bias = _draw(HEADS, WIDTH), _draw(HEADS)
     _check(
         inputs,
         weight,
-        lambda layer: layer.logits(weight),
+        lambda layer: layer.logits(weight, bias),
         lambda layer, grad: layer.logits_backward(weight, grad),
-        lambda z: z @ weight.t(),
+        lambda z: z @ weight.t() + bias,
     )
 
 
@@ -99,7 +131,8 @@ def test_heads(inputs: Inputs, copied: bool) -> None:
     if copied:  # some pairs serve several times, some never
         copies = copies[copies % 7 != 3].repeat_interleave(2)
     receiver = torch.randint(SITES - 1, copies.shape)
-    to = Receivers(receiver, copies if copied else None, SITES)
+    bags = bags_of_heads(receiver.expand(2, -1), HEADS)
+    to = Receivers(receiver, copies if copied else None, SITES, bags)
     alpha = _draw(len(copies), HEADS)
 
     def plain(z: Tensor) -> Tensor:
@@ -118,6 +151,7 @@ def test_heads(inputs: Inputs, copied: bool) -> None:
 @pytest.mark.parametrize("residual", [False, True])
 def test_rows(inputs: Inputs, residual: bool) -> None:
     weight, shift = _draw(WIDTH), _draw(WIDTH)
+    inputs = inputs._replace(affine=Affine())  # the rows have their own
     rows, kind = inputs.features
     own = rows if kind is None else rows[kind]
     _check(

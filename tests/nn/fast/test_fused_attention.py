@@ -13,6 +13,9 @@ from pyg_sitenet.nn.pairs.pair_linear import PairLayer
 SITES, PAIRS, HEADS, C = 5, 60, 2, 4
 
 
+pytestmark = pytest.mark.usefixtures("tables")
+
+
 class Case:
     """Layers and a graph in double precision; site 4 receives nothing."""
 

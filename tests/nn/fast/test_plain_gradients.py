@@ -63,6 +63,7 @@ def on_both_paths(conv: SiteNetConv, run: Callable[[], object]) -> list[object]:
     return results
 
 
+@pytest.mark.usefixtures("tables")
 def test_first_and_second_derivatives_are_those_of_finite_differences(
     conv: SiteNetConv, inputs: tuple[Tensor, ...]
 ) -> None:

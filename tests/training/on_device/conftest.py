@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +67,7 @@ def trained(
 
         def note(*_: Any) -> None:
             nonlocal last
-            now = Counts(Counter(counts.kernels), Counter(counts.waits), counts.bytes)
+            now = deepcopy(counts)
             if not after_epoch.pop():
                 steps.append(now.since(last))
             after_epoch.append(False)

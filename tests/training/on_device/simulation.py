@@ -43,7 +43,7 @@ class Counts:
 
     kernels: Counter[str] = field(default_factory=Counter)
     waits: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
+    moved: Counter[str] = field(default_factory=Counter)  # bytes, by kernel
 
     @property
     def num_kernels(self) -> int:
@@ -55,19 +55,27 @@ class Counts:
         """How often the host waited."""
         return self.waits.total()
 
+    @property
+    def bytes(self) -> int:
+        """What all kernels read and wrote."""
+        return self.moved.total()
+
     def since(self, before: Counts) -> Counts:
         """Return what came after an earlier count."""
         return Counts(
             self.kernels - before.kernels,
             self.waits - before.waits,
-            self.bytes - before.bytes,
+            self.moved - before.moved,
         )
 
 
 class Simulation:
-    """The device's state: what is counted, and whether it has float64."""
+    """The device's state: what is counted, and whether it has float64.
 
-    has_doubles = True
+    With ``notes_places`` on, kernels are told apart by the line that launches them.
+    """
+
+    has_doubles, notes_places = True, False
 
     def __init__(self) -> None:
         self._counts: list[Counts] = []
@@ -84,9 +92,11 @@ class Simulation:
 
     def add_kernel(self, name: str, tensors: list[Tensor]) -> None:
         """Count a kernel that reads or writes tensors."""
+        if self.notes_places:
+            name = f"{name} at {_place()}"
         for counts in self._counts:
             counts.kernels[name] += 1
-            counts.bytes += sum(map(_num_bytes, tensors))
+            counts.moved[name] += sum(map(_num_bytes, tensors))
 
     def add_wait(self, name: str) -> None:
         """Count a wait of the host."""

@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     bytes: float  # a merged pair
 
 
-LIMITS = {"paper": Limits(440, 90e3), "default": Limits(620, 100e3)}
+LIMITS = {"paper": Limits(316, 68e3), "default": Limits(451, 70e3)}
 PAIRS_IN_A_CHUNK = 150_000
 
 

@@ -94,12 +94,12 @@ class NativeLayer(HiddenLayer):
             threads=self._threads(),
         )  # fmt: skip
 
-    def logits(self, weight: Tensor) -> Tensor:
-        """Return ``weight @ z`` of each pair, ``[E, H]``."""
+    def logits(self, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return ``weight @ z + bias`` of each pair, ``[E, H]``."""
         logits = weight.new_empty(self.num_pairs, len(weight))
         self._run(_Use(purpose=_LOGITS, weight=_fill_up(weight), values=logits,
                        heads=len(weight)))  # fmt: skip
-        return logits
+        return logits if bias is None else logits.add_(bias)
 
     def logits_backward(self, weight: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient of the weight ``[H, C]`` from that of the logits."""

@@ -39,14 +39,14 @@ class TritonLayer(DeviceLayer):
         act = _NUMBERS[self.activation.plain]  # type: ignore[index]
         self._meta = {"EPS": self.eps, "ACT": act, **self._sizes}
 
-    def logits(self, weight: Tensor) -> Tensor:
-        """Return ``weight @ z`` of each pair, ``[E, H]``."""
+    def logits(self, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return ``weight @ z + bias`` of each pair, ``[E, H]``."""
         weight = self._as_exact(weight)
         logits = weight.new_empty(self.num_pairs, len(weight))
         for chunk, _, product in self._products():
             self._launch(kernels.logits, chunk, product, logits[chunk.pairs], weight,
                          H=len(weight))  # fmt: skip
-        return logits
+        return logits if bias is None else logits.add_(bias)
 
     def logits_backward(self, weight: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient of the weight ``[H, C]`` from that of the logits."""
