@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .counts import end, report
+from .counts import end, report, tell_notes
 from .options import Data, Device, Json, Model, Strict, Workers
 from .terminal import chosen_device, counted, say, say_json, show_table
 
@@ -57,6 +57,7 @@ def analyze(
 
     predictor = load_predictor(model, chosen_device(device))
     source, targets = open_known(data, predictor.description)
+    tell_notes(source)
     history, best_epoch = read_history(model)
     entries = counted(source.entries(), "Analysing", source.count)
     with locked_folder(output):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .counts import tell_notes
 from .options import Data, Device, Json, Model
 from .terminal import chosen_device, counted, say, say_json, show_table
 
@@ -72,6 +73,7 @@ def converge(
     if untrained:
         predictor = without_training(predictor, seed)
     source, _ = open_known(data, predictor.description)
+    tell_notes(source)
     chosen = choose_entries(source.entries(), crystals, seed)
     report = converge_model(
         predictor,

@@ -11,6 +11,7 @@ from .terminal import say
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
+    from pyg_sitenet.data.readers.source import Source
 
 # Reasons on the terminal at most; more would push the result out of sight.
 _SHOWN = 20
@@ -37,6 +38,12 @@ def report(ledger: Ledger, used: str, file: Path | None) -> None:
         if len(rows) > _SHOWN:
             place = f"see {file}" if file else "--output FILE.csv keeps them"
             say(f"{start}and {len(rows) - _SHOWN} more: {place}", err=True)
+
+
+def tell_notes(source: Source) -> None:
+    """Say on stderr how known values were understood, as in which unit they were."""
+    for note in source.notes:
+        say(f"Note: {note}", err=True)
 
 
 def end(ledger: Ledger, *, strict: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .counts import end, report
+from .counts import end, report, tell_notes
 from .options import Data, Device, Json, Model, OutputFile, Strict, Workers
 from .terminal import CLASS_SCORES, chosen_device, counted, say, say_json, show_table
 
@@ -35,6 +35,7 @@ def evaluate(
     source = open_source(
         data, description.targets, classes=description.classes, units=description.units
     )
+    tell_notes(source)
     evaluation = evaluate_model(
         predictor,
         source,

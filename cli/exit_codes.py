@@ -41,7 +41,7 @@ def reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
                 raise  # whoever read the output has enough: typer ends in silence
             except OSError as error:  # such as a full disk
                 place = f"{error.filename}: " if error.filename else ""
-                _say("Error", f"{place}{error.strerror or error}")
+                _say("Error", SiteNetError(f"{place}{error.strerror or error}"))
                 raise typer.Exit(1) from error
 
     return run

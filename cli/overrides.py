@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,9 @@ def choose_settings(
         start = _settings_of(model)
     else:
         start = load_preset(preset or "default") if file is None else load_config(file)
-    asked = _data_settings(data, list(targets or []))
+    names = list(targets or []) or _sole_targets(data, start, settings or [])
+    asked = [] if data is None else [f"data.source={json.dumps(data)}"]
+    asked += [f"data.targets={json.dumps(names)}"] if names else []
     asked += [
         f"{key}={number}" for key, number in numbers.items() if number is not None
     ]
@@ -50,7 +53,7 @@ def choose_settings(
     from pyg_sitenet.ready_models import READY_MODELS
     from pyg_sitenet.training.fine_tuning import for_other_data
 
-    is_ready = not model.exists() and str(model) in READY_MODELS
+    is_ready = not os.path.exists(model) and str(model) in READY_MODELS
     start_from = str(model if is_ready else model.resolve())
     asked.append(f"training.initial_model={json.dumps(start_from)}")
     chosen = for_other_data(override(start, asked))
@@ -63,18 +66,28 @@ def _settings_of(model: Path) -> Config:
     return read_description(model).config
 
 
-def _data_settings(data: str | None, targets: list[str]) -> list[str]:
-    from pyg_sitenet.data.sources import open_source
+def _sole_targets(
+    data: str | None, start: Config, settings: Sequence[str]
+) -> list[str]:
+    """Return the target of data that have a single one; else those of the settings.
 
-    settings = []
-    if data is not None:
-        settings.append(f"data.source={json.dumps(data)}")
-        source = open_source(data) if not targets else None
-        available = [] if source is None else list(source.available)
-        if source is not None and not available:
-            available = list(source.labels)
-        if len(available) == 1:
-            targets = available
-    if targets:
-        settings.append(f"data.targets={json.dumps(targets)}")
-    return settings
+    Raises:
+        DataError: If the data have several, none of which the settings name.
+    """
+    if data is None:
+        return []
+    from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.errors import DataError
+
+    source = open_source(data)
+    columns = [*source.available, *source.labels]
+    choices = list(source.available) or columns
+    if len(choices) == 1:
+        return choices
+    is_named = any(setting.startswith("data.targets=") for setting in settings)
+    if choices and not is_named and not set(columns) & set(start.data.targets):
+        shown = ", ".join(map(repr, choices[:10])) + ", ..." * (len(choices) > 10)
+        raise DataError(
+            f"{data}: has the columns {shown}; say which is the target with --target"
+        )
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,7 +128,7 @@ def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: A
     from pyg_sitenet.prediction.joint import JointPredictor
 
     names = [name.strip() for name in models.split(",")]
-    if len(names) == 1 or Path(models).exists():
+    if len(names) == 1 or os.path.exists(models):
         return load_predictor(models, **options)
     if len(set(names)) < len(names) or not all(names):
         raise typer.BadParameter(

@@ -1,8 +1,19 @@
 """The errors this package raises on purpose; commands print them in one line."""
 
+import re
+
+_LONG_WORD = re.compile(r"(\S{200})\S{800,}(\S{200})")
+
 
 class SiteNetError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and mend.
+
+    A path or text of more than a thousand letters is shown with its middle left out.
+    """
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return _LONG_WORD.sub(r"\1...\2", super().__str__())
 
 
 class StructureError(SiteNetError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ def locked_file(output: Path) -> Iterator[None]:
         DataError: If another process has locked it, its folder cannot be written, or it
             is something else than a file.
     """
-    if output.exists() and not output.is_file():
+    if os.path.exists(output) and not os.path.isfile(output):
         raise DataError(
             f"{output}: not a regular file; choose another output (--output)"
         )
@@ -58,7 +59,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     Raises:
         SiteNetError: If another run holds it, or it cannot be written.
     """
-    is_new = not folder.exists()
+    is_new = not os.path.exists(folder)
     path = folder / FOLDER_LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)

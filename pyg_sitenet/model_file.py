@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,16 +94,16 @@ def find_model_file(path: str | Path) -> Path:
         ModelFileError: If there is none.
     """
     path = Path(path)
-    if not path.exists() and str(path) in READY_MODELS:
+    if not os.path.exists(path) and str(path) in READY_MODELS:
         return READY_MODELS[str(path)].file
-    if path.is_dir():
+    if os.path.isdir(path):
         if (path / MODEL_FILE_NAME).is_file():
             return path / MODEL_FILE_NAME
         raise ModelFileError(
             f"{path}: holds no {MODEL_FILE_NAME}; expected a model file or the folder "
             "of a finished training run"
         )
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelFileError(
             f"{path}: no such file; expected a model file, a run folder or a ready "
             f"model ({', '.join(READY_MODELS)})"

@@ -54,7 +54,9 @@ def read_yaml(path: str | Path) -> Any:  # noqa: ANN401
         if len(content) > MAX_BYTES:
             raise ConfigError(f"{origin}: {_too_long()}")
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{origin}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{origin}: {brief_line(error)}") from error
     return parse_yaml(text, origin)
 

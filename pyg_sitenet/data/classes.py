@@ -88,8 +88,6 @@ def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
             continue
         counts = _count(source, name, is_asked=name in data.classes)
         labels[name] = _ordered(counts)
-        for note in source.notes:
-            _logger.warning("%s", note)
         shown = ", ".join(f"{label} ({counts[label]})" for label in labels[name])
         level = logging.INFO if name in data.classes else logging.WARNING
         _logger.log(level, "%s: labels, learnt as the classes %s", name, shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from pyg_sitenet.data.store.recipe import Recipe
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.file_locks import FOLDER_LOCK, locked_folder
 from pyg_sitenet.workers.cluster import Cluster
+
+_logger = logging.getLogger(__name__)
 
 
 def prepare(
@@ -65,6 +68,8 @@ def prepare(
     config = with_classes(config.model_copy(update=change))
     recipe = Recipe.from_config(config, open_source)
     source = recipe.open()
+    for note in source.notes:
+        _logger.warning("%s", note)
     with locked_folder(Path(output)):
         return _fill(Path(output), config, recipe, source, progress, cluster)
 

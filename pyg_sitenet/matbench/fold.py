@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from pydantic import TypeAdapter
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
 from pyg_sitenet.csv_file import read_csv
-from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.errors import ConfigError, DataError, SiteNetError
 from pyg_sitenet.matbench.fold_scores import Kind, dummy_predictions, fold_scores
 from pyg_sitenet.matbench.memory import peak_memory, reset_peak_memory
 from pyg_sitenet.training.train import train
 
 _FILE = "benchmark.json"
+_RESUME = "with resume (--resume)"
 # What may differ between the folds of one benchmark without a say in the result.
 _FREE = ("workers", "loader_workers", "time_limit")
 
@@ -84,10 +86,11 @@ def run_fold(
     is_resumed = (folder / "config.yaml").is_file()
     reset_peak_memory()
     start = time.perf_counter()
-    run = train(
-        config, folder, resume=is_resumed, progress=progress, cache=cache,
-        splits=splits, accelerator=accelerator,
-    )  # fmt: skip
+    with _run_again():
+        run = train(
+            config, folder, resume=is_resumed, progress=progress, cache=cache,
+            splits=splits, accelerator=accelerator,
+        )  # fmt: skip
     training_values = [truth[id_] for id_ in (*splits["train"], *splits["val"])]
     test = splits["test"]
     predictions = _test_predictions(run.folder / "predictions.csv")
@@ -111,6 +114,19 @@ def run_fold(
     )
     write_json(folder / _FILE, asdict(result))
     return result
+
+
+@contextmanager
+def _run_again() -> Iterator[None]:
+    """Name the remedy of a benchmark where that of a training is to resume it."""
+    try:
+        yield
+    except SiteNetError as error:
+        text = str(error)
+        remedy = "by running the benchmark again"
+        if _RESUME not in text:
+            raise
+        raise type(error)(text.replace(_RESUME, remedy)) from error
 
 
 def _count(test: Sequence[str], predictions: Mapping[str, float]) -> dict[str, int]:

@@ -51,6 +51,30 @@ def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
     assert result["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)
 
 
+def test_values_in_another_unit_are_converted_and_a_line_says_so(
+    sitenet, run, crystals, tmp_path
+):
+    with (crystals / "gaps.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[:6]
+    lines = [f"{crystals / row['file']},{1000 * float(row['gap'])}" for row in rows]
+    (tmp_path / "meV.csv").write_text("\n".join(["file,gap [meV]", *lines]))
+    lines = [f"{crystals / row['file']},{row['gap']}" for row in rows]
+    (tmp_path / "eV.csv").write_text("\n".join(["file,gap [eV]", *lines]))
+    converted, plain = (
+        sitenet("evaluate", run, tmp_path / f"{unit}.csv", "--json")
+        for unit in ("meV", "eV")
+    )
+    errors = [json.loads(done.stdout)["metrics"]["gap"] for done in (converted, plain)]
+    assert errors[0]["mae"] == pytest.approx(errors[1]["mae"])
+    assert errors[0]["unit"] == "eV"
+    assert "Note: gap: stated in meV, converted to eV" in converted.stderr
+    assert "Note" not in plain.stderr
+    (tmp_path / "K.csv").write_text(f"file,gap [K]\n{crystals / rows[0]['file']},1\n")
+    refused = sitenet("evaluate", run, tmp_path / "K.csv")
+    assert refused.exit_code == 1
+    assert "'gap' is in 'K', asked for in 'eV', and no conversion" in refused.stderr
+
+
 def test_table_names_the_target_and_its_errors(sitenet, run, crystals):
     done = sitenet("evaluate", run, crystals)
     assert done.exit_code == 0, done.output

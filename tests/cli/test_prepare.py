@@ -1,4 +1,5 @@
 import json
+import shutil
 
 from pyg_sitenet.file_locks import locked_folder
 
@@ -57,6 +58,18 @@ def test_failures_are_counted_and_strict_makes_them_an_error(
     assert strict.exit_code == 1
     assert "3 inputs failed, and none may (--strict)" in strict.stderr
     assert json.loads(strict.stdout)["failed"] == 3
+
+
+def test_values_read_otherwise_than_they_stand_are_told(sitenet, crystals, tmp_path):
+    for name in ("mp-441", "mp-22881"):
+        shutil.copy(crystals / f"{name}.cif", tmp_path)
+    text = "id;gap [meV]\nmp-441;1500,5\nmp-22881;2\n"
+    (tmp_path / "gaps.csv").write_text(text)
+    words = ("--set", "data.units={gap: eV}", "--set", "data.max_atoms=20")
+    done = sitenet("prepare", tmp_path, "-o", tmp_path / "out", *words, "--workers", 1)
+    assert done.exit_code == 0, done.output
+    assert "gap: numbers are written like '1500,5', which is read as" in done.stderr
+    assert done.stderr.count("gap: stated in meV, converted to eV") == 1
 
 
 def test_processes_are_those_asked_for(sitenet, crystals):

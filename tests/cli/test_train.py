@@ -113,14 +113,19 @@ def test_resume_without_a_folder_is_wrong_usage(sitenet):
         (["--target", "band_gab"], "band_gab.*band_gap"),
         (["dielectrics"], "dielectrics.*band_gaps, dielectric"),
         (["--resume", "--output", "nowhere"], "holds no run to continue"),
+        (["two.csv"], "two.csv: has the columns 'a', 'b'; say which .* --target"),
+        (["two.csv", "--set", "data.targets=[c]"], r"no target 'c' \(available: a, b"),
+        (["d" * 5000], r"d\.\.\.d.*: no such file or folder"),
     ],
 )
 def test_mistake_is_one_line_and_exit_code_1(
     sitenet, words, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "two.csv").write_text("file,a,b\nNaCl.cif,1,2\n")
     done = sitenet("train", *words)
     assert done.exit_code == 1
+    assert len(done.stderr) < 1000
     assert done.stderr.count("\n") == 1
     with pytest.raises(ValueError, match=message):
         raise ValueError(done.stderr)

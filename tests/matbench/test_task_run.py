@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -208,6 +209,21 @@ def test_interrupted_fold_is_continued(result, config, data_file, cache):
     path.write_text(finished)
     assert again.folds[0].is_resumed
     assert again.folds[0].scores == result.folds[0].scores
+
+
+def test_damaged_fold_names_a_remedy_that_a_benchmark_has(
+    result, config, data_file, cache, tmp_path
+):
+    folder = shutil.copytree(result.folder, tmp_path / "jdft2d")
+    (folder / "fold_0" / "benchmark.json").unlink()
+    (folder / "fold_0" / "metrics.json").unlink()
+    for path in (folder / "fold_0" / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(SiteNetError, match="by running the benchmark again") as error:
+        run_benchmark(
+            TASK.name, config, folder, data_file=data_file, folds=[0], cache=cache
+        )
+    assert "--resume" not in str(error.value)
 
 
 CLASSES = MatbenchTask("matbench_mp_is_metal", "is_metal", "", 40, "", "classification")

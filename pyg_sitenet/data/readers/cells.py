@@ -18,6 +18,7 @@ _GAPS = frozenset(
         *("na", "n/a", "n.a", "n.a.", "#na", "#n/a", "#n/a n/a", "<na>", "nat"),
         *("nan", "-nan", "+nan", "1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind"),
         *("null", "(null)", "none", "nil", "n.d", "n.d.", "n/d", "empty", "missing"),
+        *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),
     )
 )
 _LONGEST_GAP = 16  # letters, blanks around it included; a structure is longer
@@ -29,8 +30,9 @@ _NUMBER = re.compile(
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 _BLANK = " \u00a0\u2009\u202f'\u2019"  # between thousands, in some countries
 # With thousands apart, or a comma for the point: written for people of two kinds.
+# Thousands of thousands are apart by two digits in India.
 _POINT = re.compile(
-    rf"[+-]?(?:[1-9]\d{{0,2}}(?:(?:,\d{{3}})+|(?:[{_BLANK}]\d{{3}})+)|\d+)"
+    rf"[+-]?(?:[1-9]\d{{0,2}}(?:(?:,\d{{2,3}})*,\d{{3}}|(?:[{_BLANK}]\d{{3}})+)|\d+)"
     rf"(?:\.\d*)?{_EXPONENT}",
     re.ASCII,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-_PRINTED = ("Full Formula (", "Structure Summary")
+_PRINTED = re.compile(r"\s*(?:Full Formula \(|Structure Summary|\w*Atoms\(symbols=)")
 _MAX_LITERAL = 1 << 20
 
 
@@ -158,6 +159,11 @@ def _dictionary(text: str) -> object:
         ) from error
 
 
+def is_printed(cell: str) -> bool:
+    """Tell whether a text is what Python prints of a structure, without its digits."""
+    return _PRINTED.match(cell) is not None
+
+
 def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     """Tell what the text in a table's cell is: a dictionary, a file's text or neither.
 
@@ -167,15 +173,17 @@ def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
         StructureError: If it is what Python prints of a structure.
     """
     text = cell.strip()
+    if is_printed(text):
+        kind = "ASE atoms" if "Atoms(" in text[:20] else "a pymatgen structure"
+        raise StructureError(
+            f"the printed form of {kind}, which has lost its digits; write the text of"
+            ' a CIF, as of structure.to(fmt="cif"), or structure.to_json() into the'
+            " table"
+        )
     if text.startswith("{"):
         values = _dictionary(text)
         return values if isinstance(values, dict) else None
     if "\n" not in text:
         return None
-    if text.startswith(_PRINTED):
-        raise StructureError(
-            "the printed form of a pymatgen structure, which has lost its digits; "
-            'write structure.to(fmt="cif") or structure.to_json() into the table'
-        )
     is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
     return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")

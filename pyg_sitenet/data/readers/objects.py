@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
 from pymatgen.core.structure import Structure
@@ -40,7 +41,10 @@ def _as_many(
     # Structure and Atoms are iterable too: over their sites.
     if isinstance(structures, (str, os.PathLike, Structure, Atoms)):
         return [structures]
-    if not isinstance(structures, Iterable):
+    if isinstance(structures, Mapping):
+        dictionary: Any = structures
+        return [dictionary]
+    if not isinstance(structures, Iterable) or isinstance(structures, bytes):
         raise TypeError(
             "`structures` must be a path, a pymatgen Structure, ASE Atoms or several "
             f"of them, got {type(structures).__name__}"

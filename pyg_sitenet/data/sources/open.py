@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +96,8 @@ def absolute_source(source: str) -> str:
     if name in MATBENCH:
         return f"{name}:{Path(file).expanduser().resolve()}" if file else source
     path = Path(source).expanduser()
-    return source if source in BUNDLED or not path.exists() else str(path.resolve())
+    is_path = source not in BUNDLED and os.path.exists(path)
+    return str(path.resolve()) if is_path else source
 
 
 def _open_one(source: PathLike, wanted: Wanted) -> Source:
@@ -109,9 +111,9 @@ def _open(source: PathLike, wanted: Wanted) -> Source:
     if str(source).partition(":")[0] in MATBENCH:
         return _open_task(str(source), wanted)
     path = Path(source).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # False, and no error, of a text that can be no path
         return _open_folder(path, wanted)
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(
             f"{source}: no such file or folder, nor a bundled data set "
             f"({', '.join(BUNDLED)}) or task of Matbench ({', '.join(MATBENCH)})"

@@ -7,6 +7,7 @@ The cache of :class:`~pyg_sitenet.data.dataset.CrystalDataset` and what
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass, field, replace
@@ -189,7 +190,7 @@ def is_prepared(source: object) -> bool:
     """Tell whether a source is the path of a folder of prepared crystals."""
     if not isinstance(source, str | Path):
         return False
-    return (Path(source).expanduser() / MARKER).is_file()
+    return os.path.isfile(Path(source).expanduser() / MARKER)
 
 
 def read_prepared(path: str | Path, opener: Opener) -> PreparedFolder:

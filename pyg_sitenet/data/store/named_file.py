@@ -60,7 +60,7 @@ def is_content_addressed(name: object) -> bool:
 
 def list_content_addressed(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield stem and name of the files of a folder, sorted by name."""
-    if folder.is_dir():
+    if os.path.isdir(folder):  # False where one may not look
         for name in sorted(os.listdir(folder)):
             match = _NAME.fullmatch(name)
             if match is not None:

@@ -28,6 +28,24 @@ def test_ids_are_paths_or_positions(tmp_path: Path) -> None:
     assert all(isinstance(item.read(), Record) for item in entries)
 
 
+def test_a_dictionary_is_one_structure() -> None:
+    structure = Structure.from_ase_atoms(bulk("Si"))
+    (entry,) = read_inputs(structure.as_dict())
+    record = entry.read()
+    assert isinstance(record, Record)
+    assert len(record.structure) == 2
+
+
+def test_text_of_a_file_is_no_path() -> None:
+    structure = Structure.from_ase_atoms(bulk("Si"))
+    for text in (structure.to(fmt="cif"), structure.to(fmt="poscar"), "a" * 5000):
+        (entry,) = read_inputs(text)
+        failure = entry.read()
+        assert isinstance(failure, Failure)
+        assert "the path of a file is expected, got a text" in failure.reason
+        assert len(failure.reason) < 200
+
+
 def test_inputs_are_taken_one_at_a_time() -> None:
     endless = iter(lambda: bulk("Si"), None)
     entries = read_inputs(endless)
@@ -53,8 +71,10 @@ def test_unusable_input_is_a_failure_when_it_is_read() -> None:
 
 
 def test_other_things_are_named() -> None:
-    with pytest.raises(TypeError, match=r"`structures` must be a path, .* got float"):
-        read_inputs(1.5)  # type: ignore[arg-type]
+    for item in (1.5, b"data_NaCl"):
+        kind = type(item).__name__
+        with pytest.raises(TypeError, match=rf"`structures` must be .* got {kind}"):
+            read_inputs(item)  # type: ignore[arg-type]
     (entry,) = read_inputs([1.5])  # type: ignore[list-item]
     failure = entry.read()
     assert isinstance(failure, Failure)

@@ -19,6 +19,7 @@ from pyg_sitenet.safe_text import text_of_cell
 CGCNN_TABLE = "id_prop.csv"
 
 _FIELD_LIMIT = 16 * 1024**2
+_DELIMITER_LINE = ["sep=", ""]  # sep=; tells Excel the delimiter
 _QUOTED = re.compile('"[^"]*"')
 
 
@@ -52,10 +53,16 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     """
     first = next((line for line in file.lines() if line.strip()), "")
     # As many semicolons as commas: those of decimals.
-    delimiter = max(";\t,", key=_QUOTED.sub("", first).count)
+    delimiter = max(";\t,|", key=_QUOTED.sub("", first).count)
     cells = next(_lines(file, delimiter), None)
     if cells is None:
         raise DataError(f"{file.name}: the table is empty")
+    if targets and len(cells) == 1:
+        raise DataError(
+            f"{file.name}: a single column, {cells[0]!r:.60}, where one of ids or files"
+            " and one of values are expected; put a comma, semicolon, tab or | between"
+            " the columns"
+        )
     is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
     if is_cgcnn and _is_value(cells[-1]):
         names = ("id", *_unnamed_columns(len(cells) - 1, targets))
@@ -82,7 +89,7 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
         next(lines, None)
     for number, line in enumerate(lines, 1):
         problem = ""
-        if len(line) > len(header.columns):
+        if any(cell.strip() for cell in line[len(header.columns) :]):
             problem = f"{len(line)} values for {len(header.columns)} columns"
         yield Row(number, dict(zip(header.columns, line, strict=False)), problem)
 
@@ -90,8 +97,8 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
 def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     try:
-        for line in csv.reader(file.lines(), delimiter=delimiter):
-            if any(line):
+        for number, line in enumerate(csv.reader(file.lines(), delimiter=delimiter)):
+            if any(line) and (number or line != _DELIMITER_LINE):
                 yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error

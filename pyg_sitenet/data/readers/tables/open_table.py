@@ -140,6 +140,8 @@ def _notes(
     units: Mapping[str, str],
 ) -> Iterator[str]:
     """Say how values were read, and in which units they were stated."""
+    if table.shared_names and Columns.recognise(table).id is None:
+        yield "name: several crystals share one, so that ids are not taken from it"
     for target in targets:
         yield from table.notes.get(target, ())
     for target, unit in stated.items():

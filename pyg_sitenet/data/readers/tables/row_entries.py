@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pyg_sitenet.data.readers.cells import is_gap
-from pyg_sitenet.data.readers.content import Content, content_of_cell
+from pyg_sitenet.data.readers.content import Content, content_of_cell, is_printed
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.file_names import id_of_file
 from pyg_sitenet.data.readers.files.places import Place
@@ -60,9 +60,14 @@ class Columns:
 
     @classmethod
     def recognise(cls, table: Table) -> Columns:
-        """Recognise the columns by their names; without any, the first holds ids."""
-        id_ = table.column_of(ID_COLUMNS)
+        """Recognise the columns by their names; without any, the first holds ids.
+
+        Names that several crystals share, such as polymorphs, are no ids where there
+        are files or structures to tell them apart.
+        """
         structure = table.column_of((*STRUCTURE_COLUMNS, *FILE_COLUMNS))
+        shared = table.shared_names if structure is not None else ()
+        id_ = table.column_of([name for name in ID_COLUMNS if name not in shared])
         if id_ is None and structure is None and table.columns:
             id_ = table.columns[0]
         columns = [c for c in table.columns if c not in (id_, structure)]
@@ -162,8 +167,9 @@ def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
     if stated_id is not None and str(stated_id).strip():
         return str(stated_id).strip()
     cell = row.values.get(columns.structure) if columns.structure else None
-    if isinstance(cell, str) and cell.strip() and "\n" not in cell and "{" not in cell:
-        return id_of_file(cell.strip())
+    text = cell.strip() if isinstance(cell, str) else ""
+    if text and not ("\n" in text or "{" in text or is_printed(text)):
+        return id_of_file(text)
     stem = PurePosixPath(table.name.replace("\\", "/")).name.split(".")[0]
     return stem if table.count == 1 else f"{stem}-{row.number}"
 
@@ -203,16 +209,17 @@ def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Conten
         raise _RowError(
             "names no structure", "fill in the structure, its file or its id"
         )
-    return _find_file(content, place, used)
+    return _find_file(content, place, used, is_named=columns.structure is not None)
 
 
-def _find_file(key: str, place: Place, used: set[str]) -> Content:
+def _find_file(key: str, place: Place, used: set[str], *, is_named: bool) -> Content:
     paths = place.find(_as_path(key))
     used.update(paths)
     if not paths:
-        raise _RowError(
-            f"no structure file for {key!r:.80}", "add the file or remove the row"
-        )
+        remedy = "add the file or remove the row"
+        if not is_named:
+            remedy += "; columns of files and structures are named file, structure, cif"
+        raise _RowError(f"no structure file for {key!r:.80}", remedy)
     if len(paths) > 1:
         raise _RowError(
             f"{key!r} may be any of {', '.join(paths[:3])}", "give the file's path"

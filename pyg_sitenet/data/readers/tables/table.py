@@ -37,6 +37,7 @@ class Table:
         stated: First text of each column whose name speaks of units.
         styles: What writes numbers as programs do, of columns that have separators.
         notes: How columns were understood, where that could be otherwise.
+        shared_names: Columns of names, in small letters, of which some repeat.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Table:
     stated: Mapping[str, str] = field(default_factory=dict)
     styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shared_names: frozenset[str] = frozenset()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -131,6 +133,8 @@ class _Look:
         self._stated: dict[str, str] = {}
         self._styles: dict[str, NumberStyle] = defaultdict(NumberStyle)
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
+        self._names: set[int] = set()
+        self._shared: set[str] = set()
 
     def table(self, name: str, start: Callable[[], Iterator[Row | Units]]) -> Table:
         """Return the table that has these rows."""
@@ -143,6 +147,8 @@ class _Look:
             self.columns.update(dict.fromkeys(row.values))
             for column, value in row.values.items():
                 self._see(column, value)
+                if column.lower() == "name":
+                    self._see_name(value)
                 if (
                     "unit" in column.lower()
                     and isinstance(value, str)
@@ -166,7 +172,17 @@ class _Look:
             self._stated,
             styles,
             {column: tuple(self._notes(column, styles)) for column in self.columns},
+            frozenset(self._shared),
         )
+
+    def _see_name(self, value: object) -> None:
+        if self._shared or is_gap(value):
+            return
+        key = hash(str(value).strip())
+        if key in self._names:
+            self._shared.add("name")
+            self._names.clear()
+        self._names.add(key)
 
     def _see(self, column: str, value: object) -> None:
         number = number_of(value)

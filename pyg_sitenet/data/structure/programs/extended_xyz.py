@@ -19,6 +19,7 @@ from pyg_sitenet.errors import StructureError
 
 # ASE makes a name for each column that a frame says its atoms have.
 _MAX_COLUMNS = 10_000
+_UNDERLINED = re.compile(r"""(\w+)["']?\s*=\s*["']?([+-]?[\d.]*\d_\d[\w.+-]*)""")
 _COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
 
 
@@ -86,7 +87,17 @@ def _frame(text: str, origin: str) -> Atoms:
         (atoms,) = read_xyz(io.StringIO(text), slice(None))
     if not isinstance(atoms, Atoms):
         raise StructureError(f"{origin}: holds no atoms")
+    _keep_text(atoms, text)
     return atoms
+
+
+def _keep_text(atoms: Atoms, text: str) -> None:
+    """Take values such as 1_10, which Python and so ASE read as 110, as they stand."""
+    comment = text.partition("\n")[2].partition("\n")[0]
+    for name, value in _UNDERLINED.findall(comment):
+        atoms.info[name] = value
+        if atoms.calc is not None:
+            atoms.calc.results.pop(name, None)
 
 
 @contextmanager

@@ -33,6 +33,17 @@ def test_frames_of_a_trajectory_carry_their_targets(tmp_path, frames, ending):
     assert "note" not in source.available
 
 
+def test_underlines_make_no_number_of_a_frame(tmp_path, frames):
+    path = tmp_path / "md.xyz"
+    write(path, frames, format="extxyz")
+    text = path.read_text().replace("gap=7.0", "gap=1_10").replace("-2.0", "-2_0")
+    path.write_text(text)
+    gaps, energies = (list(open_source(path, [name])) for name in ("gap", "energy"))
+    assert gaps[0].reason == "the target 'gap' is not a number: '1_10'"
+    assert [record.targets["gap"] for record in gaps[1:]] == [8.0, 9.0]
+    assert energies[2].reason == "the target 'energy' is not a number: '-2_0'"
+
+
 def test_frames_of_an_ase_trajectory_file(tmp_path, frames):
     write(tmp_path / "md.traj", frames)
     records = list(open_source(tmp_path / "md.traj", ["energy"]))

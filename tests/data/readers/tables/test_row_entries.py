@@ -123,6 +123,8 @@ def test_names_with_brackets_are_targets(folder):
         ('id,gap\nNaCl,"1,234.5"\nMgO,"1,234"\nLiF,2\n', [1234.5, 1234.0, 2.0]),
         ("id\tgap\nNaCl\t1 234,5\nMgO\t-1\u00a0000\nLiF\t2\n", [1234.5, -1e3, 2]),
         ("id;gap\nNaCl;1.234\nMgO;1.5\nLiF;2\n", [1.234, 1.5, 2.0]),
+        ('id,gap\nNaCl,"1,23,456.5"\nMgO,"2,000"\nLiF,3\n', [123456.5, 2e3, 3.0]),
+        ("sep=;\nid;gap\nNaCl;0,5\nMgO;1,25\nLiF;2\n", [0.5, 1.25, 2.0]),
     ],
 )
 def test_numbers_are_read_as_a_spreadsheet_means_them(folder, text, values):
@@ -155,6 +157,67 @@ def test_words_for_nothing_are_gaps_and_a_line_says_so(folder):
     ]
 
 
+def test_errors_of_a_spreadsheet_are_gaps_in_numbers_and_labels(folder):
+    text = "id,gap,kind\nNaCl,#DIV/0!,salt\nMgO,7.8,#REF!\nLiF,13.6,salt\n"
+    (folder / "t.csv").write_text(text)
+    classes = {"kind": ["oxide", "salt"]}
+    source = open_source(folder / "t.csv", ["gap", "kind"], classes=classes)
+    first, second, third = source
+    assert str(first.targets["gap"]) == str(second.targets["kind"]) == "nan"
+    assert third.targets == {"gap": 13.6, "kind": 1.0}
+    assert source.notes == [
+        "gap: 1 times '#DIV/0!', taken as not known",
+        "kind: 1 times '#REF!', taken as not known",
+    ]
+
+
+@pytest.mark.parametrize("heading", ["file,name", "name,path"])
+def test_polymorphs_that_share_a_name_are_known_by_their_files(folder, heading):
+    cells = ["NaCl.cif,salt", "MgO.cif,oxide", "LiF.cif,salt"]
+    if heading.startswith("name"):
+        cells = [",".join(reversed(cell.split(","))) for cell in cells]
+    rows = [f"{cell},{k}" for k, cell in enumerate(cells)]
+    (folder / "t.csv").write_text("\n".join([f"{heading},gap", *rows]))
+    source = open_source(folder / "t.csv", ["gap"])
+    assert _gaps(source) == {"NaCl": 0.0, "MgO": 1.0, "LiF": 2.0}
+    (note,) = source.notes
+    assert note.startswith("name: several crystals share one")
+
+
+def test_names_that_differ_are_ids(folder):
+    (folder / "t.csv").write_text("file,name,gap\nNaCl.cif,salt,1\nMgO.cif,oxide,2\n")
+    assert _gaps(open_source(folder / "t.csv", ["gap"])) == {"salt": 1.0, "oxide": 2.0}
+
+
+def test_structures_that_share_a_name_are_known_by_their_rows(tmp_path, structures):
+    lines = [
+        json.dumps({"name": "salt", "gap": k, "structure": _plain(structure)})
+        for k, structure in enumerate(structures.values())
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    source = open_source(tmp_path / "t.jsonl", ["gap"])
+    assert _gaps(source) == {"t-1": 0.0, "t-2": 1.0, "t-3": 2.0}
+
+
+def test_structures_that_were_printed_are_named(tmp_path, structures):
+    atoms = structures["NaCl"].to_ase_atoms()
+    cells = {"structure": structures["NaCl"], "atoms": atoms}
+    kinds = {"structure": "a pymatgen structure", "atoms": "ASE atoms"}
+    for column, cell in cells.items():
+        _write_csv(tmp_path / "t.csv", [{column: str(cell), "gap": 1}])
+        (failure,) = open_source(tmp_path / "t.csv")
+        assert failure.id == "t"
+        assert f"the printed form of {kinds[column]}" in failure.reason
+        assert 'structure.to(fmt="cif")' in failure.remedy
+
+
+def test_column_of_structures_under_another_name_is_asked_for(tmp_path, structures):
+    row = {"": 0, "crystal": structures["NaCl"].to(fmt="cif"), "gap": 1}
+    (failure,) = open_source(_write_csv(tmp_path / "t.csv", [row]), ["gap"])
+    assert failure.reason == "no structure file for '0'"
+    assert "named file, structure, cif" in failure.remedy
+
+
 def test_file_column_names_the_crystal_if_there_is_no_id(folder):
     (folder / "t.csv").write_text("filename,gap\nNaCl.cif,1\nMgO,2\n")
     assert _gaps(open_source(folder / "t.csv", ["gap"])) == {"NaCl": 1.0, "MgO": 2.0}
@@ -177,6 +240,7 @@ def test_first_column_holds_ids_if_none_is_named_so(folder):
         ("MgO,nan", "the target 'gap' is not finite: nan"),
         (",3", "names no structure"),
         ("MgO,3,4", "3 values for 2 columns"),
+        ("MgO,,", "the target 'gap' is missing"),
         ("MgO", "the target 'gap' is missing"),
     ],
 )

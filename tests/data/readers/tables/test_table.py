@@ -17,7 +17,7 @@ def _values(table):
     return [dict(row.values) for row in table.rows()]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_of_any_usual_delimiter_is_read(delimiter):
     text = "id,gap [eV],note\na,1,x\n\nb,2,\n".replace(",", delimiter)
     table = _read("t.csv", text.encode())
@@ -120,6 +120,7 @@ def test_compressed_table_is_read():
     [
         ("t.csv", b"", "t.csv: the table is empty"),
         ("t.csv", "id,größe\n".encode("latin-1"), "not UTF-8 text .* save it as UTF-8"),
+        ("t.csv", b"id gap\na 1\n", "a single column, 'id gap', .* put a comma, semi"),
         ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
         ("t.json", b"[", "t.json: not JSON"),
         ("t.json", b"3", "expected a list of rows"),
@@ -134,4 +135,4 @@ def test_compressed_table_is_read():
 )
 def test_unreadable_table_says_why(name, content, message):
     with pytest.raises(DataError, match=message):
-        _read(name, content)
+        _read(name, content, ["gap"])
