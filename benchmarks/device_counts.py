@@ -7,7 +7,8 @@ Run from the repository's root::
 The networks of the presets run forward and backward on the simulated device of the
 tests, on the first bundled crystals in environments of 500 atoms, equal sites and pairs
 merged, as often as it takes. Counted are the operations that launch kernels, what they
-read and write, and when the host waits: not times, nor what caches save.
+read and write, and when the host waits: not times, nor what caches save. Triton's
+kernels, if it is installed, are not run but told from their source.
 ``--lines`` prints which operations and which lines of the package they are.
 """
 
@@ -17,6 +18,8 @@ import argparse
 import itertools
 import sys
 from collections import Counter
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -34,6 +37,7 @@ from simulation import DEVICE, SIMULATION, Counts
 
 ATOMS, CRYSTALS = 500, 12
 PRESETS = ("paper", "default")
+FORMS = ("message passing", "PyTorch", "Triton")
 
 
 def make_batch(num_pairs: int) -> Batch:
@@ -48,12 +52,17 @@ def make_batch(num_pairs: int) -> Batch:
     return prepare_batch(Batch.from_data_list(graphs * times))
 
 
-def count_step(preset: str, batch: Batch, *, fused: bool) -> Counts:
-    """Return what forward and backward pass do."""
+def count_step(preset: str, batch: Batch, form: str) -> Counts:
+    """Return what forward and backward pass do in one of the forms."""
     torch.manual_seed(0)
-    with simulated_device() as simulation:
+    with ExitStack() as stack:
+        simulation = stack.enter_context(simulated_device())
+        if form == "Triton":
+            from triton_counts import counted_kernels
+
+            stack.enter_context(counted_kernels())
         model = SiteNet.from_preset(preset).to(DEVICE)
-        model.fused = fused
+        model.fused = form != "message passing"
         there = batch.clone().to(DEVICE, non_blocking=True)
         with simulation.counting() as counts:
             model.raw_output(there).sum().backward()
@@ -84,8 +93,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for num_pairs, preset in itertools.product(options.pairs, PRESETS):
         batch = make_batch(num_pairs)
-        for form in ("message passing", "fused"):
-            counts = count_step(preset, batch, fused=form == "fused")
+        for form in FORMS if find_spec("triton") else FORMS[:-1]:
+            counts = count_step(preset, batch, form)
             print(
                 f"| `{preset}` | {batch.num_edges:,} | {form} | {counts.num_kernels} | "
                 f"{counts.num_waits} | {counts.bytes / batch.num_edges / 1000:.0f} |",

@@ -101,13 +101,21 @@ def _find(name: str) -> tuple[bool, str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         is_there = torch.cuda.is_available()
+        try:
+            if is_there:
+                torch.cuda.init()  # what is listed need not start
+        except RuntimeError as error:
+            return False, _complaint(str(error))
     return is_there, _complaint(str(caught[0].message)) if caught else ""
 
 
 def _complaint(text: str) -> str:
-    """Return what is wrong by a warning of PyTorch, without its links and places."""
+    """Return what is wrong by PyTorch's words, without its links and places."""
     what = text.removeprefix("CUDA initialization: ").split(" Please ")[0]
-    what = " ".join(what.split(" (Triggered ")[0].split()).rstrip(".")
+    what = what.split(" (Triggered ")[0].split("\nCUDA kernel errors ")[0]
+    what = " ".join(what.split()).rstrip(".")
+    if "driver" not in what:
+        return f"{what}; nvidia-smi may tell more"
     return (
         f"{what}; update the driver, or install the PyTorch that is made for it "
         "(pytorch.org)"

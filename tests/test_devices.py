@@ -66,13 +66,20 @@ OLD_DRIVER = (
 )
 
 
-@pytest.fixture
-def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["it is told", "it is found out"])
+def old_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch warns, or lists a GPU (``PYTORCH_NVML_BASED_CUDA_CHECK=1``) and fails."""
+
     def warns() -> bool:
         warnings.warn(OLD_DRIVER, stacklevel=1)
         return False
 
-    monkeypatch.setattr(torch.cuda, "is_available", warns)
+    def fails() -> None:
+        raise RuntimeError(OLD_DRIVER.removeprefix("CUDA initialization: "))
+
+    is_told = request.param == "it is told"
+    monkeypatch.setattr(torch.cuda, "is_available", warns if is_told else lambda: True)
+    monkeypatch.setattr(torch.cuda, "init", fails)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
 
 
@@ -88,6 +95,42 @@ def test_driver_that_is_too_old_is_one_clear_line(
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
     assert caplog.messages == [f"computing on the CPU, not on cuda: {why}"]
+
+
+@pytest.mark.usefixtures("old_driver")
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_commands_say_in_one_line_that_a_driver_is_too_old(
+    command: str, tmp_path: Path
+) -> None:
+    crystal = tmp_path / "a.cif"
+    crystal.touch()
+    words = {
+        "train": ["train", "dielectric", "--output", str(tmp_path / "run")],
+        "predict": ["predict", "band-gap", str(crystal)],
+    }[command]
+    done = CliRunner().invoke(app, [*words, "--device", "cuda"])
+    assert done.exit_code == 1
+    lines = " ".join(done.stderr.split())
+    assert "no device 'cuda' here: The NVIDIA driver on your system is too old" in lines
+    assert lines.endswith("choose another (--device cpu)")
+    assert "Traceback" not in lines
+    assert not (tmp_path / "run").exists()
+
+
+def test_gpu_that_does_not_start_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails() -> None:
+        raise RuntimeError(
+            "CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel "
+            "errors might be asynchronously reported at some other API call."
+        )
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "init", fails)
+    message = "devices are busy or unavailable; nvidia-smi may tell more; choose"
+    with pytest.raises(ConfigError, match=message):
+        choose_device("cuda")
 
 
 def test_doubles_are_refused_where_a_device_has_none() -> None:

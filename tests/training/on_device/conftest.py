@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pymatgen.core import Structure
+from torch_geometric.data import Batch
 
+from pyg_sitenet import encode_structure
 from pyg_sitenet.config import Config, load_preset, override
 from pyg_sitenet.training import RunResult, train
+from pyg_sitenet.training.batches import prepare_batch
+from pyg_sitenet.transforms import MergeEquivalent
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lightning_device import NAME, simulated_device
@@ -47,6 +52,16 @@ def simulation() -> Iterator[Simulation]:
     """The device, without float64: what runs on it runs on Apple's GPUs."""
     with simulated_device(has_doubles=False) as simulation:
         yield simulation
+
+
+@pytest.fixture
+def batch(quartz: Structure, vo2_m1: Structure, triclinic: Structure) -> Batch:
+    """Crystals of which every site has many pairs, some of them equal."""
+    graphs = [
+        MergeEquivalent()(encode_structure(crystal, max_atoms=500))
+        for crystal in (quartz, vo2_m1, triclinic)
+    ]
+    return prepare_batch(Batch.from_data_list(graphs))
 
 
 @pytest.fixture(scope="module", params=["paper", "default"])

@@ -9,14 +9,11 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from pymatgen.core import Structure
 from simulation import DEVICE, Counts, Simulation
 from torch_geometric.data import Batch
 
-from pyg_sitenet import SiteNet, encode_structure
+from pyg_sitenet import SiteNet
 from pyg_sitenet.nn.fast import device_layer
-from pyg_sitenet.training.batches import prepare_batch
-from pyg_sitenet.transforms import MergeEquivalent
 
 
 class Limits(NamedTuple):
@@ -28,16 +25,6 @@ class Limits(NamedTuple):
 
 LIMITS = {"paper": Limits(316, 68e3), "default": Limits(451, 70e3)}
 PAIRS_IN_A_CHUNK = 150_000
-
-
-@pytest.fixture
-def batch(quartz: Structure, vo2_m1: Structure, triclinic: Structure) -> Batch:
-    """Crystals of which every site has many pairs, some of them equal."""
-    graphs = [
-        MergeEquivalent()(encode_structure(crystal, max_atoms=500))
-        for crystal in (quartz, vo2_m1, triclinic)
-    ]
-    return prepare_batch(Batch.from_data_list(graphs))
 
 
 @pytest.fixture(params=LIMITS)
