@@ -12,11 +12,17 @@ import yaml
 from pydantic import ValidationError
 
 from pyg_sitenet.brief import brief, brief_line
-from pyg_sitenet.config.plain_yaml import parse_yaml, read_yaml
 from pyg_sitenet.config.settings import Config
 from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.plain_yaml import plain_value
 
 PRESETS = ("paper", "default")
+MAX_BYTES = 256 * 1024
+"""Of a file of settings; a complete one takes 3 kB."""
+MAX_DEPTH = 20
+"""Values within values; settings have four."""
+MAX_VALUES = 20_000
+"""Values in all; a classification may list ten thousand labels."""
 
 # Settings by the names of targets: given anew they are replaced, not merged.
 _BY_TARGET = ("units", "classes", "target_transform")
@@ -31,7 +37,7 @@ def load_preset(name: str) -> Config:
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {brief(name)}{_nearest(name, PRESETS)}")
     text = resources.files("pyg_sitenet.presets").joinpath(f"{name}.yaml").read_text()
-    return make_config(yaml.safe_load(text), origin=f"preset {name}")
+    return make_config(parse_yaml(text, name), origin=f"preset {name}")
 
 
 def load_config(path: str | Path) -> Config:
@@ -74,6 +80,40 @@ def override(config: Config, settings: Sequence[str]) -> Config:
     return make_config(values, origin="--set")
 
 
+def parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Return the value of a YAML text.
+
+    Args:
+        text: The YAML.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: If it is no YAML, or larger or deeper than settings are.
+    """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{origin}: {_too_long()}")
+    try:
+        return plain_value(text, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
+    except (yaml.YAMLError, ValueError, LookupError, OverflowError) as error:
+        raise ConfigError(f"{origin}: {brief_line(error)}") from error
+
+
+def read_yaml(path: str | Path) -> Any:  # noqa: ANN401
+    """Return the value of a YAML file, as :func:`parse_yaml`."""
+    origin = f"{path}: cannot be read as YAML"
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(f"{origin}: {_too_long()}")
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{origin}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{origin}: {brief_line(error)}") from error
+    return parse_yaml(text, origin)
+
+
 def make_config(values: Mapping[str, Any], *, origin: str) -> Config:
     """Validate nested settings; errors name the key, the value and the nearest key."""
     try:
@@ -85,6 +125,10 @@ def make_config(values: Mapping[str, Any], *, origin: str) -> Config:
 def dump_config(config: Config) -> str:
     """Return the complete configuration as YAML text."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _too_long() -> str:
+    return f"settings take at most {MAX_BYTES:,} bytes, these are more; shorten them"
 
 
 def _explain(error: ValidationError) -> str:

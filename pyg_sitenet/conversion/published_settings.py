@@ -8,7 +8,7 @@ from typing import Any
 
 from pyg_sitenet.brief import brief
 from pyg_sitenet.config import Config, load_preset, make_config
-from pyg_sitenet.config.plain_yaml import read_yaml
+from pyg_sitenet.config.yaml_files import read_yaml
 from pyg_sitenet.errors import ConfigError
 
 
@@ -120,18 +120,18 @@ def _check_inputs(published: Mapping[str, Any], origin: str) -> None:
     """Refuse networks that see other features than ours."""
     expected = dict(_FIXED)
     expected["lin_norm"] = published["set_norm"]
-    given = {key: published.get(key, value) for key, value in expected.items()}
+    values = {key: published.get(key, value) for key, value in expected.items()}
     if "Site_Features" in published:
         expected["Site_Features"] = _SITE_PROPERTIES
-        given["Site_Features"] = _site_properties(published["Site_Features"])
+        values["Site_Features"] = _site_properties(published["Site_Features"])
     if "Interaction_Features" in published:
         expected["Interaction_Features"] = _PAIR_FEATURES
-        given["Interaction_Features"] = _names(published["Interaction_Features"])
+        values["Interaction_Features"] = _names(published["Interaction_Features"])
     for key, value in expected.items():
-        if given[key] != value:
+        if values[key] != value:
             raise ConfigError(
                 f"{origin}: {key} must be {brief(value)} to be converted, got "
-                f"{brief(given[key])}"
+                f"{brief(values[key])}"
             )
 
 

@@ -87,7 +87,7 @@ def test_no_table_imports_what_it_names(tmp_path, planted, cscl, packing):
     row = json.dumps({"id": "a", "structure": hostile(cscl), "@module": MODULE})
     path = tmp_path / f"t.jsonl{packing}"
     path.write_bytes(PACK[packing](row.encode()))
-    assert [type(one) for one in open_source(path)] == [Record]
+    assert [type(record) for record in open_source(path)] == [Record]
     assert not planted.exists()
 
 
@@ -116,7 +116,7 @@ def test_a_trajectory_and_a_database_make_no_objects(tmp_path, planted):
     with ase.db.connect(tmp_path / "a.db") as base:
         base.write(atoms, data={"__ase_objtype__": MODULE})
     for name in ("a.traj", "a.db"):
-        assert [type(one) for one in open_source(tmp_path / name)] == [Record]
+        assert [type(record) for record in open_source(tmp_path / name)] == [Record]
     assert not planted.exists()
 
 
@@ -133,7 +133,7 @@ def test_a_cell_file_starts_no_program(tmp_path, monkeypatch):
         "%BLOCK POSITIONS_FRAC\nCs 0 0 0\n%ENDBLOCK POSITIONS_FRAC\n"
     )
     assert len(load_structure(path)) == 1
-    assert [type(one) for one in open_source(path)] == [Record]
+    assert [type(record) for record in open_source(path)] == [Record]
     assert not marker.exists()
 
 
@@ -194,19 +194,18 @@ def test_one_block_of_a_cif_has_a_bound(tmp_path, monkeypatch, cscl):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 100_000, "nested or repeated beyond"),
-        ("a: " + "{b: " * 5000, "nested or repeated beyond"),
+        ("[" * 100_000, "beyond what a structure needs"),
+        ("a: " + "{b: " * 5000, "beyond what a structure needs"),
         (
             "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
             + "".join(
                 f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
                 for before, name in zip("abcdefgh", "bcdefghi", strict=True)
             ),
-            "nested or repeated beyond",
+            "beyond what a structure needs",
         ),
-        ("a: &a [*a]", "nested or repeated beyond"),
-        ("a: &a {b: 1}\nc: {<<: *a}", "nested or repeated beyond"),
-        ("a: " + "9" * 5000, "ValueError"),
+        ("a: &a [*a]", "beyond what a structure needs"),
+        ("a: " + "9" * 5000, "a number has at most 100 digits"),
         ("- 1\n- 2", "not the JSON or YAML of one structure"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyg_sitenet.config import Config, load_config, override
-from pyg_sitenet.config.plain_yaml import MAX_BYTES, MAX_DEPTH, parse_yaml
+from pyg_sitenet.config.yaml_files import MAX_BYTES, MAX_DEPTH, parse_yaml
 from pyg_sitenet.errors import ConfigError
 
 SECONDS = 20
@@ -25,19 +25,19 @@ MERGES = "".join(
 )
 MERGES = f"a: &a {{a: 1}}\n{MERGES}"
 HOSTILE = {
-    "bomb": (BOMB, "hold at most 20,000 values"),
+    "bomb": (BOMB, "holds at most 20,000 values"),
     "bomb in a setting": (
         f"data:\n  targets: {{{BOMB.replace(chr(10), ', ')}}}",
-        "hold",
+        "holds",
     ),
-    "merged keys": (MERGES, "hold at most 20,000 values"),
+    "merged keys": (MERGES, "holds at most 20,000 values"),
     "cycle": ("data: &a {units: *a}", "a value must not contain itself"),
     "cyclic list": ("data: &a [*a]", "a value must not contain itself"),
     "lists": ("data: " + "[" * 100_000, "at most 20 deep"),
     "mappings": ("data: " + "{a: " * 50_000, "at most 20 deep"),
     "dashes": ("- " * 100_000, "at most 20 deep"),
     "long": ("#" * (MAX_BYTES + 1), "take at most 262,144 bytes"),
-    "many": ("data: [" + "1," * 100_000, "hold at most 20,000 values"),
+    "many": ("data: [" + "1," * 100_000, "holds at most 20,000 values"),
     "digits": ("data: {max_atoms: " + "9" * 5000 + "}", "at most 100 digits"),
     "sixties": ("data: {max_atoms: 1" + ":1" * 100_000 + "}", "at most 100 digits"),
     "sixties of floats": ("data: {max_atoms: 1" + ":1" * 100_000 + ".5}", "digits"),
@@ -52,7 +52,7 @@ HOSTILE = {
     "list as a key": ("? [a]\n: 1", "unhashable key"),
     "anchor": (f"data: *{'a' * 100_000}", "undefined alias"),
     "two documents": ("a: 1\n---\nb: 1", "expected a single document"),
-    "control": ("data: {source: '\x1b[31m'}", "special characters are not allowed"),
+    "control": ("data: {source: '\x1b[31m'}", "characters are not allowed"),
     "preset": ("preset: [paper]", "unknown preset ['paper']"),
     "no key": ("1: 2", "Keys should be strings"),
     "long key": (f"model: {{{'k' * 900}: 1}}", "unknown key 'model.kkk"),
