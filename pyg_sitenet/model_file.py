@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from pyg_sitenet.atomic_write import os_reason, replacing
 from pyg_sitenet.brief import brief_line
@@ -20,12 +19,7 @@ from pyg_sitenet.model_header import (
     parse_description,
 )
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.nn.weights.weight_file import (
-    check_weights,
-    count_tensors,
-    load_weights,
-    meta_weights,
-)
+from pyg_sitenet.nn.weights.weight_file import build_from_file
 from pyg_sitenet.ready_models import READY_MODELS
 
 MODEL_FILE_NAME = "model.safetensors"
@@ -144,9 +138,11 @@ def load_model(
     path = find_model_file(path)
     description = read_description(path)
     try:
-        _check_sizes(path, description)
-        model = _build(description)
-        model.load_state_dict(load_weights(path), strict=True)
+        model = build_from_file(
+            path,
+            lambda: _build(description),
+            blocks=description.members * description.config.model.blocks,
+        )
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
     except (RuntimeError, ValueError) as error:
@@ -172,42 +168,9 @@ def load_network(path: str | Path) -> tuple[SiteNet, ModelDescription]:
     )
 
 
-def _check_sizes(path: Path, description: ModelDescription) -> None:
-    """Compare the weights of a file with its description before either is used.
-
-    Raises:
-        ValueError: If they do not fit each other.
-    """
-    number, members = count_tensors(path), description.members
-    if members * description.config.model.blocks > number:
-        raise ValueError(
-            f"{members} networks of {description.config.model.blocks} blocks have more "
-            f"tensors than {number}"
-        )
-    network = meta_weights(path, lambda: _build_network(description))
-    if members * len(network) != number:
-        raise ValueError(f"expected {members} times {len(network)}, got {number}")
-    check_weights(path, _weights_of_members(network, members))
-
-
-def _weights_of_members(
-    network: Mapping[str, Tensor], members: int
-) -> Mapping[str, Tensor]:
-    if members == 1:
-        return network
-    return {
-        f"members.{member}.{name}": weight
-        for member in range(members)
-        for name, weight in network.items()
-    }
-
-
-def _build_network(description: ModelDescription) -> SiteNet:
-    return SiteNet(description.config.model, layout=description.layout)
-
-
 def _build(description: ModelDescription) -> SiteNet | SiteNetEnsemble:
-    members = [_build_network(description) for _ in range(description.members)]
+    config, layout = description.config.model, description.layout
+    members = [SiteNet(config, layout=layout) for _ in range(description.members)]
     return members[0] if len(members) == 1 else SiteNetEnsemble(members)
 
 

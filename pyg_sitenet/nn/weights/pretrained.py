@@ -21,12 +21,7 @@ from pyg_sitenet.brief import brief_line
 from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.nn.weights.weight_file import (
-    check_weights,
-    count_tensors,
-    load_weights,
-    meta_weights,
-)
+from pyg_sitenet.nn.weights.weight_file import build_from_file
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -64,8 +59,8 @@ class Pretrained(nn.Module):
         """Widen the scaling if that of the weights to load is."""
         mean = state_dict.get(f"{prefix}target_mean")
         weight = state_dict.get(f"{prefix}readout.linear.weight")
-        given = [x.dtype for x in (mean, weight) if x is not None]
-        if given[:1] == [torch.float64] and given[1:] != [torch.float64]:
+        dtypes = [x.dtype for x in (mean, weight) if x is not None]
+        if dtypes[:1] == [torch.float64] and dtypes[1:] != [torch.float64]:
             self.widen_scaling()
         super()._load_from_state_dict(state_dict, prefix, *args)
 
@@ -120,13 +115,11 @@ class Pretrained(nn.Module):
             folder = Path(download(str(source), allow_patterns=names, **options))
         try:
             config, layout = _read_config(folder / CONFIG_NAME)
-            weights = folder / WEIGHTS_NAME
-            if config.blocks > count_tensors(weights):
-                raise RuntimeError(f"fewer tensors than {config.blocks} blocks have")
-            expected = meta_weights(weights, lambda: cls(config, layout=layout))
-            check_weights(weights, expected)
-            model = cls(config, layout=layout)
-            model.load_state_dict(load_weights(weights))
+            model = build_from_file(
+                folder / WEIGHTS_NAME,
+                lambda: cls(config, layout=layout),
+                blocks=config.blocks,
+            )
         except OSError as error:
             raise ModelFileError(
                 f"{folder}: cannot be read: {error}; expected {CONFIG_NAME} and "

@@ -73,10 +73,10 @@ def from_published_names(
             continue
         source = published.get(published_name(name))
         if source is None or source.shape != tensor.shape:
-            given = "none" if source is None else f"shape {list(source.shape)}"
+            size = "none" if source is None else f"shape {list(source.shape)}"
             raise ModelFileError(
                 f"published weights: expected {published_name(name)!r} of shape "
-                f"{list(tensor.shape)}, got {given}; pass the `config` that they were "
+                f"{list(tensor.shape)}, got {size}; pass the `config` that they were "
                 f"trained with ({NUM_ELEMENT_ROWS} rows of elements)"
             )
         renamed[name] = source

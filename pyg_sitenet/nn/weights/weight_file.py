@@ -7,8 +7,9 @@ must be those of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -17,55 +18,51 @@ from torch import Tensor, nn
 from pyg_sitenet.brief import brief
 from pyg_sitenet.nn.pairs.pair_linear import joined_form
 
+Network = TypeVar("Network", bound=nn.Module)
+
 _FLOATS = ("F16", "BF16", "F32", "F64")
 
 
-def count_tensors(path: Path) -> int:
-    """Return how many tensors a safetensors file holds."""
-    with safe_open(path, framework="pt") as file:
-        return len(file.keys())
-
-
-def meta_weights(path: Path, build: Callable[[], nn.Module]) -> dict[str, Tensor]:
-    """Return the weights of a network as tensors that have a shape and no memory.
+def build_from_file(
+    path: Path, build: Callable[[], Network], *, blocks: int
+) -> Network:
+    """Build a network with the weights of a file, once the two are compared.
 
     Args:
-        path: A file; where it is old, the weights get the names of old files.
-        build: Makes the network.
-    """
-    with torch.device("meta"):
-        weights = dict(build().state_dict())
-    with safe_open(path, framework="pt") as file:
-        is_old = any(name.endswith(".value.linear.weight") for name in file.keys())  # noqa: SIM118
-    return joined_form(weights) if is_old else weights
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Return all tensors of a safetensors file."""
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def check_weights(path: Path, expected: Mapping[str, Tensor]) -> None:
-    """Compare names, shapes and kinds of a file's tensors with those of a network.
-
-    Only the header of the file is read.
+        path: A safetensors file.
+        build: Makes the network, or the ensemble.
+        blocks: Interaction blocks of all of it, each of one tensor at least.
 
     Raises:
-        RuntimeError: If they differ, as from ``load_state_dict``; names a tensor.
+        RuntimeError: If names, shapes or kinds differ, as from ``load_state_dict``.
     """
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
+        if blocks > len(names):
+            raise RuntimeError(f"{blocks} blocks have more tensors than {len(names)}")
+        expected = _meta_weights(build, names)
         _check_names(names, expected)
         for name, tensor in expected.items():
-            given = file.get_slice(name)
-            shape, kind = given.get_shape(), given.get_dtype()
-            if shape != list(tensor.shape):
-                raise RuntimeError(
-                    f"{name} must have shape {list(tensor.shape)}, got {brief(shape)}"
-                )
-            if tensor.is_floating_point() != (kind in _FLOATS):
-                raise RuntimeError(f"{name} must be {tensor.dtype}, got {kind}")
+            _check_tensor(name, file.get_slice(name), tensor)
+        weights = {name: file.get_tensor(name) for name in names}
+    network = build()
+    network.load_state_dict(weights)
+    return network
+
+
+def _meta_weights(
+    build: Callable[[], nn.Module], names: Iterable[str]
+) -> dict[str, Tensor]:
+    """Return the weights of a network as tensors that have a shape and no memory.
+
+    Args:
+        build: Makes the network.
+        names: Tensors of a file; where it is old, the weights get its names.
+    """
+    with torch.device("meta"):
+        weights = dict(build().state_dict())
+    is_old = any(name.endswith(".value.linear.weight") for name in names)
+    return joined_form(weights) if is_old else weights
 
 
 def _check_names(names: set[str], expected: Mapping[str, Tensor]) -> None:
@@ -74,3 +71,13 @@ def _check_names(names: set[str], expected: Mapping[str, Tensor]) -> None:
         raise RuntimeError(f"{min(missing)} is missing")
     if unused:
         raise RuntimeError(f"{brief(min(unused))} has no place in the network")
+
+
+def _check_tensor(name: str, stored: Any, expected: Tensor) -> None:  # noqa: ANN401 - safetensors has no types
+    shape, kind = stored.get_shape(), stored.get_dtype()
+    if shape != list(expected.shape):
+        raise RuntimeError(
+            f"{name} must have shape {list(expected.shape)}, got {brief(shape)}"
+        )
+    if expected.is_floating_point() != (kind in _FLOATS):
+        raise RuntimeError(f"{name} must be {expected.dtype}, got {kind}")
