@@ -47,15 +47,16 @@ def measure(folder: Path, parts: Parts) -> Iterator[Row]:
     truth, predicted, _ = answers(model, data, "calibration")
     none = np.empty((0, 1))
     held_out = {"val": none, "calibration": predicted[:, None], "test": none}
-    outcome = measure_novelty(model, data, held_out)
+    crystals = {part: data.part(part) for part in data.splits}
+    outcome = measure_novelty(model, crystals, data.ordered_batches, held_out)
     if outcome.record is None:
         raise SystemExit(f"{folder}: too few crystals to calibrate")
     name = description.targets[0]
-    known, answered = {name: truth}, {name: predicted}
+    truths, answered = {name: truth}, {name: predicted}
     wider = outcome.widening["calibration"]
     halves = {
-        "before": calibrate(known, answered).half_width(name, LEVEL),
-        "after": calibrate(known, answered, widening=wider).half_width(name, LEVEL),
+        "before": calibrate(truths, answered).half_width(name, LEVEL),
+        "after": calibrate(truths, answered, widening=wider).half_width(name, LEVEL),
     }
     for part, source in TESTED.items():
         tested = _load(description, learnt | {"test": parts[source]})

@@ -53,7 +53,7 @@ def analyze(
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.known_values import open_known
     from pyg_sitenet.report import collect, write_report
-    from pyg_sitenet.training.run.run_folder import read_history
+    from pyg_sitenet.training.run.metrics_file import read_history
 
     predictor = load_predictor(model, chosen_device(device))
     source, targets = open_known(data, predictor.description)

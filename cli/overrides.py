@@ -43,20 +43,20 @@ def choose_settings(
     else:
         start = load_preset(preset or "default") if file is None else load_config(file)
     names = list(targets or []) or _sole_targets(data, start, settings or [])
-    asked = [] if data is None else [f"data.source={json.dumps(data)}"]
-    asked += [f"data.targets={json.dumps(names)}"] if names else []
-    asked += [
+    overrides = [] if data is None else [f"data.source={json.dumps(data)}"]
+    overrides += [f"data.targets={json.dumps(names)}"] if names else []
+    overrides += [
         f"{key}={number}" for key, number in numbers.items() if number is not None
     ]
     if model is None:
-        return override(override(start, asked), settings or [])
+        return override(override(start, overrides), settings or [])
     from pyg_sitenet.ready_models import READY_MODELS
-    from pyg_sitenet.training.fine_tuning import for_other_data
+    from pyg_sitenet.training.network import for_other_data
 
     is_ready = not os.path.exists(model) and str(model) in READY_MODELS
     start_from = str(model if is_ready else model.resolve())
-    asked.append(f"training.initial_model={json.dumps(start_from)}")
-    chosen = for_other_data(override(start, asked))
+    overrides.append(f"training.initial_model={json.dumps(start_from)}")
+    chosen = for_other_data(override(start, overrides))
     return override(chosen, settings or [])
 
 

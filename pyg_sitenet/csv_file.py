@@ -11,7 +11,8 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,14 +63,12 @@ class CsvFile:
     ) -> None:
         self.path = path
         self._digest = hashlib.sha256()
-        try:
+        with _reporting_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer, which would be written again when the file is closed
             # after the disk was full.
             mode = "wb" if state is None else "r+b"
             self._file = path.open(mode, buffering=0)
-        except OSError as error:
-            raise _unwritable(path, error) from error
         self._num_bytes = 0
         try:
             if state is None:
@@ -94,11 +93,9 @@ class CsvFile:
         """
         line = _line(row)
         left = memoryview(line)
-        try:
+        with _reporting_errors(self.path):
             while left:
                 left = left[self._file.write(left) :]
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
         self._digest.update(line)
         self._num_bytes += len(line)
 
@@ -108,10 +105,8 @@ class CsvFile:
         Raises:
             DataError: If the disk is full or does not take it for another reason.
         """
-        try:
+        with _reporting_errors(self.path):
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
         return FileState(num_bytes=self._num_bytes, sha256=self._digest.hexdigest())
 
     def _go_on(self, state: FileState) -> None:
@@ -144,6 +139,21 @@ def number_text(value: float) -> str:
     return text.removesuffix(".0")
 
 
+def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write rows at once, the headings first.
+
+    Args:
+        path: The file; at every moment it holds all of its rows.
+        rows: Its cells.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    with _reporting_errors(path), replacing(path) as file:
+        for row in rows:
+            file.write(_line(row))
+
+
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table at once; an unknown number becomes an empty cell.
 
@@ -158,17 +168,14 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     for column, kind in enumerate(table.dtypes):
         if kind.kind == "O":
             safe.isetitem(column, table.iloc[:, column].map(_cell))
-    try:
-        with replacing(path) as file:
-            safe.to_csv(
-                file,
-                index=False,
-                float_format=number_text,
-                lineterminator="\n",
-                mode="wb",
-            )
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    with _reporting_errors(path), replacing(path) as file:
+        safe.to_csv(
+            file,
+            index=False,
+            float_format=number_text,
+            lineterminator="\n",
+            mode="wb",
+        )
 
 
 def read_csv(path: Path) -> Iterator[list[str]]:
@@ -218,8 +225,12 @@ class _Lines:
         self.line = line
 
 
-def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{path}: cannot be written: {error.strerror or error}; free space or choose "
-        "another output (--output)"
-    )
+@contextmanager
+def _reporting_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written: {error.strerror or error}; free space or "
+            "choose another output (--output)"
+        ) from error

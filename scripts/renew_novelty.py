@@ -44,7 +44,8 @@ def main() -> None:
     model, description = load_model(args.output / args.name)
     data = read_data(description.config, facts, args.source or facts.source)
     predicted, spread = answers(model, data)
-    outcome = measure_novelty(model, data, predicted, spread)
+    crystals = {part: data.part(part) for part in data.splits}
+    outcome = measure_novelty(model, crystals, data.ordered_batches, predicted, spread)
     test = Answers(
         data.part("test").y[:, 0].double().numpy(),
         predicted["test"][:, 0],

@@ -93,10 +93,10 @@ def test_imports_go_downward_and_in_no_circle(tree: Path):
             id="inside a function",
         ),
         pytest.param(
-            "training/checks.py", "import pyg_sitenet.cli.main", id="a command"
+            "training/loading.py", "import pyg_sitenet.cli.main", id="a command"
         ),
         pytest.param(
-            "training/loop/schedule.py",
+            "training/loop/meter.py",
             "import pyg_sitenet.training.loop.fit",
             id="circle",
         ),

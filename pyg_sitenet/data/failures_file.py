@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from pyg_sitenet.csv_file import CsvFile, FileState
+from pyg_sitenet.csv_file import CsvFile, FileState, write_rows
 from pyg_sitenet.data.records import Failure
+
+_HEADINGS = [field.name for field in fields(Failure)]
 
 
 def failures_file(output: Path) -> Path:
@@ -27,7 +29,7 @@ class FailuresFile(CsvFile):
     """
 
     def __init__(self, path: Path, state: FileState | None = None) -> None:
-        super().__init__(path, [field.name for field in fields(Failure)], state)
+        super().__init__(path, _HEADINGS, state)
 
     def add_failure(self, failure: Failure) -> None:
         """Append a failure and hand it to the system."""
@@ -40,6 +42,4 @@ def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    with FailuresFile(path) as file:
-        for failure in failures:
-            file.add_failure(failure)
+    write_rows(path, [_HEADINGS, *map(astuple, failures)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
-from pyg_sitenet.data.batches.equal_crystals import Looks, equal_crystals, look_at
+from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 
 Array = NDArray[np.float64]
@@ -33,13 +33,15 @@ class Crystals(NamedTuple):
         ids: Names.
         parts: Which part each is in, empty for none.
         y: Targets, [N, T].
-        looks: What tells which are equal.
+        formulas: Reduced formulas.
+        equal: Places of crystals that are equal, for each that is there again.
     """
 
     ids: Sequence[str]
     parts: Sequence[str]
     y: Array
-    looks: Looks
+    formulas: Sequence[str]
+    equal: Sequence[Sequence[int]]
 
 
 def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> list[str]:
@@ -67,11 +69,13 @@ def _crystals(data: CrystalDataModule) -> Crystals:
     for part, graphs in data.splits.items():
         parts[graphs] = part
     starts = first_graphs(ids)
+    looks = look_at(data.dataset, starts.tolist())
     return Crystals(
         [ids[k] for k in starts],
         parts[starts].tolist(),
         data.dataset.y[starts].double().numpy(),
-        look_at(data.dataset, starts.tolist()),
+        looks.formulas,
+        equal_crystals(looks),
     )
 
 
@@ -129,7 +133,7 @@ def _missing_classes(config: Config, crystals: Crystals) -> Iterator[str]:
 
 
 def _equal(config: Config, crystals: Crystals) -> Iterator[str]:
-    groups = equal_crystals(crystals.looks)
+    groups = crystals.equal
     if not groups:
         return
     number = sum(map(len, groups))
@@ -164,8 +168,7 @@ def _range(values: Array) -> float:
 
 
 def _polymorphs(crystals: Crystals) -> Iterator[str]:
-    formulas = crystals.looks.formulas
-    pairs = list(zip(formulas, crystals.parts, strict=True))
+    pairs = list(zip(crystals.formulas, crystals.parts, strict=True))
     trained = {formula for formula, part in pairs if part == "train"}
     tested = [formula for formula, part in pairs if part == "test"]
     shared = [formula for formula in tested if formula in trained]

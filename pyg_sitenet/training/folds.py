@@ -16,14 +16,9 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
-from pyg_sitenet.training.run.open_run import open_run_folder
-from pyg_sitenet.training.run.run_data import check_run_data
-from pyg_sitenet.training.run.run_folder import (
-    FOLD,
-    RunFolder,
-    is_finished,
-    read_metrics,
-)
+from pyg_sitenet.training.run.metrics_file import is_finished, read_metrics
+from pyg_sitenet.training.run.record import check_run_data
+from pyg_sitenet.training.run.run_folder import FOLD, RunFolder, open_run_folder
 from pyg_sitenet.training.train import RunResult, train
 
 SUMMARY = "summary.json"
@@ -117,11 +112,11 @@ def _is_done(folder: RunFolder, config: Config, cache: str | Path | None) -> boo
     """
     if not folder.config.is_file():
         return False
-    open_run_folder(folder.path, config, resume=True)
+    open_run_folder(folder, config, resume=True)
     if not is_finished(folder, config):
         return False
     data = load_data(config, cache, None, Devices(), progress=False)
-    check_run_data(folder.path, data)
+    check_run_data(folder, data)
     return True
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config, override
-from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.model_file import load_network
-from pyg_sitenet.nn import SiteNetEnsemble, mean_and_spread, networks_of
+from pyg_sitenet.nn import SiteNetEnsemble
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.loop.meter import MONITOR
-from pyg_sitenet.training.outcome.novelty_record import measure_novelty
-from pyg_sitenet.training.outcome.outcome import Outcome
-from pyg_sitenet.training.run.run_folder import RunFolder, read_metrics
-
-Array = NDArray[np.float64]
+from pyg_sitenet.training.run.metrics_file import read_metrics
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 
 def member_config(config: Config, member: int) -> Config:
@@ -37,41 +30,11 @@ def member_folder(folder: RunFolder, member: int) -> RunFolder:
     return RunFolder(folder.path / "members" / str(member))
 
 
-def load_members(folder: RunFolder, members: int) -> SiteNetEnsemble:
-    """Read the trained members of a run."""
+def load_members(folder: RunFolder, members: int) -> tuple[SiteNetEnsemble, History]:
+    """Read the trained members of a run, and the mean of their errors at each epoch."""
     paths = [member_folder(folder, k).path for k in range(members)]
-    return SiteNetEnsemble([load_network(path)[0] for path in paths])
-
-
-def ensemble_outcome(
-    config: Config,
-    folder: RunFolder,
-    model: SiteNetEnsemble,
-    data: CrystalDataModule,
-    device: torch.device,
-) -> Outcome:
-    """Predict all parts with the ensemble, on a device.
-
-    The history is the mean over the members at each epoch.
-    """
-    model.to(device).eval()
-    parts = ("train", "val", "calibration", "test")
-    crystals = {part: data.part(part) for part in parts}
-    needed = parts if not crystals["val"] else parts[1:]
-    answers = {part: _predict(model, data.ordered_dataloader(part)) for part in needed}
-    predicted = {part: values for part, (values, _) in answers.items()}
-    spread = {part: spread for part, (_, spread) in answers.items()}
-    return Outcome(
-        config=config,
-        units={**data.dataset.units, **config.data.units},
-        crystals=crystals,
-        predicted=predicted,
-        spread=spread,
-        history=_mean_history(_metrics_of_members(folder, config.training.members)),
-        num_failed=len(data.dataset.failures),
-        num_parameters=sum(p.numel() for p in model.parameters()),
-        novelty=measure_novelty(model, data, predicted, spread),
-    )
+    model = SiteNetEnsemble([load_network(path)[0] for path in paths])
+    return model.eval(), _mean_history(_metrics_of_members(folder, members))
 
 
 def describe_members(folder: RunFolder, config: Config) -> list[dict[str, Any]]:
@@ -89,21 +52,6 @@ def describe_members(folder: RunFolder, config: Config) -> list[dict[str, Any]]:
 
 def _metrics_of_members(folder: RunFolder, members: int) -> list[dict[str, Any]]:
     return [read_metrics(member_folder(folder, k)) for k in range(members)]
-
-
-@torch.inference_mode()
-def _predict(model: SiteNetEnsemble, loader: Iterable[Batch]) -> tuple[Array, Array]:
-    """Return mean and spread for a part in its order, [N, T] each."""
-    first = networks_of(model)[0]
-    num_targets, device = first.layout.num_outputs, first.target_mean.device
-    pairs = []
-    for batch in loader:
-        batch.y = None  # doubles, which not all devices have
-        pairs.append(mean_and_spread(model, batch.to(device)))
-    none = torch.empty(0, num_targets)
-    mean = torch.cat([none, *(values.cpu() for values, _ in pairs)])
-    spread = torch.cat([none, *(s.cpu() for _, s in pairs if s is not None)])
-    return mean.double().numpy(), spread.double().numpy()
 
 
 def _mean_history(metrics: Sequence[dict[str, Any]]) -> History:

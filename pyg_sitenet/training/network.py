@@ -1,30 +1,30 @@
-"""Train one network, and predict the parts that it was not trained on."""
+"""Make a network, with new weights or those of a trained model, and train it."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterable
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch_geometric.data import Batch
+from torch import Tensor
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.devices import check_precision
-from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.fine_tuning import start_from
+from pyg_sitenet.errors import ConfigError
+from pyg_sitenet.model_file import load_model
+from pyg_sitenet.nn import SiteNet, networks_of
+from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.training.loop.callbacks import History, Watch
 from pyg_sitenet.training.loop.checkpoints import kept_state
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import fit
-from pyg_sitenet.training.loop.module import SiteNetModule
-from pyg_sitenet.training.loop.schedule import with_epochs
-from pyg_sitenet.training.outcome.novelty_record import measure_novelty
-from pyg_sitenet.training.outcome.outcome import Outcome
+from pyg_sitenet.training.loop.module import SiteNetModule, with_epochs
 from pyg_sitenet.training.run.run_folder import RunFolder
+
+_logger = logging.getLogger(__name__)
+_HEAD = ("readout.linear.weight", "readout.linear.bias", "target_mean", "target_scale")
 
 
 def fit_network(
@@ -36,17 +36,22 @@ def fit_network(
     resume: bool,
     progress: bool,
     watch: Watch | None,
-) -> tuple[SiteNetModule, History]:
-    """Train, and return the kept weights: the best, or without validation the last."""
+) -> tuple[SiteNet, History]:
+    """Train, and return the network and the errors of every epoch.
+
+    Its weights are the best of the validation, or without one the last.
+    """
     torch.manual_seed(config.training.seed)
     loader = data.train_dataloader()
     validates = len(data.splits["val"]) > 0
+    val_loader = data.val_dataloader() if validates else None
+    train_y = data.part("train").y
     training = with_epochs(config.training, len(loader))
     module = SiteNetModule(
         SiteNet(config.model, layout=OutputLayout.of(config)),
         training,
         config.data.targets,
-        data.part("train").y,
+        train_y,
         math.ceil(len(loader) / training.accumulate),
     )
     if config.training.initial_model is not None:
@@ -56,7 +61,7 @@ def fit_network(
     history = fit(
         module,
         loader,
-        data.val_dataloader() if validates else None,
+        val_loader,
         folder,
         training,
         resume=resume,
@@ -68,35 +73,97 @@ def fit_network(
         state, history = kept_state(folder, history)
         module.load_state_dict(state["state_dict"])
     module.eval()
-    return module, history
+    return module.model, history
 
 
-def predict_held_out(
-    config: Config, data: CrystalDataModule, module: SiteNetModule, history: History
-) -> Outcome:
-    """Predict the validation, calibration and test parts."""
-    parts = ("val", "calibration", "test")
-    loaders = {part: data.ordered_dataloader(part) for part in parts}
-    predicted = {name: _predict(module, part) for name, part in loaders.items()}
-    return Outcome(
-        config=config,
-        units={**data.dataset.units, **config.data.units},
-        crystals={name: data.part(name) for name in data.splits},
-        predicted=predicted,
-        history=history,
-        num_failed=len(data.dataset.failures),
-        num_parameters=sum(p.numel() for p in module.model.parameters()),
-        novelty=measure_novelty(module.model, data, predicted),
+def for_other_data(config: Config) -> Config:
+    """Settle what the settings of a trained model say of its own data.
+
+    Transforms of targets that are not learnt any more are left out. What was classes
+    stays classes, but those that the new data have.
+    """
+    transforms = {
+        name: transform
+        for name, transform in config.training.target_transform.items()
+        if name in config.data.targets
+    }
+    classes = dict.fromkeys(
+        (name for name in config.data.classes if name in config.data.targets), ()
     )
+    training = config.training.model_copy(update={"target_transform": transforms})
+    data = config.data.model_copy(update={"classes": classes})
+    return config.model_copy(update={"training": training, "data": data})
 
 
-@torch.inference_mode()
-def _predict(module: SiteNetModule, loader: Iterable[Batch]) -> NDArray[np.float64]:
-    """Return the answers for a part in its order, [N, T_out]."""
-    values = []
-    for batch in loader:
-        batch.y = None  # doubles, which not all devices have
-        values.append(module(batch.to(module.device)).cpu())
-    none = torch.empty(0, module.model.layout.num_outputs)
-    array: NDArray[np.float64] = torch.cat([none, *values]).double().numpy()
-    return array
+def start_from(model: SiteNet, path: str | Path, seed: int = 0) -> list[str]:
+    """Copy the weights of a trained model; a target that it does not have starts anew.
+
+    The last linear map has rows of each target. Those of a target with the same name,
+    classes and transform are copied with its scaling, others stay as they are.
+
+    Args:
+        model: Gets the weights.
+        path: A model file, a run folder or the name of a ready model.
+        seed: Of the training: members of an ensemble start from members of another.
+
+    Returns:
+        The targets whose rows were copied.
+
+    Raises:
+        ModelFileError: If the file cannot be read.
+        ConfigError: If the two differ in size.
+    """
+    networks = networks_of(load_model(path)[0])
+    source = networks[seed % len(networks)]
+    old, new = source.state_dict(), model.state_dict()
+    _check_sizes(old, new, path)
+    copied = []
+    for target in model.layout.targets:
+        twin = _find(target, source.layout.targets)
+        if twin is None:
+            continue
+        copied.append(target.name)
+        for name in _HEAD:
+            new[name] = new[name].to(
+                torch.promote_types(new[name].dtype, old[name].dtype)
+            )
+            new[name][target.columns] = old[name][twin.columns]
+    with torch.no_grad():
+        model.load_state_dict({**old, **{name: new[name] for name in _HEAD}})
+    model.site_embedding.settle()  # as the trained model is used
+    fresh = [
+        target.name for target in model.layout.targets if target.name not in copied
+    ]
+    if fresh:
+        _logger.info("%s: starts anew for %s", path, ", ".join(fresh))
+    return copied
+
+
+def _find(
+    target: TargetOutputs, others: tuple[TargetOutputs, ...]
+) -> TargetOutputs | None:
+    kind = (target.name, target.classes, target.transform)
+    same = (
+        other
+        for other in others
+        if (other.name, other.classes, other.transform) == kind
+    )
+    return next(same, None)
+
+
+def _check_sizes(
+    old: dict[str, Tensor], new: dict[str, Tensor], path: str | Path
+) -> None:
+    for name in sorted(old.keys() | new.keys()):
+        if name in _HEAD:
+            continue
+        sizes = [
+            tuple(state[name].shape) if name in state else "none"
+            for state in (old, new)
+        ]
+        if sizes[0] != sizes[1]:
+            raise ConfigError(
+                f"{path}: its weights {name} have the size {sizes[0]}, the model to "
+                f"train {sizes[1]}; start from the settings of that model (--from"
+                " without --preset or --config) and leave those of model: as they are"
+            )

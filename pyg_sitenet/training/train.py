@@ -14,35 +14,22 @@ import torch
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
-from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.training.checks import check_config
 from pyg_sitenet.training.data_notes import data_notes
-from pyg_sitenet.training.finish import finish
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.callbacks import Watch
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import device_of
-from pyg_sitenet.training.members import (
-    ensemble_outcome,
-    load_members,
-    member_config,
-    member_folder,
-)
-from pyg_sitenet.training.network import fit_network, predict_held_out
-from pyg_sitenet.training.run.open_run import open_run_folder
-from pyg_sitenet.training.run.provenance import note_environment
-from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
-from pyg_sitenet.training.run.run_folder import (
-    RunFolder,
-    is_finished,
-    reporting_write_errors,
-    tell_notes,
-    write_config,
-)
+from pyg_sitenet.training.members import load_members, member_config, member_folder
+from pyg_sitenet.training.network import fit_network
+from pyg_sitenet.training.outcome.outcome import predict_parts
+from pyg_sitenet.training.outcome.results import finish
+from pyg_sitenet.training.run.metrics_file import is_finished
+from pyg_sitenet.training.run.record import check_run_data, write_record
+from pyg_sitenet.training.run.run_folder import RunFolder, open_run_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -129,11 +116,11 @@ def train(
     chosen = Devices.choose(devices, nodes, accelerator)
     device = device_of(chosen)
     config = complete(config)
-    check_config(config)
     _check_processes(config, chosen)
-    with nullcontext() if chosen.rank else locked_folder(Path(output)):
+    folder = RunFolder(Path(output))
+    with nullcontext() if chosen.rank else locked_folder(folder.path):
         return _train(
-            config, output, chosen, device,
+            config, folder, chosen, device,
             resume=resume, progress=progress, cache=cache, splits=splits, watch=watch,
             tell=tell,
         )  # fmt: skip
@@ -141,7 +128,7 @@ def train(
 
 def _train(
     config: Config,
-    output: str | Path,
+    folder: RunFolder,
     devices: Devices,
     device: torch.device,
     *,
@@ -154,32 +141,29 @@ def _train(
 ) -> RunResult:
     """Train in a folder that no other run writes to."""
     start = time.perf_counter()
-    folder, data = _open_run(
-        config, output, splits, devices, device,
-        resume=resume, cache=cache, progress=progress,
+    data = _open_run(
+        config, folder, splits, devices, device,
+        resume=resume, cache=cache, progress=progress, tell=tell,
     )  # fmt: skip
-    if tell and devices.rank == 0:
-        tell_notes(folder, data_notes(config, data, is_drawn=splits is None))
     ledger = data.dataset.ledger()
-    if config.training.members == 1:
-        # The caller's random numbers stay as they are, and other GPUs untouched.
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            module, history = fit_network(
+    # The caller's random numbers stay as they are, and other GPUs untouched.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        model: SiteNet | SiteNetEnsemble
+        if config.training.members == 1:
+            model, history = fit_network(
                 config, data, folder, devices, resume=resume, progress=progress,
                 watch=watch,
             )  # fmt: skip
-            if devices.rank != 0:
-                return RunResult({}, folder.path, ledger)
-            outcome = predict_held_out(config, data, module, history)
-        model: SiteNet | SiteNetEnsemble = module.model
-    else:
-        for k in range(config.training.members):
-            _train_member(
-                config, folder, k, splits,
-                cache=cache, progress=progress, accelerator=devices.accelerator,
-            )  # fmt: skip
-        model = load_members(folder, config.training.members)
-        outcome = ensemble_outcome(config, folder, model, data, device)
+        else:
+            for k in range(config.training.members):
+                _train_member(
+                    config, folder, k, splits,
+                    cache=cache, progress=progress, accelerator=devices.accelerator,
+                )  # fmt: skip
+            model, history = load_members(folder, config.training.members)
+        if devices.rank != 0:
+            return RunResult({}, folder.path, ledger)
+        outcome = predict_parts(config, data, model.to(device), history)
     metrics = finish(folder, model, outcome, start, ledger)
     return RunResult(metrics, folder.path, ledger)
 
@@ -194,7 +178,7 @@ def _check_processes(config: Config, devices: Devices) -> None:
 
 def _open_run(
     config: Config,
-    output: str | Path,
+    folder: RunFolder,
     splits: Mapping[str, Sequence[str]] | None,
     devices: Devices,
     device: torch.device,
@@ -202,25 +186,24 @@ def _open_run(
     resume: bool,
     cache: str | Path | None,
     progress: bool,
-) -> tuple[RunFolder, CrystalDataModule]:
+    tell: bool,
+) -> CrystalDataModule:
     """Open the run folder and the data; the first process notes what is used."""
-    folder = RunFolder(Path(output))
     if devices.rank == 0:
-        folder = open_run_folder(output, config, resume=resume)
+        open_run_folder(folder, config, resume=resume)
     try:
         data = load_data(config, cache, splits, devices, progress=progress)
         if resume:
-            check_run_data(folder.path, data)
+            check_run_data(folder, data)
     except SiteNetError:
         folder.discard()
         raise
     if devices.rank == 0:
-        with reporting_write_errors(folder):
-            write_run_data(folder.path, data)
-            write_config(folder, config)
-            note_environment(folder, devices.num_processes, device)
-            write_failures(folder.failures, data.dataset.failures)
-    return folder, data
+        notes = data_notes(config, data, is_drawn=splits is None) if tell else None
+        for note in notes or ():
+            _logger.warning("%s", note)
+        write_record(folder, config, data, devices.num_processes, device, notes)
+    return data
 
 
 def _train_member(

@@ -17,8 +17,8 @@ from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
-from pyg_sitenet.training.run.open_run import check_same_settings
-from pyg_sitenet.training.run.run_data import check_run_data, write_run_data
+from pyg_sitenet.training.run.record import check_run_data, write_run_data
+from pyg_sitenet.training.run.run_folder import RunFolder, check_same_settings
 from pyg_sitenet.tuning.ownership import check_own, note_own
 from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
@@ -126,9 +126,9 @@ def _cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _address(given: str | None) -> str:
+def _address(address: str | None) -> str:
     """Name the cluster: left to itself, Ray joins any that runs on the machine."""
-    return given or os.environ.get("RAY_ADDRESS") or "local"
+    return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
 def _check(config: Config) -> None:
@@ -171,11 +171,11 @@ def _check_or_note(
     Trials that were stopped go on with the data where they lay when they began.
     """
     if resume:
-        check_run_data(folder, data)
+        check_run_data(RunFolder(folder), data)
     else:
         note_own(folder)
         write_text(folder / SETTINGS, dump_config(config))
-        write_run_data(folder, data)
+        write_run_data(RunFolder(folder), data)
 
 
 def _make_tuner(

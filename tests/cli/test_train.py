@@ -12,7 +12,7 @@ from pyg_sitenet.cli.train import _folder
 from pyg_sitenet.model_file import load_network
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.training.fine_tuning import start_from
+from pyg_sitenet.training.network import start_from
 
 FILES = ("model.safetensors", "metrics.json", "predictions.csv", "failures.csv")
 FIGURES = ("learning_curve.png", "parity.png")

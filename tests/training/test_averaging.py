@@ -29,9 +29,11 @@ def test_averaging_changes_what_is_kept_and_not_the_training(
     plain, other = run.metrics["history"], averaged.metrics["history"]
     for key, equal in (("train/loss", True), ("val/loss", False)):
         assert ([item[key] for item in plain] == [item[key] for item in other]) is equal
-    kept, last = _weights(averaged), _weights(run)
-    assert not torch.equal(kept["readout.linear.weight"], last["readout.linear.weight"])
-    assert torch.equal(kept["target_mean"], last["target_mean"])
+    average, last = _weights(averaged), _weights(run)
+    assert not torch.equal(
+        average["readout.linear.weight"], last["readout.linear.weight"]
+    )
+    assert torch.equal(average["target_mean"], last["target_mean"])
 
 
 def test_average_is_the_exponential_one_over_the_steps(
@@ -52,8 +54,8 @@ def test_average_is_the_exponential_one_over_the_steps(
         pairs = zip(average, weights, strict=True)
         average = [0.8 * old + 0.2 * new for old, new in pairs]
     assert len(steps) > 5
-    kept = load_model(result.folder)[0].parameters()
-    for outcome, expected in zip(kept, average, strict=True):
+    weights_kept = load_model(result.folder)[0].parameters()
+    for outcome, expected in zip(weights_kept, average, strict=True):
         torch.testing.assert_close(outcome.detach(), expected, rtol=1e-5, atol=1e-7)
 
 

@@ -23,8 +23,8 @@ from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.prediction import frame_statistics
 from pyg_sitenet.training import RunResult, train
-from pyg_sitenet.training.fine_tuning import for_other_data, start_from
 from pyg_sitenet.training.folds import cross_validate
+from pyg_sitenet.training.network import for_other_data, start_from
 
 KINDS = ("insulator", "semiconductor", "small gap")
 RUN = (
@@ -121,15 +121,15 @@ def test_metrics_are_those_of_the_predictions_beside_the_majority(
 ) -> None:
     rows = pd.read_csv(learnt.folder / "predictions.csv", keep_default_na=False)
     outcome = learnt.metrics["targets"]["kind"]
-    known = rows[rows["kind"] != ""]
-    right = (known["kind"] == known["predicted kind"]).mean()
+    labelled = rows[rows["kind"] != ""]
+    right = (labelled["kind"] == labelled["predicted kind"]).mean()
     assert outcome["test"]["accuracy"] == pytest.approx(right)
     assert outcome["classes"] == list(KINDS)
     assert list(outcome["baselines"]) == ["majority", "composition"]
     train_ids = set(range(24)) - set(rows.index)
     assert len(train_ids) == 24 - len(rows)
     most = max(KINDS, key=kinds.count)
-    expected = (known["kind"] == most).mean()
+    expected = (labelled["kind"] == most).mean()
     assert outcome["baselines"]["majority"]["test"]["accuracy"] == expected
     assert outcome["baselines"]["majority"]["test"]["roc_auc"] in (0.5, None)
     assert "mae" in learnt.metrics["targets"]["band_gap"]["test"]
@@ -196,8 +196,8 @@ def test_evaluation_names_unknown_labels_and_scores_the_others(
     kinds: list[str],
     tmp_path: Path,
 ) -> None:
-    given = ["metal", *kinds[1:8]]
-    source = _write(tmp_path / "new.json", bundled_records[:8], given)
+    labels = ["metal", *kinds[1:8]]
+    source = _write(tmp_path / "new.json", bundled_records[:8], labels)
     rows = tmp_path / "rows.csv"
     outcome = evaluate(learnt.folder, source, rows)
     assert (outcome.ledger.used, outcome.ledger.failed) == (7, 1)
@@ -205,8 +205,8 @@ def test_evaluation_names_unknown_labels_and_scores_the_others(
     assert "'metal' of 'kind' is none of its classes (ins" in failures["reason"][0]
     table = pd.read_csv(rows, keep_default_na=False, dtype=str)
     assert table["known kind"].tolist() == kinds[1:8]
-    known = table[table["known kind"] != ""]
-    right = (known["kind"] == known["known kind"]).mean()
+    labelled = table[table["known kind"] != ""]
+    right = (labelled["kind"] == labelled["known kind"]).mean()
     assert outcome.metrics["kind"]["accuracy"] == pytest.approx(right)
     assert outcome.metrics["kind"]["classes"] == list(KINDS)
     assert "coverage" in outcome.metrics["wide"]
@@ -326,7 +326,7 @@ def test_statistics_of_frames_are_of_probabilities(
 
 def test_commands_show_classes(learnt: RunResult, table: Path) -> None:
     def run(*arguments: object) -> str:
-        result = CliRunner().invoke(app, [str(one) for one in arguments])
+        result = CliRunner().invoke(app, [str(word) for word in arguments])
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -337,7 +337,9 @@ def test_commands_show_classes(learnt: RunResult, table: Path) -> None:
     assert facts["classes"]["wide"] == ["false", "true"]
     assert "test accuracy of wide" in run("info", learnt.folder)
     shown = run("predict", learnt.folder, table, "--workers", 1, "--json")
-    found = json.loads(shown[shown.index('{"units"') :].splitlines()[0])
-    first = found["predictions"][0]
+    answer = json.loads(shown[shown.index('{"units"') :].splitlines()[0])
+    first = answer["predictions"][0]
     assert first["labels"]["kind"] in KINDS
-    assert sum(first["values"][f"kind p({one})"] for one in KINDS) == pytest.approx(1)
+    assert sum(first["values"][f"kind p({label})"] for label in KINDS) == pytest.approx(
+        1
+    )

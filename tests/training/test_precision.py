@@ -42,9 +42,9 @@ def test_total_energies_keep_their_digits(
 ) -> None:
     run = train(settings, tmp_path / "run", cache=cache)
     stated = pd.read_csv(energies / "table.csv", dtype={"file": str})
-    known = dict(zip(stated["file"], stated["energy [eV]"], strict=True))
+    energy_of = dict(zip(stated["file"], stated["energy [eV]"], strict=True))
     rows = pd.read_csv(run.folder / "predictions.csv")
-    expected = [known[f"{id_}.cif"] for id_ in rows["id"]]
+    expected = [energy_of[f"{id_}.cif"] for id_ in rows["id"]]
     assert rows["energy [eV]"].tolist() == expected
     answers = rows["predicted energy [eV]"].to_numpy()
     assert len(np.unique(answers)) == len(answers)

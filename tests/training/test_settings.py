@@ -16,9 +16,8 @@ from pyg_sitenet.config import Config, override
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.training import RunResult, train
-from pyg_sitenet.training.checks import check_config
 from pyg_sitenet.training.folds import cross_validate
-from pyg_sitenet.training.loading import load_data
+from pyg_sitenet.training.loading import check_config, load_data
 from pyg_sitenet.training.loop.devices import Devices
 
 Train = Callable[..., RunResult]

@@ -121,14 +121,14 @@ def run(config: Config, cache: Path, tmp_path: Path) -> Run:
     return Run(override(config, SETTINGS), cache, tmp_path / "run")
 
 
-def _assert_same(one: Path, other: Path) -> None:
+def _assert_same(run: Path, twin: Path) -> None:
     """Check that weights, optimiser, averages and history are equal bit by bit."""
-    first, second = (load_model(folder)[0].state_dict() for folder in (one, other))
+    first, second = (load_model(folder)[0].state_dict() for folder in (run, twin))
     for name, tensor in first.items():
         assert torch.equal(tensor, second[name]), name
     states = [
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-        for folder in (one, other)
+        for folder in (run, twin)
     ]
     for key in (
         "state_dict",
@@ -139,27 +139,27 @@ def _assert_same(one: Path, other: Path) -> None:
         _assert_equal(states[0][key], states[1][key])
     histories = [
         json.loads((folder / "metrics.json").read_text())["history"]
-        for folder in (one, other)
+        for folder in (run, twin)
     ]
     assert histories[0] == histories[1]
 
 
-def _assert_equal(one: object, other: object) -> None:
-    if isinstance(one, torch.Tensor):
+def _assert_equal(first: object, other: object) -> None:
+    if isinstance(first, torch.Tensor):
         assert isinstance(other, torch.Tensor)
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
+        assert torch.equal(first, other)
+    elif isinstance(first, dict):
         assert isinstance(other, dict)
-        assert one.keys() == other.keys()
-        for key in one:
-            _assert_equal(one[key], other[key])
-    elif isinstance(one, list | tuple):
+        assert first.keys() == other.keys()
+        for key in first:
+            _assert_equal(first[key], other[key])
+    elif isinstance(first, list | tuple):
         assert isinstance(other, list | tuple)
-        assert len(one) == len(other)
-        for left, right in zip(one, other, strict=True):
+        assert len(first) == len(other)
+        for left, right in zip(first, other, strict=True):
             _assert_equal(left, right)
     else:
-        assert one == other
+        assert first == other
 
 
 def _kill_at_random(run: Run, times: int) -> None:

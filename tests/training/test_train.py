@@ -30,8 +30,8 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(load_model(folder)[0].state_dict())
 
 
-def _assert_same_weights(one: Path, other: Path) -> None:
-    first, second = _weights(one), _weights(other)
+def _assert_same_weights(run: Path, twin: Path) -> None:
+    first, second = _weights(run), _weights(twin)
     for name, tensor in first.items():
         torch.testing.assert_close(tensor, second[name], rtol=0, atol=0, msg=name)
 

@@ -16,8 +16,8 @@ def test_trials_at_a_time_share_the_gpus(
     gpus: int, concurrent: int | None, share: float
 ) -> None:
     for accelerator in ("auto", "cuda"):
-        asked = trial_resources(accelerator, gpus, concurrent)
-        assert asked == {"cpu": 1.0, "gpu": share}
+        resources = trial_resources(accelerator, gpus, concurrent)
+        assert resources == {"cpu": 1.0, "gpu": share}
 
 
 def test_trials_on_the_cpu_leave_gpus_to_others() -> None:

@@ -52,9 +52,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "band_gap"])
-        for one in itertools.islice(open_source("dielectric", ("band_gap",)), 16):
-            one.structure.to(str(folder / f"{one.id}.cif"))
-            writer.writerow([f"{one.id}.cif", one.targets["band_gap"]])
+        for record in itertools.islice(open_source("dielectric", ("band_gap",)), 16):
+            record.structure.to(str(folder / f"{record.id}.cif"))
+            writer.writerow([f"{record.id}.cif", record.targets["band_gap"]])
     return override(Config(), [*SMALL, f"data.source={folder}"])
 
 
@@ -72,7 +72,7 @@ def workers_as_important_as_others() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def found(
+def search(
     config: Config, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> TuneResult:
     return tune(
@@ -86,43 +86,43 @@ def found(
     )
 
 
-def test_best_settings_are_those_of_the_lowest_score(found: TuneResult) -> None:
-    assert len(found.trials) == 3
-    best = found.trials.loc[found.trials["score"].idxmin()]
-    assert found.score == best["score"] == found.trials["score"].min()
-    assert load_config(found.folder / "best.yaml") == found.config
-    assert found.config.model.heads == best["model.heads"]
+def test_best_settings_are_those_of_the_lowest_score(search: TuneResult) -> None:
+    assert len(search.trials) == 3
+    best = search.trials.loc[search.trials["score"].idxmin()]
+    assert search.score == best["score"] == search.trials["score"].min()
+    assert load_config(search.folder / "best.yaml") == search.config
+    assert search.config.model.heads == best["model.heads"]
     width, layers = best["model.pre_pool.width"], best["model.pre_pool.layers"]
-    assert found.config.model.pre_pool == (width,) * layers
-    assert found.config.training.learning_rate == best["training.learning_rate"]
+    assert search.config.model.pre_pool == (width,) * layers
+    assert search.config.training.learning_rate == best["training.learning_rate"]
 
 
-def test_what_is_not_searched_stays(found: TuneResult, config: Config) -> None:
-    assert found.config.model.attention_hidden == (8,)
-    assert found.config.data == config.data
+def test_what_is_not_searched_stays(search: TuneResult, config: Config) -> None:
+    assert search.config.model.attention_hidden == (8,)
+    assert search.config.data == config.data
 
 
-def test_trials_differ_and_leave_run_folders(found: TuneResult) -> None:
-    assert found.trials["training.learning_rate"].nunique() == 3
-    runs = [one for one in (found.folder / "trials").iterdir() if one.is_dir()]
-    assert {one.name for one in runs} == set(found.trials["trial"])
-    assert all((one / "config.yaml").is_file() for one in runs)
-    ended = {one.name for one in runs if (one / "model.safetensors").is_file()}
-    full = found.trials["epochs"] == 2  # not stopped before the end
-    assert ended == set(found.trials["trial"][full])
+def test_trials_differ_and_leave_run_folders(search: TuneResult) -> None:
+    assert search.trials["training.learning_rate"].nunique() == 3
+    runs = [run for run in (search.folder / "trials").iterdir() if run.is_dir()]
+    assert {run.name for run in runs} == set(search.trials["trial"])
+    assert all((run / "config.yaml").is_file() for run in runs)
+    ended = {run.name for run in runs if (run / "model.safetensors").is_file()}
+    full = search.trials["epochs"] == 2  # not stopped before the end
+    assert ended == set(search.trials["trial"][full])
 
 
-def test_trial_that_falls_behind_is_stopped(found: TuneResult) -> None:
+def test_trial_that_falls_behind_is_stopped(search: TuneResult) -> None:
     # The first rung is after an epoch, and the best quarter passes it.
     firsts: list[float] = []
     passed = []
-    for name, score in zip(found.trials["trial"], found.trials["score"], strict=True):
-        metrics = found.folder / "trials" / name / "metrics.json"
+    for name, score in zip(search.trials["trial"], search.trials["score"], strict=True):
+        metrics = search.folder / "trials" / name / "metrics.json"
         if metrics.is_file():
             score = json.loads(metrics.read_text())["history"][0]["val/score"]
         passed.append(not firsts or score <= np.percentile(firsts, 25))
         firsts.append(score)
-    assert passed == (found.trials["epochs"] == 2).tolist()
+    assert passed == (search.trials["epochs"] == 2).tolist()
     assert not all(passed), "the case has no trial that falls behind"
 
 
@@ -130,8 +130,8 @@ def test_scheduler_compares_trials_at_the_same_epoch() -> None:
     scheduler = _make_scheduler(epochs=16, grace_epochs=1)
     scheduler.set_search_properties("score", "min")
     trials = [SimpleNamespace(trial_id=name) for name in ("good", "bad", "resumed")]
-    for one in trials:
-        scheduler.on_trial_add(None, one)
+    for trial in trials:
+        scheduler.on_trial_add(None, trial)
 
     def decide(trial: SimpleNamespace, iteration: int, epoch: int, score: float) -> str:
         result = {"training_iteration": iteration, "epoch": epoch, "score": score}
@@ -157,9 +157,11 @@ def test_trial_that_goes_on_reports_what_an_undisturbed_one_does(
     whole: list[dict[str, float]] = []
     train_trial(config, RunFolder(tmp_path / "whole"), cache, whole.append)
     history = json.loads((tmp_path / "whole" / "metrics.json").read_text())["history"]
-    scores = [one["val/score"] for one in history]
-    assert [one["score"] for one in whole] == list(itertools.accumulate(scores, min))
-    assert [one["epoch"] for one in whole] == [1, 2, 3, 4, 5, 6]
+    scores = [epoch["val/score"] for epoch in history]
+    assert [report["score"] for report in whole] == list(
+        itertools.accumulate(scores, min)
+    )
+    assert [report["epoch"] for report in whole] == [1, 2, 3, 4, 5, 6]
 
     stop = next(k for k in range(1, 5) if scores[k] > min(scores[:k])) + 2
     before: list[dict[str, float]] = []
@@ -182,25 +184,25 @@ def test_trial_that_goes_on_reports_what_an_undisturbed_one_does(
     assert again == whole
 
 
-def test_search_leaves_a_table_and_a_figure(found: TuneResult) -> None:
-    with (found.folder / "trials.csv").open() as file:
+def test_search_leaves_a_table_and_a_figure(search: TuneResult) -> None:
+    with (search.folder / "trials.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 3
-    assert (found.folder / "figures" / "search.png").stat().st_size > 5_000
+    assert (search.folder / "figures" / "search.png").stat().st_size > 5_000
 
 
 def test_finished_search_is_not_overwritten(
-    found: TuneResult, config: Config, cache: Path
+    search: TuneResult, config: Config, cache: Path
 ) -> None:
     with pytest.raises(SiteNetError, match="holds a search already"):
-        tune(config, found.folder, cache=cache)
+        tune(config, search.folder, cache=cache)
 
 
 def test_resumed_search_keeps_what_was_found(
-    found: TuneResult, config: Config, cache: Path
+    search: TuneResult, config: Config, cache: Path
 ) -> None:
-    again = tune(config, found.folder, settings=SEARCHED, resume=True, cache=cache)
-    assert again.score == found.score
-    assert set(again.trials["trial"]) == set(found.trials["trial"])
+    again = tune(config, search.folder, settings=SEARCHED, resume=True, cache=cache)
+    assert again.score == search.score
+    assert set(again.trials["trial"]) == set(search.trials["trial"])
 
 
 def test_resume_needs_a_search(config: Config, tmp_path: Path) -> None:
@@ -217,11 +219,11 @@ def test_search_of_others_is_not_unpickled(config: Config, tmp_path: Path) -> No
 
 def test_space_is_drawn_from_the_ranges_of_the_settings() -> None:
     space = ray_space(["model.heads", "model.norm", "model.post_pool"])
-    draws = [{name: one.sample() for name, one in space.items()} for _ in range(200)]
-    assert {one["model.heads"] for one in draws} == set(range(1, 9))
-    assert {one["model.norm"] for one in draws} == {"layer", "batch", "none"}
-    assert {one["model.post_pool.layers"] for one in draws} == {1, 2, 3, 4}
-    assert all(32 <= one["model.post_pool.width"] <= 256 for one in draws)
+    draws = [{name: draw.sample() for name, draw in space.items()} for _ in range(200)]
+    assert {draw["model.heads"] for draw in draws} == set(range(1, 9))
+    assert {draw["model.norm"] for draw in draws} == {"layer", "batch", "none"}
+    assert {draw["model.post_pool.layers"] for draw in draws} == {1, 2, 3, 4}
+    assert all(32 <= draw["model.post_pool.width"] <= 256 for draw in draws)
 
 
 def test_no_layers_are_an_empty_network() -> None:
@@ -248,7 +250,7 @@ def test_ensemble_is_not_searched(config: Config, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "of_job", "expected"),
+    ("address", "of_job", "expected"),
     [
         (None, None, "local"),  # never a cluster that happens to run here
         (None, "head:6379", "head:6379"),
@@ -256,7 +258,7 @@ def test_ensemble_is_not_searched(config: Config, tmp_path: Path) -> None:
     ],
 )
 def test_only_a_named_cluster_is_joined(
-    given: str | None,
+    address: str | None,
     of_job: str | None,
     expected: str,
     config: Config,
@@ -276,7 +278,7 @@ def test_only_a_named_cluster_is_joined(
 
     monkeypatch.setattr("ray.init", refuse)
     with pytest.raises(AskedError, match=f"^{expected}$"):
-        tune(config, tmp_path / "x", address=given, cache=cache)
+        tune(config, tmp_path / "x", address=address, cache=cache)
 
 
 def test_missing_ray_is_named(

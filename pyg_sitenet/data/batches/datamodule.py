@@ -122,11 +122,11 @@ class CrystalDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return this process's batches of the training part, anew each epoch."""
-        return self._loader("train", shuffle=True, shared=True)
+        return self._loader(self.part("train"), shuffle=True, shared=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return this process's batches of the validation part."""
-        return self._loader("val", shuffle=False, shared=True)
+        return self._loader(self.part("val"), shuffle=False, shared=True)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches of the test part, in order."""
@@ -134,7 +134,11 @@ class CrystalDataModule(LightningDataModule):
 
     def ordered_dataloader(self, name: str) -> DataLoader[Batch]:
         """Return batches of all crystals of a part, in order."""
-        return self._loader(name, shuffle=False, shared=False)
+        return self.ordered_batches(self.part(name))
+
+    def ordered_batches(self, crystals: CrystalDataset) -> DataLoader[Batch]:
+        """Return batches of some crystals of the data set, in order."""
+        return self._loader(crystals, shuffle=False, shared=False)
 
     def _draw_splits(self) -> dict[str, Indices]:
         """Split crystals, and with them all orderings of one that is disordered."""
@@ -171,11 +175,12 @@ class CrystalDataModule(LightningDataModule):
         rows = self.dataset.y[starts][:, columns].tolist()
         return [" ".join(f"{value:g}" for value in row) for row in rows]
 
-    def _loader(self, name: str, *, shuffle: bool, shared: bool) -> DataLoader[Batch]:
-        part = self.part(name)
+    def _loader(
+        self, crystals: CrystalDataset, *, shuffle: bool, shared: bool
+    ) -> DataLoader[Batch]:
         sampler = BudgetBatchSampler(
-            part.num_sites,
-            part.num_pairs,
+            crystals.num_sites,
+            crystals.num_pairs,
             max_sites=self.config.max_sites,
             max_pairs=self.config.max_pairs,
             max_crystals=self.config.max_crystals,
@@ -184,4 +189,4 @@ class CrystalDataModule(LightningDataModule):
             num_replicas=self.num_replicas if shared else 1,
             rank=self.rank if shared else 0,
         )
-        return self.loading.loader(part, sampler)
+        return self.loading.loader(crystals, sampler)

@@ -16,7 +16,7 @@ class Duration(Callback):
     """Logs the epochs, the batches of each and the time that all of them will take."""
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._count = 0
         self._start = 0.0
 
     def on_train_batch_end(
@@ -29,10 +29,10 @@ class Duration(Callback):
     ) -> None:
         """Time the batches after the first few, and say what follows from it, once."""
         del pl_module, outputs, batch, batch_idx
-        self._seen += 1
-        if self._seen == _WARM:
+        self._count += 1
+        if self._count == _WARM:
             self._start = time.perf_counter()
-        if self._seen != _WARM + _TIMED or not trainer.is_global_zero:
+        if self._count != _WARM + _TIMED or not trainer.is_global_zero:
             return
         seconds = (time.perf_counter() - self._start) / _TIMED
         batches = int(trainer.num_training_batches)

@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.safe_text import terminal_text
-from pyg_sitenet.training.loop.averaging import Averaging
 from pyg_sitenet.training.loop.callbacks import (
+    Averaging,
     EarlyStop,
     History,
     SeedEachStep,

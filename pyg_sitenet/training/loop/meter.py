@@ -100,8 +100,8 @@ class Meter:
             counts: Whether the batch counts, ``[]``. (default: it does)
         """
         zero = torch.zeros_like(sums.loss)
-        total = torch.stack([sums.loss.detach(), sums.known.sum(), zero])
-        rows = torch.stack([sums.error, sums.known, sums.right], dim=1)
+        total = torch.stack([sums.loss.detach(), sums.counts.sum(), zero])
+        rows = torch.stack([sums.error, sums.counts, sums.right], dim=1)
         values = torch.cat([total[None], rows])
         if counts is not None:
             values = torch.where(counts, values, torch.zeros_like(values))

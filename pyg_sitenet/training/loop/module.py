@@ -1,7 +1,8 @@
-"""The optimisation of a SiteNet as a Lightning module."""
+"""The optimisation of a SiteNet as a Lightning module, and its learning rate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,9 +24,13 @@ from pyg_sitenet.training.loop.objective import (
     poison,
     target_statistics,
 )
-from pyg_sitenet.training.loop.schedule import learning_rate_factor
 
 __all__ = ["MONITOR", "SiteNetModule"]
+
+# As in Smith and Topin (2019): rise for three tenths, then fall to almost nothing.
+_RISE = 0.3
+_START = 1 / 25
+_FEWEST_EPOCHS = 20
 
 
 class SiteNetModule(LightningModule):
@@ -172,7 +177,7 @@ class SiteNetModule(LightningModule):
 
     def _share(self, sums: Sums) -> Tensor:
         """Return the factor from a sum to the share of this process in the mean."""
-        count = sums.known.sum()
+        count = sums.counts.sum()
         if self._num_processes == 1:
             return 1 / count.clamp(min=1)
         # Gradients are averaged over the processes, as if each had as many values.
@@ -189,3 +194,42 @@ def _encoder(model: SiteNet) -> Iterator[nn.Parameter]:
     for name, weight in model.named_parameters():
         if not name.startswith(("readout.post_pool", "readout.linear")):
             yield weight
+
+
+def with_epochs(config: TrainingConfig, num_batches: int) -> TrainingConfig:
+    """Settle the number of epochs by ``max_steps`` and the batches of an epoch."""
+    if config.max_steps is None:
+        return config
+    epochs = max(_FEWEST_EPOCHS, round(config.max_steps / max(1, num_batches)))
+    return config.model_copy(update={"max_epochs": min(config.max_epochs, epochs)})
+
+
+def learning_rate_factor(config: TrainingConfig, step: int, per_epoch: int) -> float:
+    """Return by what the learning rate is multiplied.
+
+    ``constant`` and ``cosine`` (to zero at the end) come after a linear warm-up;
+    ``one_cycle`` rises along a cosine from 1/25 for three tenths of the run and falls
+    along another to zero.
+
+    Args:
+        config: Schedule, warm-up and number of epochs.
+        step: Number of the optimiser step, from 0.
+        per_epoch: Optimiser steps in an epoch.
+    """
+    total = config.max_epochs * per_epoch
+    if config.schedule == "one_cycle":
+        rise = _RISE * total
+        if step < rise:
+            return 1 - (1 - _START) * _fall(step / rise)
+        return _fall((step - rise) / (total - rise))
+    warmup = config.warmup_epochs * per_epoch
+    if step < warmup:
+        return (step + 1) / warmup
+    if config.schedule == "constant":
+        return 1.0
+    return _fall((step - warmup) / max(1, total - warmup))
+
+
+def _fall(progress: float) -> float:
+    """Return a half cosine from 1 to 0."""
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))

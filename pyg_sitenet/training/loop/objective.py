@@ -30,7 +30,7 @@ class Sums(NamedTuple):
 
     Attributes:
         loss: Sum of the losses over all targets.
-        known: Known values of each target, [T].
+        counts: Known values of each target, [T].
         error: Sum of each target's errors: absolute, in its unit, or for classes the
             negative logarithm of the true one's probability, weighted as in the loss,
             [T].
@@ -38,7 +38,7 @@ class Sums(NamedTuple):
     """
 
     loss: Tensor
-    known: Tensor
+    counts: Tensor
     error: Tensor
     right: Tensor
 

@@ -1,4 +1,4 @@
-"""From a finished training to intervals: calibrate, measure on the test part, draw."""
+"""From a finished training to intervals: calibrate, and measure on the test part."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.figures import plot_calibration
 from pyg_sitenet.nn.output_layout import TargetOutputs
 from pyg_sitenet.training.outcome.outcome import Outcome
-from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.uncertainty import (
     Calibration,
     calibrate,
@@ -35,19 +33,19 @@ def calibrate_outcome(outcome: Outcome) -> Calibration | None:
     floors: dict[str, float] = {}
     for t, target in enumerate(outcome.layout.targets):
         values, outputs = truth[:, t], answers[:, target.columns]
-        if target.classes:
-            mine = calibrate_classes({target.name: values}, {target.name: outputs})
-        else:
+        if not target.classes:
             spread, floor = _spread(outcome, target)
-            mine = calibrate(
+            intervals = calibrate(
                 {target.name: values},
                 {target.name: outputs[:, 0]},
                 spread,
                 floor,
                 outcome.novelty.widening.get("calibration"),
             )
-        scores |= mine.scores
-        floors |= mine.floors
+        else:
+            intervals = calibrate_classes({target.name: values}, {target.name: outputs})
+        scores |= intervals.scores
+        floors |= intervals.floors
     return Calibration(scores=scores, floors=floors)
 
 
@@ -82,16 +80,3 @@ def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, An
         )
         for t, target in enumerate(outcome.layout.targets)
     }
-
-
-def draw_calibration(
-    folder: RunFolder, outcome: Outcome, coverage: dict[str, Any]
-) -> None:
-    """Draw ``calibration.png`` from what :func:`coverage_on_test` found."""
-    panels = {target: rows for target, rows in coverage.items() if rows}
-    num_known = np.isfinite(outcome.truth("test")).sum(axis=0).tolist()
-    counts = dict(zip(outcome.targets, num_known, strict=True))
-    if panels:
-        path = folder.figures / "calibration.png"
-        words = dict.fromkeys(outcome.config.data.classes, "classes")
-        plot_calibration(path, panels, counts, {**outcome.units, **words})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch_geometric.data import Batch
 
-from pyg_sitenet.data.batches.datamodule import CrystalDataModule
-from pyg_sitenet.data.batches.splits import Indices
+from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.novelty import (
     Crystal,
@@ -23,6 +24,7 @@ from pyg_sitenet.novelty import (
 )
 
 Array = NDArray[np.float64]
+Batches = Callable[[CrystalDataset], Iterable[Batch]]
 
 _HELD_OUT = ("val", "calibration", "test")
 _MOST = 2000  # crystals of a part that are compared, where not all are needed
@@ -44,7 +46,8 @@ class NoveltyOutcome:
 
 def measure_novelty(
     model: SiteNet | SiteNetEnsemble,
-    data: CrystalDataModule,
+    crystals: Mapping[str, CrystalDataset],
+    batches: Batches,
     predicted: Mapping[str, Array],
     spread: Mapping[str, Array] | None = None,
 ) -> NoveltyOutcome:
@@ -53,22 +56,28 @@ def measure_novelty(
     Args:
         model: With its weights, where it computes. Of an ensemble the vectors are those
             of the first network.
-        data: The crystals, split.
+        crystals: The parts.
+        batches: Makes batches of crystals, in order.
         predicted: Answers for the held-out parts, each [N, T_out].
         spread: Standard deviation of an ensemble's members, as ``predicted``.
     """
     network = networks_of(model)[0]
+    training = [crystal_features(graph) for graph in crystals["train"]]
     size = sample_size(network.readout.linear.in_features)
-    training = [crystal_features(graph) for graph in data.part("train")]
     places = _some(len(training), size)
-    vectors = _vectors(network, data, data.splits["train"][places])
+    vectors = _vectors(network, batches(_select(crystals["train"], places)))
     sample = [Crystal(training[k], v) for k, v in zip(places, vectors, strict=True)]
-    held_out = {
-        part: _crystals(network, data, part, None if spread is None else spread[part])
-        for part in _HELD_OUT
-    }
-    everything = [crystal for crystals in held_out.values() for crystal in crystals]
-    reach = _reach(network, data, predicted)
+    has_intervals = len(crystals["calibration"]) > 0
+    held_out: dict[str, list[Crystal]] = {}
+    for part in _HELD_OUT:
+        # Those whose intervals are measured, of others a sample.
+        most = _MOST if part == "val" or not has_intervals else len(crystals[part])
+        places = _some(len(crystals[part]), most)
+        chosen = _select(crystals[part], places)
+        spreads = None if spread is None else spread[part][places]
+        held_out[part] = _described(network, chosen, batches(chosen), spreads)
+    reach = _reach(network, crystals, predicted)
+    everything = [crystal for members in held_out.values() for crystal in members]
     record = fit_novelty(training, sample, everything, reach)
     if record is None:
         return NoveltyOutcome()
@@ -76,64 +85,60 @@ def measure_novelty(
     return NoveltyOutcome(
         record,
         {
-            part: np.array([measure.compare(crystal).widening for crystal in crystals])
-            for part, crystals in held_out.items()
+            part: np.array([measure.compare(crystal).widening for crystal in members])
+            for part, members in held_out.items()
         },
     )
 
 
 def _reach(
-    network: SiteNet, data: CrystalDataModule, predicted: Mapping[str, Array]
+    network: SiteNet,
+    crystals: Mapping[str, CrystalDataset],
+    predicted: Mapping[str, Array],
 ) -> float:
     """Return the largest reach of a target, see :func:`reach_of`."""
-    known = {part: data.part(part).y.double().numpy() for part in ("train", *_HELD_OUT)}
+    y = {part: crystals[part].y.double().numpy() for part in ("train", *_HELD_OUT)}
     reaches = [1.0]
     for t, target in enumerate(network.layout.targets):
-        learnt = known["train"][:, t]
+        learnt = y["train"][:, t]
         if target.classes or not np.isfinite(learnt).any():
             continue
-        truth = np.concatenate([known[part][:, t] for part in _HELD_OUT])
+        truth = np.concatenate([y[part][:, t] for part in _HELD_OUT])
         answers = [predicted[part][:, target.start] for part in _HELD_OUT]
         errors = np.abs(truth - np.concatenate(answers))
         reaches.append(reach_of(errors, np.abs(truth - np.nanmedian(learnt))))
     return max(reaches)
 
 
-def _crystals(
-    network: SiteNet, data: CrystalDataModule, part: str, spread: Array | None
+def _described(
+    network: SiteNet,
+    crystals: CrystalDataset,
+    batches: Iterable[Batch],
+    spread: Array | None,
 ) -> list[Crystal]:
-    """Return crystals of a part: those whose intervals are measured, or a sample."""
-    graphs, has_intervals = data.splits[part], len(data.splits["calibration"]) > 0
-    places = np.arange(len(graphs))
-    if part == "val" or not has_intervals:
-        places = _some(len(graphs), _MOST)
-    vectors = _vectors(network, data, graphs[places])
+    """Return features, vectors and spreads of crystals."""
+    rows = zip(crystals, _vectors(network, batches), strict=True)
     return [
-        Crystal(
-            crystal_features(data.dataset[int(graphs[k])]),
-            vector,
-            () if spread is None else spread[k],
-        )
-        for k, vector in zip(places, vectors, strict=True)
+        Crystal(crystal_features(graph), vector, () if spread is None else spread[k])
+        for k, (graph, vector) in enumerate(rows)
     ]
 
 
-def _some(number: int, most: int) -> Indices:
+def _some(number: int, most: int) -> NDArray[np.int64]:
     """Return evenly spaced places of so many, ``most`` at most."""
     places = np.linspace(0, number - 1, min(most, number))
     return np.unique(places.round().astype(np.int64))
 
 
+def _select(crystals: CrystalDataset, places: NDArray[np.int64]) -> CrystalDataset:
+    return cast("CrystalDataset", crystals.index_select(places.tolist()))
+
+
 @torch.inference_mode()
-def _vectors(network: SiteNet, data: CrystalDataModule, graphs: Indices) -> Array:
-    """Return the vectors of some crystals, [N, C]."""
-    width = network.readout.linear.in_features
-    if not len(graphs):
-        return np.empty((0, width))
-    parts = dict.fromkeys(("train", "val", "test", "calibration"), graphs)
-    chosen = CrystalDataModule(data.dataset, data.config, data.seed, parts)
-    rows = []
-    for batch in chosen.ordered_dataloader("train"):
+def _vectors(network: SiteNet, batches: Iterable[Batch]) -> Array:
+    """Return the vectors of crystals, [N, C]."""
+    rows = [torch.empty(0, network.readout.linear.in_features)]
+    for batch in batches:
         batch.y = None  # doubles, which not all devices have
         rows.append(network.embed(batch.to(network.target_mean.device)).crystals.cpu())
     vectors: Array = torch.cat(rows).double().numpy()

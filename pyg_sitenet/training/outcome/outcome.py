@@ -1,21 +1,28 @@
-"""What is known when training is over, and the metrics of it."""
+"""What is known when training is over: answers for held-out crystals, and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch_geometric.data import Batch
 
 from pyg_sitenet.config import Config
+from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.data.dataset import CrystalDataset
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, mean_and_spread, networks_of
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.scores import target_scores
 from pyg_sitenet.training.loop.callbacks import History
 from pyg_sitenet.training.outcome.baselines import MAJORITY, fit_baselines
-from pyg_sitenet.training.outcome.novelty_record import NoveltyOutcome
+from pyg_sitenet.training.outcome.novelty_record import (
+    NoveltyOutcome,
+    measure_novelty,
+)
 
 Array = NDArray[np.float64]
 
@@ -62,6 +69,65 @@ class Outcome:
         """Return the known values of a part, [N, T]."""
         values: Array = self.crystals[part].y.double().numpy()
         return values
+
+
+def predict_parts(
+    config: Config,
+    data: CrystalDataModule,
+    model: SiteNet | SiteNetEnsemble,
+    history: History,
+) -> Outcome:
+    """Predict the validation, calibration and test parts.
+
+    An ensemble without validation predicts the training part, too: the floor of its
+    spread comes from there.
+
+    Args:
+        config: All settings.
+        data: The crystals, split.
+        model: With the kept weights, where it computes.
+        history: Errors of every epoch.
+    """
+    crystals = {name: data.part(name) for name in data.splits}
+    is_ensemble = isinstance(model, SiteNetEnsemble)
+    parts: tuple[str, ...] = ("val", "calibration", "test")
+    if is_ensemble and not crystals["val"]:
+        parts = ("train", *parts)
+    answers = {
+        part: _predict(model, data.ordered_batches(crystals[part])) for part in parts
+    }
+    predicted = {part: mean for part, (mean, _) in answers.items()}
+    spread = {part: s for part, (_, s) in answers.items()} if is_ensemble else None
+    return Outcome(
+        config=config,
+        units={**data.dataset.units, **config.data.units},
+        crystals=crystals,
+        predicted=predicted,
+        history=history,
+        num_failed=len(data.dataset.failures),
+        num_parameters=sum(p.numel() for p in model.parameters()),
+        spread=spread,
+        novelty=measure_novelty(
+            model, crystals, data.ordered_batches, predicted, spread
+        ),
+    )
+
+
+@torch.inference_mode()
+def _predict(
+    model: SiteNet | SiteNetEnsemble, batches: Iterable[Batch]
+) -> tuple[Array, Array]:
+    """Return means and spreads in order, [N, T_out] each; one network has no spread."""
+    network = networks_of(model)[0]
+    none = torch.empty(0, network.layout.num_outputs)
+    means, spreads = [none], [none]
+    for batch in batches:
+        batch.y = None  # doubles, which not all devices have
+        mean, spread = mean_and_spread(model, batch.to(network.target_mean.device))
+        means.append(mean.cpu())
+        if spread is not None:
+            spreads.append(spread.cpu())
+    return torch.cat(means).double().numpy(), torch.cat(spreads).double().numpy()
 
 
 def summarise(outcome: Outcome) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""What a run leaves for people: metrics, predictions, figures."""
+"""What a run leaves in the end: model file, predictions, figures, metrics."""
 
 from __future__ import annotations
 
-import json
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,20 +11,65 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.csv_file import write_table
+from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.domain import measure_domain
-from pyg_sitenet.figures import plot_classes, plot_learning_curve, plot_parity
-from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.model_file import ModelDescription, save_model
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.training.loop.meter import MONITOR
-from pyg_sitenet.training.outcome.outcome import Outcome, baseline_errors
+from pyg_sitenet.training.members import describe_members
+from pyg_sitenet.training.outcome.calibration import calibrate_outcome, coverage_on_test
+from pyg_sitenet.training.outcome.outcome import Outcome, summarise
+from pyg_sitenet.training.outcome.result_figures import draw_figures, write_tensorboard
+from pyg_sitenet.training.run.metrics_file import write_metrics
+from pyg_sitenet.training.run.record import read_notes
 from pyg_sitenet.training.run.run_folder import RunFolder, reporting_write_errors
 from pyg_sitenet.uncertainty import Calibration
 from pyg_sitenet.version import library_versions
 
 Array = NDArray[np.float64]
+
+
+def finish(
+    folder: RunFolder,
+    model: SiteNet | SiteNetEnsemble,
+    outcome: Outcome,
+    start: float,
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """Write all that a trained model leaves and return its metrics.
+
+    Args:
+        folder: Where to.
+        model: With the kept weights.
+        outcome: What it predicts for each part.
+        start: When the run began, by ``time.perf_counter``.
+        ledger: What became of the inputs.
+
+    Raises:
+        SiteNetError: If the folder cannot be written.
+    """
+    metrics = summarise(outcome)
+    metrics["data_notes"] = read_notes(folder)
+    calibration = calibrate_outcome(outcome)
+    if calibration is not None:
+        for target, rows in coverage_on_test(outcome, calibration).items():
+            metrics["targets"][target]["coverage"] = rows
+    if isinstance(model, SiteNetEnsemble):
+        metrics["members"] = describe_members(folder, outcome.config)
+    description = describe(outcome, metrics, calibration)
+    table = prediction_table(outcome)
+    with reporting_write_errors(folder):
+        save_model(folder.model, model, description)
+        write_table(folder.predictions, table)
+        draw_figures(folder, outcome, metrics)
+        write_tensorboard(folder, outcome, metrics)
+    metrics |= {"inputs": ledger.counts(), "history": outcome.history.epochs}
+    metrics["notes"] += _kept_note(metrics)
+    metrics["seconds"] = time.perf_counter() - start
+    return write_metrics(folder, metrics)
 
 
 def describe(
@@ -64,8 +109,8 @@ def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
     }
 
 
-def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
-    """Write ``predictions.csv``: id, formula, known and predicted values."""
+def prediction_table(outcome: Outcome) -> pd.DataFrame:
+    """Return ``predictions.csv``: id, formula, known and predicted values."""
     crystals, truth = outcome.crystals["test"], outcome.truth("test")
     names = [(data.id, data.formula) for data in crystals]
     table: dict[str, Any] = {
@@ -85,38 +130,7 @@ def write_predictions(folder: RunFolder, outcome: Outcome) -> None:
             table[f"predicted {heading}"] = answers[:, k]
             if outcome.spread is not None:
                 table[f"spread {heading}"] = outcome.spread["test"][:, k]
-    write_table(folder.predictions, pd.DataFrame(table))
-
-
-def write_metrics(folder: RunFolder, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``metrics.json``, which says by being there that the run is finished.
-
-    Numbers that are not finite become null, which ``notes`` then tell.
-
-    Raises:
-        SiteNetError: If it cannot be written.
-    """
-    lost: dict[str, None] = {}  # in order, each once
-    finite = {key: _finite(value, key, lost) for key, value in metrics.items()}
-    finite["notes"] = [*metrics["notes"], *_kept_note(finite)]
-    if lost:
-        finite["notes"].append(f"null where it was not finite: {', '.join(lost)}")
-    text = json.dumps(finite, indent=2, allow_nan=False)
-    with reporting_write_errors(folder):
-        write_text(folder.metrics, text + "\n")
-    return finite
-
-
-def _finite(value: Any, name: str, lost: dict[str, None]) -> Any:  # noqa: ANN401 - JSON
-    """Replace numbers that are not finite by ``None`` and collect their names."""
-    if isinstance(value, Mapping):
-        return {k: _finite(v, f"{name} {k}", lost) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item, name, lost) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        lost[name] = None
-        return None
-    return value
+    return pd.DataFrame(table)
 
 
 def _kept_note(metrics: Mapping[str, Any]) -> list[str]:
@@ -126,7 +140,7 @@ def _kept_note(metrics: Mapping[str, Any]) -> list[str]:
         for epoch in metrics["history"]
         if MONITOR in epoch
     }
-    errors = {epoch: error for epoch, error in scores.items() if error is not None}
+    errors = {epoch: score for epoch, score in scores.items() if math.isfinite(score)}
     chosen = metrics["best_epoch"]
     if scores and not errors:
         return [
@@ -139,44 +153,6 @@ def _kept_note(metrics: Mapping[str, Any]) -> list[str]:
             f"{best:g}, which had the lowest validation error, were lost with best.ckpt"
         ]
     return []
-
-
-def draw_figures(
-    folder: RunFolder, outcome: Outcome, metrics: Mapping[str, Any]
-) -> None:
-    """Draw the learning curve, parity of numbers, and how classes are told apart."""
-    baselines = {
-        name: baseline_errors(target) for name, target in metrics["targets"].items()
-    }
-    if outcome.config.training.class_weights != "none":  # another measure
-        baselines |= {name: {} for name in outcome.config.data.classes}
-    with reporting_write_errors(folder):
-        plot_learning_curve(
-            folder.figures / "learning_curve.png",
-            outcome.history.epochs,
-            outcome.units,
-            outcome.targets,
-            best_epoch=outcome.history.best_epoch,
-            baselines=baselines,
-        )
-        _draw_answers(folder, outcome)
-
-
-def _draw_answers(folder: RunFolder, outcome: Outcome) -> None:
-    truth, answers = outcome.truth("test"), outcome.predicted["test"]
-    layout = outcome.layout
-    numbers = [t for t, target in enumerate(layout.targets) if not target.classes]
-    if numbers:
-        values = answers[:, [layout.targets[t].start for t in numbers]]
-        has_place = np.isfinite(values)  # in the figure
-        plot_parity(
-            folder.figures / "parity.png",
-            np.where(has_place, truth[:, numbers], np.nan),
-            values,
-            outcome.units,
-            [outcome.targets[t] for t in numbers],
-        )
-    plot_classes(folder.figures / "classes.png", truth, answers, layout)
 
 
 def labels_of(truth: Array, target: TargetOutputs) -> list[str]:

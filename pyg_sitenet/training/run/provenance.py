@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -11,29 +10,20 @@ from typing import Any
 
 import torch
 
-from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.devices import describe_device
-from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.version import PACKAGE, library_versions
 
 
-def note_environment(
-    folder: RunFolder, num_processes: int, device: torch.device
-) -> None:
-    """Add a start of the run, the first or a resumed one, to ``environment.json``."""
-    starts = _read(folder.environment)
-    starts.append(
-        {
-            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "versions": library_versions(),
-            "platform": platform.platform(),
-            "devices": num_processes,
-            "device": describe_device(device),
-            "source": source_state(PACKAGE),
-        }
-    )
-    text = json.dumps({"starts": starts}, indent=2)
-    write_text(folder.environment, text + "\n")
+def describe_start(num_processes: int, device: torch.device) -> dict[str, Any]:
+    """Return when and on what a run is started, for its record."""
+    return {
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "platform": platform.platform(),
+        "devices": num_processes,
+        "device": describe_device(device),
+        "source": source_state(PACKAGE),
+    }
 
 
 def source_state(folder: Path) -> dict[str, Any]:
@@ -59,12 +49,3 @@ def _git(folder: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Return the earlier starts; a file that a crash cut short is begun anew."""
-    try:
-        starts: list[dict[str, Any]] = json.loads(path.read_text())["starts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return starts

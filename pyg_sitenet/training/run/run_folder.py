@@ -1,25 +1,29 @@
-"""The files of a run, and reading what is in them."""
+"""The folder of a run: its files, made for a new run or opened to continue one."""
 
 from __future__ import annotations
 
-import json
-import logging
-import math
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyg_sitenet.atomic_write import write_text
-from pyg_sitenet.config import Config, dump_config, load_config
-from pyg_sitenet.errors import ModelFileError, SiteNetError
+from pyg_sitenet.config import Config, load_config
+from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.model_file import MODEL_FILE_NAME
-
-_logger = logging.getLogger(__name__)
 
 FOLD = "fold_"
 """How the folders of the runs of a cross-validation begin; the number follows."""
+
+# What may differ when a run is continued: more epochs, other workers that featurise.
+_FREE = {
+    "training.max_epochs",
+    "training.checkpoint_minutes",
+    "training.checkpoint_steps",
+    "data.workers",
+    "data.loader_workers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,16 @@ class RunFolder:
     def best(self) -> Path:
         """The state with the lowest validation error."""
         return self.checkpoints / "best.ckpt"
+
+    @property
+    def crystals(self) -> Path:
+        """Part, sizes and targets of each crystal."""
+        return self.path / "crystals.csv"
+
+    @property
+    def data(self) -> Path:
+        """Hashes of the data that the run was begun with."""
+        return self.path / "data.json"
 
     @property
     def environment(self) -> Path:
@@ -118,55 +132,6 @@ def reporting_write_errors(
         raise unwritable(folder.path, cause, remedy) from error
 
 
-def tell_notes(folder: RunFolder, notes: Sequence[str]) -> None:
-    """Log what to know of the data, and keep it.
-
-    Raises:
-        SiteNetError: If the folder cannot be written.
-    """
-    for note in notes:
-        _logger.warning("%s", note)
-    with reporting_write_errors(folder):
-        write_text(folder.notes, "".join(f"{note}\n" for note in notes))
-
-
-def read_notes(folder: RunFolder) -> list[str]:
-    """Return what :func:`tell_notes` kept."""
-    if not folder.notes.is_file():
-        return []
-    return folder.notes.read_text("utf-8", errors="replace").splitlines()
-
-
-def write_config(folder: RunFolder, config: Config) -> None:
-    """Write the complete configuration; from here on the folder holds a run.
-
-    A finished run that is to go on for longer is finished no more: its metrics go.
-
-    Raises:
-        SiteNetError: If the folder cannot be written.
-    """
-    with reporting_write_errors(folder):
-        if not is_finished(folder, config):
-            folder.metrics.unlink(missing_ok=True)
-        write_text(folder.config, dump_config(config))
-
-
-def is_finished(folder: RunFolder, config: Config) -> bool:
-    """Say whether a run was trained to the end, as long as is now asked for.
-
-    The metrics are written last.
-    """
-    if not (folder.metrics.is_file() and folder.config.is_file()):
-        return False
-    try:
-        read_metrics(folder)
-    except ModelFileError as error:
-        _logger.warning("%s; the end of the run is done again", error)
-        return False
-    done = load_config(folder.config).training.max_epochs
-    return done == config.training.max_epochs
-
-
 def unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
     """Return the error of an output folder that cannot be written."""
     return SiteNetError(
@@ -175,56 +140,76 @@ def unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
     )
 
 
-def read_metrics(folder: RunFolder) -> dict[str, Any]:
-    """Return what ``metrics.json`` holds.
+def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
+    """Make the folder of a new run, or open the one of a run to be continued.
+
+    Nothing but empty folders is made: a run that fails before its data are read leaves
+    no trace that would block the next attempt.
 
     Raises:
-        ModelFileError: If it is missing or damaged.
+        SiteNetError: If the folder cannot be written, holds another run, or holds none
+            where one should be continued.
+        ConfigError: If the run to be continued has other settings.
     """
+    if resume:
+        _check_same_run(folder, config)
+    elif any(file.exists() for file in (folder.config, folder.model, folder.last)):
+        raise SiteNetError(
+            f"{folder.path}: holds a run already; choose another output folder, delete"
+            " this one, or continue it with resume (--resume)"
+        )
     try:
-        metrics: dict[str, Any] = json.loads(folder.metrics.read_text("utf-8"))
-        _check_metrics(metrics)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelFileError(
-            f"{folder.metrics}: no metrics of a run ({error}); restore it, or write it "
-            "again by continuing the run with resume (--resume)"
-        ) from error
-    return metrics
+        for subfolder in (folder.path, folder.checkpoints, folder.figures):
+            subfolder.mkdir(parents=True, exist_ok=True)
+            if not os.access(subfolder, os.W_OK):
+                raise PermissionError("permission denied")
+    except OSError as error:
+        remedy = "choose another or change its permissions"
+        raise unwritable(folder.path, error, remedy) from error
 
 
-def _check_metrics(metrics: dict[str, Any]) -> None:
-    history, best = metrics["history"], metrics["best_epoch"]
-    are_epochs = isinstance(history, list) and all(
-        isinstance(epoch, dict)
-        and all(isinstance(value, int | float | None) for value in epoch.values())
-        for epoch in history
-    )
-    if not are_epochs or not isinstance(best, int | None):
-        raise TypeError("`history` is no list of epochs")
-    if not isinstance(metrics["targets"], dict):
-        raise TypeError("`targets` are of another form")
+def _why_no_run(folder: RunFolder) -> str:
+    folds = len(list(folder.path.glob(f"{FOLD}*/config.yaml")))
+    if folds:
+        return (
+            f"holds {folds} folds, not one run; continue them with their number "
+            "(--folds), or one alone in its folder"
+        )
+    return "holds no run to continue; start it without resume"
 
 
-def read_history(path: str | Path) -> tuple[list[dict[str, float]], int | None]:
-    """Return the errors of every epoch of a run, and the epoch whose weights it kept.
+def _check_same_run(folder: RunFolder, config: Config) -> None:
+    if not folder.config.is_file():
+        raise SiteNetError(f"{folder.path}: {_why_no_run(folder)}")
+    # Where the data lie is free if what they are can be compared.
+    free = _FREE | ({"data.source"} if folder.data.is_file() else set())
+    check_same_settings(folder.config, config, free)
+
+
+def check_same_settings(path: Path, config: Config, free: Collection[str]) -> None:
+    """Check settings against those that a run was begun with.
 
     Args:
-        path: A run folder, or the model file in one; anything else has no history.
-
-    Returns:
-        One mapping per epoch, NaN where an error was not finite; and the epoch.
+        path: The file of the latter.
+        config: The settings now.
+        free: What may differ.
 
     Raises:
-        ModelFileError: If the folder's ``metrics.json`` is damaged.
+        ConfigError: If anything else does.
     """
-    path = Path(path)
-    folder = RunFolder(path if path.is_dir() else path.parent)
-    in_run = path.is_dir() or path.name == MODEL_FILE_NAME
-    if not in_run or not folder.metrics.is_file():
-        return [], None
-    metrics = read_metrics(folder)
-    history = [
-        {key: math.nan if value is None else value for key, value in epoch.items()}
-        for epoch in metrics["history"]
-    ]
-    return history, metrics["best_epoch"]
+    old = _flatten(load_config(path).model_dump(mode="json"))
+    new = _flatten(config.model_dump(mode="json"))
+    for key in new:
+        if key not in free and new[key] != old.get(key):
+            raise ConfigError(
+                f"{path}: the run to continue has {key} = {old.get(key)!r}, "
+                f"not {new[key]!r}; start a new run in another folder to change it"
+            )
+
+
+def _flatten(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{section}.{key}": value
+        for section, values in settings.items()
+        for key, value in values.items()
+    }

@@ -23,22 +23,23 @@ from pyg_sitenet.training.loop.checkpoint_files import (
     load_checkpoint,
     write_checkpoint,
 )
-from pyg_sitenet.training.run.run_folder import RunFolder, write_config
+from pyg_sitenet.training.run.record import write_config
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 STATE = {"epoch": 3, "weights": {str(k): torch.full((99, 99), k) for k in range(6)}}
 
 
-def _are_equal(one: Any, other: Any) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(
-            _are_equal(one[key], other[key]) for key in one
+def _are_equal(first: Any, other: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, other)
+    if isinstance(first, dict):
+        return first.keys() == other.keys() and all(
+            _are_equal(first[key], other[key]) for key in first
         )
-    if isinstance(one, list | tuple):
-        pairs = zip(one, other, strict=True)
+    if isinstance(first, list | tuple):
+        pairs = zip(first, other, strict=True)
         return all(_are_equal(left, right) for left, right in pairs)
-    return bool(one == other)
+    return bool(first == other)
 
 
 def _damaged(content: bytes, draw: random.Random) -> bytes:

@@ -93,7 +93,7 @@ def _train(rank: int, port: int, parts: tuple[list[Data], ...], look: Callback) 
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
     devices = Devices.choose(None, None, "cpu")
-    mine = parts[devices.rank]
+    part = parts[devices.rank]
     trainer = Trainer(
         **devices.trainer_options(),
         max_steps=1,
@@ -105,7 +105,7 @@ def _train(rank: int, port: int, parts: tuple[list[Data], ...], look: Callback) 
         use_distributed_sampler=False,
     )
     warnings.simplefilter("ignore")
-    trainer.fit(_module(), DataLoader(mine, batch_size=len(mine)))
+    trainer.fit(_module(), DataLoader(part, batch_size=len(part)))
 
 
 def _step(rank: int, port: int, path: Path) -> None:

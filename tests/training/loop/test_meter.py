@@ -34,9 +34,9 @@ def test_pair_of_singles_holds_what_a_double_does() -> None:
 
 def test_batch_that_does_not_count_leaves_the_sums_as_they_are() -> None:
     meter = Meter("train", OutputLayout.make(["gap"]), ["gap"], [1.0])
-    one = torch.ones(1)
-    good = Sums(torch.tensor(2.0), one, 3 * one, 0 * one)
-    bad = Sums(torch.tensor(math.nan), one, math.inf * one, 0 * one)
+    unit = torch.ones(1)
+    good = Sums(torch.tensor(2.0), unit, 3 * unit, 0 * unit)
+    bad = Sums(torch.tensor(math.nan), unit, math.inf * unit, 0 * unit)
     meter.add(good, counts=torch.tensor(True))
     before = meter.sums
     meter.add(bad, counts=torch.tensor(False))

@@ -43,7 +43,7 @@ def test_loss_of_known_errors(settings: dict[str, object], expected: float) -> N
         torch.tensor([[1.5, 1.0]]), torch.tensor([[1.0, 4.0]])
     )
     assert sums.loss.item() == pytest.approx(expected)
-    assert sums.known.tolist() == [1, 1]
+    assert sums.counts.tolist() == [1, 1]
     assert sums.error.tolist() == [0.5, 3.0]
 
 
@@ -60,7 +60,7 @@ def test_gaps_give_no_loss_and_no_gradient() -> None:
     sums = _objective(TWO, [1.0, 1.0])(learned, y)
     sums.loss.backward()
     assert sums.loss.item() == pytest.approx(5.0)
-    assert sums.known.tolist() == [1, 1]
+    assert sums.counts.tolist() == [1, 1]
     assert learned.grad is not None
     assert learned.grad.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyg_sitenet.config import TrainingConfig
-from pyg_sitenet.training.loop.schedule import with_epochs
+from pyg_sitenet.training.loop.module import with_epochs
 
 
 @pytest.mark.parametrize(

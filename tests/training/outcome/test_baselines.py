@@ -42,8 +42,8 @@ def test_mean_baseline_answers_the_mean_of_the_training_part(salts: list[Data]) 
 
 def test_composition_baseline_learns_the_cation(salts: list[Data]) -> None:
     test = salts[3::4]
-    known = [data for data in salts if data not in test]
-    predicted = fit_baselines(known, test, seed=0)["composition"]
+    trained = [data for data in salts if data not in test]
+    predicted = fit_baselines(trained, test, seed=0)["composition"]
     truth = np.concatenate([data.y.numpy() for data in test])
     assert np.abs(predicted - truth).mean() < 0.5
     assert np.abs(truth - truth.mean(axis=0)).mean() == 1.0
@@ -96,9 +96,9 @@ def test_classes_get_their_shares_and_a_forest_of_their_own(salts):
     train = [copy.copy(data) for data in salts]
     for k, data in enumerate(train):
         data.y = torch.tensor([[[0.0, 1.0, 1.0, 2.0, math.nan][k % 5]]])
-    known = torch.cat([data.y for data in train])[:, 0]
+    truth = torch.cat([data.y for data in train])[:, 0]
     result = fit_baselines(train, train[:5], seed=0, layout=layout)
-    shares = [(known == k).sum() / (~known.isnan()).sum() for k in range(3)]
+    shares = [(truth == k).sum() / (~truth.isnan()).sum() for k in range(3)]
     assert result["mean"][3].tolist() == pytest.approx(
         [float(share) for share in shares]
     )

@@ -17,14 +17,14 @@ import pytest
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.errors import ModelFileError, SiteNetError
 from pyg_sitenet.training import RunResult, train
-from pyg_sitenet.training.outcome.results import write_metrics
-from pyg_sitenet.training.run.run_folder import (
-    RunFolder,
+from pyg_sitenet.training.run.metrics_file import (
     is_finished,
     read_history,
     read_metrics,
-    write_config,
+    write_metrics,
 )
+from pyg_sitenet.training.run.record import write_config
+from pyg_sitenet.training.run.run_folder import RunFolder
 
 METRICS: dict[str, Any] = {
     "history": [],
