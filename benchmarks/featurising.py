@@ -52,9 +52,9 @@ def encode(
     clock = _computed if workers == 1 else time.perf_counter
     start = clock()
     results = list(encode_entries(iter(entries), encoder, workers))
-    taken = clock() - start
+    duration = clock() - start
     graphs = [result.data for result in results if isinstance(result, Encoded)]
-    return graphs, 1e3 * taken * workers / len(entries)
+    return graphs, 1e3 * duration * workers / len(entries)
 
 
 def _computed() -> float:
@@ -104,8 +104,8 @@ def main() -> None:
         for max_atoms in options.atoms:
             cells = [environment, str(max_atoms)]
             for workers in options.workers:
-                graphs, taken = encode(entries, max_atoms, environment, workers)
-                cells.append(f"{taken:.1f}")
+                graphs, duration = encode(entries, max_atoms, environment, workers)
+                cells.append(f"{duration:.1f}")
             cells.append(str(GOALS.get(max_atoms, "")))
             cells += [f"1/{factor:.1f}" for factor in pairs_left(graphs)]
             print("| " + " | ".join(cells) + " |", flush=True)

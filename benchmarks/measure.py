@@ -82,9 +82,9 @@ def _cost(
     step = prepare(*arguments)
     (PROCESS / "clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     before = _field(PROCESS / "status", "VmRSS")
-    taken = seconds(step)
+    duration = seconds(step)
     peak = _field(PROCESS / "status", "VmHWM")
-    return Cost(taken, (peak - before) / MB, peak / MB)
+    return Cost(duration, (peak - before) / MB, peak / MB)
 
 
 def _field(file: Path, name: str) -> int:

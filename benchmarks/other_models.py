@@ -200,7 +200,7 @@ def compare(
         model = make()
         runs.append(Training(model, make_loaders(graphs, config, seed), config).run())
     size = sum(parameter.numel() for parameter in model.parameters())
-    return size, min(taken for taken, _ in runs), [error for _, error in runs]
+    return size, min(duration for duration, _ in runs), [error for _, error in runs]
 
 
 def main() -> None:
@@ -227,12 +227,12 @@ def main() -> None:
         if not name.startswith(tuple(options.models)):
             continue
         graphs = encode_all(records, encode)
-        size, taken, errors = compare(make, graphs, config, options.seeds)
-        first = first or taken
+        size, duration, errors = compare(make, graphs, config, options.seeds)
+        first = first or duration
         pairs = sum(graph.num_edges for graph in graphs)
         spread = f" ± {statistics.stdev(errors):.3f}" if len(errors) > 1 else ""
         print(
-            f"| {name} | {size} | {pairs} | {taken:.2f} | {taken / first:.2f} "
+            f"| {name} | {size} | {pairs} | {duration:.2f} | {duration / first:.2f} "
             f"| {statistics.mean(errors):.3f}{spread} |",
             flush=True,
         )

@@ -57,10 +57,10 @@ def benchmark(
     numbers = _numbers(folds)
     from pyg_sitenet.matbench import run_benchmark
 
-    given = {"training.seed": seed, "data.workers": workers}
+    overrides = {"training.seed": seed, "data.workers": workers}
     if config is None:
         settings = ["data.val_fraction=0", *(settings or ())]
-    chosen = choose_settings(preset, config, None, None, settings, given)
+    chosen = choose_settings(preset, config, None, None, settings, overrides)
     result = run_benchmark(
         task,
         chosen,

@@ -122,15 +122,15 @@ def table(number: int) -> str:
     general, *_ = letters(number, cell, turns, shifts, [])
     positions = {general: (len(turns) // centring, 3)}
     wanted = LETTERS[: LETTERS.index(general) + 1]
-    asked: Counter[Kind] = Counter()
+    draws: Counter[Kind] = Counter()
     while len(positions) < len(wanted):
         points = [special(random, turns, shifts) for _ in range(60)]
         kinds = {kind(point, turns, shifts): point for point in points}
-        rarest = sorted(kinds, key=lambda key: asked[key])[:8]
+        rarest = sorted(kinds, key=lambda key: draws[key])[:8]
         chosen = apart([kinds[key] for key in rarest], turns, shifts)
-        asked.update(rarest)
-        said = letters(number, cell, turns, shifts, chosen)[len(GENERIC) :]
-        for letter, point in zip(said, chosen, strict=False):
+        draws.update(rarest)
+        answer = letters(number, cell, turns, shifts, chosen)[len(GENERIC) :]
+        for letter, point in zip(answer, chosen, strict=False):
             count, free, _ = kind(point, turns, shifts)
             entry = (count // centring, free)
             if positions.setdefault(letter, entry) != entry:
@@ -140,13 +140,13 @@ def table(number: int) -> str:
 
 def apart(points: list[Floats], turns: Floats, shifts: Floats) -> list[Floats]:
     """Return points of which none is an image of another."""
-    chosen, taken = [], [np.array(g) for g in GENERIC]
+    chosen, others = [], [np.array(g) for g in GENERIC]
     for point in points:
         orbit = images(point, turns, shifts)
-        far = [orbit - other - np.rint(orbit - other) for other in taken]
+        far = [orbit - other - np.rint(orbit - other) for other in others]
         if all(np.linalg.norm(f, axis=1).min() > 0.01 for f in far):
             chosen.append(point)
-            taken.append(point)
+            others.append(point)
     return chosen
 
 

@@ -104,8 +104,12 @@ def predict(
     for id_ in ids:
         if id_ in results:
             result = results[id_]
-            told = result.uncertainty
-            spread = 0.0 if told is None else told.members_std.get(facts.target, 0.0)
+            deviation = result.uncertainty
+            spread = (
+                0.0
+                if deviation is None
+                else deviation.members_std.get(facts.target, 0.0)
+            )
             truth = natural(result.targets[targets[0]], facts)
             predicted = result.values[facts.target]
             rows.append((truth, predicted, spread, result.widening))

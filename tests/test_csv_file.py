@@ -37,10 +37,10 @@ def test_what_comes_after_the_known_part_is_cut_off(
     tmp_path: Path, torn: bytes
 ) -> None:
     path = tmp_path / "rows.csv"
-    known = _write(path)
+    before = _write(path)
     with path.open("ab") as file:
         file.write(torn)
-    with CsvFile(path, ["id", "value"], known) as again:
+    with CsvFile(path, ["id", "value"], before) as again:
         again.add(["b", 2.5])
         state = again.sync()
     assert path.read_bytes() == b"id,value\na,1\nb,2.5\n"
@@ -50,19 +50,19 @@ def test_what_comes_after_the_known_part_is_cut_off(
 @pytest.mark.parametrize("content", [b"", b"id,value\n", b"id,value\nb,1\n"])
 def test_changed_file_is_not_continued(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "rows.csv"
-    known = _write(path)
+    state = _write(path)
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"rows.csv: has been changed since"):
-        CsvFile(path, ["id", "value"], known)
+        CsvFile(path, ["id", "value"], state)
     assert path.read_bytes() == content
 
 
 def test_missing_file_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    known = _write(path)
+    state = _write(path)
     path.unlink()
     with pytest.raises(DataError, match=r"rows.csv: cannot be written: No such file"):
-        CsvFile(path, ["id", "value"], known)
+        CsvFile(path, ["id", "value"], state)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")

@@ -123,6 +123,6 @@ def test_nothing_to_evaluate_names_the_first_reason(predictor: Predictor) -> Non
 
 
 def test_crystals_whose_value_is_not_known_do_not_count():
-    known = score([1.0, 3.0], [1.0, 2.0])
-    assert score([1.0, float("nan"), 3.0], [1.0, 9.0, 2.0]) == known
+    scores = score([1.0, 3.0], [1.0, 2.0])
+    assert score([1.0, float("nan"), 3.0], [1.0, 9.0, 2.0]) == scores
     assert score([float("nan")], [1.0])["mae"] is None

@@ -51,9 +51,9 @@ def chosen_entries():
 
 
 def reference_crystal(name):
-    given = SUPERCELLS[name.removesuffix("_oxi")]["input"]
-    species = [Element.from_Z(z) for z in given["Z"]]
-    structure = Structure(given["lattice"], species, given["frac"])
+    cell = SUPERCELLS[name.removesuffix("_oxi")]["input"]
+    species = [Element.from_Z(z) for z in cell["Z"]]
+    structure = Structure(cell["lattice"], species, cell["frac"])
     if name.endswith("_oxi"):
         structure.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
     return structure

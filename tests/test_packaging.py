@@ -37,8 +37,8 @@ def run_python(code: str) -> str:
 
 def data_files() -> set[str]:
     files = (path for path in (ROOT / "pyg_sitenet").rglob("*") if path.is_file())
-    found = (path for path in files if path.suffix not in (".py", ".pyc"))
-    return {path.relative_to(ROOT).as_posix() for path in found}
+    resources = (path for path in files if path.suffix not in (".py", ".pyc"))
+    return {path.relative_to(ROOT).as_posix() for path in resources}
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def test_exactly_what_is_imported_is_declared():
     nodes = [n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))]
     names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
     names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level}
-    found = {name.split(".")[0] for name in names} - sys.stdlib_module_names
-    imported = {IMPORTED_AS.get(name, name) for name in found - {"pyg_sitenet"}}
+    modules = {name.split(".")[0] for name in names} - sys.stdlib_module_names
+    imported = {IMPORTED_AS.get(name, name) for name in modules - {"pyg_sitenet"}}
     imported |= {"tensorboard"}  # Lightning imports it for us
     extras = PROJECT["project"]["optional-dependencies"]
     lines = extras["ray"] + extras["gpu-tests"]

@@ -136,12 +136,12 @@ def test_card_states_what_the_file_says(name: str) -> None:
     text = READY_MODELS[name].card.read_text(encoding="utf-8")
     description = read_description(name)
     target = description.targets[0]
-    found = description.metrics["targets"][target]
+    metrics = description.metrics["targets"][target]
     sizes = description.metrics["num_crystals"]
-    assert f"| this model | {found['test']['mae']:.3f} " in text
-    compared = found.get("learnt", found)  # of moduli the logarithm
+    assert f"| this model | {metrics['test']['mae']:.3f} " in text
+    compared = metrics.get("learnt", metrics)  # of moduli the logarithm
     error = compared["baselines"]["composition"]["test"]["mae"]
-    assert f"{error:.{4 if 'learnt' in found else 3}f}" in text
+    assert f"{error:.{4 if 'learnt' in metrics else 3}f}" in text
     for part in ("train", "val", "test"):
         assert str(sizes[part]) in text
     listed = text.split("## Elements")[1].split("Others")[0].split()

@@ -34,9 +34,9 @@ BATCH = ["NaCl", "diamond", "rutile_TiO2", "SrTiO3", "graphite", "quartz_SiO2"]
 def crystal(name):
     """The structure that the reference was made from."""
     base, _, decorated = name.partition("_oxi")
-    given = json.loads((HERE / "supercells.json").read_text())[base]["input"]
-    species = [Element.from_Z(z) for z in given["Z"]]
-    structure = Structure(given["lattice"], species, given["frac"])
+    cell = json.loads((HERE / "supercells.json").read_text())[base]["input"]
+    species = [Element.from_Z(z) for z in cell["Z"]]
+    structure = Structure(cell["lattice"], species, cell["frac"])
     if decorated or name.endswith("_oxi"):
         structure.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
     return structure
@@ -68,10 +68,10 @@ def sorted_rows(array):
 
 def captured(model, data):
     """Run the model and keep what each part returned."""
-    kept = {}
+    results = {}
 
     def keep(name):
-        return lambda _module, _inputs, output: kept.__setitem__(name, output)
+        return lambda _module, _inputs, output: results.__setitem__(name, output)
 
     parts = {
         "site_0": model.site_embedding,
@@ -86,16 +86,16 @@ def captured(model, data):
     for name, part in parts.items():
         part.register_forward_hook(keep(name))
     with torch.no_grad():
-        kept["raw"], kept["pred"] = model.raw_output(data), model(data)
+        results["raw"], results["pred"] = model.raw_output(data), model(data)
         attention = model.attention(data)
     for number, weights in enumerate(attention.weights, start=1):
-        block, _ = kept.pop(f"block_{number}")
+        block, _ = results.pop(f"block_{number}")
         last = number == len(model.blocks)
-        kept[f"site_{number}"] = block if last else block[0]
+        results[f"site_{number}"] = block if last else block[0]
         if not last:
-            kept[f"inter_{number}"] = block[1]
-        kept[f"attn_{number}"] = weights
-    return {name: tensor.detach().numpy() for name, tensor in kept.items()}
+            results[f"inter_{number}"] = block[1]
+        results[f"attn_{number}"] = weights
+    return {name: tensor.detach().numpy() for name, tensor in results.items()}
 
 
 @pytest.mark.parametrize("case", SINGLE)
@@ -176,10 +176,10 @@ def test_batch():
         assert_allclose(ours[name], reference[name], rtol=1e-5, atol=2e-6, err_msg=name)
     assert_allclose(heads, reference["long_range"], atol=1e-5)
     for crystal_number in range(len(BATCH)):
-        mine = batch.batch.numpy() == crystal_number
+        is_site = batch.batch.numpy() == crystal_number
         theirs = reference["COO"] == crystal_number
         assert_allclose(
-            sorted_rows(ours["site_2"][mine]),
+            sorted_rows(ours["site_2"][is_site]),
             sorted_rows(reference["site_2"][theirs]),
             rtol=1e-4,
             atol=1e-5,

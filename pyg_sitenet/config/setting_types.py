@@ -53,11 +53,11 @@ def _check_label(label: object) -> str:
 def _check_labels(labels: tuple[str, ...]) -> tuple[str, ...]:
     if len(labels) == 1:
         raise ValueError("a target of classes needs two of them or more")
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for label in labels:
-        if label in seen:
+        if label in earlier:
             raise ValueError(f"the class {brief(label)} is there twice")
-        seen.add(label)
+        earlier.add(label)
     return labels
 
 

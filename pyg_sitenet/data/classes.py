@@ -80,8 +80,8 @@ def _prepared(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _find(data: DataConfig, names: list[str]) -> dict[str, tuple[str, ...]]:
-    asked: Mapping[str, tuple[str, ...]] = dict.fromkeys(names, ())
-    source = open_source(data.source, names, classes=asked)
+    unlisted: Mapping[str, tuple[str, ...]] = dict.fromkeys(names, ())
+    source = open_source(data.source, names, classes=unlisted)
     labels = {}
     for name in names:
         if name not in data.classes and name not in source.labels:

@@ -154,9 +154,9 @@ class CrystalDataset(Dataset):
         source = recipe.open()
         self.units = {k: v for k, v in source.units.items() if k in self.targets}
         self.notes = tuple(source.notes)
-        asked = {*self.targets, recipe.group}
+        used = {*self.targets, recipe.group}
         columns = (*source.available, *source.labels)
-        self.unused = tuple(name for name in columns if name not in asked)
+        self.unused = tuple(name for name in columns if name not in used)
         self._prepared: PreparedTargets | None = None
         if isinstance(recipe.source, str | Path) and is_prepared(recipe.source):
             folder = read_prepared(recipe.source, open_source)

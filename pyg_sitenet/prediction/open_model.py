@@ -43,12 +43,12 @@ def load_predictor(
     """
     model, description = load_model(path)
     check_precision(torch.device(device).type, model.buffers())
-    given = {
+    options = {
         "disorder": disorder,
         "orderings": orderings,
         "disorder_seed": disorder_seed,
     }
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None}
     settings = description.config.data.model_dump()
     config = make_config({"data": settings | chosen}, origin="load_predictor")
     return Predictor(model, description, device, config.data, level)

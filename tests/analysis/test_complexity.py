@@ -12,16 +12,16 @@ from pyg_sitenet.errors import StructureError
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 VALUES = {
-    name.removesuffix("/prim"): found
-    for name, found in json.loads((REFERENCE / "complexity.json").read_text()).items()
+    name.removesuffix("/prim"): numbers
+    for name, numbers in json.loads((REFERENCE / "complexity.json").read_text()).items()
 }
 CRYSTALS = json.loads((REFERENCE / "supercells.json").read_text())
 
 
 def crystal(name: str, form: str = "input") -> Structure:
-    given = CRYSTALS[name][form]
-    species = [Element.from_Z(z) for z in given["Z"]]
-    return Structure(given["lattice"], species, given["frac"])
+    cell = CRYSTALS[name][form]
+    species = [Element.from_Z(z) for z in cell["Z"]]
+    return Structure(cell["lattice"], species, cell["frac"])
 
 
 @pytest.mark.parametrize("form", ["input", "primitive"])

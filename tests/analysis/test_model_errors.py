@@ -63,19 +63,19 @@ def test_nothing_known_gives_an_empty_table():
 
 def panel_of(errors, drawn, path):
     """Draw crystals with these errors over their number; the panel and the legend."""
-    known = np.arange(float(len(errors)))
-    crystals = pd.DataFrame({"gap": known, "predicted gap": known + errors})
+    truth = np.arange(float(len(errors)))
+    crystals = pd.DataFrame({"gap": truth, "predicted gap": truth + errors})
     crystals, measures = with_errors(crystals, ["gap"]), {"gap": "gap"}
     table = errors_by_measure(crystals, "gap", measures)
     plot_errors(path, crystals, table, measures, "error of gap", "gap")
-    said = [text.get_text() for text in drawn[-1].legends[0].get_texts()]
-    return drawn[-1].axes[0], said
+    texts = [text.get_text() for text in drawn[-1].legends[0].get_texts()]
+    return drawn[-1].axes[0], texts
 
 
 def test_errors_beyond_the_axis_are_counted_and_drawn_at_its_edge(drawn, tmp_path):
     errors = np.r_[np.linspace(-1, 1, 200), 8, -30, 20]
-    axes, said = panel_of(errors, drawn, tmp_path / "a.png")
-    assert said[0] == "3 crystals with larger errors, up to 30"
+    axes, texts = panel_of(errors, drawn, tmp_path / "a.png")
+    assert texts[0] == "3 crystals with larger errors, up to 30"
     points, edge, means = (line.get_ydata() for line in axes.lines[:3])
     assert np.allclose(points, np.abs(errors[:200]))
     assert len(edge) == 3
@@ -85,8 +85,8 @@ def test_errors_beyond_the_axis_are_counted_and_drawn_at_its_edge(drawn, tmp_pat
 
 
 def test_errors_of_one_size_fit_into_the_axis(drawn, tmp_path):
-    axes, said = panel_of(np.linspace(0, 1, 50), drawn, tmp_path / "a.png")
-    assert said == ["mean of a group, with its standard error"]
+    axes, texts = panel_of(np.linspace(0, 1, 50), drawn, tmp_path / "a.png")
+    assert texts == ["mean of a group, with its standard error"]
     assert axes.get_ylim() == (0, pytest.approx(1, abs=0.1))
     axes, _ = panel_of(np.zeros(5), drawn, tmp_path / "b.png")
     assert axes.get_ylim()[1] > 0

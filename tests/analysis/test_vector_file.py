@@ -33,9 +33,9 @@ def test_vectors_are_those_of_each_crystal_alone(
         with torch.no_grad():
             expected = model.embed(graph)
             value = model(graph)
-        mine = vectors["crystal_of_site"] == number
-        np.testing.assert_array_equal(vectors["z"][mine], graph.z)
-        np.testing.assert_allclose(vectors["sites"][mine], expected.sites, atol=1e-4)
+        is_site = vectors["crystal_of_site"] == number
+        np.testing.assert_array_equal(vectors["z"][is_site], graph.z)
+        np.testing.assert_allclose(vectors["sites"][is_site], expected.sites, atol=1e-4)
         np.testing.assert_allclose(
             vectors["crystals"][number], expected.crystals[0], atol=1e-4
         )

@@ -68,9 +68,9 @@ def test_learning_curve_is_the_one_of_the_run(analysis, run):
 def test_parity_holds_the_values_of_the_data_and_their_predictions(analysis, crystals):
     folder, result = analysis
     table = pd.read_csv(folder / "parity.csv").set_index("id")
-    known = pd.read_csv(crystals / "gaps.csv")
-    known.index = known["file"].str.removesuffix(".cif")
-    np.testing.assert_allclose(table["gap [eV]"], known.loc[table.index, "gap"])
+    gaps = pd.read_csv(crystals / "gaps.csv")
+    gaps.index = gaps["file"].str.removesuffix(".cif")
+    np.testing.assert_allclose(table["gap [eV]"], gaps.loc[table.index, "gap"])
     error = (table["predicted gap [eV]"] - table["gap [eV]"]).abs().mean()
     assert error == pytest.approx(result["metrics"]["gap"]["mae"], rel=1e-5)
 
@@ -81,9 +81,9 @@ def test_errors_of_an_element_are_those_of_its_crystals(analysis):
     table = pd.read_csv(folder / "errors_by_element.csv").set_index("element")
     assert set(table.index) == set(" ".join(crystals["elements"]).split())
     symbol = table["crystals"].idxmax()
-    mine = crystals[[symbol in element.split() for element in crystals["elements"]]]
-    error = (mine["predicted gap [eV]"] - mine["gap [eV]"]).abs().mean()
-    assert table.loc[symbol, "crystals"] == len(mine) > 1
+    rows = crystals[[symbol in element.split() for element in crystals["elements"]]]
+    error = (rows["predicted gap [eV]"] - rows["gap [eV]"]).abs().mean()
+    assert table.loc[symbol, "crystals"] == len(rows) > 1
     assert table.loc[symbol, "mae"] == pytest.approx(error, rel=1e-5)
 
 

@@ -24,15 +24,17 @@ def test_members_are_those_asked_for(ensemble):
 
 def test_nominal_and_measured_coverage_are_printed(sitenet, ensemble, crystals):
     words = ("evaluate", ensemble, crystals)
-    found = json.loads(sitenet(*words, "--json").stdout)["metrics"]["gap"]["coverage"]
-    assert [one["level"] for one in found] == [0.5, 0.6, 0.7, 0.8, 0.9]
+    coverage = json.loads(sitenet(*words, "--json").stdout)["metrics"]["gap"][
+        "coverage"
+    ]
+    assert [row["level"] for row in coverage] == [0.5, 0.6, 0.7, 0.8, 0.9]
     done = sitenet(*words)
     assert done.exit_code == 0, done.output
     assert all(word in done.stdout for word in ("nominal", "measured", "mean width"))
     rows = [line.split() for line in done.stdout.splitlines()]
-    for one in found:
-        shown = ["gap", f"{one['level']:.1%}", f"{one['coverage']:.1%}"]
-        [row] = [row for row in rows if f"{one['level']:.1%}" in row[:4]]
+    for level in coverage:
+        shown = ["gap", f"{level['level']:.1%}", f"{level['coverage']:.1%}"]
+        [row] = [row for row in rows if f"{level['level']:.1%}" in row[:4]]
         assert [cell for cell in row if cell not in "│┃|"][:3] == shown
 
 
@@ -47,7 +49,7 @@ def test_metrics_are_those_of_the_rows(sitenet, run, crystals, tmp_path):
             for r in csv.DictReader(file)
         ]
     assert result["evaluated"] == len(rows) == 40
-    mae = sum(abs(guess - known) for guess, known in rows) / len(rows)
+    mae = sum(abs(guess - truth) for guess, truth in rows) / len(rows)
     assert result["metrics"]["gap"]["mae"] == pytest.approx(mae, rel=1e-5)
 
 

@@ -11,7 +11,7 @@ from pyg_sitenet.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("given", "label"),
+    ("value", "label"),
     [
         ("metal", "metal"),
         (" metal ", "metal"),
@@ -27,8 +27,8 @@ from pyg_sitenet.errors import ConfigError
         (0.5, "0.5"),
     ],
 )
-def test_equal_labels_are_equal_text(given: object, label: str) -> None:
-    assert as_label(given) == label
+def test_equal_labels_are_equal_text(value: object, label: str) -> None:
+    assert as_label(value) == label
 
 
 def test_classes_of_settings_are_labels() -> None:

@@ -87,8 +87,8 @@ def settings(tmp_path: Path) -> Path:
 def test_converted_model_computes_what_the_published_weights_do(
     checkpoint: Path, settings: Path, state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
-    found = convert_checkpoint(checkpoint, settings, tmp_path / "gap.safetensors")
-    model, description = load_model(found.path)
+    result = convert_checkpoint(checkpoint, settings, tmp_path / "gap.safetensors")
+    model, description = load_model(result.path)
     expected = SiteNet.from_published(state, load_preset("paper").model)
     assert model.config == expected.config
     for name, tensor in expected.state_dict().items():
@@ -96,24 +96,26 @@ def test_converted_model_computes_what_the_published_weights_do(
     assert description.targets == ("band_gap",)
     assert description.units == {"band_gap": "eV"}
     assert description.config.data.max_atoms == 500
-    assert found.num_parameters == 304_085 - 11_088
+    assert result.num_parameters == 304_085 - 11_088
 
 
 def test_what_has_no_use_is_named(
     checkpoint: Path, settings: Path, state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     torch.save({"state_dict": state | {"teacher.weight": torch.ones(1)}}, checkpoint)
-    found = convert_checkpoint(checkpoint, settings, tmp_path / "gap.safetensors")
-    assert found.unused_tensors == ["teacher.weight"]
-    assert found.unused_settings == ["Max_Samples", "label"]
+    description = convert_checkpoint(checkpoint, settings, tmp_path / "gap.safetensors")
+    assert description.unused_tensors == ["teacher.weight"]
+    assert description.unused_settings == ["Max_Samples", "label"]
 
 
 def test_bare_state_dict_is_read_too(
     settings: Path, state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     torch.save(state, tmp_path / "weights.pt")
-    found = convert_checkpoint(tmp_path / "weights.pt", settings, tmp_path / "m.st")
-    assert found.path.is_file()
+    description = convert_checkpoint(
+        tmp_path / "weights.pt", settings, tmp_path / "m.st"
+    )
+    assert description.path.is_file()
 
 
 def test_training_settings_and_options_are_translated() -> None:

@@ -29,8 +29,8 @@ def _table(folder: Path, values: list[object]) -> str:
 
 
 def _config(source: str, **settings: object) -> DataConfig:
-    given = {"source": source, "targets": ["kind"], "max_atoms": 4, "workers": 1}
-    return DataConfig.model_validate(given | settings)
+    defaults = {"source": source, "targets": ["kind"], "max_atoms": 4, "workers": 1}
+    return DataConfig.model_validate(defaults | settings)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_text_and_booleans_are_classes_and_a_line_says_so(
 def test_numbers_are_classes_where_the_settings_say_so(tmp_path: Path) -> None:
     source = _table(tmp_path, [10, 2, 1.0, 2])
     assert with_classes(_config(source)).classes == {}
-    asked = with_classes(_config(source, classes={"kind": []}))
-    assert asked.classes == {"kind": ("1", "2", "10")}
+    config = with_classes(_config(source, classes={"kind": []}))
+    assert config.classes == {"kind": ("1", "2", "10")}
 
 
 def test_listed_classes_keep_their_order(tmp_path: Path) -> None:

@@ -53,17 +53,17 @@ def _dataset(tmp_path, source, targets=("gap",), **options):
 
 
 def test_prepared_crystals_are_those_of_the_source(tmp_path, table, folder):
-    known = _dataset(tmp_path, table, ("gap",))
+    before = _dataset(tmp_path, table, ("gap",))
     result = _dataset(tmp_path, folder, ("gap",))
-    assert [item.id for item in result] == [item.id for item in known]
-    for item, other in zip(known, result, strict=True):
+    assert [item.id for item in result] == [item.id for item in before]
+    for item, other in zip(before, result, strict=True):
         for key, value in item.to_dict().items():
             same = value == other[key]
             assert same.all() if isinstance(value, torch.Tensor) else same, key
-    assert torch.equal(known.y, result.y)
-    assert result.num_pairs == known.num_pairs
-    assert result.failures == known.failures
-    assert result.ledger().counts() == known.ledger().counts()
+    assert torch.equal(before.y, result.y)
+    assert result.num_pairs == before.num_pairs
+    assert result.failures == before.failures
+    assert result.ledger().counts() == before.ledger().counts()
 
 
 def test_prepared_crystals_are_not_encoded_again(tmp_path, table, folder):

@@ -15,19 +15,19 @@ ANSWERS = np.array([[1.0, 0.8, 0.1, 0.1], [2.0, 0.2, 0.7, 0.1], [3.0, 0.5, 0.3, 
 
 
 def test_confusion_counts_true_by_predicted() -> None:
-    found = confusion(np.array([0, 1, 2]), ANSWERS[:, 1:])
-    assert found.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
+    table = confusion(np.array([0, 1, 2]), ANSWERS[:, 1:])
+    assert table.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
 
 
 def test_figure_has_a_row_for_each_target_of_classes(tmp_path: Path) -> None:
     truth = np.array([[1.0, 0.0], [2.0, 1.0], [np.nan, 2.0]])
     assert plot_classes(tmp_path / "one.png", truth, ANSWERS, TWO)
     layout = OutputLayout.make(["m", "kind"], {"m": ["x", "y"], "kind": ["a", "b"]})
-    known = np.array([[0.0, np.nan], [1.0, np.nan], [0.0, np.nan]])
-    assert plot_classes(tmp_path / "two.png", known, ANSWERS, layout)
-    one, two = (imread(tmp_path / f"{name}.png").shape for name in ("one", "two"))
-    assert one[1] == two[1]
-    assert two[0] == 2 * one[0]
+    labels = np.array([[0.0, np.nan], [1.0, np.nan], [0.0, np.nan]])
+    assert plot_classes(tmp_path / "two.png", labels, ANSWERS, layout)
+    single, two = (imread(tmp_path / f"{name}.png").shape for name in ("one", "two"))
+    assert single[1] == two[1]
+    assert two[0] == 2 * single[0]
 
 
 def test_labels_are_no_formulas(tmp_path: Path) -> None:

@@ -29,13 +29,13 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def test_learning_curve_has_a_panel_for_each_target(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    first, two = tmp_path / "one.png", tmp_path / "two.png"
     baselines = {"gap": {"mean": 1.2, "composition": 0.7}}
     plot_learning_curve(
-        one, HISTORY, {"gap": "eV"}, ["gap"], best_epoch=4, baselines=baselines
+        first, HISTORY, {"gap": "eV"}, ["gap"], best_epoch=4, baselines=baselines
     )
     plot_learning_curve(two, HISTORY, {}, ["gap", "n"])
-    assert _size(two)[0] == 2 * _size(one)[0]
+    assert _size(two)[0] == 2 * _size(first)[0]
 
 
 @pytest.mark.parametrize("epochs", [0, 1])

@@ -100,10 +100,10 @@ def test_validation_comes_out_of_the_training_part(result):
 
 def test_unusable_crystal_is_predicted_as_the_mean_and_counted(result):
     first, second = result.folds
-    known = 100 * np.linspace(3.5, 4.5, TASK.num_crystals)
-    train, _ = TASK.folds(known)[0]
+    values = 100 * np.linspace(3.5, 4.5, TASK.num_crystals)
+    train, _ = TASK.folds(values)[0]
     predicted = first.predictions[TASK.id_of_row(UNUSABLE)]
-    assert predicted == pytest.approx(known[train].mean())
+    assert predicted == pytest.approx(values[train].mean())
     assert second.num_crystals["test_unusable"] == 0
     assert result.summary()["notes"]["unusable"].startswith("1 test crystals")
 
@@ -126,8 +126,8 @@ def test_results_have_the_shape_of_the_board(result):
 
 
 def test_finished_folds_are_kept_and_others_added(result, config, data_file, cache):
-    kept = (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns
-    seen = []
+    stamp = (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns
+    numbers = []
     again = run_benchmark(
         TASK.name,
         config,
@@ -135,11 +135,11 @@ def test_finished_folds_are_kept_and_others_added(result, config, data_file, cac
         data_file=data_file,
         folds=[3, 0],
         cache=cache,
-        on_fold=seen.append,
+        on_fold=numbers.append,
     )
-    assert [item.fold for item in seen] == [0, 3]
+    assert [item.fold for item in numbers] == [0, 3]
     assert again.folds == result.folds
-    assert (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns == kept
+    assert (result.folder / "fold_0" / "metrics.json").stat().st_mtime_ns == stamp
 
 
 def test_fold_with_other_settings_is_refused(result, config, data_file, cache):

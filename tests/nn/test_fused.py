@@ -251,13 +251,13 @@ def test_saves_no_hidden_vectors():
     conv = SiteNetConv(8, 6, 5, heads=3, update_edges=True).double()
     x, edge_attr = torch.randn(4, 8).double(), torch.randn(1000, 5).double()
     edge_index = torch.randint(4, (2, 1000))
-    kept = {}
+    results = {}
     with torch.autograd.graph.saved_tensors_hooks(
-        lambda t: kept.setdefault(t.untyped_storage().data_ptr(), t), lambda t: t
+        lambda t: results.setdefault(t.untyped_storage().data_ptr(), t), lambda t: t
     ):
         conv(x, edge_index, edge_attr)
     numbers = sum(
-        t.numel() for t in kept.values() if t.size(0) == 1000 or 1000 in t.shape
+        t.numel() for t in results.values() if t.size(0) == 1000 or 1000 in t.shape
     )
     assert numbers <= 1000 * (5 + 2 + 3)  # inputs, index, attention weights
 

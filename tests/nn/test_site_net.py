@@ -99,8 +99,8 @@ def test_top_k_counts_pairs_whatever_their_weight(rutile, environment):
         rutile, max_atoms=50, environment=environment, dtype=torch.float64
     )
     for weights in model.attention(data).weights:
-        kept = scatter((weights > 0).long(), data.edge_index[1])
-        assert (kept == 5).all()
+        counts = scatter((weights > 0).long(), data.edge_index[1])
+        assert (counts == 5).all()
     merged = MergeEquivalent()(data)
     torch.testing.assert_close(model(merged), model(data), rtol=1e-12, atol=1e-12)
 

@@ -148,8 +148,8 @@ def test_evaluation_measures_coverage_and_draws_it(tmp_path: Path) -> None:
         Structure.from_ase_atoms(bulk(name)).to(str(tmp_path / f"{name}.cif"))
     # Half of a level of 0.5 (score 1.1) inside: errors of 1 and of 1.5.
     errors = (1.0, -1.0, 1.5, -1.5)
-    known = [f"{n}.cif,{v + e}" for n, v, e in zip(names, values, errors, strict=True)]
-    rows.write_text("file,gap\n" + "\n".join(known) + "\n")
+    lines = [f"{n}.cif,{v + e}" for n, v, e in zip(names, values, errors, strict=True)]
+    rows.write_text("file,gap\n" + "\n".join(lines) + "\n")
     result = evaluate(predictor, rows, tmp_path / "out.csv")
     at = {item["level"]: item for item in result.metrics["gap"]["coverage"]}
     assert at[0.5]["coverage"] == 0.5
@@ -162,8 +162,8 @@ def test_evaluation_measures_coverage_and_draws_it(tmp_path: Path) -> None:
 def test_crystals_count_for_the_targets_they_have() -> None:
     predictor = Predictor(_network(0), _description())
     scores = Scores(predictor.description.layout)
-    for known in (1.0, math.nan, 2.0):
+    for truth in (1.0, math.nan, 2.0):
         silicon = Structure.from_ase_atoms(bulk("Si"))
-        record = Record("Si", silicon, {"gap": known}, "Si.cif")
+        record = Record("Si", silicon, {"gap": truth}, "Si.cif")
         scores.add(*predictor.predict_records([record]))
     assert scores.num_known() == {"gap": 2}

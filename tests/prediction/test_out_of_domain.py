@@ -36,12 +36,12 @@ def _trained_on(*structures: Structure) -> OutOfDomain:
 def test_training_crystals_are_never_warned_about() -> None:
     records = islice(iter(open_source("dielectric")), 60)
     crystals = [record.structure for record in records if isinstance(record, Record)]
-    seen = _trained_on(*crystals)
+    domain = _trained_on(*crystals)
     for crystal in crystals:
-        assert seen.of_crystal(_encode(crystal)) == ()
+        assert domain.of_crystal(_encode(crystal)) == ()
         # Another setting of the same crystal is no other crystal.
         doubled = crystal.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 2]], False)
-        assert seen.of_crystal(_encode(doubled)) == ()
+        assert domain.of_crystal(_encode(doubled)) == ()
 
 
 def test_elements_never_seen_are_named(nacl: Structure, cscl: Structure) -> None:

@@ -47,8 +47,8 @@ def test_windows_are_predicted_as_they_are_here(
     here = list(small_predictor.predict_records(source.entries(), workers=1))
     cluster = Elsewhere()
     cluster.sizes = []
-    found = list(predict_windows(cluster, small_predictor, source.entries()))
-    assert found == here
+    windows = list(predict_windows(cluster, small_predictor, source.entries()))
+    assert windows == here
     assert cluster.sizes == [16, 16, 8]
     # Sums are rounded by the number of threads that they are divided among.
     assert torch.get_num_threads() == threads

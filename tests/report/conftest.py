@@ -105,12 +105,12 @@ def made_entries() -> list[Entry]:
 
 def _survey(predictor: Predictor, entries: Sequence[Entry | Failure]) -> Analysis:
     """Everything that a report needs of an analysis, without its figures."""
-    known = [
+    truths = [
         item for item in predictor.description.targets if item in entries[0].targets
     ]
     metrics = {name: {"unit": "eV", "mae": 1.5, "rmse": 2.5, "r2": 0.0}
-               for name in known}  # fmt: skip
-    result = survey(predictor, entries, known, workers=1)
+               for name in truths}  # fmt: skip
+    result = survey(predictor, entries, truths, workers=1)
     return Analysis(Path(), result, metrics, notes=["a note"])
 
 

@@ -97,7 +97,7 @@ class Watch:
         self.errors, self.requests = [], []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda one: self.requests.append(one.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.url = file.as_uri()
         self.page.goto(self.url)
         self.page.wait_for_function(
@@ -148,20 +148,20 @@ def opened(browser, file):
 
 
 @pytest.fixture
-def seen(opened):
+def watch(opened):
     """The page as it was when it was opened."""
     for control, value in (("crystal", 0), ("block", 1), ("head", 0)):
         opened.page.select_option(f"#{control}", index=value)
     return opened
 
 
-def test_page_draws_all_and_says_and_asks_nothing(seen):
-    plots = seen.page.locator("figure .plot")
+def test_page_draws_all_and_says_and_asks_nothing(watch):
+    plots = watch.page.locator("figure .plot")
     for number in range(plots.count()):
         assert plots.nth(number).locator(".main-svg").count() > 0
     assert plots.count() == 8
-    assert seen.requests == [seen.url]
-    assert seen.errors == []
+    assert watch.requests == [watch.url]
+    assert watch.errors == []
 
 
 def assert_drawn_anew(before, after):
@@ -174,64 +174,66 @@ def assert_drawn_anew(before, after):
 def room_around(atoms):
     """Tell how far on the screen the next atom is."""
 
-    def room(one):
-        others = [other for other in atoms if other is not one]
-        return min(math.dist((one["x"], one["y"]), (o["x"], o["y"])) for o in others)
+    def room(site):
+        others = [other for other in atoms if other is not site]
+        return min(math.dist((site["x"], site["y"]), (o["x"], o["y"])) for o in others)
 
     return room
 
 
-def test_clicked_atom_becomes_the_site_that_attends(seen):
-    before = seen.text("#chosen")
+def test_clicked_atom_becomes_the_site_that_attends(watch):
+    before = watch.text("#chosen")
     assert before.startswith("Site 1 ")
-    colors, picture = seen.colors(), seen.picture()
-    atoms = seen.page.evaluate(PLACE_OF_ATOM)
+    colors, picture = watch.colors(), watch.picture()
+    atoms = watch.page.evaluate(PLACE_OF_ATOM)
     target = max((item for item in atoms if item["site"] != 0), key=room_around(atoms))
-    seen.page.mouse.move(target["x"] - 3, target["y"])
-    seen.page.mouse.move(target["x"], target["y"], steps=3)
-    seen.page.wait_for_timeout(500)
+    watch.page.mouse.move(target["x"] - 3, target["y"])
+    watch.page.mouse.move(target["x"], target["y"], steps=3)
+    watch.page.wait_for_timeout(500)
     # As long as a finger: plotly looks at the button once a frame.
-    seen.page.mouse.down()
-    seen.page.wait_for_timeout(500)
-    seen.page.mouse.up()
-    seen.page.wait_for_function(
+    watch.page.mouse.down()
+    watch.page.wait_for_timeout(500)
+    watch.page.mouse.up()
+    watch.page.wait_for_function(
         "(text) => document.getElementById('chosen').textContent !== text", arg=before
     )
-    assert seen.text("#chosen").startswith(f"Site {target['site'] + 1} ")
-    assert seen.page.locator("#site").input_value() == str(target["site"])
-    assert seen.colors() != colors
-    assert_drawn_anew(picture, seen.picture())
-    assert seen.errors == []
+    assert watch.text("#chosen").startswith(f"Site {target['site'] + 1} ")
+    assert watch.page.locator("#site").input_value() == str(target["site"])
+    assert watch.colors() != colors
+    assert_drawn_anew(picture, watch.picture())
+    assert watch.errors == []
 
 
 @pytest.mark.parametrize("control", ["site", "block", "head"])
-def test_site_block_and_head_change_the_colours(seen, control):
-    before = seen.colors()
-    options = seen.page.locator(f"#{control} option").count()
-    now = int(seen.page.locator(f"#{control}").input_value())
-    seen.page.select_option(f"#{control}", index=options - 1 - now)
-    assert seen.colors() != before
-    assert seen.errors == []
+def test_site_block_and_head_change_the_colours(watch, control):
+    before = watch.colors()
+    options = watch.page.locator(f"#{control} option").count()
+    now = int(watch.page.locator(f"#{control}").input_value())
+    watch.page.select_option(f"#{control}", index=options - 1 - now)
+    assert watch.colors() != before
+    assert watch.errors == []
 
 
-def test_slider_leaves_near_atoms_alone(seen):
-    slider, picture = seen.page.locator("#distance"), seen.picture()
-    all_atoms = sum(len(color) for color in seen.colors())
+def test_slider_leaves_near_atoms_alone(watch):
+    slider, picture = watch.page.locator("#distance"), watch.picture()
+    all_atoms = sum(len(color) for color in watch.colors())
     slider.fill("2.5")
-    near = sum(len(color) for color in seen.colors())
+    near = sum(len(color) for color in watch.colors())
     assert 0 < near < all_atoms
-    assert f"attends to {near} of {all_atoms} atoms shown" in seen.text("#chosen")
-    distances = seen.page.locator("#neighbours tbody td:nth-child(2)").all_inner_texts()
+    assert f"attends to {near} of {all_atoms} atoms shown" in watch.text("#chosen")
+    distances = watch.page.locator(
+        "#neighbours tbody td:nth-child(2)"
+    ).all_inner_texts()
     assert max(map(float, distances)) <= 2.5
-    assert_drawn_anew(picture, seen.picture())
+    assert_drawn_anew(picture, watch.picture())
 
 
-def test_table_counts_equal_atoms_together(seen):
-    seen.page.select_option("#crystal", label="NaCl, salt")
-    seen.page.select_option("#site", index=0)
+def test_table_counts_equal_atoms_together(watch):
+    watch.page.select_option("#crystal", label="NaCl, salt")
+    watch.page.select_option("#site", index=0)
     rows = [
         row.split("\t")
-        for row in seen.page.locator("#neighbours tbody tr").all_inner_texts()
+        for row in watch.page.locator("#neighbours tbody tr").all_inner_texts()
     ]
     shells = {(atom, distance): int(number) for atom, distance, number, *_ in rows}
     assert shells["1 Na", "0.00"] == 1
@@ -241,15 +243,15 @@ def test_table_counts_equal_atoms_together(seen):
         assert int(number) * float(each) <= 1
 
 
-def test_worst_prediction_opens_in_three_dimensions(seen):
-    seen.page.select_option("#crystal", index=2)
-    seen.page.locator("button.look").first.click()
-    assert seen.page.locator("#crystal").input_value() == "0"
-    assert "gap [eV]: 100" in seen.text("#values")
+def test_worst_prediction_opens_in_three_dimensions(watch):
+    watch.page.select_option("#crystal", index=2)
+    watch.page.locator("button.look").first.click()
+    assert watch.page.locator("#crystal").input_value() == "0"
+    assert "gap [eV]: 100" in watch.text("#values")
 
 
-def test_colour_is_not_alone_and_fit_for_every_eye(seen):
-    markers = seen.page.evaluate(
+def test_colour_is_not_alone_and_fit_for_every_eye(watch):
+    markers = watch.page.evaluate(
         "document.getElementById('crystal-scene').data"
         ".filter((one) => one.mode === 'markers').map((one) => one.marker)"
     )
@@ -260,8 +262,8 @@ def test_colour_is_not_alone_and_fit_for_every_eye(seen):
         assert [size for _, size in pairs] == sorted(marker["size"])
 
 
-def test_menu_shows_a_head_with_its_correlation(seen):
-    plot = seen.page.locator("figure .plot").last
+def test_menu_shows_a_head_with_its_correlation(watch):
+    plot = watch.page.locator("figure .plot").last
     points = "(plot) => Array.from(plot._fullData[0].y)"
     before = plot.evaluate(points), plot.locator(".annotation-text").text_content()
     assert re.search(r"r = -?[01]\.\d\d\s*Spearman -?[01]\.\d\d", before[1])
@@ -270,11 +272,11 @@ def test_menu_shows_a_head_with_its_correlation(seen):
     after = plot.evaluate(points), plot.locator(".annotation-text").text_content()
     assert len(after[0]) == len(before[0]) == 3
     assert after[0] != before[0]
-    assert seen.errors == []
+    assert watch.errors == []
 
 
-def test_no_button_sends_data_away(seen):
-    titles = seen.page.locator(".modebar-btn").evaluate_all(
+def test_no_button_sends_data_away(watch):
+    titles = watch.page.locator(".modebar-btn").evaluate_all(
         "(buttons) => buttons.map((one) => one.dataset.title || '')"
     )
     assert len(titles) > 10
@@ -284,18 +286,18 @@ def test_no_button_sends_data_away(seen):
 
 
 def test_phone_needs_no_sideways_scrolling(browser, file):
-    seen = Watch(browser, file, PHONE)
-    width = seen.page.evaluate("document.documentElement.scrollWidth")
+    watch = Watch(browser, file, PHONE)
+    width = watch.page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"]
-    for plot in seen.page.locator(".plot").all():
+    for plot in watch.page.locator(".plot").all():
         box = plot.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
     for control in ("crystal", "site", "block", "head", "distance"):
-        assert seen.page.locator(f"#{control}").bounding_box()["height"] >= 40
-    seen.page.locator("figure .plot").last.hover()
-    seen.page.locator(".updatemenu-header").last.click()  # nothing covers it
-    assert seen.page.locator(".updatemenu-dropdown-button").count() == 5
+        assert watch.page.locator(f"#{control}").bounding_box()["height"] >= 40
+    watch.page.locator("figure .plot").last.hover()
+    watch.page.locator(".updatemenu-header").last.click()  # nothing covers it
+    assert watch.page.locator(".updatemenu-dropdown-button").count() == 5
 
 
 def test_hostile_names_run_nothing(
@@ -306,9 +308,9 @@ def test_hostile_names_run_nothing(
     result = analyse(predictor, hostile_entries)
     content = collect(predictor, result, hostile_entries, title=target)
     write_report(tmp_path / "hostile.html", content)
-    seen = Watch(browser, tmp_path / "hostile.html", DESK)
-    assert seen.page.evaluate("window.hacked") is None
-    assert seen.page.locator("img[onerror], main b").count() == 0
-    assert "<b>" in seen.page.locator("#crystal").inner_text()
-    assert seen.requests == [seen.url]
-    assert seen.errors == []
+    watch = Watch(browser, tmp_path / "hostile.html", DESK)
+    assert watch.page.evaluate("window.hacked") is None
+    assert watch.page.locator("img[onerror], main b").count() == 0
+    assert "<b>" in watch.page.locator("#crystal").inner_text()
+    assert watch.requests == [watch.url]
+    assert watch.errors == []

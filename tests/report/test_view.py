@@ -51,15 +51,18 @@ def test_attention_is_that_of_the_merged_crystal(make_predictor, rutile, environ
     view = view_crystal(predictor, rutile, "rutile")
     graph = MergeEquivalent()(
         encode_structure(rutile, max_atoms=30, environment=environment).apply(
-            lambda one: one.double() if one.is_floating_point() else one
+            lambda tensor: tensor.double() if tensor.is_floating_point() else tensor
         )
     )
     merged = predictor.model.attention(graph)
     titanium = int((graph.z == 22).nonzero()[0])
     weights = merged.weights[-1][merged.edge_index[1] == titanium, 0]
-    one = view.surroundings[view.elements.index("Ti")]
-    near = np.unique(one.distance.round(4))
-    summed = [one.attention[-1, 0][one.distance.round(4) == d].sum() for d in near]
+    surrounding = view.surroundings[view.elements.index("Ti")]
+    near = np.unique(surrounding.distance.round(4))
+    summed = [
+        surrounding.attention[-1, 0][surrounding.distance.round(4) == d].sum()
+        for d in near
+    ]
     distance = merged.edge_attr[merged.edge_index[1] == titanium, 0].numpy().round(4)
     expected = [weights.detach().numpy()[distance == d].sum() for d in near]
     np.testing.assert_allclose(summed, expected, atol=1e-6)

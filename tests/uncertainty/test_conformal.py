@@ -56,8 +56,10 @@ def test_prediction_that_is_not_finite_is_infinitely_wrong():
     truth = np.array([*np.arange(1.0, 10.0), 2.0, np.nan])
     result = calibrate({"n": truth}, {"n": predicted})
     assert result.scores["n"] == (*np.arange(1.0, 10.0), np.inf)
-    kept = ModelDescription(config=Config(), targets=("n",), calibration=result)
-    read = ModelDescription.model_validate_json(kept.model_dump_json())  # as in a file
+    description = ModelDescription(config=Config(), targets=("n",), calibration=result)
+    read = ModelDescription.model_validate_json(
+        description.model_dump_json()
+    )  # as in a file
     assert read.calibration == result
     assert result.half_width("n", 0.8) == 9.0
     with pytest.raises(ConfigError, match=r"0\.9 the interval is infinite, since pred"):
@@ -101,10 +103,10 @@ def test_coverage_is_the_nominal_one_whatever_the_model(is_ensemble):
         size = rng.gamma(1.0, size=150)
         truth = rng.standard_t(2, size=150) * size
         spread = {"y": size * rng.uniform(0.5, 2, 150)} if is_ensemble else None
-        known = {"y": truth[:99]}
+        truths = {"y": truth[:99]}
         zero = {"y": np.zeros(99)}
         first = None if spread is None else {"y": spread["y"][:99]}
-        result = calibrate(known, zero, first, {"y": 0.1} if is_ensemble else None)
+        result = calibrate(truths, zero, first, {"y": 0.1} if is_ensemble else None)
         rest = None if spread is None else spread["y"][99:]
         rows = measure_coverage(result, "y", truth[99:], np.zeros(51), rest)
         covered.append(next(row["coverage"] for row in rows if row["level"] == 0.9))
@@ -167,8 +169,8 @@ def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
     uniform = random.random((len(probabilities), 1))
     truth = (probabilities.cumsum(axis=1) < uniform).sum(axis=1).clip(max=3)
     half = len(truth) // 2
-    known, new = truth[:half].astype(float), truth[half:].astype(float)
-    result = calibrate_classes({"kind": known}, {"kind": probabilities[:half]})
+    calibration, new = truth[:half].astype(float), truth[half:].astype(float)
+    result = calibrate_classes({"kind": calibration}, {"kind": probabilities[:half]})
     rows = measure_sets(result, "kind", new, probabilities[half:])
     for row in rows:
         # One set too large is possible: the most probable class is always in it.

@@ -117,14 +117,14 @@ def find_rule(
     steps: pd.DataFrame, name: str, environment: str, tolerance: float
 ) -> Rule:
     """Find the smallest environment that is as good as the largest."""
-    mine = steps[(steps["environment"] == environment) & ~steps["is reference"]]
-    size = mine[f"change of {name}"].abs()
-    limits = sorted(mine["max_atoms"].unique())
-    by_limit = size.groupby(mine["max_atoms"]).quantile(QUANTILE)
+    rows = steps[(steps["environment"] == environment) & ~steps["is reference"]]
+    size = rows[f"change of {name}"].abs()
+    limits = sorted(rows["max_atoms"].unique())
+    by_limit = size.groupby(rows["max_atoms"]).quantile(QUANTILE)
     atoms = _first_lasting(limits, [by_limit[limit] <= tolerance for limit in limits])
-    radii = sorted(np.floor(mine[RADIUS]).unique())
+    radii = sorted(np.floor(rows[RADIUS]).unique())
     inside = [
-        size[mine[RADIUS] >= radius].quantile(QUANTILE) <= tolerance for radius in radii
+        size[rows[RADIUS] >= radius].quantile(QUANTILE) <= tolerance for radius in radii
     ]
     radius = _first_lasting(radii, inside)
     return Rule(

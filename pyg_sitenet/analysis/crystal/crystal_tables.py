@@ -147,8 +147,8 @@ def _by_head(pairs: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def _slug(name: str, files: list[str]) -> str:
     """Return a folder name for an id that no other crystal has."""
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name).strip("-.") or "crystal"
-    taken = {file.partition("/")[0] for file in files}
+    stems = {file.partition("/")[0] for file in files}
     number, unique = 2, slug
-    while unique in taken:
+    while unique in stems:
         unique, number = f"{slug}-{number}", number + 1
     return unique

@@ -109,9 +109,9 @@ class BudgetBatchSampler(Sampler[list[int]]):
         return len(range(self.rank, self._num_batches, self.num_replicas))
 
     def __iter__(self) -> Iterator[list[int]]:
-        mine = self._all_batches()[self.rank :: self.num_replicas]
+        share = self._all_batches()[self.rank :: self.num_replicas]
         skip, self._skip = self._skip, 0
-        return iter(mine[skip:])
+        return iter(share[skip:])
 
     def _all_batches(self) -> list[list[int]]:
         if not self.shuffle:

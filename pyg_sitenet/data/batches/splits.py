@@ -178,12 +178,12 @@ def _check_folds(count: int, folds: int) -> None:
 
 def _check_groups(config: DataConfig, groups: Sequence[str]) -> None:
     """Check that each part that is asked for can have a group of its own."""
-    asked = {
+    shares = {
         "test": config.folds is not None or config.test_fraction > 0,
         "validation": config.val_fraction > 0,
         "calibration": config.calibration_fraction > 0,
     }
-    parts = ["training", *(name for name, is_asked in asked.items() if is_asked)]
+    parts = ["training", *(name for name, is_asked in shares.items() if is_asked)]
     count = len(set(groups))
     if config.group and count < len(parts):
         raise DataError(

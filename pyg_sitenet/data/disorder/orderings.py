@@ -136,11 +136,11 @@ def enumerate_orderings(
     for cell, (_, number) in zip(cells, shapes, strict=True):
         costs = cost_of(cell, ways, cell.costs(exclusions))
         permutations = symmetry.permutations(cell)
-        seen: set[bytes] = set()
+        images: set[bytes] = set()
         for labels, cost in zip(ways, costs, strict=True):
-            if labels.tobytes() not in seen:
+            if labels.tobytes() not in images:
                 same = orbit(labels, permutations)
-                seen |= same
+                images |= same
                 candidates.append(Ordering(cell, labels, number * len(same), int(cost)))
     candidates = _cheapest(candidates, primitive)
     shuffled = _generator(primitive, seed).permutation(len(candidates))

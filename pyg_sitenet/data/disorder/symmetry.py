@@ -98,12 +98,12 @@ def supercell_shapes(num_cells: int, rotations: Ints) -> list[tuple[Ints, int]]:
         many there are of it.
     """
     shapes: list[tuple[Ints, int]] = []
-    seen: set[bytes] = set()
+    images: set[bytes] = set()
     for matrix in _hermite_forms(num_cells):
-        if matrix.tobytes() in seen:
+        if matrix.tobytes() in images:
             continue
         same = {hermite_form(matrix @ turn.T).tobytes() for turn in rotations}
-        seen |= same
+        images |= same
         shapes.append((matrix, len(same)))
     return shapes
 

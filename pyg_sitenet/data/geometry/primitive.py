@@ -101,11 +101,11 @@ def primitive_cell(
         Niggli cell [3, 3], fractional coordinates [num_sites, 3] in [0, 1), and the
         index of the atom that each site is the first copy of, [num_sites].
     """
-    given, start = cell, minkowski_reduction(cell)
+    input_cell, start = cell, minkowski_reduction(cell)
     cell, frac = start @ cell, frac @ _integer_inverse(start)
     merged = merge_copies(cell, frac, kinds, tolerance)
     cell, frac, representatives = merged.basis @ cell, merged.frac, merged.copies[:, 0]
-    form = _choose_form(cell, frac, kinds[representatives], given)
+    form = _choose_form(cell, frac, kinds[representatives], input_cell)
     return (
         np.asarray(form @ cell),
         _wrap(frac @ _integer_inverse(form)),
@@ -113,7 +113,7 @@ def primitive_cell(
     )
 
 
-def _choose_form(cell: Floats, frac: Floats, kinds: Ints, given: Floats) -> Ints:
+def _choose_form(cell: Floats, frac: Floats, kinds: Ints, input_cell: Floats) -> Ints:
     """Choose between the Niggli cells of a symmetric lattice by the atoms in them.
 
     A lattice may be more symmetric than its crystal; the axes are then told apart by
@@ -130,7 +130,7 @@ def _choose_form(cell: Floats, frac: Floats, kinds: Ints, given: Floats) -> Ints
     best = np.arange(len(forms))
     for key, tolerance in keys:
         best = best[tolerant_minima(key[best], tolerance)]
-    likeness = (rows[best] * given).sum(axis=(1, 2))
+    likeness = (rows[best] * input_cell).sum(axis=(1, 2))
     return np.asarray(forms[best[likeness.argmax()]])
 
 

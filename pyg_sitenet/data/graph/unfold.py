@@ -19,8 +19,8 @@ def unfold(data: Data, *, in_supercell: bool) -> HeteroData:
     image = data.edge_shift.long().numpy()
     if in_supercell:
         image = _inside(image, data.supercell_matrix[0].numpy())
-    seen = np.column_stack([data.edge_index[0].numpy(), image])
-    atoms, sender = np.unique(seen, axis=0, return_inverse=True)
+    pairs = np.column_stack([data.edge_index[0].numpy(), image])
+    atoms, sender = np.unique(pairs, axis=0, return_inverse=True)
     site_of_atom = torch.from_numpy(np.ascontiguousarray(atoms[:, 0]))
     frame = ("cell", "supercell_matrix", "num_images")
     graph = HeteroData(**{name: data[name] for name in frame})

@@ -79,7 +79,7 @@ def _unopened(source: PathLike, error: DataError) -> Failure:
 def _join(
     sources: Sequence[Source | Failure], *, rename: bool
 ) -> Iterator[Entry | Failure]:
-    taken: set[str] = set()
+    ids: set[str] = set()
     for source in sources:
         if isinstance(source, Failure):
             yield source
@@ -91,10 +91,10 @@ def _join(
                     yield entry
                     continue
                 new.add(entry.id)
-                same = rename and entry.id in taken
+                same = rename and entry.id in ids
                 yield replace(entry, id=entry.origin) if same else entry
         except DataError as error:
             if not rename:
                 raise
             yield _unopened(source.name, error)
-        taken |= new
+        ids |= new

@@ -126,8 +126,8 @@ def _count(shard: Shard, ledger: Ledger) -> None:
     ledger.add_used(shard.notes["num_crystals"], list(shard.notes["warnings"].values()))
     for values in shard.notes["failures"]:
         ledger.add_failure(Failure(**values))
-    told = shard.notes["num_crystals"] + len(shard.notes["failures"])
-    ledger.filtered += shard.notes["num_entries"] - told
+    count = shard.notes["num_crystals"] + len(shard.notes["failures"])
+    ledger.filtered += shard.notes["num_entries"] - count
 
 
 class Store:

@@ -64,13 +64,13 @@ def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:
     """Return lattice, species and coordinates of a structure."""
     if "lattice_mat" in values:
         return Lattice(values["lattice_mat"]), values["elements"], values["coords"]
-    given = values["lattice"]
-    is_described = isinstance(given, Mapping)
-    pbc = given.get("pbc", _ALL) if is_described else _ALL
+    description = values["lattice"]
+    is_described = isinstance(description, Mapping)
+    pbc = description.get("pbc", _ALL) if is_described else _ALL
     if isinstance(pbc, str):
         raise ValueError(f"pbc is {pbc!r}, expected three of true and false")
     first, second, third = pbc
-    matrix = given["matrix"] if is_described else given
+    matrix = description["matrix"] if is_described else description
     lattice = Lattice(matrix, pbc=(bool(first), bool(second), bool(third)))
     if "sites" not in values:
         return lattice, values["species"], values["frac_coords"]
@@ -80,12 +80,12 @@ def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:
 
 
 def _is_cartesian(values: Mapping[str, Any]) -> bool:
-    said = [values.get(name, False) for name in ("cartesian", "coords_are_cartesian")]
-    if not all(flag in (0, 1) for flag in said):
-        raise ValueError(f"cartesian is {said}, expected true or false")
-    if said[1] and "frac_coords" in values:
+    flags = [values.get(name, False) for name in ("cartesian", "coords_are_cartesian")]
+    if not all(flag in (0, 1) for flag in flags):
+        raise ValueError(f"cartesian is {flags}, expected true or false")
+    if flags[1] and "frac_coords" in values:
         raise ValueError("frac_coords and coords_are_cartesian")
-    return bool(said[0]) and "lattice_mat" in values
+    return bool(flags[0]) and "lattice_mat" in values
 
 
 def _check_names(values: Mapping[str, Any]) -> None:

@@ -163,8 +163,8 @@ def _shares(atoms: Atoms, origin: str) -> list[dict[str, float]]:
     try:
         if not isinstance(shares, dict):
             return _shares_of_atoms(atoms)
-        given = {str(kind): share for kind, share in shares.items()}
-        sites = [given[str(kind)] for kind in kinds]
+        counts = {str(kind): share for kind, share in shares.items()}
+        sites = [counts[str(kind)] for kind in kinds]
         for symbol, site in zip(atoms.get_chemical_symbols(), sites, strict=True):
             if symbol not in site:
                 raise ValueError(f"{symbol} is not among {' '.join(map(str, site))}")

@@ -175,6 +175,6 @@ def _are_plain_sites(
 
 def _have_one_type(part: Tensor, edge_attr: Tensor) -> bool:
     """Whether all have one type, or autocast gives them one."""
-    asked = autocast_type(part.device)
+    kind = autocast_type(part.device)
     types = {part.dtype, edge_attr.dtype}
-    return len(types) == 1 or (asked is not None and types == {torch.float32, asked})
+    return len(types) == 1 or (kind is not None and types == {torch.float32, kind})

@@ -36,11 +36,11 @@ def product_type(features: Tensor) -> torch.dtype:
 
     On the CPU the compiled layer, which is for single precision, stays the fastest.
     """
-    asked = autocast_type(features.device)
-    if asked is None or features.dtype == torch.float64:
+    kind = autocast_type(features.device)
+    if kind is None or features.dtype == torch.float64:
         return features.dtype
     has_library = features.device.type == "cpu" and load_library() is not None
-    return torch.float32 if has_library else asked
+    return torch.float32 if has_library else kind
 
 
 def logit_type(x: Tensor) -> torch.dtype:

@@ -36,20 +36,20 @@ def salt() -> Entry:
 
 
 @pytest.fixture
-def found(predictor, salt):
+def survey(predictor, salt):
     return measure_convergence(predictor, [salt], limits=LIMITS)
 
 
-def test_each_step_is_the_prediction_at_that_size(make_predictor, salt, found):
-    for _, row in found.steps.iterrows():
+def test_each_step_is_the_prediction_at_that_size(make_predictor, salt, survey):
+    for _, row in survey.steps.iterrows():
         settings = f"data.environment={row['environment']}"
         size = f"data.max_atoms={row['max_atoms']}"
         value = make_predictor(settings, size).predict(salt.content)["gap [eV]"][0]
         assert row["gap [eV]"] == pytest.approx(value, abs=1e-6)
 
 
-def test_changes_are_from_the_largest_of_the_same_environment(found):
-    for _, rows in found.steps.groupby("environment"):
+def test_changes_are_from_the_largest_of_the_same_environment(survey):
+    for _, rows in survey.steps.groupby("environment"):
         assert rows["is reference"].tolist() == [False, False, True]
         expected = rows["gap [eV]"] - rows["gap [eV]"].iloc[-1]
         np.testing.assert_allclose(rows["change of gap [eV]"], expected, atol=1e-12)
@@ -57,8 +57,8 @@ def test_changes_are_from_the_largest_of_the_same_environment(found):
         assert rows["change of sites in block 2"].iloc[0] > 0
 
 
-def test_boxes_are_described(found):
-    rows = found.steps.set_index(["environment", "max_atoms"])
+def test_boxes_are_described(survey):
+    rows = survey.steps.set_index(["environment", "max_atoms"])
     box = rows.loc[("supercell", 10)]  # 1 x 2 x 2 of the primitive cell
     edge = 5.64 / np.sqrt(2)
     assert box["atoms"] == 8
@@ -212,8 +212,8 @@ def test_shapes_are_summed_up_by_aspect_and_radius():
 def test_tolerance_is_a_tenth_of_the_error_or_a_hundredth_of_the_range(predictor):
     description = predictor.description
     metrics = {"targets": {"gap": {"test": {"mae": 0.5}}}}
-    known = description.model_copy(update={"metrics": metrics})
-    assert default_tolerance(known, "gap") == 0.05
+    described = description.model_copy(update={"metrics": metrics})
+    assert default_tolerance(described, "gap") == 0.05
     ranged = description.model_copy(update={"target_ranges": {"gap": (1.0, 9.0)}})
     assert default_tolerance(ranged, "gap") == 0.08
 
@@ -225,9 +225,9 @@ def test_figures_and_tables_are_written(predictor, salt, tmp_path):
     assert len(report.rules) == len(report.best) == 2
 
 
-def test_one_crystal_is_one_line(found, tmp_path, drawn):
-    two = pd.concat([found.steps, found.steps.assign(id="other")])
-    for steps in (two, found.steps):
+def test_one_crystal_is_one_line(survey, tmp_path, drawn):
+    two = pd.concat([survey.steps, survey.steps.assign(id="other")])
+    for steps in (two, survey.steps):
         plot_changes(tmp_path / "a.png", steps, ["change of gap [eV]"], None)
     many, result = ({line.get_label() for line in f.axes[0].lines} for f in drawn)
     assert {"a crystal", "median", "quantile 0.9"} <= many

@@ -26,7 +26,7 @@ def predictor(request, make_predictor):
 
 
 @pytest.fixture
-def found(predictor, rutile):
+def examination(predictor, rutile):
     return examine_crystal(predictor, rutile)
 
 
@@ -37,44 +37,46 @@ def graph_of(predictor, crystal, **options):
     )
 
 
-def test_attention_is_that_of_every_pair_without_merging(predictor, rutile, found):
+def test_attention_is_that_of_every_pair_without_merging(
+    predictor, rutile, examination
+):
     graph = graph_of(predictor, rutile)
     with torch.no_grad():
         attention = predictor.model.attention(graph)
-    assert_allclose(found.pairs["distance [A]"], graph.edge_attr[:, 0], atol=1e-6)
-    assert np.array_equal(found.pairs[["sender", "receiver"]].T, graph.edge_index)
+    assert_allclose(examination.pairs["distance [A]"], graph.edge_attr[:, 0], atol=1e-6)
+    assert np.array_equal(examination.pairs[["sender", "receiver"]].T, graph.edge_index)
     for block, head in HEADS:
-        column = found.pairs[attention_column(block, head)]
+        column = examination.pairs[attention_column(block, head)]
         assert_allclose(column, attention.weights[block - 1][:, head - 1], atol=1e-6)
 
 
-def test_vectors_are_as_long_as_the_distances_and_lead_to_an_image(found):
-    apart = found.pairs[["x [A]", "y [A]", "z [A]"]].to_numpy()
+def test_vectors_are_as_long_as_the_distances_and_lead_to_an_image(examination):
+    apart = examination.pairs[["x [A]", "y [A]", "z [A]"]].to_numpy()
     assert_allclose(
-        np.linalg.norm(apart, axis=1), found.pairs["distance [A]"], atol=1e-5
+        np.linalg.norm(apart, axis=1), examination.pairs["distance [A]"], atol=1e-5
     )
-    frac, cell = found.primitive.frac_coords, found.primitive.lattice.matrix
-    pairs = found.pairs
+    frac, cell = examination.primitive.frac_coords, examination.primitive.lattice.matrix
+    pairs = examination.pairs
     between = frac[pairs["sender"]] - frac[pairs["receiver"]]
     steps = apart @ np.linalg.inv(cell) - between
     assert_allclose(steps, steps.round(), atol=1e-6)
 
 
-def test_prediction_is_that_of_the_predictor(predictor, rutile, found):
-    assert found.prediction["gap"] == pytest.approx(
+def test_prediction_is_that_of_the_predictor(predictor, rutile, examination):
+    assert examination.prediction["gap"] == pytest.approx(
         predictor.predict(rutile)["gap [eV]"][0], abs=1e-5
     )
-    assert found.formula == "TiO2"
+    assert examination.formula == "TiO2"
 
 
-def test_attention_received_adds_up_to_one(found):
+def test_attention_received_adds_up_to_one(examination):
     for block, head in HEADS:
-        received = found.sites[f"attention received in block {block} head {head}"]
+        received = examination.sites[f"attention received in block {block} head {head}"]
         assert received.sum() == pytest.approx(1)
 
 
-def test_equal_sites_share_a_class_and_their_values(found):
-    for _, rows in found.sites.groupby("element"):
+def test_equal_sites_share_a_class_and_their_values(examination):
+    for _, rows in examination.sites.groupby("element"):
         assert rows["class"].nunique() == 1
         assert np.ptp(rows["integrated gradient of gap [eV]"]) < 1e-9
 
@@ -93,16 +95,16 @@ def test_gradient_by_the_positions_is_that_of_moved_atoms(predictor, triclinic):
     assert slope == pytest.approx((values[0] - values[1]) / 2e-4, rel=5e-3)
 
 
-def test_elements_attend_to_all_elements_together_as_one(found):
-    table = element_table(found)
+def test_elements_attend_to_all_elements_together_as_one(examination):
+    table = element_table(examination)
     total = table.groupby(["block", "head", "receiver element"])["attention"].sum()
     assert_allclose(total, 1, atol=1e-6)
-    assert (table["mean distance [A]"] <= found.pairs["distance [A]"].max()).all()
-    assert table["pairs"].sum() == len(HEADS) * len(found.pairs)
+    assert (table["mean distance [A]"] <= examination.pairs["distance [A]"].max()).all()
+    assert table["pairs"].sum() == len(HEADS) * len(examination.pairs)
 
 
-def test_shells_add_up_to_all_attention(found):
-    table = shell_table(found)
+def test_shells_add_up_to_all_attention(examination):
+    table = shell_table(examination)
     total = table.groupby(["block", "head"])["share of attention"].sum()
     assert_allclose(total, 1, atol=1e-6)
     own = table[table["distance to [A]"] == 0]

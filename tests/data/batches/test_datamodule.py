@@ -31,17 +31,17 @@ class Watcher(LightningModule):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.seen, self.checked = [[]], 0
+        self.epochs, self.checked = [[]], 0
 
     def training_step(self, batch, _index):
-        self.seen[-1].append(batch.id)
+        self.epochs[-1].append(batch.id)
         return self.weight * batch.y.sum()
 
     def validation_step(self, batch, _index):
         self.checked += batch.num_graphs
 
     def on_train_epoch_end(self):
-        self.seen.append([])
+        self.epochs.append([])
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=0.0)
@@ -141,7 +141,7 @@ def test_trainer_sees_every_crystal_once_in_each_epoch_in_a_new_order(
     watcher, _ = _fit(dataset, tmp_path, 6)
     module = CrystalDataModule(dataset, CONFIG)
     expected = sorted(dataset[int(i)].id for i in module.splits["train"])
-    epochs = watcher.seen[:6]
+    epochs = watcher.epochs[:6]
     for batches in epochs:
         assert sorted(id_ for batch in batches for id_ in batch) == expected
     assert len({str(batches) for batches in epochs}) == 6
@@ -152,7 +152,7 @@ def test_order_follows_the_epoch_as_a_resumed_run_needs(dataset, tmp_path):
     watcher, _ = _fit(dataset, tmp_path, 3)
     loader = CrystalDataModule(dataset, CONFIG, seed=1).train_dataloader()
     loader.batch_sampler.set_epoch(2)
-    assert [batch.id for batch in loader] == watcher.seen[2]
+    assert [batch.id for batch in loader] == watcher.epochs[2]
 
 
 def test_parts_by_id_keep_the_order_of_the_ids(dataset):

@@ -115,8 +115,8 @@ def test_many_pairs_of_classes_leave_a_test_part():
     assert len(parts["test"]) == 16
     assert len(parts["val"]) == 13
     for place in (0, 1):
-        known = {labels[i].split()[place] for i in parts["train"]}
-        assert known >= {str(number) for number in range(10)}
+        classes = {labels[i].split()[place] for i in parts["train"]}
+        assert classes >= {str(number) for number in range(10)}
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -22,12 +22,12 @@ def test_every_atom_within_the_radius_is_seen_once(triclinic, max_atoms):
     pairs = sphere_pairs(cell, frac, max_atoms)
     for receiver in range(len(frac)):
         neighbours = triclinic.get_sites_in_sphere(triclinic[receiver].coords, radius)
-        mine = pairs.receiver == receiver
+        rows = pairs.receiver == receiver
         expected = np.sort([site.nn_distance for site in neighbours])
-        np.testing.assert_allclose(np.sort(pairs.distance[mine]), expected, atol=1e-9)
-        vectors = (frac[pairs.sender] + pairs.image - frac[receiver])[mine] @ cell
+        np.testing.assert_allclose(np.sort(pairs.distance[rows]), expected, atol=1e-9)
+        vectors = (frac[pairs.sender] + pairs.image - frac[receiver])[rows] @ cell
         lengths = np.linalg.norm(vectors, axis=1)
-        np.testing.assert_allclose(lengths, pairs.distance[mine], atol=1e-9)
+        np.testing.assert_allclose(lengths, pairs.distance[rows], atol=1e-9)
     assert pairs.is_self.sum() == len(frac)
     assert (pairs.distance[pairs.is_self] == 0).all()
 
@@ -43,15 +43,15 @@ def test_the_sphere_holds_the_atoms_asked_for_on_average(nacl):
 def test_a_supercell_sees_the_same_without_being_reduced(triclinic):
     large = triclinic.copy()
     large.make_supercell([[1, 1, 0], [0, 2, 0], [1, 0, -1]])
-    seen = []
+    distances = []
     for crystal in (triclinic, large):
         pairs = sphere_pairs(*geometry(crystal), 100)
         rows = [
             np.sort(pairs.distance[pairs.receiver == receiver])
             for receiver in range(len(crystal))
         ]
-        seen.append(sorted(rows, key=lambda row: (len(row), *row.round(6))))
-    once, often = seen
+        distances.append(sorted(rows, key=lambda row: (len(row), *row.round(6))))
+    once, often = distances
     for row, same in zip(np.repeat(np.arange(len(once)), 2), often, strict=True):
         np.testing.assert_allclose(same, once[row], atol=1e-9)
 

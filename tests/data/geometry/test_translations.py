@@ -54,8 +54,8 @@ def test_an_absurd_tolerance_keeps_the_composition(quartz, vo2_m1):
         kinds = np.array(crystal.atomic_numbers)
         cell, frac = np.array(crystal.lattice.matrix), np.array(crystal.frac_coords)
         merged = merge_copies(cell, frac, kinds, tolerance=3.0)
-        kept = kinds[merged.copies[:, 0]]
-        assert (kept == 8).sum() == 2 * (kept != 8).sum()
+        species = kinds[merged.copies[:, 0]]
+        assert (species == 8).sum() == 2 * (species != 8).sum()
         assert sorted(merged.copies.ravel()) == list(range(len(crystal)))
 
 

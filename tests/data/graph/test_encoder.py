@@ -43,8 +43,8 @@ def test_filter_and_transform_are_applied_in_this_order(entries):
         pre_transform=lambda data: Data(y=-data.y),
     )
     results = [encoder(entry) for entry in some]
-    kept = [entry.targets["band_gap"] > 3 for entry in some]
-    assert [result is not None for result in results] == kept
+    is_wide = [entry.targets["band_gap"] > 3 for entry in some]
+    assert [result is not None for result in results] == is_wide
     assert all(result.data.y.item() < -3 for result in results if result is not None)
 
 

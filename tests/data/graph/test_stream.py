@@ -27,12 +27,12 @@ def _bad(entry):
     return Entry(entry.id, "bad.jsonl, row 3", {"species": []})
 
 
-def _same(one, other):
-    return set(one.keys()) == set(other.keys()) and all(
-        torch.equal(one[key], other[key])
-        if isinstance(one[key], torch.Tensor)
-        else one[key] == other[key]
-        for key in one.keys()  # noqa: SIM118
+def _same(first, other):
+    return set(first.keys()) == set(other.keys()) and all(
+        torch.equal(first[key], other[key])
+        if isinstance(first[key], torch.Tensor)
+        else first[key] == other[key]
+        for key in first.keys()  # noqa: SIM118
     )
 
 

@@ -89,8 +89,8 @@ def test_encoder_of_other_settings_is_refused(folder):
 
 
 def test_classes_are_those_it_was_prepared_with(folder):
-    asked = {"classes": {"kind": ("a", "b")}}
-    targets = [item.targets["kind"] for item in _items(folder, ["kind"], **asked)[:3]]
+    options = {"classes": {"kind": ("a", "b")}}
+    targets = [item.targets["kind"] for item in _items(folder, ["kind"], **options)[:3]]
     assert targets == [0.0, 1.0, 1.0]
     message = (
         r"'kind' was prepared as the classes \['a', 'b'\], asked for are \['b', 'a"

@@ -109,18 +109,18 @@ def test_two_processes_share_one_folder(whole, tmp_path):
         _builder(tmp_path, workers=1, pre_transform=note).build()
 
     queues = [multiprocessing.get_context("fork").SimpleQueue() for _ in range(2)]
-    seen = [[], []]
+    numbers = [[], []]
     processes = [_fork(build, queue) for queue in queues]
     while any(process.is_alive() for process in processes):
-        for queue, ids in zip(queues, seen, strict=True):
+        for queue, ids in zip(queues, numbers, strict=True):
             while not queue.empty():
                 ids.append(queue.get())
         time.sleep(0.01)
     assert [process.exitcode for process in processes] == [0, 0]
     assert _content(tmp_path) == _content(whole)
-    joined = [*seen[0], *seen[1]]
+    joined = [*numbers[0], *numbers[1]]
     assert len(joined) == len(set(joined)) == COUNT  # none was encoded twice
-    assert min(map(len, seen)) >= 10  # the last shard
+    assert min(map(len, numbers)) >= 10  # the last shard
 
 
 def test_work_of_a_dead_process_is_taken_over(whole, tmp_path):

@@ -40,8 +40,8 @@ def plain_loop(conv, x_src, x_dst, edge_index, edge_attr, multiplicity=None):
     out_sites, out_edges = [], torch.empty(pairs, conv.edge_dim)
     for receiver in range(x_dst.size(0)):
         logits, values = [], []
-        seen = (edge_index[1] == receiver).nonzero().flatten()
-        for pair in seen:
+        edges = (edge_index[1] == receiver).nonzero().flatten()
+        for pair in edges:
             sender = edge_index[0, pair]
             joined = torch.cat([x_dst[receiver], x_src[sender], edge_attr[pair]])
             logits.append(
@@ -159,9 +159,9 @@ def test_top_k_keeps_the_k_largest_copies(inputs, k):
     full, (_, alpha) = conv(
         x, EDGE_INDEX[:, copies], edge_attr[copies], return_attention_weights=True
     )
-    kept = torch.zeros(4, 2).index_add_(0, EDGE_INDEX[1, copies], (alpha > 0).float())
+    counts = torch.zeros(4, 2).index_add_(0, EDGE_INDEX[1, copies], (alpha > 0).float())
     available = torch.zeros(4).index_add_(0, EDGE_INDEX[1], count.float())
-    assert torch.equal(kept, available.clamp(max=k)[:, None].expand(4, 2))
+    assert torch.equal(counts, available.clamp(max=k)[:, None].expand(4, 2))
     merged = conv(x, EDGE_INDEX, edge_attr, edge_multiplicity=count)
     torch.testing.assert_close(merged, full)
 
@@ -210,12 +210,12 @@ def test_top_k_keeps_the_weights_of_a_softmax_over_the_kept(inputs):
     _, (_, alpha) = conv(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
     conv.top_k = None
     _, (_, dense) = conv(x, EDGE_INDEX, edge_attr, return_attention_weights=True)
-    kept = alpha[:, 0] > 0
-    expected = softmax(dense[kept, 0].log(), EDGE_INDEX[1, kept])
-    torch.testing.assert_close(alpha[kept, 0], expected)
-    lost = [dense[~kept & (EDGE_INDEX[1] == i), 0] for i in range(4)]
+    is_near = alpha[:, 0] > 0
+    expected = softmax(dense[is_near, 0].log(), EDGE_INDEX[1, is_near])
+    torch.testing.assert_close(alpha[is_near, 0], expected)
+    lost = [dense[~is_near & (EDGE_INDEX[1] == i), 0] for i in range(4)]
     for receiver, weights in enumerate(lost):
-        held = dense[kept & (EDGE_INDEX[1] == receiver), 0]
+        held = dense[is_near & (EDGE_INDEX[1] == receiver), 0]
         assert (weights <= held.min()).all()
 
 

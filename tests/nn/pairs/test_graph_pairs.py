@@ -16,7 +16,7 @@ from pyg_sitenet.nn.pairs.graph_pairs import note_equal_pairs
 
 @pytest.fixture
 def batch(nacl: Structure, silicon: Structure) -> Batch:
-    graphs = [encode_structure(one, max_atoms=40) for one in (nacl, silicon)]
+    graphs = [encode_structure(crystal, max_atoms=40) for crystal in (nacl, silicon)]
     return Batch.from_data_list(graphs)
 
 

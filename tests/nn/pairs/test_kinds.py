@@ -96,10 +96,10 @@ def test_layer_with_kinds_equals_message_passing(residual, update_edges):
     sites = torch.tensor([0, 0, 7])
     order, kinds = group_pairs(EDGE_INDEX, EDGE_ATTR, sites, torch.zeros_like(sites))
     index, rows = EDGE_INDEX[:, order], torch.randn(4, 5).double()
-    for given in (kinds, Kinds(kinds.of_pair, None)):
-        fused = conv(x, index, rows, kinds=given)
+    for form in (kinds, Kinds(kinds.of_pair, None)):
+        fused = conv(x, index, rows, kinds=form)
         conv.fused = False
-        plain = conv(x, index, rows, kinds=given)
+        plain = conv(x, index, rows, kinds=form)
         conv.fused = True
         torch.testing.assert_close(fused, plain)
 

@@ -128,8 +128,8 @@ def is_database(path: Path) -> bool:
 
 
 def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
-    given = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
-    entry = Entry(str(given[0]) if given else default, frame.origin, frame.content)
+    names = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
+    entry = Entry(str(names[0]) if names else default, frame.origin, frame.content)
     if frame.problem:
         return entry.fail(frame.problem, "repair or remove this structure", "read")
     try:

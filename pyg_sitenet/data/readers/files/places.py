@@ -103,15 +103,15 @@ def _files_below(root: Path) -> Iterator[Path]:
 
     What several links lead to is looked into once, and a link upwards not at all.
     """
-    whole, seen, waiting = root.resolve(), set[tuple[int, int]](), [root]
+    whole, visited, waiting = root.resolve(), set[tuple[int, int]](), [root]
     os.listdir(root)  # os.walk would be silent where it may not look
     while waiting:
         for place, folders, names in os.walk(waiting.pop(0)):
             status = os.stat(place)
-            if (status.st_dev, status.st_ino) in seen:
+            if (status.st_dev, status.st_ino) in visited:
                 folders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            visited.add((status.st_dev, status.st_ino))
             links = [Path(place, name) for name in folders]
             waiting += [
                 link

@@ -88,13 +88,13 @@ def _only(
     blocks: dict[str, Rows], names: tuple[str, str], origin: str
 ) -> tuple[str, Rows]:
     """Return the one of two blocks that is there, and its name."""
-    given = [name for name in names if name in blocks]
-    if len(given) != 1:
+    names_there = [name for name in names if name in blocks]
+    if len(names_there) != 1:
         raise StructureError(
-            f"{origin}: has {' and '.join(given) or 'neither'}, expected one of"
+            f"{origin}: has {' and '.join(names_there) or 'neither'}, expected one of"
             f" {' and '.join(names)}; correct it"
         )
-    return given[0], blocks[given[0]]
+    return names_there[0], blocks[names_there[0]]
 
 
 def _unit(rows: Rows, origin: str) -> tuple[float, Rows]:

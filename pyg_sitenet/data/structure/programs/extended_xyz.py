@@ -36,7 +36,7 @@ def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
             line = next(rest, None)
             continue
         where = f"{origin}, frame {number}"
-        frame = [line, *_taken(rest, _count(line, where) + 1, where)]
+        frame = [line, *_first_lines(rest, _count(line, where) + 1, where)]
         _check_columns(frame[1], where)
         line = next(rest, None)
         while line is not None and line.lstrip().startswith("VEC"):
@@ -56,19 +56,19 @@ def _count(line: str, origin: str) -> int:
     return int(word)
 
 
-def _taken(lines: Iterator[str], count: int, origin: str) -> list[str]:
-    taken, length = [], 0
+def _first_lines(lines: Iterator[str], count: int, origin: str) -> list[str]:
+    frame, length = [], 0
     for line in islice(lines, count):
-        taken.append(line)
+        frame.append(line)
         length += len(line)
         if length > MAX_TEXT_BYTES:
             raise too_long(origin, StructureError)
-    if len(taken) < count:
+    if len(frame) < count:
         raise StructureError(
-            f"{origin}: cannot be read, it is damaged, truncated: {len(taken) - 1} of"
+            f"{origin}: cannot be read, it is damaged, truncated: {len(frame) - 1} of"
             f" {count - 1} atoms; export it again"
         )
-    return taken
+    return frame
 
 
 def _check_columns(comment: str, origin: str) -> None:

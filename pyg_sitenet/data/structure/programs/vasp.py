@@ -145,15 +145,15 @@ def _head(lines: list[str], origin: str) -> _Head:
 
 def _scale(words: list[str], rows: Floats, origin: str) -> Floats:
     """Return the factors of x, y and z; a negative number is the volume in A^3."""
-    given = list(chain.from_iterable(_leading_numbers(words, origin)))
-    if len(given) == 3 and min(given) > 0:
-        return np.array(given)
-    if len(given) != 1 or not np.isfinite(given[0]) or given[0] == 0:
+    counts = list(chain.from_iterable(_leading_numbers(words, origin)))
+    if len(counts) == 3 and min(counts) > 0:
+        return np.array(counts)
+    if len(counts) != 1 or not np.isfinite(counts[0]) or counts[0] == 0:
         raise StructureError(
             f"{origin}: damaged: the scale {' '.join(words)[:80]!r} is neither one"
             " factor, a negative volume nor three positive factors; correct it"
         )
-    factor = given[0]
+    factor = counts[0]
     if factor < 0:
         volume = abs(np.linalg.det(rows))
         if not volume > 0:

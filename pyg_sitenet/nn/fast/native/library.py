@@ -57,8 +57,8 @@ def _compiler() -> str | None:
 
     A PATH that has an empty or relative part finds programs there, too.
     """
-    given = os.environ.get("CC")
-    path = shutil.which(given or "cc") or given or shutil.which("clang")
+    command = os.environ.get("CC")
+    path = shutil.which(command or "cc") or command or shutil.which("clang")
     is_elsewhere = path is None or os.path.isabs(path) or shutil.which(path) is None
     return path if is_elsewhere else None
 

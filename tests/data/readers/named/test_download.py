@@ -16,14 +16,14 @@ CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 class _Handler(http.server.BaseHTTPRequestHandler):
     """Serves one file, in parts, and may hang up in the middle."""
 
-    asked: ClassVar[list[str | None]] = []
+    ranges: ClassVar[list[str | None]] = []
     hang_up_after: int | None = None
     knows_parts = True
 
     def do_GET(self):
-        asked = self.headers.get("Range")
-        self.asked.append(asked)
-        start = int(asked.removeprefix("bytes=")[:-1]) if asked else 0
+        span = self.headers.get("Range")
+        self.ranges.append(span)
+        start = int(span.removeprefix("bytes=")[:-1]) if span else 0
         if self.path != "/file":
             self.send_error(404)
             return
@@ -42,7 +42,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def handler():
-    return type("Handler", (_Handler,), {"asked": []})
+    return type("Handler", (_Handler,), {"ranges": []})
 
 
 @pytest.fixture
@@ -60,20 +60,20 @@ def test_file_is_downloaded_once(url, handler, tmp_path):
     path = tmp_path / "new" / "file"
     for _ in range(2):
         assert download(url, path, CHECKSUM).read_bytes() == CONTENT
-    assert handler.asked == [None]
+    assert handler.ranges == [None]
     assert [item.name for item in path.parent.iterdir()] == ["file"]
 
 
 def test_broken_connection_is_continued_where_it_ended(url, handler, tmp_path):
     handler.hang_up_after = 200_000
     assert download(url, tmp_path / "file", CHECKSUM).read_bytes() == CONTENT
-    assert handler.asked == [None, "bytes=200000-", "bytes=400000-"]
+    assert handler.ranges == [None, "bytes=200000-", "bytes=400000-"]
 
 
 def test_download_of_an_earlier_run_is_continued(url, handler, tmp_path):
     (tmp_path / "file.part").write_bytes(CONTENT[:1000])
     assert download(url, tmp_path / "file", CHECKSUM).read_bytes() == CONTENT
-    assert handler.asked == ["bytes=1000-"]
+    assert handler.ranges == ["bytes=1000-"]
 
 
 def test_server_without_parts_begins_anew(url, handler, tmp_path):

@@ -188,7 +188,7 @@ def test_atoms_without_occupancy_are_warned_about(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "shift"),
     [
         ("23/25", 0.92),
         ("0.92", 0.92),
@@ -199,9 +199,9 @@ def test_atoms_without_occupancy_are_warned_about(tmp_path):
         ("0.1666", 1 / 6),
     ],
 )
-def test_translation_of_an_operation_is_what_is_written(written, meant):
+def test_translation_of_an_operation_is_what_is_written(written, shift):
     group = read_operations(("x,y,z", f"-x+{written},-y,-z"))
-    assert group.translations[1, 0] == pytest.approx(meant, abs=1e-9)
+    assert group.translations[1, 0] == pytest.approx(shift, abs=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")

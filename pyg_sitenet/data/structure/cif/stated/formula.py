@@ -101,15 +101,15 @@ def _check_number(
     if not stated:
         is_divided = all(amount % z < 1e-3 for amount in listed.values())
         fits = not is_ordered or is_divided
-        said = f"Z = {z:g}"
+        shown = f"Z = {z:g}"
     else:
         fits = abs(count - z * unit) <= _COUNT_TOLERANCE * z * unit
         fits = fits or _is_whole_cell(stated, count, int(z))
         formula = values.text("_chemical_formula_sum")
-        said = f"Z = {z:g} formulas {formula} of {unit:g} atoms"
+        shown = f"Z = {z:g} formulas {formula} of {unit:g} atoms"
     if not fits:
         raise StructureError(
-            f"{origin}: lists {count:.4g} atoms in its cell but states {said}; correct"
+            f"{origin}: lists {count:.4g} atoms in its cell but states {shown}; correct"
             " the symmetry, the atoms or Z"
         )
 

@@ -63,9 +63,9 @@ def named_settings(values: Values, origin: str) -> Settings:
     readable = [(text, settings) for text, settings in stated if settings]
     kinds = {settings[0].number for _, settings in readable}
     if len(kinds) > 1:
-        said = " and ".join(text for text, _ in readable)
+        shown = " and ".join(text for text, _ in readable)
         raise StructureError(
-            f"{origin}: the space group is said to be {said}, which are different"
+            f"{origin}: the space group is said to be {shown}, which are different"
             " ones; correct one"
         )
     by_name = [settings for text, settings in readable if text in names]
