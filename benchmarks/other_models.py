@@ -214,7 +214,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = override(load_preset("default"), options.set)
+    # AdamW for all of them, with the learning rate chosen with it.
+    config = override(
+        load_preset("default"), ["training.learning_rate=1e-3", *options.set]
+    )
     if options.epochs:
         config = override(config, [f"training.max_epochs={options.epochs}"])
     records = read_crystals(options.crystals)

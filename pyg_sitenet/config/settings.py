@@ -114,6 +114,10 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, LogRange(5e-5, 1e-2)] = Field(
         8.126e-4, gt=0, description="The highest one."
     )
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw",
+        description="muon: orthogonal steps of the matrices, AdamW of the rest.",
+    )
     weight_decay: float = Field(1e-4, ge=0)
     eps: float = Field(1e-7, gt=0)
     amsgrad: bool = True

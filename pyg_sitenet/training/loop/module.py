@@ -17,6 +17,7 @@ from torch_geometric.data import Batch
 from pyg_sitenet.config import TrainingConfig
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training.loop.meter import MONITOR, Meter
+from pyg_sitenet.training.loop.muon import make_optimizer
 from pyg_sitenet.training.loop.objective import (
     Objective,
     Sums,
@@ -41,7 +42,8 @@ class SiteNetModule(LightningModule):
     scaled back (in double precision where single would not tell the targets apart), so
     that predictions and errors are in target units either way; with a
     ``target_transform`` both are of the logarithm. Values that are NaN (not known)
-    count nowhere. AdamW decays every parameter, as the published training does.
+    count nowhere. AdamW decays every parameter, as the published training does;
+    ``muon`` gives the matrices between the first layers and the last orthogonal steps.
 
     The loss is the mean over the known values of a batch. Where several processes train
     it is that of their batches together: each divides its sum by the number of all.
@@ -156,17 +158,9 @@ class SiteNetModule(LightningModule):
         self.meters["val"].add(self.objective(self.model.learned(batch), batch.y))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW and the learning rate as a function of the optimiser step."""
+        """Return the optimiser and the learning rate as a function of its step."""
         config, per_epoch = self.config, self.steps_per_epoch
-        optimizer = torch.optim.AdamW(
-            [weight for weight in self.parameters() if weight.requires_grad],
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            eps=config.eps,
-            amsgrad=config.amsgrad,
-            # One call for all weights; mixed precision scales gradients in between.
-            fused=config.precision == "float32",
-        )
+        optimizer = make_optimizer(self.model, config)
         scheduler = LambdaLR(
             optimizer, lambda step: learning_rate_factor(config, step, per_epoch)
         )
