@@ -2,7 +2,7 @@ r"""Give a ready model the record of what its training crystals are like, anew.
 
 The network stays as it is. Its training crystals are encoded again, the record is made
 as a training makes it, and the intervals are calibrated with it as by
-`make_ready_models.py`::
+`make_ready_models.py`. What is learnt as a logarithm is compared in its own unit::
 
     python scripts/renew_novelty.py band-gap
     python scripts/renew_novelty.py phonon-frequency --source matbench_phonons:FILE
@@ -26,31 +26,39 @@ from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.batches.splits import make_splits
+from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import mean_and_spread
-from pyg_sitenet.training.loading import load_dataset
 from pyg_sitenet.training.outcome.novelty_record import measure_novelty
 
 Array = NDArray[np.float64]
+
+
+class PowersDataset(CrystalDataset):
+    """Crystals of a task whose target is the logarithm of that of a model."""
+
+    @property
+    def y(self) -> torch.Tensor:
+        """Targets of each crystal, [N, T]."""
+        return 10.0 ** super().y
 
 
 def main() -> None:
     """Read a ready model and write it with a new record."""
     args = parse_arguments()
     facts = FACTS[args.name]
-    if facts.is_log:
-        raise SystemExit(f"{args.name}: learnt as a logarithm; make it from its runs")
     model, description = load_model(args.output / args.name)
     data = read_data(description.config, facts, args.source or facts.source)
     predicted, spread = answers(model, data)
     crystals = {part: data.part(part) for part in data.splits}
     outcome = measure_novelty(model, crystals, data.ordered_batches, predicted, spread)
+    answered = predicted["calibration"][:, 0]
     test = Answers(
-        data.part("test").y[:, 0].double().numpy(),
-        predicted["test"][:, 0],
-        np.zeros(len(predicted["test"])) if spread is None else spread["test"][:, 0],
-        outcome.widening["test"],
+        data.part("calibration").y[:, 0].double().numpy(),
+        answered,
+        np.zeros(len(answered)) if spread is None else spread["calibration"][:, 0],
+        outcome.widening["calibration"],
     )
     floor = None
     if spread is not None and description.calibration is not None:
@@ -76,14 +84,16 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def read_data(config: Config, facts: Facts, source: str) -> CrystalDataModule:
-    """Encode the crystals of a model, split as they were when it was trained."""
+    """Encode the crystals of a model, split as they were when it was trained.
+
+    The test part, which calibrates and measures intervals, is that of the calibration.
+    """
     task = MATBENCH.get(source.partition(":")[0])
     name = facts.target if task is None else task.target
     update = {"source": source, "targets": (name,), "units": {}}
     own = config.data.model_copy(update=update)
-    dataset = load_dataset(
-        config.model_copy(update={"data": own}), cache_folder(None), progress=False
-    )
+    kind = PowersDataset if facts.is_log else CrystalDataset
+    dataset = kind.from_config(cache_folder(None), own)
     if task is None:
         splits = make_splits(own, [""] * len(dataset))
     else:
@@ -91,6 +101,7 @@ def read_data(config: Config, facts: Facts, source: str) -> CrystalDataModule:
         parts = {"train": train, "val": [], "test": test}
         ids = {part: list(map(task.id_of_row, rows)) for part, rows in parts.items()}
         splits = splits_by_id(dataset, ids)
+    splits |= {"calibration": splits["test"], "test": splits["test"][:0]}
     return CrystalDataModule(dataset, own, 0, splits)
 
 
@@ -109,7 +120,7 @@ def answers(
             if std is not None:
                 spread.append(std.double().numpy())
         values[part], spreads[part] = np.concatenate(rows), np.concatenate(spread)
-    return values, spreads if len(spreads["test"]) else None
+    return values, spreads if len(spreads["calibration"]) else None
 
 
 def with_coverage(

@@ -78,8 +78,9 @@ def test_formation_energy_of_rock_salt_is_that_of_the_literature(
 GAPS = {
     **{"GaAs": 0.19, "MgO": 4.45, "NaCl": 5.0, "Si": 0.61, "SiO2_quartz": 5.7},
     **{"SrTiO3": 1.78, "TiO2_rutile": 1.78, "ZnO": 0.73, "Mg": 0.0, "NiAl": 0.0},
-    "YBa2Cu3O7": 0.0,
+    **{"YBa2Cu3O7": 0.0, "graphite": 0.0},
 }
+STRAINED = (0.85, 0.9, 1.1, 1.15)  # of the edge of rock salt
 
 
 def _well_known(name: str) -> Structure:
@@ -91,6 +92,10 @@ def _well_known(name: str) -> Structure:
             *([0, 0.5, 0], [0.5, 0, 0.3773], [0, 0.5, 0.3789], [0, 0, 0.1584]),
         ]
         return Structure.from_spacegroup("Pmmm", cell, species, places)
+    if name == "graphite":
+        cell = Lattice.hexagonal(2.464, 6.711)
+        places = [[0, 0, 0.25], [1 / 3, 2 / 3, 0.25]]
+        return Structure.from_spacegroup("P6_3/mmc", cell, ["C", "C"], places)
     if name == "NiAl":
         atoms = bulk("NiAl", "cesiumchloride", a=2.887)
         return Structure.from_ase_atoms(atoms)
@@ -115,7 +120,21 @@ def test_gaps_of_well_known_crystals_are_right_or_warned_about() -> None:
         else:
             assert low <= GAPS[prediction.id] <= high, prediction.id
     assert "YBa2Cu3O7" in warned
+    assert "graphite" in warned  # takes it for diamond
     assert not warned & {"MgO", "NaCl", "SrTiO3", "ZnO"}
+
+
+def test_strained_rock_salt_is_warned_about(nacl: Structure) -> None:
+    crystals = [nacl.copy() for _ in STRAINED]
+    for crystal, factor in zip(crystals, STRAINED, strict=True):
+        crystal.scale_lattice(nacl.volume * factor**3)
+    records = [Record(str(k), crystal) for k, crystal in enumerate([nacl, *crystals])]
+    usual, *strained = load_predictor("band-gap").predict_records(records)
+    assert isinstance(usual, Prediction)
+    assert usual.warnings == ()
+    words = [text for p in strained for text in p.warnings]
+    assert ["shorter" in text for text in words] == [True, True, False, False]
+    assert ["longer" in text for text in words] == [False, False, True, True]
 
 
 def test_gap_of_rock_salt_is_that_of_density_functional_theory(nacl: Structure) -> None:

@@ -11,6 +11,8 @@ from ase.data import covalent_radii
 from numpy.typing import NDArray
 from torch_geometric.data import Data
 
+from pyg_sitenet.novelty.bonds import Bonds, bonds_between
+
 Array = NDArray[Any]
 
 GEOMETRY = ("volume", "shortest", "coordination")
@@ -33,10 +35,12 @@ class Features(NamedTuple):
         elements: Its atomic numbers, ascending.
         geometry: Logarithms of its volume over that of its atoms, of its shortest
             distance over the sum of the radii, and of the mean number of neighbours.
+        bonds: How strong its bonds are, and between which elements.
     """
 
     elements: tuple[int, ...]
     geometry: tuple[float, float, float]
+    bonds: Bonds = Bonds()
 
 
 class Crystal(NamedTuple):
@@ -46,18 +50,34 @@ class Crystal(NamedTuple):
         features: What no network says.
         vector: Of the network, of an ensemble of the first one.
         spread: Standard deviation of an ensemble's members, of each output.
+        values: Of a training crystal: of each target that is a number, in units of its
+            standard deviation; NaN where it is unknown.
     """
 
     features: Features
     vector: Sequence[float] | NDArray[np.float64]
     spread: Sequence[float] | NDArray[np.float64] = ()
+    values: Sequence[float] | NDArray[np.float64] = ()
 
 
 def crystal_features(data: Data) -> Features:
     """Return the features of an encoded crystal, equal sites merged or not."""
     z: Array = data.z.numpy()
-    first, second, third = np.log(_geometry(data, z)).tolist()
-    return Features(tuple(np.unique(z).tolist()), (first, second, third))
+    sites = _counts(data, "site_multiplicity", len(z))
+    copies = _counts(data, "edge_multiplicity", len(data.edge_attr))
+    distances = data.edge_attr[:, 0].numpy().astype(np.float64)
+    is_pair = distances > 0  # 0 is an atom and itself
+    sender, receiver = data.edge_index.numpy()[:, is_pair]
+    radii = covalent_radii[z]
+    pairs = _Pairs(
+        distances[is_pair], radii[sender] + radii[receiver], receiver, copies[is_pair]
+    )
+    cell = data.cell.numpy().astype(np.float64).reshape(3, 3)
+    volume = abs(np.linalg.det(cell)) / (4 / 3 * np.pi * (sites * radii**3).sum())
+    geometry = np.log([volume, *_distances(pairs, sites)]).tolist()
+    kinds = np.stack([receiver, z[receiver], z[sender]])
+    bonds = bonds_between(pairs.distances, pairs.radii, sites, kinds, pairs.copies)
+    return Features(tuple(np.unique(z).tolist()), tuple(geometry), bonds)
 
 
 def pairs_of(elements: Sequence[int]) -> list[int]:
@@ -71,22 +91,28 @@ def kinds_of(elements: Sequence[int]) -> str:
     return " and ".join(kind for kind in KINDS if kind in kinds)
 
 
-def _geometry(data: Data, z: Array) -> Array:
-    """Return volume, shortest distance and coordination, [3]."""
-    radii = covalent_radii[z]
-    sites = _counts(data, "site_multiplicity", len(z))
-    copies = _counts(data, "edge_multiplicity", len(data.edge_attr))
-    distances = data.edge_attr[:, 0].numpy().astype(np.float64)
-    is_pair = distances > 0  # 0 is an atom and itself
-    sender, receiver = data.edge_index.numpy()[:, is_pair]
-    ratios = distances[is_pair] / (radii[sender] + radii[receiver])
-    near = copies[is_pair] * sites[receiver] * (ratios <= _NEIGHBOUR)
-    atoms = 4 / 3 * np.pi * (sites * radii**3).sum()
-    cell = data.cell.numpy().astype(np.float64).reshape(3, 3)
-    volume = abs(np.linalg.det(cell)) / atoms
+def kinds_code(elements: Sequence[int]) -> int:
+    """Return the kinds of the elements as a number, a bit for each."""
+    kinds = {_KIND_OF.get(z, KINDS[0]) for z in elements}
+    return sum(1 << k for k, kind in enumerate(KINDS) if kind in kinds)
+
+
+class _Pairs(NamedTuple):
+    """Pairs of a site and another atom: distance, radii, the site, how often, [E]."""
+
+    distances: Array
+    radii: Array
+    receiver: Array
+    copies: Array
+
+
+def _distances(pairs: _Pairs, sites: Array) -> tuple[float, float]:
+    """Return shortest distance and coordination."""
+    ratios = pairs.distances / pairs.radii
+    near = pairs.copies * sites[pairs.receiver] * (ratios <= _NEIGHBOUR)
     shortest = ratios.min() if len(ratios) else _ALONE
     # Half a neighbour more, for crystals that have none so near.
-    return np.array([volume, shortest, near.sum() / sites.sum() + 0.5])
+    return shortest, near.sum() / sites.sum() + 0.5
 
 
 def _counts(data: Data, name: str, number: int) -> Array:

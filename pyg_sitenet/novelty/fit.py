@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_sitenet.novelty.counts import Counts
 from pyg_sitenet.novelty.features import GEOMETRY, Crystal, Features
-from pyg_sitenet.novelty.measure import NoveltyMeasure, least_width
+from pyg_sitenet.novelty.measure import NoveltyMeasure, Own, least_width
 from pyg_sitenet.novelty.record import MOST_HELD_OUT, VECTOR_BYTES, Novelty
+from pyg_sitenet.novelty.strengths import fit_strengths
 
 Array = NDArray[np.float64]
 
@@ -21,12 +22,13 @@ FEWEST = 20
 _COMMON = 0.02
 _LEVEL = 0.9  # of the intervals that are compared
 _MOST_REACH = 10.0
+_MOST_VALUES = 100_000
 _MOST_COMPARED = 1000  # training crystals that tell what is usual
 
 
 def fit_novelty(
-    training: Iterable[Features],
-    sample: Sequence[Crystal],
+    training: Sequence[Features],
+    sample: Mapping[int, Crystal],
     held_out: Sequence[Crystal],
     reach: float = 1.0,
 ) -> Novelty | None:
@@ -35,29 +37,35 @@ def fit_novelty(
     What is usual in each way is learnt from training crystals, each compared with the
     others; if held-out crystals decided it, a new one would look more unlike than
     they. Both then tell how many are as unlike as a new one. How far the members of an
-    ensemble disagree is learnt from held-out crystals: they agree on what they learnt.
+    ensemble disagree is learnt from held-out crystals, since they agree on what they
+    learnt; so is how far the values of near crystals do, since a network brings those
+    of one value together.
 
     Args:
         training: Features of all training crystals.
-        sample: Some training crystals, whose vectors are kept.
+        sample: Some training crystals by their place, whose vectors are kept.
         held_out: Crystals that were not trained on.
         reach: See :class:`Novelty` and :func:`reach_of`.
     """
     if len(held_out) < FEWEST:
         return None
-    everything = list(training)
-    counts = Counts.of(everything)
-    record = _described(everything, counts, sample, held_out)
+    counts = Counts.of(training)
+    strengths, excess = fit_strengths(training)
+    record = _described(training, counts, list(sample.values()), held_out)
+    record = record.model_copy(update={"bonds": strengths})
     measure = NoveltyMeasure(record)
-    compared = sample[:: -(-len(sample) // _MOST_COMPARED)]
-    if len(compared) < FEWEST:  # each would be new to the few others
-        compared = []
-    own = [measure.raw(crystal, counts) for crystal in compared]
+    places = list(sample)[:: -(-len(sample) // _MOST_COMPARED)]
+    if len(places) < FEWEST:  # each would be new to the few others
+        places = []
+    compared = [sample[k] for k in places]
+    own = [measure.raw(sample[k], Own(counts, float(excess[k]))) for k in places]
     others = [measure.raw(crystal) for crystal in held_out]
     usual = own or others
     columns = {name: np.array([row[name] for row in usual]) for name in usual[0]}
-    if record.spreads:
-        columns["spread"] = np.array([row["spread"] for row in others])
+    if own:
+        columns["bonds"] = np.abs(excess)
+    for name in {"spread", "values"} & others[0].keys():
+        columns[name] = np.array([row[name] for row in others])
     scales = {
         "medians": {k: float(np.quantile(v, 0.5)) for k, v in columns.items()},
         "limits": {k: _limit(k, v) for k, v in columns.items()},
@@ -115,7 +123,7 @@ def _described(
     rows = np.array([features.geometry for features in training])
     width = len(sample[0].vector)
     vectors = np.array([crystal.vector for crystal in sample[: sample_size(width)]])
-    half = vectors.clip(-6e4, 6e4).astype(np.float16)
+    values = np.array([crystal.values for crystal in sample[: len(vectors)]])
     spreads = np.array([crystal.spread for crystal in held_out], dtype=np.float64)
     return Novelty(
         num_crystals=counts.num_crystals,
@@ -128,6 +136,12 @@ def _described(
             for k, name in enumerate(GEOMETRY)
         },
         width=width,
-        vectors=base64.b64encode(half.tobytes()).decode(),
+        vectors=_text(vectors),
+        values=_text(values) if values.size <= _MOST_VALUES else "",
         spreads=tuple(np.median(spreads, axis=0).tolist()),
     )
+
+
+def _text(values: Array) -> str:
+    half = values.clip(-6e4, 6e4).astype(np.float16)
+    return base64.b64encode(half.tobytes()).decode()

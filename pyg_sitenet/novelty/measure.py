@@ -25,14 +25,19 @@ Array = NDArray[np.float64]
 RARE = 0.01
 """Novelty below which a crystal is warned about."""
 _NEAREST = 3  # training crystals whose distance counts
+_COMPARED = 8  # of them, whose values are compared
 # At least so much lies between the median and the 99th hundredth; of the distance of
 # vectors a share of the median, of geometry standard deviations.
 _WIDTHS = {
     **{"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34},
-    **{"vector": 0.1, "spread": 1.0},
+    **{"vector": 0.1, "spread": 1.0, "values": 0.6, "bonds": 0.1, "volume": 4.0},
 }
 _WIDTH_OF_GEOMETRY = 1.5
 _GEOMETRY_WORDS = {
+    "bonds": (
+        "its bonds are longer than those of its elements in training",
+        "its bonds are shorter than those of its elements in training",
+    ),
     "volume": (
         "its atoms are packed more densely than in training crystals",
         "its atoms are packed less densely than in training crystals",
@@ -60,6 +65,18 @@ class Comparison(NamedTuple):
     widening: float
 
 
+class Own(NamedTuple):
+    """What of a training crystal is left out where it is compared with the others.
+
+    Attributes:
+        counts: Of all training crystals, itself among them.
+        excess: Of the strength of its bonds, by what the others say.
+    """
+
+    counts: Counts
+    excess: float
+
+
 class NoveltyMeasure:
     """Compares crystals with what is kept of those that a model was trained on.
 
@@ -84,6 +101,8 @@ class NoveltyMeasure:
         scaled = (vectors - self._center) / self._spread
         self._vectors = scaled.astype(np.float32)  # [M, C]
         self._squares = (scaled**2).sum(axis=1)
+        values = np.frombuffer(base64.b64decode(record.values), np.float16)
+        self._values = values.reshape(max(1, len(vectors)), -1).astype(np.float64)
 
     def compare(self, crystal: Crystal) -> Comparison:
         """Return how unlike a crystal is."""
@@ -127,41 +146,55 @@ class NoveltyMeasure:
             sizes[name] = (value - low) / max(width, 1e-9)
         return sizes
 
-    def raw(self, crystal: Crystal, training: Counts | None = None) -> dict[str, float]:
+    def raw(self, crystal: Crystal, own: Own | None = None) -> dict[str, float]:
         """Return in each way how unlike a crystal is, without a scale.
 
         Args:
             crystal: The crystal.
-            training: Of a training crystal, whose vector is kept: the counts of all of
-                them. It is then compared with the others.
+            own: Of a training crystal, whose vector is kept; it is then compared with
+                the others.
         """
-        own, features = int(training is not None), crystal.features
-        values = (training or self._counts).chemistry(features.elements, own=own)
+        is_own, features, record = int(own is not None), crystal.features, self.record
+        counts = self._counts if own is None else own.counts
+        values = counts.chemistry(features.elements, own=is_own)
         for name, value in zip(GEOMETRY, features.geometry, strict=True):
-            mean, std = self.record.geometry[name]
-            values[name] = abs(value - mean) / max(std, 1e-3)
+            mean, std = record.geometry[name]
+            if name in record.geometric:
+                values[name] = abs(value - mean) / max(std, 1e-3)
+        if record.bonds is not None:
+            excess = record.bonds.excess(features) if own is None else own.excess
+            values["bonds"] = abs(excess)
         if len(self._vectors):
-            values["vector"] = self._distance(np.asarray(crystal.vector), own)
-        if len(crystal.spread) and self.record.spreads:
-            ratios = zip(crystal.spread, self.record.spreads, strict=True)
+            nearest, distances = self._nearest(np.asarray(crystal.vector), is_own)
+            values["vector"] = float(distances[:_NEAREST].mean()) if len(nearest) else 0
+            if self._values.size:
+                values["values"] = _disagreement(self._values[nearest])
+        if len(crystal.spread) and record.spreads:
+            ratios = zip(crystal.spread, record.spreads, strict=True)
             values["spread"] = max(spread / max(s, 1e-12) for spread, s in ratios)
         return values
 
-    def _distance(self, vector: Array, own: int) -> float:
+    def _nearest(self, vector: Array, own: int) -> tuple[NDArray[np.int64], Array]:
+        """Return the nearest training crystals and their distances, ascending."""
         scaled = (vector - self._center) / self._spread
         products = self._vectors @ scaled.astype(np.float32)
         squares = (self._squares + scaled @ scaled - 2.0 * products).clip(0.0)
-        last = min(own + _NEAREST, len(squares))
-        nearest = np.sort(np.partition(squares, last - 1)[:last])[own:] / len(scaled)
-        return float(np.sqrt(nearest).mean()) if len(nearest) else 0.0
+        last = min(own + _COMPARED, len(squares))
+        places = np.argpartition(squares, last - 1)[:last]
+        places = places[np.argsort(squares[places])][own:]
+        return places, np.sqrt(squares[places] / len(scaled))
 
     def _words(self, name: str, features: Features) -> str:
         """Say in which way a crystal is unlike others."""
+        if name == "bonds" and self.record.bonds is not None:
+            return _GEOMETRY_WORDS[name][self.record.bonds.excess(features) > 0]
         if name in GEOMETRY:
             value = features.geometry[GEOMETRY.index(name)]
             return _GEOMETRY_WORDS[name][value > self.record.geometry[name][0]]
         if name == "vector":
             return "to the network it is unlike all training crystals"
+        if name == "values":
+            return "training crystals like it, to the network, have very unlike values"
         if name == "spread":
             return "the networks of the ensemble disagree on it"
         return self._chemistry_words(name, features.elements)
@@ -192,6 +225,15 @@ def least_width(name: str, median: float) -> float:
     if name == "vector":
         return _WIDTHS[name] * median
     return _WIDTHS.get(name, _WIDTH_OF_GEOMETRY)
+
+
+def _disagreement(values: Array) -> float:
+    """Return the largest standard deviation of a column, [K, T], NaN left out."""
+    is_known = np.isfinite(values)
+    number = np.maximum(is_known.sum(axis=0), 1)
+    means = np.where(is_known, values, 0.0).sum(axis=0) / number
+    squares = np.where(is_known, values - means, 0.0) ** 2
+    return float(np.sqrt(squares.sum(axis=0) / number).max(initial=0.0))
 
 
 def _few(count: int, total: int) -> str:

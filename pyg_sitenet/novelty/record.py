@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pyg_sitenet.novelty.features import GEOMETRY
+from pyg_sitenet.novelty.strengths import Strengths
 
 MOST_HELD_OUT = 5000
 """Held-out crystals whose numbers are kept."""
@@ -32,6 +33,9 @@ class Novelty(BaseModel):
         geometry: Mean and standard deviation of each number of their geometry.
         width: Of a vector.
         vectors: Of a sample of them, in half precision, as base64.
+        values: Of the same crystals the values of each target that is a number, in
+            units of its standard deviation, as ``vectors``.
+        bonds: How strong the bonds of which elements are; None of an older file.
         spreads: Of an ensemble: median over held-out crystals of its members' standard
             deviation, of each output.
         reach: How much wider an interval is where a crystal has what no training
@@ -52,6 +56,8 @@ class Novelty(BaseModel):
     geometry: dict[str, tuple[Number, Number]]
     width: Count
     vectors: str = Field("", max_length=2 * VECTOR_BYTES)
+    values: str = Field("", max_length=VECTOR_BYTES)
+    bonds: Strengths | None = None
     spreads: tuple[Annotated[Number, Field(ge=0)], ...] = Field((), max_length=10_000)
     reach: Annotated[Number, Field(ge=1, le=1000)] = 1.0
     medians: dict[str, Number] = {}
@@ -60,18 +66,16 @@ class Novelty(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Novelty:
-        try:
-            size = len(base64.b64decode(self.vectors, validate=True))
-        except (ValueError, binascii.Error) as error:
-            raise ValueError(f"novelty.vectors must be base64: {error}") from error
-        if size % (2 * max(1, self.width)):
+        number = _numbers("vectors", self.vectors)
+        if number % max(1, self.width):
             raise ValueError("novelty.vectors must be whole vectors of novelty.width")
+        if _numbers("values", self.values) % max(1, number // max(1, self.width)):
+            raise ValueError("novelty.values must be as many as novelty.vectors")
         if set(self.geometry) != set(GEOMETRY):
             raise ValueError(f"novelty.geometry must have {', '.join(GEOMETRY)}")
-        ways = {"element", "number", "kinds", "pairs", *GEOMETRY} | (
-            {"vector"} if size else set()
-        )
-        ways |= {"spread"} if self.spreads else set()
+        ways = {"element", "number", "kinds", "pairs", *self.geometric}
+        others = {"vector": number, "spread": self.spreads, "values": self.values}
+        ways |= {name for name, content in others.items() if content}
         stated = self.medians.keys() & self.limits.keys()
         if (self.medians or self.held_out) and not ways <= stated:
             raise ValueError(
@@ -80,3 +84,19 @@ class Novelty(BaseModel):
         if list(self.held_out) != sorted(self.held_out):
             raise ValueError("novelty.held_out must rise")
         return self
+
+    @property
+    def geometric(self) -> tuple[str, ...]:
+        """In which ways geometries are compared."""
+        return GEOMETRY if self.bonds is None else ("volume", "bonds")
+
+
+def _numbers(name: str, text: str) -> int:
+    """Return how many numbers in half precision a text holds."""
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise ValueError(f"novelty.{name} must be base64: {error}") from error
+    if size % 2:
+        raise ValueError(f"novelty.{name} must be whole numbers of two bytes")
+    return size // 2

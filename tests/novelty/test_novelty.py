@@ -9,7 +9,6 @@ import pytest
 import torch
 from ase import Atoms
 from ase.build import bulk
-from pydantic import ValidationError
 from pymatgen.core import Structure
 from torch_geometric.data import Data
 
@@ -26,7 +25,6 @@ from pyg_sitenet.novelty import (
     crystal_features,
     fit_novelty,
     reach_of,
-    sample_size,
 )
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.uncertainty import calibrate
@@ -69,7 +67,9 @@ def graphs() -> list[Data]:
 def record(network: SiteNet, graphs: list[Data]) -> Novelty:
     crystals = [_crystal(network, graph) for graph in graphs]
     training, held_out = crystals[::2], crystals[1::2]
-    record = fit_novelty([c.features for c in training], training, held_out, reach=3.0)
+    record = fit_novelty(
+        [c.features for c in training], dict(enumerate(training)), held_out, reach=3.0
+    )
     assert record is not None
     return record
 
@@ -79,9 +79,10 @@ def record(network: SiteNet, graphs: list[Data]) -> Novelty:
     [
         (bulk("Si"), "no training crystal of a single element"),
         (bulk("Mg"), "no training crystal of a single element"),
-        (bulk("NaCl", "rocksalt", a=9.0), "further apart, for their radii"),
+        (bulk("NaCl", "rocksalt", a=7.2), "its bonds are longer"),
+        (bulk("NaCl", "rocksalt", a=4.5), "its bonds are shorter"),
     ],
-    ids=["Si", "Mg", "strained NaCl"],
+    ids=["Si", "Mg", "expanded NaCl", "compressed NaCl"],
 )
 def test_crystals_unlike_all_others_are_told_with_the_reason(
     record: Novelty, network: SiteNet, crystal: Atoms, reason: str
@@ -114,6 +115,26 @@ def test_vector_far_from_all_others_is_unlike(
     assert "to the network it is unlike" in measure.reasons(far)[0]
 
 
+def test_unlike_values_of_near_crystals_are_told(
+    network: SiteNet, graphs: list[Data]
+) -> None:
+    """A network that takes graphite for diamond cannot tell which of both it sees."""
+    crystals = [_crystal(network, graph) for graph in graphs]
+    center = np.array(crystals[0].vector) + 100.0
+    apart = [
+        c._replace(values=[0.0 if k > 7 else k % 2 * 6 - 3])
+        for k, c in enumerate(crystals[::2])
+    ]
+    near = [c._replace(vector=center + 1e-3 * k) for k, c in enumerate(apart[:8])]
+    sample = dict(enumerate([*near, *apart[8:]]))
+    record = fit_novelty([c.features for c in crystals[::2]], sample, crystals[1::2])
+    assert record is not None
+    measure = NoveltyMeasure(record)
+    between = crystals[1]._replace(vector=center)
+    assert measure.of(measure.compare(between).size) < 0.02
+    assert "have very unlike values" in "; ".join(measure.reasons(between))
+
+
 def test_what_no_training_crystal_has_makes_intervals_reach_further(
     record: Novelty, network: SiteNet, graphs: list[Data]
 ) -> None:
@@ -142,7 +163,7 @@ def test_spread_of_an_ensemble_counts_beside_its_interval(
         for crystal, spread in zip(crystals[1::2], spreads, strict=True)
     ]
     features = [crystal.features for crystal in crystals[::2]]
-    record = fit_novelty(features, crystals[::2], held_out)
+    record = fit_novelty(features, dict(enumerate(crystals[::2])), held_out)
     assert record is not None
     assert record.spreads == (1.0,)
     measure = NoveltyMeasure(record)
@@ -152,50 +173,6 @@ def test_spread_of_an_ensemble_counts_beside_its_interval(
     assert measure.reasons(other)[0] == "the networks of the ensemble disagree on it"
     # Their spread is a factor of the interval already.
     assert measure.compare(other).widening == measure.compare(agreed).widening
-
-
-def test_features_do_not_depend_on_merging(rutile: Structure) -> None:
-    plain = encode_structure(rutile, max_atoms=30)
-    merged = crystal_features(MergeEquivalent()(plain))
-    assert merged.elements == (8, 22)
-    assert merged.geometry == pytest.approx(crystal_features(plain).geometry)
-
-
-def test_what_is_kept_is_less_than_a_megabyte(graphs: list[Data]) -> None:
-    features = [crystal_features(graph) for graph in graphs[:20]]
-    vectors = np.random.default_rng(0).normal(size=(10_000, 200))
-    sample = [Crystal(features[0], row) for row in vectors]
-    held_out = [Crystal(own, vectors[0]) for own in features]
-    record = fit_novelty(features, sample, held_out)
-    assert record is not None
-    assert sample_size(200) == 1500
-    assert len(record.model_dump_json()) < 1e6
-    assert Novelty.model_validate_json(record.model_dump_json()) == record
-
-
-def test_few_held_out_crystals_say_nothing(graphs: list[Data]) -> None:
-    features = [crystal_features(graph) for graph in graphs[:20]]
-    crystal = Crystal(features[0], [0, 0])
-    assert fit_novelty(features, [crystal], [crystal] * 19) is None
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"vectors": "?"}, "must be base64"),
-        ({"vectors": "AAAA"}, "whole vectors"),
-        ({"geometry": {}}, "geometry must have volume"),
-        ({"held_out": (2.0, 1.0)}, "held_out must rise"),
-        ({"medians": {"element": 0.0}}, "must have the limits of"),
-        ({"spreads": (1.0,)}, "must have the limits of"),
-        ({"reach": 0.5}, "greater than or equal to 1"),
-    ],
-)
-def test_damaged_record_is_refused(
-    record: Novelty, change: dict[str, object], message: str
-) -> None:
-    with pytest.raises(ValidationError, match=message):
-        Novelty.model_validate(record.model_dump() | change)
 
 
 def test_predictions_tell_their_novelty_and_widen_their_intervals(
@@ -221,7 +198,8 @@ def test_predictions_tell_their_novelty_and_widen_their_intervals(
     assert oxide.novelty > 0.01
     assert oxide.warnings == ()
     widths = [p.uncertainty.upper["gap"] - p.values["gap"] for p in (silicon, oxide)]
-    assert widths[1] == pytest.approx(errors[89], rel=1e-5)
+    assert widths[1] == pytest.approx(errors[89] * oxide.widening, rel=1e-5)
+    assert oxide.widening < 1.1
     assert widths[0] == pytest.approx(errors[89] * silicon.widening, rel=1e-5)
     assert silicon.widening > 1
     with pytest.warns(UserWarning, match="unlike the training data"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -15,6 +15,7 @@ from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.novelty import (
     Crystal,
+    Features,
     Novelty,
     NoveltyMeasure,
     crystal_features,
@@ -63,10 +64,7 @@ def measure_novelty(
     """
     network = networks_of(model)[0]
     training = [crystal_features(graph) for graph in crystals["train"]]
-    size = sample_size(network.readout.linear.in_features)
-    places = _some(len(training), size)
-    vectors = _vectors(network, batches(_select(crystals["train"], places)))
-    sample = [Crystal(training[k], v) for k, v in zip(places, vectors, strict=True)]
+    sample = _sample(network, training, crystals["train"], batches)
     has_intervals = len(crystals["calibration"]) > 0
     held_out: dict[str, list[Crystal]] = {}
     for part in _HELD_OUT:
@@ -89,6 +87,33 @@ def measure_novelty(
             for part, members in held_out.items()
         },
     )
+
+
+def _sample(
+    network: SiteNet,
+    features: Sequence[Features],
+    crystals: CrystalDataset,
+    batches: Batches,
+) -> dict[int, Crystal]:
+    """Return some training crystals, by their place."""
+    places = _some(len(features), sample_size(network.readout.linear.in_features))
+    vectors = _vectors(network, batches(_select(crystals, places)))
+    values = _values(network, crystals)[places]
+    rows = zip(places.tolist(), vectors, values, strict=True)
+    return {k: Crystal(features[k], vector, (), own) for k, vector, own in rows}
+
+
+def _values(network: SiteNet, crystals: CrystalDataset) -> Array:
+    """Return what is learnt of targets that are numbers, in units of its spread."""
+    y, columns = crystals.y.double(), []
+    for t, target in enumerate(network.layout.targets):
+        learnt = target.learned(y[:, t]).numpy()
+        is_known = np.isfinite(learnt)
+        if not target.classes and is_known.any():
+            mean, spread = learnt[is_known].mean(), learnt[is_known].std()
+            scaled = (learnt - mean) / (spread or 1.0)
+            columns.append(np.where(is_known, scaled, np.nan))
+    return np.stack(columns, axis=1) if columns else np.empty((len(y), 0))
 
 
 def _reach(
