@@ -127,7 +127,8 @@ class EdgeEmbedding(nn.Module):
         features = edge_attr.to(self.centers.dtype)
         if len(self.centers) > 0:
             steps = (features[:, :1] - self.centers) / self.spacing
-            radial = torch.exp(-0.5 * steps.square())
+            none = features.new_zeros(())
+            radial = torch.addcmul(none, steps, steps, value=-0.5).exp()
             features = torch.cat([features * self.scale, radial], dim=-1)
         out: Tensor = (
             fused_layer(self.layer, features) if self.fused else self.layer(features)

@@ -12,7 +12,7 @@ from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter
 
 from pyg_sitenet.nn.fast.activations import Activation
-from pyg_sitenet.nn.fast.hidden_form import make_hidden_layer
+from pyg_sitenet.nn.fast.hidden_form import make_layer_pair
 from pyg_sitenet.nn.fast.hidden_layer import (
     Affine,
     Bags,
@@ -21,7 +21,6 @@ from pyg_sitenet.nn.fast.hidden_layer import (
     Inputs,
     Receivers,
     Terms,
-    exact_type,
 )
 from pyg_sitenet.nn.fast.plain_gradients import (
     needs_plain_gradients,
@@ -66,20 +65,21 @@ class FusedAttention(Function):
     ) -> tuple[Tensor, Tensor]:
         """Return heads ``[n_dst, H, C]`` and attention weights ``[E, H]``."""
         ctx.set_materialize_grads(False)
-        features = Features(rows, kind)
-        inputs = _inputs(features, index, options, layers)
-        logits = make_hidden_layer(inputs[0]).logits(weight, bias)
+        inputs = _inputs(Features(rows, kind), index, options, layers)
+        both = make_layer_pair(inputs, copies=copies)
+        logits = both.attention.logits(weight, bias)
         if copies is not None:
             logits = logits[copies]
         if prior is not None:
             logits += prior
         alpha = _softmax(logits, receiver, options)
-        heads = _heads(make_hidden_layer(inputs[1]), alpha, copies, options)
+        heads = _heads(both.value, alpha, copies, options)
         ctx.save_for_backward(
             alpha, heads, rows, kind, index, copies, receiver, prior, weight, bias,
             *layers,
         )  # fmt: skip
         ctx.options = options
+        ctx.kept = both.kept if any(ctx.needs_input_grad) else None
         return heads, alpha
 
     @staticmethod
@@ -95,11 +95,10 @@ class FusedAttention(Function):
             saved.insert(6, ctx.options)
             return plain_gradients(_plain, saved, (heads_grad, alpha_grad))
         rows, kind, index, copies, receiver, prior, weight, _, *layers = saved
-        rows_grad = None
-        if ctx.needs_input_grad[0]:
-            rows_grad = torch.zeros_like(rows, dtype=exact_type(rows.dtype))
         inputs = _inputs(Features(rows, kind), index, ctx.options, layers)
-        value = make_hidden_layer(inputs[1], rows_grad)
+        needs_grad, kept, ctx.kept = ctx.needs_input_grad[0], ctx.kept, None
+        both = make_layer_pair(inputs, copies=copies, needs_grad=needs_grad, kept=kept)
+        attention, value = both.attention, both.value
         heads_grad = torch.zeros_like(heads) if heads_grad is None else heads_grad
         receivers = Receivers(receiver, copies, len(heads), ctx.options.heads)
         total = value.heads_backward(alpha, receivers, heads_grad)
@@ -112,12 +111,11 @@ class FusedAttention(Function):
         if ctx.needs_input_grad[5]:
             prior_grad = logits_grad.sum_to_size(prior.shape)
 
-        attention = make_hidden_layer(inputs[0], rows_grad)
         if copies is not None:
             logits_grad = scatter(logits_grad, copies, dim_size=attention.num_pairs)
         weight_grad = attention.logits_backward(weight, logits_grad)
         return (
-            rows_grad, None, None, None, None, prior_grad, None,
+            both.finish(), None, None, None, None, prior_grad, None,
             weight_grad, logits_grad.sum(0),
             *attention.grads, *attention.affine_grads,
             *value.grads, *value.affine_grads,

@@ -136,10 +136,7 @@ class DeviceLayer(HiddenLayer):
             )
 
     def _rows_of_a_chunk(self) -> int:
-        numbers = DEVICE_BYTES // self.exact.itemsize
-        if self.features.rows.device.type == "cpu":
-            numbers = CPU_CHUNK * torch.get_num_threads()
-        return max(1, numbers // self.width)
+        return pairs_of_a_chunk(self.features.rows.device, self.exact, self.width)
 
     def _features(self, chunk: Chunk) -> Tensor:
         rows, kind = self.features.rows, chunk.kind
@@ -175,18 +172,14 @@ class DeviceLayer(HiddenLayer):
         affine: Affine,
         copies: Tensor | None = None,
     ) -> Affine:
-        """Fill :attr:`grads` and add to those of the features.
+        """Fill :attr:`grads`, add to those of the features, return those of the norm.
 
         Args:
             z_grad: From pairs and their z to the gradient of z.
-            affine: Of the norm.
+            affine: What the norm does last.
             copies: As :meth:`_chunks` takes them.
-
-        Returns:
-            Gradients of what ``affine`` has.
         """
-        self.grads = self._empty_grads()
-        sums = Affine()
+        self.grads, sums = self._empty_grads(), Affine()
         for chunk in self._chunks(copies):
             features = self._features(chunk)
             a, pull = self.activation.with_pull(self._u(chunk, features))
@@ -242,6 +235,14 @@ class DeviceLayer(HiddenLayer):
         else:
             grad = grad.to(self.exact)
             self.features_grad.index_add_(0, self.features.kind, grad)
+
+
+def pairs_of_a_chunk(device: torch.device, dtype: torch.dtype, width: int) -> int:
+    """Return how many pairs a chunk has, ``width`` numbers each."""
+    numbers = DEVICE_BYTES // dtype.itemsize
+    if device.type == "cpu":
+        numbers = CPU_CHUNK * torch.get_num_threads()
+    return max(1, numbers // width)
 
 
 def _added(total: Tensor | None, part: Tensor | None) -> Tensor | None:

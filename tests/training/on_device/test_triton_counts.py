@@ -14,7 +14,7 @@ from triton_counts import counted_kernels, passes
 from pyg_sitenet import SiteNet
 from pyg_sitenet.nn.fast.triton import kernels
 
-MOST_BYTES = {"paper": 28e3, "default": 31e3}  # a merged pair; they may only fall
+MOST_BYTES = {"paper": 25.2e3, "default": 27.5e3}  # a merged pair; they may only fall
 
 
 def test_passes_over_memory_are_those_of_the_source() -> None:

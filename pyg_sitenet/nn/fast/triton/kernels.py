@@ -3,8 +3,9 @@
 A program works on a tile of ``BP`` pairs by ``CP`` channels, the next power of two.
 Rows of the product, of the terms of receivers (``r_``) and senders (``s_``) and of
 their gradients are ``CS`` long, a multiple of 16 for wide loads, and zero beyond the
-``C`` channels. Whatever numbers are stored as, all is computed in the type of the
-weight of the use. A pair of a site that is not there gives NaN and writes nowhere.
+``C`` channels; rows of the product begin ``PS`` apart. Whatever numbers are stored as,
+all is computed in the type of the weight of the use. A pair of a site that is not there
+gives NaN and writes nowhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import triton
 import triton.language as tl
 
 MISH, SILU, RELU = range(3)
+PARTS = tl.constexpr(32)  # rows that programs add sums over all pairs to
 # Compiled once for all of these values, and wherever indices lie in memory.
 _kernel = triton.jit(
     do_not_specialize=["count", "r_count", "s_count", "places"],
@@ -54,11 +56,11 @@ def _add_to_sums(sums, g, index, number, p, is_pair, c, CS: tl.constexpr):
 def _hidden(
     product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
     TYPE: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr,
-    C: tl.constexpr, CS: tl.constexpr,
+    C: tl.constexpr, CS: tl.constexpr, PS: tl.constexpr,
 ):  # fmt: skip
     """Return u, its gate (the activation is their product), z and the norm's factor."""
     mask = is_pair[:, None] & (c < CS)[None, :]
-    u = tl.load(product + p[:, None] * CS + c[None, :], mask, other=0.0).to(TYPE)
+    u = tl.load(product + p[:, None] * PS + c[None, :], mask, other=0.0).to(TYPE)
     if s_terms is None:
         u += tl.load(r_terms + c, c < CS, other=0.0).to(TYPE)[None, :]
     else:
@@ -85,7 +87,7 @@ def _hidden(
 def _pull_back(
     g, u, gate, z, factor, product, r_sums, s_sums, r_index, s_index, r_count, s_count,
     p, is_pair, c, EPS: tl.constexpr, ACT: tl.constexpr, C: tl.constexpr,
-    CS: tl.constexpr,
+    CS: tl.constexpr, PS: tl.constexpr,
 ):  # fmt: skip
     """Bring the gradient of z back to u, over the product, and add it to the sites'."""
     if EPS is not None:
@@ -99,7 +101,7 @@ def _pull_back(
         g *= gate
     g = tl.where((c < C)[None, :], g, 0.0)
     mask = is_pair[:, None] & (c < CS)[None, :]
-    to = product + p[:, None] * CS + c[None, :]
+    to = product + p[:, None] * PS + c[None, :]
     tl.store(to, g.to(product.dtype.element_ty), mask)
     if s_sums is not None:
         _add_to_sums(r_sums, g, r_index, r_count, p, is_pair, c, CS)
@@ -109,14 +111,14 @@ def _pull_back(
 @_kernel
 def logits(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count, out, weight,
-    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr,
+    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """``out[p, h] = sum_c weight[h, c] z[p, c]``."""
     p, is_pair, c = _tile(count, BP, CP)
     _, _, z, _ = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        weight.dtype.element_ty, EPS, ACT, C, CS,
+        weight.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     for h in tl.static_range(H):
         row = tl.load(weight + h * C + c, c < C, other=0.0)
@@ -126,25 +128,25 @@ def logits(
 @_kernel
 def logits_backward(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count,
-    r_sums, s_sums, grad, weight, part,
-    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr,
+    r_sums, s_sums, grad, weight, parts,
+    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
-    """From ``grad[p, h]`` of the logits; ``part[tile, h]`` adds up to the weight's."""
+    """From ``grad[p, h]`` of the logits; ``parts[:, h]`` add up to the weight's."""
     p, is_pair, c = _tile(count, BP, CP)
     u, gate, z, factor = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        weight.dtype.element_ty, EPS, ACT, C, CS,
+        weight.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     g = tl.zeros_like(z)
     for h in tl.static_range(H):
         of_logit = tl.load(grad + p * H + h, is_pair, other=0.0)[:, None]
         g += of_logit * tl.load(weight + h * C + c, c < C, other=0.0)[None, :]
-        to = part + (tl.program_id(0) * H + h) * C + c
-        tl.store(to, tl.sum(of_logit * z, 0), c < C)
+        to = parts + (tl.program_id(0) % PARTS * H + h) * C + c
+        tl.atomic_add(to, tl.sum(of_logit * z, 0), c < C, sem="relaxed")
     _pull_back(
         g, u, gate, z, factor, product, r_sums, s_sums, r_index, s_index,
-        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS,
+        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS, PS,
     )  # fmt: skip
 
 
@@ -152,14 +154,14 @@ def logits_backward(
 def heads(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count,
     sums, alpha, place, places,
-    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr,
+    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """``sums[place[p], h] += alpha[p, h] z[p]``, rows of ``CS``."""
     p, is_pair, c = _tile(count, BP, CP)
     _, _, z, _ = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        alpha.dtype.element_ty, EPS, ACT, C, CS,
+        alpha.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     row, is_place = _look_up(place, p, is_pair, places)
     mask = is_place[:, None] & (c < CS)[None, :]
@@ -173,14 +175,14 @@ def heads(
 def heads_backward(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count,
     r_sums, s_sums, grad, alpha, alpha_grad, place, places,
-    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr,
+    H: tl.constexpr, EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """From ``grad[place[p], h]`` of the sums, rows of ``CS``."""
     p, is_pair, c = _tile(count, BP, CP)
     u, gate, z, factor = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        alpha.dtype.element_ty, EPS, ACT, C, CS,
+        alpha.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     row, is_place = _look_up(place, p, is_pair, places)
     mask = is_place[:, None] & (c < CS)[None, :]
@@ -192,7 +194,7 @@ def heads_backward(
         g += tl.load(alpha + p * H + h, is_pair, other=0.0)[:, None] * of_sum
     _pull_back(
         g, u, gate, z, factor, product, r_sums, s_sums, r_index, s_index,
-        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS,
+        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS, PS,
     )  # fmt: skip
 
 
@@ -200,14 +202,14 @@ def heads_backward(
 def rows(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count,
     out, weight, shift, features,
-    EPS: tl.constexpr, ACT: tl.constexpr,
+    EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """``out[p] = weight z[p] + shift``, plus the features of the pair if given."""
     p, is_pair, c = _tile(count, BP, CP)
     _, _, z, _ = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        weight.dtype.element_ty, EPS, ACT, C, CS,
+        weight.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     at = p[:, None] * C + c[None, :]
     mask = is_pair[:, None] & (c < C)[None, :]
@@ -221,23 +223,24 @@ def rows(
 @_kernel
 def rows_backward(
     product, r_terms, s_terms, r_index, s_index, count, r_count, s_count,
-    r_sums, s_sums, grad, weight, part,
-    EPS: tl.constexpr, ACT: tl.constexpr,
+    r_sums, s_sums, grad, weight, parts,
+    EPS: tl.constexpr, ACT: tl.constexpr, PS: tl.constexpr,
     C: tl.constexpr, CS: tl.constexpr, CP: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
-    """From ``grad[p]`` of the rows; ``part[tile]`` adds up to the weight's."""
+    """From ``grad[p]`` of the rows; ``parts`` add up to the weight's."""
     p, is_pair, c = _tile(count, BP, CP)
     u, gate, z, factor = _hidden(
         product, r_terms, s_terms, r_index, s_index, r_count, s_count, p, is_pair, c,
-        weight.dtype.element_ty, EPS, ACT, C, CS,
+        weight.dtype.element_ty, EPS, ACT, C, CS, PS,
     )  # fmt: skip
     mask = is_pair[:, None] & (c < C)[None, :]
     g = tl.load(grad + p[:, None] * C + c[None, :], mask, other=0.0).to(z.dtype)
-    tl.store(part + tl.program_id(0) * C + c, tl.sum(g * z, 0), c < C)
+    to = parts + tl.program_id(0) % PARTS * C + c
+    tl.atomic_add(to, tl.sum(g * z, 0), c < C, sem="relaxed")
     g *= tl.load(weight + c, c < C, other=0.0)[None, :]
     _pull_back(
         g, u, gate, z, factor, product, r_sums, s_sums, r_index, s_index,
-        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS,
+        r_count, s_count, p, is_pair, c, EPS, ACT, C, CS, PS,
     )  # fmt: skip
 
 

@@ -38,6 +38,21 @@ class TritonLayer(DeviceLayer):
         self._sizes = tile_sizes(self.width)
         act = _NUMBERS[self.activation.plain]  # type: ignore[index]
         self._meta = {"EPS": self.eps, "ACT": act, **self._sizes}
+        self._product: Tensor | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight of the features, filled up, ``[D, CS]``."""
+        return self._filled.weight
+
+    def take_product(self, product: Tensor) -> None:
+        """Take the product of all pairs, ``[E, CS]``, as it was made elsewhere.
+
+        A backward pass leaves the gradient there, and those of weight and features to
+        others.
+        """
+        self._product = product
+        self._meta["PS"] = product.stride(0)
 
     def logits(self, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return ``weight @ z + bias`` of each pair, ``[E, H]``."""
@@ -51,15 +66,13 @@ class TritonLayer(DeviceLayer):
     def logits_backward(self, weight: Tensor, grad: Tensor) -> Tensor:
         """Return the gradient of the weight ``[H, C]`` from that of the logits."""
         weight, grad = self._as_exact(weight), self._as_exact(grad)
-        weight_grad = torch.zeros_like(weight)
+        parts = weight.new_zeros(kernels.PARTS.value, *weight.shape)
         for chunk, product in self._products_back():
-            part = weight.new_empty(self._tiles(product), *weight.shape)
             self._launch_back(
                 kernels.logits_backward, chunk, product, grad[chunk.pairs], weight,
-                part, H=len(weight),
+                parts, H=len(weight),
             )  # fmt: skip
-            weight_grad += part.sum(0)
-        return weight_grad
+        return parts.sum(0)
 
     def heads(self, alpha: Tensor, receivers: Receivers) -> Tensor:
         """Return sums ``[n_dst, H, C]`` of ``alpha z``, alpha ``[P, H]``."""
@@ -97,15 +110,13 @@ class TritonLayer(DeviceLayer):
     def rows_backward(self, weight: Tensor, grad: Tensor, *, residual: bool) -> Tensor:
         """Return the gradient of the weight ``[C]`` from that of the rows."""
         weight, grad = self._as_exact(weight), grad.contiguous()
-        weight_grad = torch.zeros_like(weight)
+        parts = weight.new_zeros(kernels.PARTS.value, *weight.shape)
         for chunk, product in self._products_back():
-            part = weight.new_empty(self._tiles(product), len(weight))
             self._launch_back(kernels.rows_backward, chunk, product, grad[chunk.pairs],
-                              weight, part)  # fmt: skip
-            weight_grad += part.sum(0)
+                              weight, parts)  # fmt: skip
         if residual:
             self._add_residual(grad)
-        return weight_grad
+        return parts.sum(0)
 
     def _rows_of_a_chunk(self) -> int:
         rows = super()._rows_of_a_chunk()
@@ -117,7 +128,10 @@ class TritonLayer(DeviceLayer):
         """Yield chunks, their features and those times the weight, ``[K, CS]``."""
         for chunk in self._chunks(copies):
             features = self._features(chunk)
-            yield chunk, features, features @ self._filled.weight
+            if self._product is None:
+                yield chunk, features, features @ self._filled.weight
+            else:
+                yield chunk, features, self._product[chunk.pairs]
 
     def _products_back(
         self, copies: Tensor | None = None
@@ -134,6 +148,8 @@ class TritonLayer(DeviceLayer):
         )
         for chunk, features, product in self._products(copies):
             yield chunk, product
+            if self._product is not None:
+                continue
             grad = product[:, : self.width]
             if sender is None:
                 self.grads.receiver.add_(grad.sum(0, dtype=self.exact))

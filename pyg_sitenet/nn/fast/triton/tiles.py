@@ -13,9 +13,11 @@ _WIDEST = 128
 def tile_sizes(width: int) -> dict[str, int]:
     """Return the sizes that a kernel is compiled for, by their names in it."""
     filled = max(ALIGNMENT, 1 << (width - 1).bit_length())
+    row = width + -width % ALIGNMENT
     return {
         "C": width,
-        "CS": width + -width % ALIGNMENT,
+        "CS": row,
+        "PS": row,
         "CP": filled,
         "BP": max(1, TILE // filled),
     }

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch_geometric.data import Batch
 
-from pyg_sitenet import SiteNet, encode_structure
+from pyg_sitenet import SiteNet, SiteNetConv, encode_structure
 from pyg_sitenet.nn.fast import device_layer, hidden_form
 from pyg_sitenet.nn.fast.activations import ACTIVATIONS
 from pyg_sitenet.nn.fast.hidden_layer import Features, Inputs, Receivers, Terms
@@ -239,6 +239,26 @@ def test_networks_equal_message_passing(network):
     model.fused = False
     for ours, theirs in zip(actual, run_network(model, batch), strict=True):
         assert (ours - theirs).norm() <= 1e-12 * theirs.norm()
+
+
+@pytest.mark.parametrize("chunk", [device_layer.CPU_CHUNK, 64])
+def test_pairs_of_any_number_can_be_gone_back_over_twice(chunk, monkeypatch):
+    monkeypatch.setattr(device_layer, "CPU_CHUNK", chunk)
+    monkeypatch.setattr(device_layer, "DEVICE_BYTES", 8 * chunk)
+    torch.manual_seed(0)
+    conv = SiteNetConv(8, 6, 5, heads=2, attention_hidden=(16,)).double().to(DEVICE)
+    x, edge_attr = (torch.randn(n, 8 if n == 3 else 5).double() for n in (3, 12))
+    index = torch.randint(3, (2, 12)).to(DEVICE)
+    sources = [*cast([x, edge_attr], torch.float64), *conv.parameters()]
+    sources = [source.requires_grad_() for source in sources]
+    out = conv(sources[0], index, sources[1])
+    conv.fused = False
+    expected = conv(sources[0], index, sources[1])
+    torch.testing.assert_close(out, expected)
+    wanted = torch.autograd.grad(expected.square().sum(), sources)
+    for _ in range(2):  # the first time uses up what was kept
+        grads = torch.autograd.grad(out.square().sum(), sources, retain_graph=True)
+        torch.testing.assert_close(grads, wanted)
 
 
 @pytest.mark.slow
