@@ -12,7 +12,6 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +19,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pyg_sitenet.atomic_write import replacing
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, reporting_os_error
 from pyg_sitenet.safe_text import cell_text, text_of_cell
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 Own = TypeVar("Own", bound="CsvFile")
 
+ELSEWHERE = "free space or choose another output (--output)"
+"""What to do where a command cannot write its output."""
 _BLOCK = 1 << 20
 _LARGEST_SINGLE = 3e38
 
@@ -63,7 +64,7 @@ class CsvFile:
     ) -> None:
         self.path = path
         self._digest = hashlib.sha256()
-        with _reporting_errors(path):
+        with reporting_os_error(path, ELSEWHERE):
             path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer, which would be written again when the file is closed
             # after the disk was full.
@@ -93,7 +94,7 @@ class CsvFile:
         """
         line = _line(row)
         left = memoryview(line)
-        with _reporting_errors(self.path):
+        with reporting_os_error(self.path, ELSEWHERE):
             while left:
                 left = left[self._file.write(left) :]
         self._digest.update(line)
@@ -105,7 +106,7 @@ class CsvFile:
         Raises:
             DataError: If the disk is full or does not take it for another reason.
         """
-        with _reporting_errors(self.path):
+        with reporting_os_error(self.path, ELSEWHERE):
             os.fsync(self._file.fileno())
         return FileState(num_bytes=self._num_bytes, sha256=self._digest.hexdigest())
 
@@ -149,7 +150,7 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    with _reporting_errors(path), replacing(path) as file:
+    with reporting_os_error(path, ELSEWHERE), replacing(path) as file:
         for row in rows:
             file.write(_line(row))
 
@@ -168,7 +169,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     for column, kind in enumerate(table.dtypes):
         if kind.kind == "O":
             safe.isetitem(column, table.iloc[:, column].map(_cell))
-    with _reporting_errors(path), replacing(path) as file:
+    with reporting_os_error(path, ELSEWHERE), replacing(path) as file:
         safe.to_csv(
             file,
             index=False,
@@ -223,14 +224,3 @@ class _Lines:
 
     def write(self, line: str) -> None:
         self.line = line
-
-
-@contextmanager
-def _reporting_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; free space or "
-            "choose another output (--output)"
-        ) from error

@@ -1,6 +1,11 @@
 """The errors this package raises on purpose; commands print them in one line."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 _LONG_WORD = re.compile(r"(\S{200})\S{800,}(\S{200})")
 
@@ -38,3 +43,28 @@ class ClusterError(SiteNetError, RuntimeError):
 
 class SiteNetWarning(UserWarning):
     """Something was done that the user may want to know, and the result stands."""
+
+
+@contextmanager
+def reporting_os_error(
+    path: str | Path,
+    remedy: str,
+    kind: type[SiteNetError] = DataError,
+    what: str = "cannot be written",
+) -> Iterator[None]:
+    """Say of what the system does not write why, and what to do.
+
+    Args:
+        path: What is written.
+        remedy: What to do.
+        kind: Of the error.
+        what: Words between the path and the system's reason.
+
+    Raises:
+        SiteNetError: Of this kind, in place of the system's error.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise kind(f"{path}: {what}: {reason}; {remedy}") from error

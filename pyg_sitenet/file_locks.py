@@ -9,10 +9,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pyg_sitenet.errors import DataError, SiteNetError
+from pyg_sitenet.errors import DataError, SiteNetError, reporting_os_error
 
 FOLDER_LOCK = ".lock"
 """The file in a folder that a run in it holds."""
+UNWRITABLE = "the output folder cannot be written"
 
 
 @contextmanager
@@ -30,19 +31,15 @@ def locked_file(output: Path) -> Iterator[None]:
             f"{output}: not a regular file; choose another output (--output)"
         )
     path = output.with_name(f".{output.name}.lock")
-    try:
+    with reporting_os_error(output, "choose another output (--output)"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path)
-    except Timeout as error:
-        raise DataError(
-            f"{output}: another process is writing it; wait for its end, or choose "
-            "another output (--output)"
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{output}: cannot be written: {error.strerror or error}; choose another "
-            "output (--output)"
-        ) from error
+        lock = _acquire(
+            path,
+            DataError(
+                f"{output}: another process is writing it; wait for its end, or choose "
+                "another output (--output)"
+            ),
+        )
     try:
         yield
     finally:
@@ -61,20 +58,16 @@ def locked_folder(folder: Path) -> Iterator[None]:
     """
     is_new = not os.path.exists(folder)
     path = folder / FOLDER_LOCK
-    try:
+    remedy = "choose another (--output) or change its permissions"
+    with reporting_os_error(folder, remedy, SiteNetError, UNWRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path)
-    except Timeout as error:
-        raise SiteNetError(
-            f"{folder}: another run is writing to this folder; wait for its end, or "
-            "choose another output folder (--output)"
-        ) from error
-    except OSError as error:
-        raise SiteNetError(
-            f"{folder}: the output folder cannot be written: "
-            f"{error.strerror or error}; choose another (--output) or change "
-            "its permissions"
-        ) from error
+        lock = _acquire(
+            path,
+            SiteNetError(
+                f"{folder}: another run is writing to this folder; wait for its end, or"
+                " choose another output folder (--output)"
+            ),
+        )
     try:
         yield
     finally:
@@ -91,7 +84,9 @@ def own_folder(folder: Path) -> Path:
         SiteNetError: If none can be made.
     """
     number = 1
-    try:
+    with reporting_os_error(
+        folder, "choose another (--output)", SiteNetError, UNWRITABLE
+    ):
         folder.parent.mkdir(parents=True, exist_ok=True)
         while True:
             name = f"{folder.name}_{number}" if number > 1 else folder.name
@@ -99,16 +94,15 @@ def own_folder(folder: Path) -> Path:
                 folder.with_name(name).mkdir()
                 return folder.with_name(name)
             number += 1
-    except OSError as error:
-        raise SiteNetError(
-            f"{folder}: the output folder cannot be written: "
-            f"{error.strerror or error}; choose another (--output)"
-        ) from error
 
 
-def _acquire(path: Path) -> FileLock:
+def _acquire(path: Path, refusal: SiteNetError) -> FileLock:
+    # Not by thread: a writer may be closed by another thread than began it.
     lock = FileLock(path, thread_local=False)
-    lock.acquire(timeout=0)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise refusal from error
     return lock
 
 

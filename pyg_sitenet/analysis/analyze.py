@@ -26,11 +26,11 @@ from pyg_sitenet.analysis.model_errors import (
     with_errors,
 )
 from pyg_sitenet.analysis.model_errors_figure import plot_errors, plot_errors_by_element
-from pyg_sitenet.analysis.output import make_folder
 from pyg_sitenet.analysis.survey import Survey, survey
 from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.failures_file import write_failures
 from pyg_sitenet.data.graph.encoder import Item
+from pyg_sitenet.errors import reporting_os_error
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.figures import plot_learning_curve, plot_parity
 from pyg_sitenet.prediction import Predictor, column_name
@@ -94,7 +94,9 @@ def analyze(
     Raises:
         DataError: If no crystal can be used, or the folder cannot be written.
     """
-    folder = make_folder(output)
+    folder = Path(output)
+    with reporting_os_error(folder, "choose another --output"):
+        folder.mkdir(parents=True, exist_ok=True)
     analysis = Analysis(folder, survey(predictor, entries, targets, workers=workers))
     _write_crystals(analysis)
     _write_learning_curve(analysis, predictor, history, best_epoch)

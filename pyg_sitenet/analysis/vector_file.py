@@ -19,7 +19,7 @@ from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.graph.encoder import Item, Preencoded
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, reporting_os_error
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.transforms import expand_sites
 
@@ -106,14 +106,10 @@ def write_embeddings(
     path = Path(output)
     if path.suffix != SUFFIX:
         raise DataError(f"{path}: embeddings are a NumPy archive; name it *{SUFFIX}")
-    try:
+    with reporting_os_error(path, "choose another --output"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".embed-", dir=path.parent) as folder:
             return _write(predictor, entries, path, Path(folder), workers)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror}; choose another --output"
-        ) from error
 
 
 def _write(

@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from pyg_sitenet.analysis.long_range import MEASURES
 from pyg_sitenet.atomic_write import write_text
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import reporting_os_error
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.report import page_tables, plots
 from pyg_sitenet.report.attention_plots import (
@@ -35,13 +35,8 @@ def write_report(path: str | Path, content: ReportContent) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    try:
+    with reporting_os_error(path, "choose another folder"):
         write_text(Path(path), render(content))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; "
-            "choose another folder"
-        ) from error
 
 
 def render(content: ReportContent) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.errors import ConfigError, SiteNetError, reporting_os_error
 from pyg_sitenet.file_locks import locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
@@ -156,10 +156,9 @@ def _over_folds(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _write(path: Path, summary: Mapping[str, Any]) -> None:
-    try:
+    remedy = (
+        "the runs of the folds are complete: free some space and continue with resume"
+        " (--resume)"
+    )
+    with reporting_os_error(path, remedy, SiteNetError):
         write_text(path, json.dumps(summary, indent=2) + "\n")
-    except OSError as error:
-        raise SiteNetError(
-            f"{path}: cannot be written: {error.strerror}; the runs of the folds are "
-            "complete: free some space and continue with resume (--resume)"
-        ) from error

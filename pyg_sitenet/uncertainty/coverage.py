@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TypedDict
+from itertools import compress
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,26 +48,16 @@ def measure_coverage(
         intervals in units of the target (their sharpness).
     """
     labelled = np.isfinite(truth)
-    if not labelled.any():
-        return []
     error = np.abs(truth - predicted)[labelled]
     sigma = np.zeros(len(error)) if spread is None else spread[labelled]
     wider = np.ones(len(error)) if widening is None else widening[labelled]
     rows: list[Coverage] = []
-    for level in LEVELS:
-        if math.isinf(calibration.bound(target, level)):
-            continue
+    for level in _levels(calibration, target, labelled):
         half = [
             calibration.half_width(target, level, *crystal)
             for crystal in zip(sigma.tolist(), wider.tolist(), strict=True)
         ]
-        rows.append(
-            {
-                "level": level,
-                "coverage": float((error <= half).mean()),
-                "mean_width": 2 * float(np.mean(half)),
-            }
-        )
+        rows.append(_row(level, error <= half, 2 * np.array(half)))
     return rows
 
 
@@ -85,20 +76,23 @@ def measure_sets(
         probabilities: Of each class, ``[N, K]``.
     """
     labelled = np.isfinite(truth)
-    if not labelled.any():
-        return []
     classes, index = truth[labelled].astype(np.int64), np.arange(labelled.sum())
     rows: list[Coverage] = []
-    for level in LEVELS:
-        if math.isinf(calibration.bound(target, level)):
-            continue
+    for level in _levels(calibration, target, labelled):
         bound = calibration.half_width(target, level)
         inside = prediction_set(probabilities[labelled], bound)
-        rows.append(
-            {
-                "level": level,
-                "coverage": float(inside[index, classes].mean()),
-                "mean_width": float(inside.sum(axis=1).mean()),
-            }
-        )
+        rows.append(_row(level, inside[index, classes], inside.sum(axis=1)))
     return rows
+
+
+def _levels(
+    calibration: Calibration, target: str, labelled: NDArray[np.bool_]
+) -> list[float]:
+    """Return the levels that can be measured: none without a known value."""
+    is_finite = [math.isfinite(calibration.bound(target, level)) for level in LEVELS]
+    return list(compress(LEVELS, is_finite)) if labelled.any() else []
+
+
+def _row(level: float, is_inside: NDArray[Any], widths: NDArray[Any]) -> Coverage:
+    coverage, width = float(is_inside.mean()), float(np.mean(widths))
+    return {"level": level, "coverage": coverage, "mean_width": width}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ClusterError
 from pyg_sitenet.workers.cluster_worker import versions
 from pyg_sitenet.workers.cores import num_cores
@@ -208,10 +209,9 @@ def _connect(ray: Any, address: str, workers: int) -> None:  # noqa: ANN401
     try:
         ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
         raise ClusterError(
-            f"no Ray cluster answers at {address!r}: {reason}; start one with `ray "
-            "start --head`, or give the address of one"
+            f"no Ray cluster answers at {address!r}: {brief_line(error)}; start one"
+            " with `ray start --head`, or give the address of one"
         ) from error
 
 

@@ -28,7 +28,6 @@ from pyg_sitenet.analysis.convergence.rule import (
     find_rule,
     shape_table,
 )
-from pyg_sitenet.analysis.output import make_folder
 from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.file_locks import locked_folder
@@ -93,7 +92,7 @@ def converge(
             written.
         SiteNetError: If another run writes to the folder.
     """
-    folder = make_folder(output)
+    folder = Path(output)
     with locked_folder(folder):
         convergence = measure_convergence(
             predictor, entries, limits=limits, max_pairs=max_pairs

@@ -20,9 +20,10 @@ from pyg_sitenet.data.graph.description import is_telling
 from pyg_sitenet.data.graph.encoder import Encoder
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.store.fingerprint import graph_versions
+from pyg_sitenet.data.store.named_file import UNWRITABLE
 from pyg_sitenet.data.store.reader import Store, read_index
 from pyg_sitenet.data.store.recipe import Opener, Recipe
-from pyg_sitenet.errors import ConfigError, DataError
+from pyg_sitenet.errors import ConfigError, DataError, reporting_os_error
 from pyg_sitenet.workers.cluster import Cluster
 
 MARKER = "prepared.json"
@@ -68,16 +69,14 @@ class PreparedFolder:
         values = self.recipe.description()
         for name in ("units", "key", "versions", "counts"):
             values[name] = getattr(self, name)
-        try:
+        text = json.dumps(values, indent=2) + "\n"
+        remedy = (
+            "choose a folder you may write to: the output of prepare, else the cache"
+            " (PYG_SITENET_CACHE)"
+        )
+        with reporting_os_error(self.path, remedy, what=UNWRITABLE):
             self.path.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(values, indent=2) + "\n"
             write_text(self.path / MARKER, text, shared=True)
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: cannot write the encoded crystals: "
-                f"{error.strerror or error}; choose a folder you may write to: the "
-                "output of prepare, else the cache (PYG_SITENET_CACHE)"
-            ) from error
 
     def fill(
         self, source: Source, *, progress: bool = False, cluster: Cluster | None = None

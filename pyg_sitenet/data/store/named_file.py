@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyg_sitenet.atomic_write import sync_folder
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import reporting_os_error
 
+UNWRITABLE = "cannot write the encoded crystals"
 _NAME = re.compile(r"(?P<stem>[\w-]+)-(?P<digest>[0-9a-f]{32})\.safetensors")
 
 
@@ -26,15 +27,11 @@ def write_content_addressed(folder: Path, stem: str, content: bytes) -> str:
         DataError: If the folder cannot be written.
     """
     name = f"{stem}-{_digest(content)}.safetensors"
-    try:
+    remedy = "choose a folder you may write to, on a disk with space"
+    with reporting_os_error(folder, remedy, what=UNWRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
         if not is_whole(folder / name):
             _write_at_once(folder / name, content)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot write the encoded crystals: {error.strerror}; "
-            "choose a folder you may write to, on a disk with space"
-        ) from error
     return name
 
 

@@ -30,7 +30,11 @@ from pathlib import Path
 from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.graph.stream import encode_entries
 from pyg_sitenet.data.store.claims import Claims
-from pyg_sitenet.data.store.named_file import list_content_addressed, remove_unfinished
+from pyg_sitenet.data.store.named_file import (
+    UNWRITABLE,
+    list_content_addressed,
+    remove_unfinished,
+)
 from pyg_sitenet.data.store.reader import write_index
 from pyg_sitenet.data.store.shard import (
     SHARD_SIZE,
@@ -41,7 +45,7 @@ from pyg_sitenet.data.store.shard import (
 )
 from pyg_sitenet.data.store.shards_in_pool import PoolWork, write_shards_in_pool
 from pyg_sitenet.data.store.shards_on_cluster import ShardWork, write_shards_on_cluster
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import reporting_os_error
 from pyg_sitenet.workers.cluster import Cluster
 from pyg_sitenet.workers.cores import num_cores
 
@@ -107,14 +111,10 @@ class Builder:
     def _open_claims(self) -> Claims:
         # Only this is wrapped: what fails while crystals are read and encoded has
         # another remedy than another folder.
-        try:
+        remedy = "choose a folder you may write to"
+        with reporting_os_error(self._folder, remedy, what=UNWRITABLE):
             self._folder.mkdir(parents=True, exist_ok=True)
             return Claims(self._folder / _CLAIMS)
-        except OSError as error:
-            raise DataError(
-                f"{self._folder}: cannot write the encoded crystals: {error.strerror}; "
-                "choose a folder you may write to"
-            ) from error
 
     def rebuild(self, number: int) -> str:
         """Write one shard and return the name of its file."""

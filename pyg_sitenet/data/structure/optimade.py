@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import DummySpecies, Element, Lattice, Structure
 
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 # Letters of a chemical_symbol that is no element: an empty place, and a made-up one.
@@ -74,7 +75,7 @@ def structure_from_optimade(values: Mapping[str, Any], origin: str) -> Structure
     except KeyError as error:
         raise _incomplete(origin, f"no {error.args[0]}") from error
     except (TypeError, ValueError, AttributeError, np.linalg.LinAlgError) as error:
-        raise _incomplete(origin, " ".join(str(error).split())[:200]) from error
+        raise _incomplete(origin, brief_line(error)) from error
 
 
 def _incomplete(origin: str, reason: str) -> StructureError:

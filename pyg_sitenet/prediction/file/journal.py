@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pyg_sitenet.atomic_write import write_text
-from pyg_sitenet.csv_file import FileState
+from pyg_sitenet.csv_file import ELSEWHERE, FileState
 from pyg_sitenet.data.ledger import Ledger
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, reporting_os_error
 
 FORMAT_VERSION = 1
 
@@ -94,13 +94,8 @@ def write_journal(path: Path, journal: Journal) -> None:
     Raises:
         DataError: If it cannot be written.
     """
-    try:
+    with reporting_os_error(path, ELSEWHERE):
         write_text(path, journal.model_dump_json(indent=1) + "\n")
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written: {error.strerror or error}; free space or "
-            "choose another output (--output)"
-        ) from error
 
 
 def check_same_run(path: Path, begun: Run, run: Run) -> None:

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pyg_sitenet.atomic_write import DAMAGE, check_stored, os_reason, replacing
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.training.run.run_folder import RunFolder
 
@@ -65,8 +66,8 @@ def write_checkpoint(
         note = "; the one before is kept" if path.exists() else ""
         raise SiteNetError(
             f"{path}: the checkpoint cannot be written: "
-            f"{os_reason(error) or _line(error)}{note}: free some space and continue "
-            "with resume (--resume)"
+            f"{os_reason(error) or brief_line(error)}{note}: free some space and"
+            " continue with resume (--resume)"
         ) from error
 
 
@@ -84,7 +85,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         )
     except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
         raise SiteNetError(
-            f"{path}: the checkpoint is damaged ({_line(error)})"
+            f"{path}: the checkpoint is damaged ({brief_line(error)})"
         ) from error
     return state
 
@@ -126,7 +127,3 @@ def _check_sums(path: Path) -> None:
         raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
     if folders:  # of which torch reads nothing, and gives whatever was in the memory
         raise zipfile.BadZipFile(f"{folders[0]} is marked as a folder")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.config import Config, load_config
-from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.errors import ConfigError, SiteNetError, reporting_os_error
+from pyg_sitenet.file_locks import UNWRITABLE
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 FOLD = "fold_"
@@ -128,16 +129,10 @@ def reporting_write_errors(
         cause = error if isinstance(error, OSError) else error.__cause__
         if not isinstance(cause, OSError) or (only and cause.errno not in only):
             raise
-        remedy = "mend this and continue with resume (--resume)"
-        raise unwritable(folder.path, cause, remedy) from error
-
-
-def unwritable(path: Path, error: OSError, remedy: str) -> SiteNetError:
-    """Return the error of an output folder that cannot be written."""
-    return SiteNetError(
-        f"{path}: the output folder cannot be written: {error.strerror or error}; "
-        f"{remedy}"
-    )
+        raise SiteNetError(
+            f"{folder.path}: {UNWRITABLE}: {cause.strerror or cause}; mend this and"
+            " continue with resume (--resume)"
+        ) from error
 
 
 def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
@@ -158,14 +153,12 @@ def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
             f"{folder.path}: holds a run already; choose another output folder, delete"
             " this one, or continue it with resume (--resume)"
         )
-    try:
+    remedy = "choose another or change its permissions"
+    with reporting_os_error(folder.path, remedy, SiteNetError, UNWRITABLE):
         for subfolder in (folder.path, folder.checkpoints, folder.figures):
             subfolder.mkdir(parents=True, exist_ok=True)
             if not os.access(subfolder, os.W_OK):
                 raise PermissionError("permission denied")
-    except OSError as error:
-        remedy = "choose another or change its permissions"
-        raise unwritable(folder.path, error, remedy) from error
 
 
 def _why_no_run(folder: RunFolder) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from pyg_sitenet.brief import brief_line
 from pyg_sitenet.data.readers.tables.json_stream import JsonReader
 from pyg_sitenet.data.readers.tables.row import (
     FILE_COLUMNS,
@@ -47,7 +48,7 @@ def json_line_rows(file: TextFile) -> Iterator[Row | Units]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
             number += 1
-            yield Row(number, problem=f"not JSON: {_short(error)}")
+            yield Row(number, problem=f"not JSON: {brief_line(error)}")
             continue
         if isinstance(values, dict) and _is_header(values):
             yield Units(_units_of_header(values))
@@ -79,7 +80,7 @@ def json_document_rows(file: TextFile) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{file.name}: not JSON: {_short(error)}") from error
+        raise DataError(f"{file.name}: not JSON: {brief_line(error)}") from error
 
 
 def _rows_of_object(name: str, reader: JsonReader) -> Iterator[object]:
@@ -185,7 +186,3 @@ def _units_of_header(values: Mapping[str, Any]) -> dict[str, str]:
         for name, about in described.items()
         if isinstance(about, dict) and isinstance(about.get("unit"), str)
     }
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
