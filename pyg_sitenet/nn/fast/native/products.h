@@ -3,9 +3,17 @@
 #define SITENET_PRODUCTS_H
 #include <stdint.h>
 
-/* PANEL, the columns of a product that are done together, comes from compiler.py. */
-enum { VECTOR = 8, PANEL_ROWS = 6 };
-_Static_assert(PANEL == 2 * VECTOR, "a panel is two vectors wide");
+/* PANEL, the columns of a product that are done together, comes from compiler.py. Its
+ * sums fill 12 registers: of 16 numbers where the processor has them, else of 8. */
+#ifndef VECTOR
+#ifdef __AVX512F__
+#define VECTOR 16
+#else
+#define VECTOR 8
+#endif
+#endif
+enum { PANEL_ROWS = 12 * VECTOR / PANEL };
+_Static_assert(PANEL == 16, "a panel is one vector wide, or two");
 typedef float vector
     __attribute__((vector_size(4 * VECTOR), aligned(4), may_alias));
 
@@ -14,6 +22,16 @@ typedef float vector
 static inline __attribute__((always_inline)) void add_panel(
     const float *a, int64_t row_step, int64_t k_step, const float *b, int64_t b_step,
     float *c, int64_t c_step, int depth, const int rows) {
+#if VECTOR == PANEL
+  vector sums[PANEL_ROWS];
+  for (int r = 0; r < rows; r++) sums[r] = *(const vector *)(c + r * c_step);
+  for (int k = 0; k < depth; k++, a += k_step, b += b_step) {
+    const vector b_row = *(const vector *)b;
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) sums[r] += a[r * row_step] * b_row;
+  }
+  for (int r = 0; r < rows; r++) *(vector *)(c + r * c_step) = sums[r];
+#else
   vector low[PANEL_ROWS], high[PANEL_ROWS];
   for (int r = 0; r < rows; r++) {
     low[r] = *(const vector *)(c + r * c_step);
@@ -32,6 +50,7 @@ static inline __attribute__((always_inline)) void add_panel(
     *(vector *)(c + r * c_step) = low[r];
     *(vector *)(c + r * c_step + VECTOR) = high[r];
   }
+#endif
 }
 
 /* c += a b, with columns in whole panels. */
@@ -43,6 +62,11 @@ static void add_product(const float *a, int64_t row_step, int64_t k_step, const 
     for (; r + PANEL_ROWS <= rows; r += PANEL_ROWS)
       add_panel(a + r * row_step, row_step, k_step, b + first, b_step,
                 c + r * c_step + first, c_step, depth, PANEL_ROWS);
+#if VECTOR == PANEL
+    for (; r + PANEL_ROWS / 2 <= rows; r += PANEL_ROWS / 2)
+      add_panel(a + r * row_step, row_step, k_step, b + first, b_step,
+                c + r * c_step + first, c_step, depth, PANEL_ROWS / 2);
+#endif
     for (; r < rows; r++)
       add_panel(a + r * row_step, row_step, k_step, b + first, b_step,
                 c + r * c_step + first, c_step, depth, 1);
