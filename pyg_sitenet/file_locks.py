@@ -30,6 +30,8 @@ def locked_file(output: Path) -> Iterator[None]:
         raise DataError(
             f"{output}: not a regular file; choose another output (--output)"
         )
+    # Beside the output and not on it: that may not be there yet, and is replaced by
+    # another file when a table is written at once.
     path = output.with_name(f".{output.name}.lock")
     with reporting_os_error(output, "choose another output (--output)"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +74,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         _release(lock, path)
+        # A run that failed before it wrote leaves no trace. Another that began in the
+        # meantime has its own lock in the folder, which then stays.
         if is_new:
             with suppress(OSError):
                 folder.rmdir()

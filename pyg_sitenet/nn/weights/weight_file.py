@@ -38,6 +38,8 @@ def build_from_file(
     """
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
+        # Before the network is built on no device: a description of a thousand blocks
+        # takes time even there.
         if blocks > len(names):
             raise RuntimeError(f"{blocks} blocks have more tensors than {len(names)}")
         expected = _meta_weights(build, names)

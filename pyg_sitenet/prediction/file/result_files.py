@@ -75,6 +75,7 @@ class ResultFiles:
         self._output, self._run = output, run
         self.ledger, self.is_complete = Ledger(), False
         with ExitStack() as stack:
+            # Before the record is read: it must not change until this run has it.
             stack.enter_context(locked_file(output))
             start = self._find_start(resume, overwrite)
             if start is None:
@@ -112,6 +113,9 @@ class ResultFiles:
             DataError: If the disk is full; what was recorded before still holds.
         """
         self.is_complete = is_complete
+        # First both files, then the record of how far they reach: stopped in between,
+        # a run has rows that no record tells of. They are cut off when it goes on, and
+        # written again, byte for byte.
         self._write(self._rows.sync(), self._failures.sync())
 
     def _write(self, output: FileState, failures: FileState) -> None:

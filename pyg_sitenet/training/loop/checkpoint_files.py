@@ -78,7 +78,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         SiteNetError: If the file is damaged or holds anything else.
     """
     try:
-        check_stored(path)
+        check_stored(path)  # before the sums, for which all of it is unpacked
         _check_sums(path)
         state: dict[str, Any] = torch.load(
             path, map_location=map_location, weights_only=True

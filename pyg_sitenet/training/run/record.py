@@ -58,6 +58,8 @@ def write_record(
     if notes is not None:
         texts[folder.notes] = "".join(f"{note}\n" for note in notes)
     with reporting_write_errors(folder):
+        # The data before the settings, which make the folder a run: whatever stops this
+        # in between, a run that can be continued can be compared with its data.
         write_run_data(folder, data)
         write_config(folder, config, texts)
         write_failures(folder.failures, data.dataset.failures)

@@ -11,7 +11,7 @@ from torch_geometric.data import Batch
 from pyg_sitenet.config import ModelConfig, TrainingConfig
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.nn import SiteNet
-from pyg_sitenet.training.loop.module import SiteNetModule
+from pyg_sitenet.training.loop.module import SiteNetModule, with_epochs
 from pyg_sitenet.transforms import MergeEquivalent
 
 TARGETS = torch.tensor([[1.0, 10.0], [3.0, 50.0]])
@@ -119,3 +119,16 @@ def test_frozen_encoder_leaves_the_layers_after_pooling_to_train() -> None:
     assert names
     assert all(name.startswith("model.readout.") for name in names)
     assert not any("pre_pool" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("num_batches", "epochs"), [(10, 120), (500, 30), (10_000, 20), (0, 120)]
+)
+def test_many_batches_need_fewer_epochs(num_batches: int, epochs: int) -> None:
+    config = TrainingConfig(max_epochs=120, max_steps=15_000)
+    assert with_epochs(config, num_batches).max_epochs == epochs
+
+
+def test_without_a_number_of_steps_the_epochs_are_those_asked_for() -> None:
+    config = TrainingConfig(max_epochs=7)
+    assert with_epochs(config, 10**6) is config
