@@ -20,6 +20,7 @@ from pyg_sitenet.data.graph.encoder import Item, Preencoded
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError, reporting_os_error
+from pyg_sitenet.file_locks import locked_file
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.transforms import expand_sites
 
@@ -100,16 +101,18 @@ def write_embeddings(
         workers: Other processes that encode, 0 for one per core; None for this one.
 
     Raises:
-        DataError: If the file has another ending or cannot be written, or if no
-            crystal can be used.
+        DataError: If the file has another ending, cannot be written or is being
+            written by another process, or if no crystal can be used.
     """
     path = Path(output)
     if path.suffix != SUFFIX:
         raise DataError(f"{path}: embeddings are a NumPy archive; name it *{SUFFIX}")
-    with reporting_os_error(path, "choose another --output"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".embed-", dir=path.parent) as folder:
-            return _write(predictor, entries, path, Path(folder), workers)
+    with (
+        reporting_os_error(path, "choose another --output"),
+        locked_file(path),
+        TemporaryDirectory(prefix=".embed-", dir=path.parent) as folder,
+    ):
+        return _write(predictor, entries, path, Path(folder), workers)
 
 
 def _write(

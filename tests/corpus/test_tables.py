@@ -175,13 +175,13 @@ def test_bad_target_is_one_reason_among_good_rows(tmp_path, read, value, kind):
 
 BAD_TABLES = {
     "empty csv": ("t.csv", "", "the table is empty"),
-    "blank csv": ("t.csv", "\n \n", "no target 'gap'"),
+    "blank csv": ("t.csv", "\n \n", "a single column"),
     "csv of UTF-16": ("t.csv", table(PLAIN).encode("utf-16"), "not UTF-8"),
     "csv of latin-1": ("t.csv", "id,gr\xf6\xdfe\na,1".encode("latin-1"), "not UTF-8"),
     "csv with NULs": ("t.csv", b"id,gap\na,\x001\n", "NUL in line 2"),
     "csv without the target": ("t.csv", "id,n\na,1\n", "no target 'gap'"),
     "csv with the target twice": ("t.csv", "id,gap,gap\na,1,2\n", "several columns"),
-    "csv of a web page": ("t.csv", "<html>\n<body>\n", "no target 'gap'"),
+    "csv of a web page": ("t.csv", "<html>\n<body>\n", "a single column"),
     "csv with an open quote": ("t.csv", 'id,gap\n"a,1\nb,2\n', "holds no numbers|no t"),
     "csv with an endless line": (
         "t.csv",

@@ -71,7 +71,8 @@ class Columns:
         if id_ is None and structure is None and table.columns:
             id_ = table.columns[0]
         columns = [c for c in table.columns if c not in (id_, structure)]
-        numbers = [column for column in columns if column in table.numbers]
+        names = {column for column in columns if column.lower() in shared}
+        numbers = [c for c in columns if c in table.numbers and c not in names]
         units = {
             name: column
             for name in numbers
@@ -88,7 +89,7 @@ class Columns:
             structure,
             units,
             tuple(name for name in numbers if name not in used),
-            tuple(name for name in columns if name in table.labels - used),
+            tuple(name for name in columns if name in (table.labels | names) - used),
             {name: table.styles[name] for name in columns if name in table.styles},
         )
 

@@ -182,6 +182,15 @@ def test_polymorphs_that_share_a_name_are_known_by_their_files(folder, heading):
     assert _gaps(source) == {"NaCl": 0.0, "MgO": 1.0, "LiF": 2.0}
     (note,) = source.notes
     assert note.startswith("name: several crystals share one")
+    assert source.available == ("gap",)
+
+
+def test_numbers_that_are_shared_names_are_labels_to_group_by(folder):
+    text = "file,name,gap\nNaCl,7,1\nMgO,8,2\nLiF,7,3\n"
+    (folder / "t.csv").write_text(text)
+    source = open_source(folder / "t.csv", ["gap"], group="name")
+    assert (source.available, source.labels) == (("gap",), ("name",))
+    assert [entry.group for entry in source.entries()] == ["7", "8", "7"]
 
 
 def test_names_that_differ_are_ids(folder):
