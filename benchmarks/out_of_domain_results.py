@@ -62,6 +62,7 @@ class Part:
         truth, predicted = _column(rows, "truth"), _column(rows, "predicted")
         self.errors = np.abs(truth - predicted)
         self.novelty = _column(rows, "novelty")
+        self._sizes = _column(rows, "size")
         self._halves = {k: _column(rows, f"{k}_half") for k in ("before", "after")}
         self._warned = {k: _column(rows, f"{k}_warned") for k in ("before", "after")}
 
@@ -87,13 +88,18 @@ class Part:
         is_worst = self.errors >= np.quantile(self.errors, 0.9)
         return _percent(self._warned[when][is_worst])
 
+    def worst_ranked(self) -> str:
+        """Share of the worst tenth that is in the most unlike tenth."""
+        is_worst = self.errors >= np.quantile(self.errors, 0.9)
+        return _percent(self._sizes[is_worst] >= np.quantile(self._sizes, 0.9))
+
 
 def print_tables() -> None:
     """Print a line for each split, before and after."""
     heads = (
         "task", "left out", "crystals", "MAE, others", "MAE, left out",
         "90 % hold, others", "left out", "times wider", "warned, others", "left out",
-        "worst tenth",
+        "worst tenth", "in the most unlike tenth",
     )  # fmt: skip
     print("| " + " | ".join(heads) + " |")
     print("|" + "---|" * len(heads))
@@ -117,11 +123,24 @@ def cells(task: str, left_out: str, parts: dict[str, Part]) -> list[str]:
     first = [task.removeprefix("matbench_"), left_out]
     both = [_arrow(others.coverage), _arrow(others.warned)]
     if out is None:
-        return [*first, "", others.mae, "", both[0], "", "", both[1], "", ""]
+        return [
+            *first,
+            "",
+            others.mae,
+            "",
+            both[0],
+            "",
+            "",
+            both[1],
+            "",
+            "",
+            others.worst_ranked(),
+        ]
     return [
         *first, str(out.size), others.mae, out.mae,
         both[0], _arrow(out.coverage), out.wider(),
         both[1], _arrow(out.warned), _arrow(out.worst_warned),
+        out.worst_ranked(),
     ]  # fmt: skip
 
 
