@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path, PurePath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.csv_file import ELSEWHERE, FileState
@@ -76,12 +77,13 @@ def read_journal(path: Path) -> Journal | None:
         DataError: If the file is something else, or cannot be read.
     """
     try:
-        return Journal.model_validate_json(path.read_bytes())
+        # Names of files that are no text pass json, but not pydantic's own reader.
+        return Journal.model_validate(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: not the record of a prediction, or that of another version of "
             "pyg_sitenet; move it away or choose another output (--output)"
@@ -95,7 +97,7 @@ def write_journal(path: Path, journal: Journal) -> None:
         DataError: If it cannot be written.
     """
     with reporting_os_error(path, ELSEWHERE):
-        write_text(path, journal.model_dump_json(indent=1) + "\n")
+        write_text(path, json.dumps(journal.model_dump(), indent=1) + "\n")
 
 
 def check_same_run(path: Path, begun: Run, run: Run) -> None:

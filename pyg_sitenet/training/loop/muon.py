@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,6 +19,8 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _STEP = 0.2  # root mean square of a step of AdamW, in learning rates
 _MOMENTUM = 0.95
+# Without the hooks that PyTorch wraps around it: they belong to the whole step.
+_ADAMW_STEP = inspect.unwrap(torch.optim.AdamW.step)
 _SMALLEST = 8  # rows or columns: the logits of a few heads have no directions to turn
 
 
@@ -86,7 +89,7 @@ class Muon(torch.optim.AdamW):
             self._step_together(matrices)
         for matrix in self.matrices:
             matrix.grad = None  # AdamW leaves a weight without gradient alone
-        super().step()
+        _ADAMW_STEP(self)
         for matrix, gradient in zip(self.matrices, gradients, strict=True):
             matrix.grad = gradient
         return loss

@@ -21,6 +21,7 @@ from pyg_sitenet.prediction.file.journal import read_journal
 from pyg_sitenet.prediction.file.result_files import run_file
 
 WINDOW = 16
+EXAMPLE = Path(__file__).parents[3] / "examples" / "structures" / "Si.cif"
 Results = Iterator[Prediction | Failure]
 Child = Callable[[Callable[[], object]], int]
 MakeTable = Callable[[int], Path]
@@ -208,3 +209,20 @@ def test_results_are_let_go_as_they_are_written(
     predict_to_file(small_predictor, source, tmp_path / "a.csv", watch=watch)
     assert len(alive) == 10
     assert max(alive) < 10
+
+
+def test_names_of_files_that_are_no_text_are_recorded_and_continued(
+    small_predictor: Predictor, tmp_path: Path
+) -> None:
+    folder = tmp_path / os.fsdecode(b"gr\xfcn")
+    folder.mkdir()
+    (folder / os.fsdecode(b"Si\xe9.cif")).write_bytes(EXAMPLE.read_bytes())
+    (folder / os.fsdecode(b"broken\xe9.cif")).write_text("no crystal")
+    output = folder / "out.csv"
+    # Small networks have seen no silicon: the warning names the file, too.
+    ledger = predict_to_file(small_predictor, open_source([folder]), output, workers=1)
+    again = predict_to_file(
+        small_predictor, open_source([folder]), output, workers=1, resume=True
+    )
+    assert (ledger.read, ledger.failed) == (2, 1)
+    assert again.counts() == ledger.counts()

@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from pyg_sitenet import SiteNet
 from pyg_sitenet.config import TrainingConfig
@@ -69,6 +70,16 @@ def test_other_weights_are_those_of_adamw() -> None:
     assert torch.equal(mine[-1], theirs[-1])
     assert not torch.allclose(mine[0], theirs[0])
     assert all(weight.grad is not None for weight in mine)
+
+
+def test_hooks_run_once_a_step() -> None:
+    torch.optim.AdamW(_weights(1))  # PyTorch wraps hooks around its step from now on
+    weights = _weights(0)
+    steps: list[torch.optim.Optimizer] = []
+    hook = register_optimizer_step_post_hook(lambda muon, *_: steps.append(muon))
+    Muon(weights, weights[:-1], **OPTIONS).step()
+    hook.remove()
+    assert len(steps) == 1
 
 
 def test_weights_without_gradient_stay() -> None:
