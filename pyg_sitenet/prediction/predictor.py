@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from typing import Literal
 
@@ -19,7 +21,7 @@ from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.load import StructureLike
-from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.prediction.answers import answer_graphs
@@ -32,6 +34,8 @@ from pyg_sitenet.prediction.columns import (
     value_columns,
 )
 from pyg_sitenet.prediction.result_builder import ResultBuilder
+
+_logger = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -75,19 +79,16 @@ class Predictor:
         self.encoder = Encoder.from_config(data)
         self._results = ResultBuilder(description, level)
 
-    @property
+    @cached_property
     def network(self) -> SiteNet:
-        """The network, for what looks into a single one.
-
-        Raises:
-            ConfigError: If the model is an ensemble.
-        """
-        if isinstance(self.model, SiteNet):
-            return self.model
-        raise ConfigError(
-            f"this needs a single network, the model is an ensemble of "
-            f"{len(self.model.members)}; take a run folder below its members/"
-        )
+        """The network, for what looks into a single one; of an ensemble the first."""
+        first, *others = networks_of(self.model)
+        if others:
+            _logger.warning(
+                "the model is an ensemble of %d; its first network is looked into",
+                len(others) + 1,
+            )
+        return first
 
     @property
     def units(self) -> dict[str, str]:

@@ -9,8 +9,8 @@ import yaml
 
 from pyg_sitenet.cli.overrides import choose_settings
 from pyg_sitenet.cli.train import _folder
-from pyg_sitenet.model_file import load_network
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.model_file import load_model
+from pyg_sitenet.nn import SiteNet, networks_of
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.training.network import start_from
 
@@ -195,7 +195,7 @@ def test_ready_model_can_be_fine_tuned_by_its_name():
     assert config.training.initial_model == "band-gap"
     model = SiteNet(config.model, layout=OutputLayout.of(config))
     assert start_from(model, "band-gap") == list(config.data.targets)
-    trained = load_network("band-gap")[0].state_dict()
+    trained = networks_of(load_model("band-gap")[0])[0].state_dict()
     weight = model.state_dict()["readout.linear.weight"]
     assert torch.equal(weight, trained["readout.linear.weight"])
 

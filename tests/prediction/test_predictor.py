@@ -13,7 +13,7 @@ from pyg_sitenet.config import Config, DataConfig, ModelConfig
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.model_file import ModelDescription, save_model
-from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.prediction import Prediction, Predictor, load_predictor
 
 CONFIG = Config(
@@ -81,6 +81,17 @@ def test_batches_stay_within_the_budget(predictor: Predictor) -> None:
     )
     predictor.predict([_salt()] * 7)  # 2 sites, 8 different pairs each
     assert sizes == [(6, 24), (6, 24), (2, 8)]
+
+
+def test_of_an_ensemble_the_first_network_is_looked_into(
+    description: ModelDescription, caplog: pytest.LogCaptureFixture
+) -> None:
+    networks = [SiteNet(description.config.model) for _ in range(3)]
+    predictor = Predictor(SiteNetEnsemble(networks), description)
+    assert predictor.network is predictor.network is networks[0]
+    assert caplog.messages == [
+        "the model is an ensemble of 3; its first network is looked into"
+    ]
 
 
 def test_dropout_is_off(description: ModelDescription) -> None:
