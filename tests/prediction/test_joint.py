@@ -95,7 +95,12 @@ def test_models_that_encode_differently_have_no_common_encoder(small_predictor) 
 def test_novelty_is_the_lowest_of_those_that_models_tell(salts, has_record) -> None:
     gaps = load_predictor("band-gap")
     description = gaps.description.model_copy(
-        update={"targets": ("energy",), "units": {"energy": "eV"}, "target_ranges": {}}
+        update={
+            "targets": ("energy",),
+            "units": {"energy": "eV"},
+            "target_ranges": {},
+            "members": 1,
+        }
     )
     if not has_record:
         description = description.model_copy(update={"novelty": None})
