@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
+from pyg_sitenet.cache_folder import CACHE_VARIABLE
 from pyg_sitenet.data.structure.text import hash_file
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, reporting_os_error
 from pyg_sitenet.safe_text import terminal_text
 
 _logger = logging.getLogger(__name__)
@@ -72,8 +73,9 @@ def download(url: str, path: Path, sha256: str | None = None) -> Path:
     if path.is_file():
         return path
     part = path.with_name(f"{path.name}.part")
-    try:
+    with reporting_os_error(path, f"choose another folder with {CACHE_VARIABLE}"):
         path.parent.mkdir(parents=True, exist_ok=True)
+    try:
         _fetch(url, part)
         checksum = hash_file(part)
         if sha256 is not None and checksum != sha256:

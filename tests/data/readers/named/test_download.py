@@ -120,3 +120,10 @@ def test_task_without_a_network_says_what_to_do(monkeypatch, tmp_path):
     ) as caught:
         open_source("matbench_phonons", ["last phdos peak"])
     assert "\n" not in str(caught.value)
+
+
+def test_folder_that_cannot_be_made_is_no_matter_of_the_network(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = r"data\.gz: cannot be written: Not a directory; .* PYG_SITENET_CACHE"
+    with pytest.raises(DataError, match=message):
+        download("https://example.invalid/data.gz", tmp_path / "file" / "c" / "data.gz")
