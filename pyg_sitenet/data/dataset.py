@@ -224,9 +224,9 @@ class CrystalDataset(Dataset):
 
     @property
     def graphs_digest(self) -> str:
-        """Hash of all graphs, by the hashes in the names of their files."""
-        names = "\n".join(self._store.index.names)
-        return hashlib.sha256(names.encode()).hexdigest()
+        """Hash of all graphs and their ids, wherever they come from."""
+        parts = "".join(shard.values_digest() for shard in self._store.shards())
+        return hashlib.sha256(parts.encode()).hexdigest()
 
     def ledger(self) -> Ledger:
         """Count the inputs of the whole data set by what became of them."""

@@ -121,13 +121,18 @@ def check_run_data(folder: RunFolder, data: CrystalDataModule) -> None:
     if not folder.data.is_file():
         return
     before, now = _read_hashes(folder), _hashes(data)
-    same_parts = before.get("parts") == now["parts"]
-    same_data = any(before.get(key) == now[key] for key in ("content", "graphs"))
-    if same_parts and same_data:
+    units = before.get("units", now["units"])
+    alike = before.get("parts") == now["parts"] and units == now["units"]
+    if alike and any(before.get(key) == now[key] for key in ("content", "graphs")):
         return
     _, *rows = _crystal_rows(data)
     crystals = {row[0]: row[1:] for row in rows}
-    changes = list(_changes(_read_rows(folder), crystals, data.dataset.targets))
+    changes = [
+        f"{target} is in {now['units'].get(target)!r}, before {units.get(target)!r}"
+        for target in data.dataset.targets
+        if now["units"].get(target) != units.get(target)
+    ]
+    changes += _changes(_read_rows(folder), crystals, data.dataset.targets)
     why = "; ".join(changes) or "their structures differ"
     raise DataError(
         f"{folder.data}: the run to continue has other data: {why}; start a new "
@@ -135,7 +140,7 @@ def check_run_data(folder: RunFolder, data: CrystalDataModule) -> None:
     )
 
 
-def _hashes(data: CrystalDataModule) -> dict[str, str]:
+def _hashes(data: CrystalDataModule) -> dict[str, Any]:
     digest = hashlib.sha256()
     for part, indices in sorted(data.splits.items()):
         digest.update(f"{part}\n".encode())
@@ -145,6 +150,7 @@ def _hashes(data: CrystalDataModule) -> dict[str, str]:
         "content": hashlib.sha256(data.dataset.content.encode()).hexdigest(),
         "graphs": data.dataset.graphs_digest,
         "parts": digest.hexdigest(),
+        "units": {**data.dataset.units, **data.config.units},
     }
 
 

@@ -81,6 +81,42 @@ def test_other_values_are_refused(own: tuple[Path, Path], cache: Path) -> None:
     assert (run / "config.yaml").read_bytes() == before  # nothing of it was noted
 
 
+def test_moved_data_with_another_column_go_on(
+    own: tuple[Path, Path], cache: Path
+) -> None:
+    run, moved = own
+    lines = (moved / "table.csv").read_text().splitlines()
+    lines = [f"{line},{k or 'note'}" for k, line in enumerate(lines)]
+    (moved / "table.csv").write_text("\n".join(lines))
+    archive = shutil.make_archive(str(moved), "zip", moved)
+    assert _resume(run, Path(archive), cache).data.source == archive
+    epochs = json.loads((run / "metrics.json").read_text())["history"]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2]
+
+
+def test_another_unit_of_equal_numbers_is_refused(
+    own: tuple[Path, Path], cache: Path
+) -> None:
+    run, data = own
+    record = json.loads((run / "data.json").read_text())
+    assert record["units"] == {"band_gap": "eV"}
+    record["units"] = {"band_gap": "meV"}  # as if the heading had said so
+    (run / "data.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match="data: band_gap is in 'eV', before 'meV'; sta"):
+        _resume(run, data, cache)
+
+
+def test_another_order_says_that_parts_would_change(
+    own: tuple[Path, Path], cache: Path
+) -> None:
+    run, data = own
+    _rewrite(data, lambda rows: rows[::-1])
+    with pytest.raises(
+        DataError, match=r"other data: \d+ crystals would be in another"
+    ):
+        _resume(run, data, cache)
+
+
 def test_more_and_fewer_crystals_are_refused(
     own: tuple[Path, Path], cache: Path
 ) -> None:
