@@ -74,13 +74,13 @@ def test_formation_energy_of_rock_salt_is_that_of_the_literature(
     assert row["formation_energy upper [eV/atom]"] > value
 
 
-# Band gaps of density functional theory (PBE), eV; 0.2 to 0.5 of GaAs by its edge.
+# Band gaps of density functional theory (PBE) in the Materials Project, eV.
 GAPS = {
-    **{"GaAs": 0.35, "MgO": 4.45, "NaCl": 5.0, "Si": 0.61, "SiO2_quartz": 5.7},
+    **{"GaAs": 0.19, "MgO": 4.45, "NaCl": 5.0, "Si": 0.61, "SiO2_quartz": 5.7},
     **{"SrTiO3": 1.78, "TiO2_rutile": 1.78, "ZnO": 0.73, "Mg": 0.0, "NiAl": 0.0},
     **{"YBa2Cu3O7": 0.0, "graphite": 0.0},
 }
-STRAINED = (0.85, 0.9, 1.15)  # of the edge of rock salt
+STRAINED = (0.85, 0.9, 1.1, 1.15)  # of the edge of rock salt
 
 
 def _well_known(name: str) -> Structure:
@@ -108,21 +108,19 @@ def _well_known(name: str) -> Structure:
 def test_gaps_of_well_known_crystals_are_right_or_warned_about() -> None:
     predictor = load_predictor("band-gap", level=0.9)
     records = [Record(name, _well_known(name)) for name in GAPS]
-    warned, doubt = set(), {}
+    warned = set()
     for prediction in predictor.predict_records(records):
         assert isinstance(prediction, Prediction)
         assert prediction.uncertainty is not None
         low = prediction.uncertainty.lower["band_gap"]
         high = prediction.uncertainty.upper["band_gap"]
-        doubt[prediction.id] = high - low
         if prediction.novelty is not None and prediction.novelty < RARE:
             assert "unlike the training data" in "; ".join(prediction.warnings)
             warned.add(prediction.id)
         else:
             assert low <= GAPS[prediction.id] <= high, prediction.id
     assert "YBa2Cu3O7" in warned
-    assert doubt["graphite"] > 5.0  # eV: the networks disagree whether it is diamond
-    assert doubt["MgO"] < 2.0
+    assert "graphite" in warned  # takes it for diamond
     assert not warned & {"MgO", "NaCl", "SrTiO3", "ZnO"}
 
 
@@ -135,8 +133,8 @@ def test_strained_rock_salt_is_warned_about(nacl: Structure) -> None:
     assert isinstance(usual, Prediction)
     assert usual.warnings == ()
     words = [text for p in strained for text in p.warnings]
-    assert ["shorter" in text for text in words] == [True, True, False]
-    assert ["longer" in text for text in words] == [False, False, True]
+    assert ["shorter" in text for text in words] == [True, True, False, False]
+    assert ["longer" in text for text in words] == [False, False, True, True]
 
 
 def test_gap_of_rock_salt_is_that_of_density_functional_theory(nacl: Structure) -> None:
