@@ -16,6 +16,7 @@ from pyg_sitenet.novelty.features import Features, kinds_code
 Array = NDArray[Any]
 Key = Annotated[int, Field(ge=0, le=10**9)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Term = tuple[tuple[int, int, int, int], float]  # keys of each of _NAMES, and the share
 
 _NAMES = ("own", "neighbours", "pairs", "kinds")
 _STEP = 10**8  # between the keys of each of them
@@ -57,16 +58,19 @@ class Strengths(BaseModel):
 
         It is in units of what is usual for the elements.
         """
-        terms = (self.own, self.neighbours, self.pairs, self.kinds)
+        columns = (self.own, self.neighbours, self.pairs, self.kinds)
+        terms = _terms(crystal)
         expected = self.mean
-        for keys, share in _terms(crystal):
-            for values, key in zip(terms, keys, strict=True):
+        for keys, share in terms:
+            for values, key in zip(columns, keys, strict=True):
                 expected += share * values.get(key, 0.0)
-        return (crystal.bonds.strength - expected) / self.scale(crystal)
+        return (crystal.bonds.strength - expected) / self._scale(terms)
 
     def scale(self, crystal: Features) -> float:
         """Return how large the excess of crystals of these elements is, about 1."""
-        terms = _terms(crystal)
+        return self._scale(_terms(crystal))
+
+    def _scale(self, terms: Sequence[Term]) -> float:
         scale = sum(share * self.scales.get(keys[-1], 1.0) for keys, share in terms)
         return scale or 1.0
 
@@ -77,8 +81,10 @@ def fit_strengths(training: Sequence[Features]) -> tuple[Strengths, Array]:
     mean, values = _solve(strengths, matrix)
     places, terms = np.divmod(keys, _STEP), {}
     for k, name in enumerate(_NAMES):
-        mine = places[0] == k
-        numbers = zip(places[1][mine].tolist(), values[mine].tolist(), strict=True)
+        is_term = places[0] == k
+        numbers = zip(
+            places[1][is_term].tolist(), values[is_term].tolist(), strict=True
+        )
         terms[name] = {key: round(value, 4) for key, value in numbers}
     excess = _cross_fitted(strengths, matrix)
     learnt = Strengths(
@@ -110,12 +116,12 @@ def _means(shares: csr_matrix, size: Array, usual: Array | float) -> Array:
 def _cross_fitted(strengths: Array, matrix: csr_matrix) -> Array:
     excess, fold = np.empty(len(strengths)), np.arange(len(strengths)) % _FOLDS
     for k in range(min(_FOLDS, len(strengths))):
-        others, mine = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        others, members = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         if len(others):
             mean, values = _solve(strengths[others], matrix[others])
-            excess[mine] = strengths[mine] - mean - matrix[mine] @ values
+            excess[members] = strengths[members] - mean - matrix[members] @ values
         else:
-            excess[mine] = 0.0
+            excess[members] = 0.0
     return excess
 
 
@@ -150,7 +156,7 @@ def _design(training: Sequence[Features]) -> tuple[Array, csr_matrix, Array]:
     return strengths, matrix, terms
 
 
-def _terms(crystal: Features) -> list[tuple[tuple[int, int, int, int], float]]:
+def _terms(crystal: Features) -> list[Term]:
     """Return the keys of the terms of each kind of bond, and its share."""
     kinds = 1000 * kinds_code(crystal.elements)
     rows = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -81,34 +82,29 @@ class Muon(torch.optim.AdamW):
             with torch.enable_grad():
                 loss = closure()
         shapes = defaultdict(list)
-        gradients = [matrix.grad for matrix in self.matrices]
         for matrix in self.matrices:
             if matrix.grad is not None:
-                shapes[tuple(sorted(matrix.shape))].append(matrix)
+                shapes[tuple(sorted(matrix.shape))].append((matrix, matrix.grad))
+                matrix.grad = None  # AdamW leaves a weight without gradient alone
         for matrices in shapes.values():
             self._step_together(matrices)
-        for matrix in self.matrices:
-            matrix.grad = None  # AdamW leaves a weight without gradient alone
         _ADAMW_STEP(self)
-        for matrix, gradient in zip(self.matrices, gradients, strict=True):
+        for matrix, gradient in chain.from_iterable(shapes.values()):
             matrix.grad = gradient
         return loss
 
-    def _step_together(self, matrices: list[nn.Parameter]) -> None:
+    def _step_together(self, matrices: list[tuple[nn.Parameter, Tensor]]) -> None:
         """Change matrices of one shape, or that of their transposes."""
         rate = self.param_groups[0]["lr"]
         decay = self.param_groups[0]["weight_decay"]
-        momenta = [_wide(self._momentum(matrix)) for matrix in matrices]
+        momenta = [_wide(self._momentum(*pair)) for pair in matrices]
         steps = orthogonalize(torch.stack(momenta))
-        for matrix, step in zip(matrices, steps, strict=True):
+        for (matrix, _), step in zip(matrices, steps, strict=True):
             size = rate * _STEP * max(matrix.shape) ** 0.5
             matrix.mul_(1 - rate * decay).sub_(_like(step, matrix), alpha=size)
 
-    def _momentum(self, matrix: nn.Parameter) -> Tensor:
+    def _momentum(self, matrix: nn.Parameter, gradient: Tensor) -> Tensor:
         """Return the gradient, looked ahead by its running mean (Nesterov)."""
-        gradient = matrix.grad
-        if gradient is None:
-            raise ValueError("a matrix without gradient has no momentum")
         state = self.state[matrix]
         if not state:  # under the names of AdamW, which looks for them on loading
             state["step"] = torch.zeros(())
