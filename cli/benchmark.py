@@ -29,6 +29,18 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="Default: runs/<task>."),
 ]
+Inner = Annotated[
+    bool,
+    typer.Option(
+        "--inner",
+        help="To choose settings: score a fifth of the training part; the test part "
+        "stays unseen.",
+    ),
+]
+Crystals = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="With --inner: train on so many crystals."),
+]
 
 
 def benchmark(
@@ -42,6 +54,8 @@ def benchmark(
     seed: Seed = None,
     workers: Workers = None,
     accelerator: Accelerator = "auto",
+    inner: Inner = False,
+    crystals: Crystals = None,
     as_json: Json = False,
 ) -> None:
     """Train and score on the official folds of a Matbench task.
@@ -70,6 +84,8 @@ def benchmark(
         on_fold=None if as_json else _say,
         progress=not as_json,
         accelerator=chosen_accelerator(accelerator),
+        inner=inner,
+        crystals=crystals,
     )
     summary = result.summary()
     if as_json:
@@ -77,6 +93,9 @@ def benchmark(
         return
     _show(result.folds, summary)
     say(f"Validation: {summary['notes']['validation']}")
+    if inner:
+        say(f"Results: {result.folder / 'inner.json'}")
+        return
     say(f"Results: {result.folder / 'results.json'}")
     say(f"For the Matbench board: {result.folder / 'results.json.gz'}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 
 from pyg_sitenet.config import Config, override
-from pyg_sitenet.data.batches.strata import draw_alike
 from pyg_sitenet.data.readers.named.matbench_tasks import (
     NUM_FOLDS,
-    Fold,
     MatbenchTask,
     find_task,
 )
@@ -29,9 +27,11 @@ from pyg_sitenet.matbench.fold import (
     write_json,
 )
 from pyg_sitenet.matbench.fold_scores import main_score
+from pyg_sitenet.matbench.parts import fold_names, inner_folds, splits_of
 
 RESULTS_FILE = "results.json"
 BOARD_FILE = "results.json.gz"
+INNER_FILE = "inner.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,13 @@ class BenchmarkResult:
         task: The task.
         folds: The folds that are finished.
         folder: Where everything was written.
+        is_inner: Whether each was scored on a share of its training part.
     """
 
     task: MatbenchTask
     folds: tuple[FoldResult, ...]
     folder: Path
+    is_inner: bool = False
 
     def summary(self) -> dict[str, Any]:
         """Return what ``results.json`` holds."""
@@ -62,8 +64,8 @@ class BenchmarkResult:
             "mean": float(np.mean(values)),
             "std": float(np.std(values)),
             "dummy_mean": float(np.mean(dummies)),
-            "is_complete": len(self.folds) == NUM_FOLDS,
-            "notes": _notes(self.folds),
+            "is_complete": len(self.folds) == NUM_FOLDS and not self.is_inner,
+            "notes": _notes(self.folds, is_inner=self.is_inner),
             "folds": [_without_predictions(fold) for fold in self.folds],
         }
 
@@ -79,6 +81,8 @@ def run_benchmark(
     progress: bool = False,
     cache: str | Path | None = None,
     accelerator: str = "auto",
+    inner: bool = False,
+    crystals: int | None = None,
 ) -> BenchmarkResult:
     """Train and score on the official folds of a task.
 
@@ -87,6 +91,10 @@ def run_benchmark(
     fold ``results.json`` and, in the shape of the Matbench board, ``results.json.gz``
     are written anew. Folds that are finished are kept, one that was interrupted is
     continued.
+
+    Settings are chosen with ``inner``: a fifth of each fold's training part, always the
+    same one, takes the place of the test part, which stays unseen. Its run folders are
+    called ``inner_<k>`` and its results ``inner.json``; none are for the board.
 
     Args:
         task: Name of a structure task of Matbench.
@@ -98,26 +106,31 @@ def run_benchmark(
         progress: Show progress bars on standard error.
         cache: Folder for featurised data.
         accelerator: Kind of device, as :func:`~pyg_sitenet.train` takes it.
+        inner: Train on four fifths of the training part and score on the last fifth.
+        crystals: With ``inner``, train on so many of them. (default: all)
 
     Raises:
         DataError: If there is no such task or its file cannot be used.
-        ConfigError: If there is no such fold, or if the output folder has folds with
-            other settings.
+        ConfigError: If there is no such fold, if the output folder has folds with
+            other settings, or if ``crystals`` comes without ``inner``.
     """
-    benchmark, numbers = find_task(task), _check_folds(folds)
+    names = fold_names(_check_folds(folds), inner=inner, crystals=crystals)
+    benchmark = find_task(task)
     config = _for_task(config, benchmark, data_file)
     ids, truth = _targets(benchmark, config.data.source)
     parts = benchmark.folds([truth[id_] for id_ in ids])
+    if inner:
+        parts = inner_folds(parts, config, crystals)
     folder = Path(output)
     results: list[FoldResult] = []
     with locked_folder(folder):
-        for number in numbers:
-            place = folder / f"fold_{number}"
+        for number, name in names.items():
+            place = folder / name
             result = finished_fold(place, config) or run_fold(
                 number,
                 config,
                 place,
-                _splits(ids, truth, parts[number], config, number),
+                splits_of(ids, truth, parts[number], config, number),
                 truth,
                 benchmark.kind,
                 progress=progress,
@@ -125,10 +138,10 @@ def run_benchmark(
                 accelerator=accelerator,
             )
             results.append(result)
-            _write(BenchmarkResult(benchmark, tuple(results), folder))
+            _write(BenchmarkResult(benchmark, tuple(results), folder, inner))
             if on_fold is not None:
                 on_fold(result)
-    return BenchmarkResult(benchmark, tuple(results), folder)
+    return BenchmarkResult(benchmark, tuple(results), folder, inner)
 
 
 def _check_folds(folds: Sequence[int]) -> list[int]:
@@ -177,41 +190,28 @@ def _targets(task: MatbenchTask, source: str) -> tuple[list[str], dict[str, floa
     return list(truth), truth
 
 
-def _splits(
-    ids: Sequence[str],
-    truth: Mapping[str, float],
-    parts: Fold,
-    config: Config,
-    fold: int,
-) -> Mapping[str, list[str]]:
-    """Take the validation part out of the training part of a fold."""
-    training, test = parts
-    random = np.random.default_rng([config.data.split_seed, fold])
-    count = round(config.data.val_fraction * len(training))
-    if config.data.classes:
-        labels = [str(truth[id_]) for id_ in ids]
-        val, train = draw_alike(training, labels, count, random)
-    else:
-        order = random.permutation(training)
-        val, train = np.sort(order[:count]), np.sort(order[count:])
-    rows = {"train": train, "val": val, "test": test}
-    return {name: [ids[i] for i in part] for name, part in rows.items()}
-
-
 def _write(result: BenchmarkResult) -> None:
     summary = result.summary()
+    if result.is_inner:
+        write_json(result.folder / INNER_FILE, summary)
+        return
     write_json(result.folder / RESULTS_FILE, summary)
     document = board_document(result.task, result.folds, summary["notes"])
     write_board_file(result.folder / BOARD_FILE, document)
 
 
-def _notes(folds: Sequence[FoldResult]) -> dict[str, str]:
+def _notes(folds: Sequence[FoldResult], *, is_inner: bool) -> dict[str, str]:
     data = folds[0].parameters["data"]
     validation = "none; the last weights are scored, and nothing was chosen"
     if data["val_fraction"] > 0:
         validation = (
             f"{data['val_fraction']:.0%} of each fold's training part, drawn with seed "
             f"{data['split_seed']}; the test part is only predicted"
+        )
+    if is_inner:
+        validation += (
+            "; what is scored is a fifth of each fold's training part, and the "
+            "official test part is not looked at"
         )
     unusable = sum(fold.num_crystals["test_unusable"] for fold in folds)
     return {

@@ -156,6 +156,46 @@ def test_damaged_result_is_named(config, data_file, tmp_path, text):
         run_benchmark(TASK.name, config, tmp_path, data_file=data_file, folds=[2])
 
 
+def test_inner_trials_leave_the_test_part_alone(config, data_file, cache, tmp_path):
+    truth = 100 * np.linspace(3.5, 4.5, TASK.num_crystals)
+    train, _ = TASK.folds(truth)[0]
+    folds = [
+        run_benchmark(
+            TASK.name, config, tmp_path, data_file=data_file, folds=[0], cache=cache,
+            inner=True, crystals=crystals,
+        ).folds[0]
+        for crystals in (None, 40)
+    ]  # fmt: skip
+    for name, fold in zip(("inner_0", "inner_0_40"), folds, strict=True):
+        used = pd.read_csv(tmp_path / name / "crystals.csv").dropna(subset="part")
+        assert set(used["id"]) <= {TASK.id_of_row(row) for row in train}
+        assert set(used["id"][used["part"] == "test"]) == set(fold.predictions)
+    assert list(folds[0].predictions) == list(folds[1].predictions)
+    assert len(folds[0].predictions) == len(train) // 5
+    assert folds[0].num_crystals["train"] + folds[0].num_crystals["val"] == 407
+    assert folds[1].num_crystals["train"] + folds[1].num_crystals["val"] == 40
+    summary = json.loads((tmp_path / "inner.json").read_text())
+    assert summary["mean"] == folds[1].scores["mae"]
+    assert "test part is not looked at" in summary["notes"]["validation"]
+    assert not (tmp_path / "results.json.gz").exists()
+    assert not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crystals": 9}, r"was 9 without inner \(--inner\)"),
+        ({"crystals": 0, "inner": True}, "must be from 1 to 407, four fifths of"),
+        ({"crystals": 408, "inner": True}, "training part of a fold, got 408"),
+    ],
+)
+def test_wrong_number_of_crystals_is_refused(
+    config, data_file, tmp_path, options, message
+):
+    with pytest.raises(ConfigError, match=message):
+        run_benchmark(TASK.name, config, tmp_path, data_file=data_file, **options)
+
+
 @pytest.mark.parametrize("folds", [[], [5], [-1, 0]])
 def test_unknown_folds_are_refused(config, tmp_path, folds):
     with pytest.raises(SiteNetError, match="folds must be among 0 to 4"):
