@@ -24,6 +24,7 @@ FIELDS = (
 )  # fmt: skip
 COLOURS = {
     "paper": "#0072B2",
+    "paper, 500 epochs": "#56B4E9",
     "paper, within 5 A": "#D55E00",
     "default": "#009E73",
     "published": "#555555",

@@ -124,7 +124,7 @@ class TrainingConfig(Section):
     max_steps: Count | None = Field(
         None,
         description="Batches a network is trained on, in whole epochs and not fewer "
-        "than 20: large data need fewer epochs. max_epochs is the most.",
+        "than 36: large data need fewer epochs. max_epochs is the most.",
     )
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     warmup_epochs: CountOrZero = Field(

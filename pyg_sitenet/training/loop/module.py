@@ -31,7 +31,7 @@ __all__ = ["MONITOR", "SiteNetModule"]
 # As in Smith and Topin (2019): rise for three tenths, then fall to almost nothing.
 _RISE = 0.3
 _START = 1 / 25
-_FEWEST_EPOCHS = 20
+_FEWEST_EPOCHS = 36
 
 
 class SiteNetModule(LightningModule):

@@ -122,7 +122,7 @@ def test_frozen_encoder_leaves_the_layers_after_pooling_to_train() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_batches", "epochs"), [(10, 120), (500, 30), (10_000, 20), (0, 120)]
+    ("num_batches", "epochs"), [(10, 120), (250, 60), (500, 36), (10_000, 36), (0, 120)]
 )
 def test_many_batches_need_fewer_epochs(num_batches: int, epochs: int) -> None:
     config = TrainingConfig(max_epochs=120, max_steps=15_000)
