@@ -86,6 +86,7 @@ class NoveltyMeasure:
 
     def __init__(self, record: Novelty) -> None:
         self.record = record
+        self._held_out = np.array(record.held_out)
         self._counts = Counts(
             record.num_crystals,
             record.elements,
@@ -121,8 +122,8 @@ class NoveltyMeasure:
 
     def of(self, size: float) -> float:
         """Return the share of ordinary crystals that are at least as unlike."""
-        below = int(np.searchsorted(self.record.held_out, size, side="left"))
-        return 1.0 - below / len(self.record.held_out)
+        below = int(np.searchsorted(self._held_out, size, side="left"))
+        return 1.0 - below / len(self._held_out)
 
     def reasons(self, crystal: Crystal) -> list[str]:
         """Return why a crystal is unlike others, the main reasons first."""
