@@ -13,10 +13,11 @@ they hold; the error is that of the whole part. Neither decided anything before:
     sitenet train formation_energy --output runs/energy
     python scripts/make_ready_models.py formation-energy runs/energy
 
-A network that was trained on part of a task is tested on fold 0 of it with `--test
-matbench_mp_gap:FILE`; `--note` says on the card which part. The settings of a run are
-in the model file but for what the target is called; a bulk or shear modulus is
-predicted in GPa by a network that was trained on its logarithm, the same network.
+A network that was trained on a file of crystals of a task is tested on the task's own
+with `--test matbench_mp_gap:FILE`; `--note` says on the card which they were. The
+settings of a run are in the model file but for what the target is called; a bulk or
+shear modulus is predicted in GPa by a network that was trained on its logarithm, the
+same network.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=sorted(FACTS))
     parser.add_argument("runs", type=Path, nargs="+", help="finished run folders")
-    parser.add_argument("--test", metavar="TASK:FILE", help="test on its fold 0")
+    parser.add_argument("--test", metavar="TASK:FILE", help="whose crystals it tested")
     parser.add_argument("--limit", type=int, help="of test crystals, drawn at random")
     parser.add_argument("--note", default="", help="on the training data, for the card")
     parser.add_argument("--output", type=Path, default=OUTPUT)

@@ -53,17 +53,23 @@ def natural(value: float, facts: Facts) -> float:
 def test_part(
     run: Path, trained: ModelDescription, test: str | None, limit: int | None
 ) -> tuple[str, list[str]]:
-    """Return a source and the ids of the crystals to test, in their order."""
-    if test is None:
-        source = trained.config.data.source
-        with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
-            ids = [row["id"] for row in csv.DictReader(file)]
-    else:
-        source, task = test, MATBENCH[test.partition(":")[0]]
+    """Return a source and the ids of the crystals to test, in their order.
+
+    They are those that the run tested, of a task crystals of the test part of fold 0.
+    """
+    with (run / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    if test is not None:
+        task = MATBENCH[test.partition(":")[0]]
         _, rows = task.folds(np.zeros(task.num_crystals))[0]
-        ids = [task.id_of_row(row) for row in rows]
+        others = set(ids) - {task.id_of_row(row) for row in rows}
+        if others:
+            raise SystemExit(
+                f"{run}: tested {len(others)} crystals that are not in the test part "
+                f"of fold 0 of {task.name}"
+            )
     order = np.random.default_rng(0).permutation(len(ids))[: limit or len(ids)]
-    return source, [ids[k] for k in np.sort(order)]
+    return test or trained.config.data.source, [ids[k] for k in np.sort(order)]
 
 
 def trained_ids(trained: ModelDescription, tested: set[str]) -> list[str]:

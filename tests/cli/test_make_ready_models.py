@@ -40,7 +40,7 @@ def test_run_becomes_a_model_with_card_and_the_error_of_its_test_part(
     description = read_description(tmp_path / "band-gap")
     assert description.targets == ("band_gap",)
     assert description.units == {"band_gap": "eV"}
-    assert description.config.data.source == "band_gaps"
+    assert description.config.data.source == "matbench_mp_gap"
     before = json.loads((run / "metrics.json").read_text())
     scores = description.metrics["targets"]["band_gap"]
     # But for weights of half the digits.
@@ -60,6 +60,14 @@ def test_runs_become_an_ensemble_whose_mean_is_measured(
     description = read_description(tmp_path / "band-gap")
     assert description.members == description.config.training.members == 2
     assert "2 networks of" in (tmp_path / "band-gap" / "README.md").read_text()
+
+
+def test_run_that_tested_other_crystals_than_the_task_is_refused(
+    script, monkeypatch, run, tmp_path
+) -> None:
+    words = ("band-gap", run, "--output", tmp_path, "--test", "matbench_jdft2d:none")
+    with pytest.raises(SystemExit, match="crystals that are not in the test part of f"):
+        make(script, monkeypatch, *words)
 
 
 def random_run(folder: Path, target: str, *settings: str) -> Path:
