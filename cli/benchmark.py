@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from pyg_sitenet.matbench import FoldResult
 
 Task = Annotated[
-    str, typer.Argument(metavar="TASK", help="A structure task: matbench_phonons, ...")
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="A structure task: matbench_phonons, or matbench_phonons:FILE with its "
+        "file.",
+    ),
 ]
 DataFile = Annotated[
     Path | None,
@@ -69,6 +74,11 @@ def benchmark(
     Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
     """
     numbers = _numbers(folds)
+    task, _, file = task.partition(":")
+    if file and data_file is not None:
+        raise typer.BadParameter(
+            f"--data-file {data_file} and TASK:{file} both name a file; give one"
+        )
     from pyg_sitenet.matbench import run_benchmark
 
     overrides = {"training.seed": seed, "data.workers": workers}
@@ -79,7 +89,7 @@ def benchmark(
         task,
         chosen,
         output or Path("runs") / task,
-        data_file=data_file,
+        data_file=data_file or file or None,
         folds=numbers,
         on_fold=None if as_json else _say,
         progress=not as_json,

@@ -226,6 +226,8 @@ def test_command_prints_a_table_with_the_mean_beside(
         (["matbench_steels"], 1, "no structure task of Matbench"),
         (["matbench_phonons", "--folds", "a"], 2, "--folds takes numbers"),
         (["matbench_phonons", "--data-file", "none"], 1, "no such file for matbench_p"),
+        (["matbench_phonons:none"], 1, "no such file for matbench_phonons"),
+        (["matbench_phonons:a", "--data-file", "b"], 2, "both name a file; give one"),
     ],
 )
 def test_wrong_use_says_so(arguments, code, message):
