@@ -74,11 +74,7 @@ def benchmark(
     Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
     """
     numbers = _numbers(folds)
-    task, _, file = task.partition(":")
-    if file and data_file is not None:
-        raise typer.BadParameter(
-            f"--data-file {data_file} and TASK:{file} both name a file; give one"
-        )
+    task, file = _task_and_file(task, data_file)
     from pyg_sitenet.matbench import run_benchmark
 
     overrides = {"training.seed": seed, "data.workers": workers}
@@ -89,7 +85,7 @@ def benchmark(
         task,
         chosen,
         output or Path("runs") / task,
-        data_file=data_file or file or None,
+        data_file=file,
         folds=numbers,
         on_fold=None if as_json else _say,
         progress=not as_json,
@@ -103,11 +99,19 @@ def benchmark(
         return
     _show(result.folds, summary)
     say(f"Validation: {summary['notes']['validation']}")
-    if inner:
-        say(f"Results: {result.folder / 'inner.json'}")
-        return
-    say(f"Results: {result.folder / 'results.json'}")
-    say(f"For the Matbench board: {result.folder / 'results.json.gz'}")
+    say(f"Results: {result.folder / ('inner.json' if inner else 'results.json')}")
+    if not inner:
+        say(f"For the Matbench board: {result.folder / 'results.json.gz'}")
+
+
+def _task_and_file(task: str, data_file: Path | None) -> tuple[str, Path | None]:
+    """Return the name of the task and its file, if it was given."""
+    name, _, file = task.partition(":")
+    if file and data_file is not None:
+        raise typer.BadParameter(
+            f"--data-file {data_file} and TASK:{file} both name a file; give one"
+        )
+    return name, Path(file) if file else data_file
 
 
 def _numbers(folds: str) -> list[int]:
