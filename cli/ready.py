@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .terminal import say, show_table
+from .terminal import as_text, say, show_table
 
 
 def _list(wanted: bool) -> None:
@@ -27,7 +27,7 @@ List = Annotated[
 
 
 def show_ready_models() -> None:
-    """Show target, unit, error and training data of each ready model."""
+    """Show the error of each ready model, that of the mean, and its training data."""
     from pyg_sitenet.model_file import read_description
     from pyg_sitenet.ready_models import READY_MODELS
 
@@ -37,17 +37,12 @@ def show_ready_models() -> None:
         metrics = description.metrics
         for target in description.targets:
             scores = metrics["targets"][target]
-            rows.append(
-                (
-                    name,
-                    target,
-                    description.units.get(target, ""),
-                    scores["test"]["mae"],
-                    scores["baselines"].get("mean", {}).get("test", {}).get("mae"),
-                    description.members,
-                    metrics["num_crystals"]["train"],
-                )
-            )
-    heads = ("model", "predicts", "unit", "test MAE", "of the mean", "networks")
-    show_table((*heads, "trained on"), rows)
+            error = as_text(scores["test"]["mae"])
+            mean = scores["baselines"].get("mean", {}).get("test", {}).get("mae")
+            unit = description.units.get(target, "")
+            crystals = metrics["num_crystals"]["train"]
+            row = (name, f"{error} {unit}", mean, description.members, crystals)
+            rows.append(row)
+    # Five columns, so that no name is broken on a terminal of 80 characters.
+    show_table(("model", "test MAE", "mean", "networks", "crystals"), rows)
     say("Data, elements and limits of one: sitenet info MODEL")
