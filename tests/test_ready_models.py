@@ -80,7 +80,6 @@ GAPS = {
     **{"SrTiO3": 1.78, "TiO2_rutile": 1.78, "ZnO": 0.73, "Mg": 0.0, "NiAl": 0.0},
     **{"YBa2Cu3O7": 0.0, "graphite": 0.0},
 }
-METALS = ("Mg", "NiAl", "YBa2Cu3O7", "graphite")
 STRAINED = (0.85, 0.9, 1.1, 1.15)  # of the edge of rock salt
 
 
@@ -109,7 +108,7 @@ def _well_known(name: str) -> Structure:
 def test_gaps_of_well_known_crystals_are_right_or_warned_about() -> None:
     predictor = load_predictor("band-gap", level=0.9)
     records = [Record(name, _well_known(name)) for name in GAPS]
-    warned, missed = set(), set()
+    warned = set()
     for prediction in predictor.predict_records(records):
         assert isinstance(prediction, Prediction)
         assert prediction.uncertainty is not None
@@ -118,12 +117,11 @@ def test_gaps_of_well_known_crystals_are_right_or_warned_about() -> None:
         if prediction.novelty is not None and prediction.novelty < RARE:
             assert "unlike the training data" in "; ".join(prediction.warnings)
             warned.add(prediction.id)
-        elif not low <= GAPS[prediction.id] <= high:
-            missed.add(prediction.id)
-        if prediction.id in METALS:
-            assert prediction.values["band_gap"] == pytest.approx(0.0, abs=0.1)
-    assert missed == {"TiO2_rutile", "ZnO"}  # as README says
-    assert warned == set()
+        else:
+            assert low <= GAPS[prediction.id] <= high, prediction.id
+    assert "YBa2Cu3O7" in warned
+    assert "graphite" in warned  # takes it for diamond
+    assert not warned & {"MgO", "NaCl", "SrTiO3", "ZnO"}
 
 
 def test_strained_rock_salt_is_warned_about(nacl: Structure) -> None:

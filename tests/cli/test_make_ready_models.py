@@ -40,7 +40,7 @@ def test_run_becomes_a_model_with_card_and_the_error_of_its_test_part(
     description = read_description(tmp_path / "band-gap")
     assert description.targets == ("band_gap",)
     assert description.units == {"band_gap": "eV"}
-    assert description.config.data.source == "matbench_mp_gap"
+    assert description.config.data.source == "band_gaps"
     before = json.loads((run / "metrics.json").read_text())
     scores = description.metrics["targets"]["band_gap"]
     # But for weights of half the digits.
