@@ -82,7 +82,7 @@ def run(
 ) -> tuple[object, ...]:
     """Train on so many crystals and return the row."""
     config = settings(preset, atoms, args.seed, pool.file, args.set)
-    words = preset.replace(", within ", "-").replace(", ", "-").replace(" ", "")
+    words = preset.replace(", ", "-").replace(" ", "")
     folder = args.output / f"{words}-N{atoms}-{size}-seed{args.seed}"
     start = time.perf_counter()
     result = train(

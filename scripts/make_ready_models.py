@@ -61,7 +61,7 @@ def main() -> None:
         model, description = round_weights(
             networks, describe(trained, facts, len(networks)), Path(folder)
         )
-    source, ids = test_part(args.runs[0], trained, args.test, args.limit)
+    source, ids = test_part(args.runs[0], trained, args.test)
     predictor = Predictor(model, description)
     test = predict(predictor, trained, facts, source, ids)
     learnt = trained.config.data.source, trained_ids(trained, set(ids))
@@ -82,7 +82,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("name", choices=sorted(FACTS))
     parser.add_argument("runs", type=Path, nargs="+", help="finished run folders")
     parser.add_argument("--test", metavar="TASK:FILE", help="whose crystals it tested")
-    parser.add_argument("--limit", type=int, help="of test crystals, drawn at random")
     parser.add_argument("--note", default="", help="on the training data, for the card")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     return parser.parse_args()

@@ -51,7 +51,7 @@ def natural(value: float, facts: Facts) -> float:
 
 
 def test_part(
-    run: Path, trained: ModelDescription, test: str | None, limit: int | None
+    run: Path, trained: ModelDescription, test: str | None
 ) -> tuple[str, list[str]]:
     """Return a source and the ids of the crystals to test, in their order.
 
@@ -68,8 +68,7 @@ def test_part(
                 f"{run}: tested {len(others)} crystals that are not in the test part "
                 f"of fold 0 of {task.name}"
             )
-    order = np.random.default_rng(0).permutation(len(ids))[: limit or len(ids)]
-    return test or trained.config.data.source, [ids[k] for k in np.sort(order)]
+    return test or trained.config.data.source, ids
 
 
 def trained_ids(trained: ModelDescription, tested: set[str]) -> list[str]:
