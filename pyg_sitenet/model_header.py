@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import (
@@ -196,7 +197,13 @@ def _check_calibration(calibration: Calibration) -> None:
     if not all(floor > 0 for floor in floors.values()):
         raise ValueError("calibration.floors must be above 0")
     # NaN, of probabilities that are none, is neither: such scores stand at the end.
-    for values in scores.values():
+    for values in (group for groups in scores.values() for group in groups):
         before = (0.0, *values)
         if any(low > high for low, high in zip(before, values, strict=False)):
             raise ValueError("calibration.scores must rise from 0 or more")
+    for target, groups in scores.items():
+        edges = calibration.edges.get(target, ())
+        if len(groups) != len(edges) + 1:
+            raise ValueError("calibration.scores must have a group more than edges")
+        if any(not low < high for low, high in pairwise(edges)):
+            raise ValueError("calibration.edges must rise")

@@ -134,8 +134,10 @@ def calibrate_on_half(
         None if floor is None else {target: floor},
         first.widening,
     )
-    short = {target: tuple(float(f"{s:.6g}") for s in exact.scores[target])}
-    calibration = Calibration(scores=short, floors=exact.floors)
+    short = [[float(f"{s:.6g}") for s in group] for group in exact.scores[target]]
+    calibration = exact.model_copy(
+        update={"scores": {target: tuple(map(tuple, short))}}
+    )
     spread = None if floor is None else second.spread
     return calibration, measure_coverage(
         calibration, target, second.truth, second.predicted, spread, second.widening

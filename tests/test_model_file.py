@@ -278,16 +278,29 @@ def test_reversed_domains_are_refused(
         ([-0.2, 0.1], {"n": 1.0}, "calibration.scores must rise"),
         ([0.1], {"n": 0.0}, "calibration.floors must be above 0"),
         ([0.1], {}, "floors and scores of the same targets"),
+        ([[0.1], [0.3, 0.2]], {"n": 1.0}, "calibration.scores must rise"),
+        ([[0.1], [0.2]], {"n": 1.0}, "must have a group more than edges"),
     ],
 )
 def test_odd_calibrations_are_refused(
-    path: Path, scores: list[float], floors: dict[str, float], message: str
+    path: Path, scores: list[object], floors: dict[str, float], message: str
 ) -> None:
     good = {"scores": {"n": [0.1, 0.2, float("inf")]}, "floors": {"n": 1.0}}
     _rewrite_header(path, calibration=good)
     assert load_model(path)[1].calibration is not None
     _rewrite_header(path, calibration={"scores": {"n": scores}, "floors": floors})
     with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+def test_edges_of_groups_must_rise(path: Path) -> None:
+    groups = {"scores": {"n": [[0.1], [0.2], [0.3]]}, "floors": {"n": 1.0}}
+    _rewrite_header(path, calibration=groups | {"edges": {"n": [1.0, 2.0]}})
+    calibration = load_model(path)[1].calibration
+    assert calibration is not None
+    assert [calibration.half_width("n", 0.5, x) for x in (0, 1, 3)] == [0.1, 0.2, 0.3]
+    _rewrite_header(path, calibration=groups | {"edges": {"n": [2.0, 2.0]}})
+    with pytest.raises(ModelFileError, match=r"calibration\.edges must rise"):
         load_model(path)
 
 

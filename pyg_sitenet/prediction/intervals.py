@@ -57,7 +57,7 @@ class Intervals:
                 "calibrate them; train it with data.calibration_fraction=0.1"
             )
         for target in description.targets:
-            self._calibration.half_width(target, level)
+            self._calibration.check(target, level)
 
     def of(
         self,
@@ -75,21 +75,22 @@ class Intervals:
                 answers = [values[output] for output in target.outputs]
                 sets[name] = self._set(target, answers)
                 continue
-            half = self._half_width(name, members_std.get(name, 0.0), widening)
+            spread = members_std.get(name, 0.0)
+            half = self._half_width(name, values[name], spread, widening)
             lower[name] = max(values[name] - half, self._lowest[name])
             upper[name] = values[name] + half
         return Uncertainty(dict(members_std), lower, upper, sets)
 
     def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
-        bound = self._half_width(target.name, 0.0)
+        bound = self._half_width(target.name)
         inside = prediction_set(np.array([answers]), bound)[0]
         pairs = zip(target.classes, inside.tolist(), strict=True)
         return tuple(label for label, is_in in pairs if is_in)
 
-    def _half_width(self, target: str, spread: float, widening: float = 1.0) -> float:
+    def _half_width(self, target: str, *of_crystal: float) -> float:
         if self._calibration is None or self.level is None:
             raise ValueError("`level` must be set to give intervals")
-        return self._calibration.half_width(target, self.level, spread, widening)
+        return self._calibration.half_width(target, self.level, *of_crystal)
 
 
 def _lowest_values(description: ModelDescription) -> dict[str, float]:

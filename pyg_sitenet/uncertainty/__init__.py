@@ -1,6 +1,7 @@
 """How far a prediction may be off: conformal intervals, and whether they hold."""
 
-from pyg_sitenet.uncertainty.conformal import Calibration, calibrate
+from pyg_sitenet.uncertainty.calibration import Calibration
+from pyg_sitenet.uncertainty.conformal import calibrate
 from pyg_sitenet.uncertainty.coverage import (
     LEVELS,
     Coverage,

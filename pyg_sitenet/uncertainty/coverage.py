@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from itertools import compress
+from math import inf
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.uncertainty.conformal import Calibration, prediction_set
+from pyg_sitenet.uncertainty.calibration import Calibration
+from pyg_sitenet.uncertainty.conformal import prediction_set
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -48,14 +49,16 @@ def measure_coverage(
         intervals in units of the target (their sharpness).
     """
     labelled = np.isfinite(truth)
-    error = np.abs(truth - predicted)[labelled]
+    error, values = np.abs(truth - predicted)[labelled], predicted[labelled]
     sigma = np.zeros(len(error)) if spread is None else spread[labelled]
     wider = np.ones(len(error)) if widening is None else widening[labelled]
     rows: list[Coverage] = []
     for level in _levels(calibration, target, labelled):
         half = [
             calibration.half_width(target, level, *crystal)
-            for crystal in zip(sigma.tolist(), wider.tolist(), strict=True)
+            for crystal in zip(
+                values.tolist(), sigma.tolist(), wider.tolist(), strict=True
+            )
         ]
         rows.append(_row(level, error <= half, 2 * np.array(half)))
     return rows
@@ -89,8 +92,8 @@ def _levels(
     calibration: Calibration, target: str, labelled: NDArray[np.bool_]
 ) -> list[float]:
     """Return the levels that can be measured: none without a known value."""
-    is_finite = [math.isfinite(calibration.bound(target, level)) for level in LEVELS]
-    return list(compress(LEVELS, is_finite)) if labelled.any() else []
+    bounds = [max(calibration.bounds(target, level), default=inf) for level in LEVELS]
+    return list(compress(LEVELS, np.isfinite(bounds))) if labelled.any() else []
 
 
 def _row(level: float, is_inside: NDArray[Any], widths: NDArray[Any]) -> Coverage:

@@ -76,7 +76,8 @@ def test_calibration_part_made_the_scores(ensemble: RunResult) -> None:
     calibration = read_description(ensemble.folder).calibration
     assert calibration is not None
     count = ensemble.metrics["num_crystals"]["calibration"]
-    assert len(calibration.scores["band_gap"]) == count == 8
+    [scores] = calibration.scores["band_gap"]
+    assert len(scores) == count == 8
     assert (ensemble.folder / "figures" / "calibration.png").is_file()
     rows = ensemble.metrics["targets"]["band_gap"]["coverage"]
     assert [row["level"] for row in rows] == [0.5, 0.6, 0.7, 0.8]
@@ -124,9 +125,8 @@ def test_single_model_is_calibrated_in_units_of_the_target(
     calibration = read_description(run.folder).calibration
     assert calibration is not None
     assert calibration.floors == {"band_gap": 1.0}
-    assert list(calibration.scores["band_gap"]) == sorted(
-        calibration.scores["band_gap"]
-    )
+    [scores] = calibration.scores["band_gap"]
+    assert list(scores) == sorted(scores)
 
 
 def test_without_calibration_part_there_are_no_intervals(run: RunResult) -> None:

@@ -10,9 +10,9 @@ from pyg_sitenet.uncertainty import (
     measure_coverage,
     measure_sets,
 )
+from pyg_sitenet.uncertainty.calibration import conformal_rank
 from pyg_sitenet.uncertainty.conformal import (
     calibrate_classes,
-    conformal_rank,
     prediction_set,
     spread_floor,
 )
@@ -41,21 +41,21 @@ def test_interval_grows_with_the_spread_of_the_members():
         {"gap": spread},
         {"gap": 1.0},
     )
-    assert result.scores["gap"] == (0.5, 1.0, 2.25)
+    assert result.scores["gap"] == ((0.5, 1.0, 2.25),)
     assert result.half_width("gap", 0.75, spread=3.0) == 2.25 * 4.0
     assert result.half_width("gap", 0.75, spread=0.0) == 2.25
 
 
 def test_crystals_without_a_value_do_not_calibrate():
     truth = np.array([1.0, np.nan, 3.0])
-    assert calibrate({"n": truth}, {"n": np.zeros(3)}).scores["n"] == (1.0, 3.0)
+    assert calibrate({"n": truth}, {"n": np.zeros(3)}).scores["n"] == ((1.0, 3.0),)
 
 
 def test_prediction_that_is_not_finite_is_infinitely_wrong():
     predicted = np.array([*np.zeros(9), np.inf, np.nan])
     truth = np.array([*np.arange(1.0, 10.0), 2.0, np.nan])
     result = calibrate({"n": truth}, {"n": predicted})
-    assert result.scores["n"] == (*np.arange(1.0, 10.0), np.inf)
+    assert result.scores["n"] == ((*np.arange(1.0, 10.0), np.inf),)
     description = ModelDescription(config=Config(), targets=("n",), calibration=result)
     read = ModelDescription.model_validate_json(
         description.model_dump_json()
@@ -114,6 +114,49 @@ def test_coverage_is_the_nominal_one_whatever_the_model(is_ensemble):
     assert np.mean(covered) == pytest.approx(0.9, abs=0.01)
 
 
+def _metals_and_insulators(number, seed):
+    """Return truth and predictions of which half are metals, hardly ever wrong."""
+    random = np.random.default_rng(seed)
+    predicted = np.where(
+        random.random(number) < 0.5, 0.0, random.uniform(0.5, 6, number)
+    )
+    return predicted + predicted / 4 * random.standard_normal(number), predicted
+
+
+def test_coverage_is_the_nominal_one_at_small_and_at_large_predictions():
+    truth, predicted = _metals_and_insulators(2_000, 0)
+    result = calibrate({"gap": truth}, {"gap": predicted})
+    assert result.scores["gap"][0][-1] == 0.0  # the metals are a group of their own
+    assert len(result.edges["gap"]) == 3  # and insulators three
+    new, given = _metals_and_insulators(20_000, 1)
+    halves = np.array([result.half_width("gap", 0.9, x) for x in given])
+    inside = np.abs(new - given) <= halves
+    groups = np.digitize(given, result.edges["gap"])
+    shares = [inside[groups == k].mean() for k in (1, 2, 3)]
+    # Of some 300 crystals a group: 1.7 % is the spread of its bound.
+    assert shares == pytest.approx([0.9] * 3, abs=0.05)
+    # One bound for all: metals are always inside, and large gaps too rarely.
+    alike = np.quantile(np.abs(truth - predicted), 0.9)
+    assert (np.abs(new - given) <= alike)[given > 4].mean() < 0.8
+
+
+def test_groups_need_enough_crystals_and_the_sum_is_all():
+    truth, predicted = _metals_and_insulators(299, 0)
+    few = calibrate({"gap": truth}, {"gap": predicted + np.arange(299) * 1e-9})
+    assert (len(few.scores["gap"]), few.edges) == (1, {})
+    values = np.arange(750.0)
+    many = calibrate({"gap": values}, {"gap": values})
+    assert [len(scores) for scores in many.scores["gap"]] == [150] * 5
+    assert many.edges["gap"] == (150.0, 300.0, 450.0, 600.0)
+    alike = calibrate({"gap": values}, {"gap": np.zeros(750)})
+    assert (len(alike.scores["gap"][0]), alike.edges) == (750, {})
+
+
+def test_calibration_of_an_earlier_file_is_one_group():
+    read = Calibration.model_validate({"scores": {"n": [1, 2]}, "floors": {"n": 1}})
+    assert read == Calibration(scores={"n": ((1.0, 2.0),)}, floors={"n": 1.0})
+
+
 def test_measured_coverage_counts_and_says_how_wide():
     result = Calibration(scores={"n": tuple(np.arange(1.0, 20.0))}, floors={"n": 1.0})
     truth = np.array([0.0, 9.0, 11.0, np.nan])
@@ -151,7 +194,8 @@ def test_sets_of_classes_by_hand():
     )
     truth = np.array([0.0, 1.0, 2.0, np.nan])
     result = calibrate_classes({"kind": truth}, {"kind": probabilities})
-    assert result.scores["kind"] == pytest.approx((0.1, 0.2, 0.5))
+    [scores] = result.scores["kind"]
+    assert scores == pytest.approx((0.1, 0.2, 0.5))
     assert result.half_width("kind", 0.5) == pytest.approx(0.2)
     bound = result.half_width("kind", 0.75)
     new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.nn.output_layout import TargetOutputs
 from pyg_sitenet.training.outcome.outcome import Outcome
 from pyg_sitenet.uncertainty import (
     Calibration,
@@ -29,36 +28,42 @@ def calibrate_outcome(outcome: Outcome) -> Calibration | None:
     if not outcome.crystals["calibration"]:
         return None
     truth, answers = outcome.truth("calibration"), outcome.predicted["calibration"]
-    scores: dict[str, tuple[float, ...]] = {}
-    floors: dict[str, float] = {}
-    for t, target in enumerate(outcome.layout.targets):
-        values, outputs = truth[:, t], answers[:, target.columns]
-        if not target.classes:
-            spread, floor = _spread(outcome, target)
-            intervals = calibrate(
-                {target.name: values},
-                {target.name: outputs[:, 0]},
-                spread,
-                floor,
-                outcome.novelty.widening.get("calibration"),
-            )
-        else:
-            intervals = calibrate_classes({target.name: values}, {target.name: outputs})
-        scores |= intervals.scores
-        floors |= intervals.floors
-    return Calibration(scores=scores, floors=floors)
+    true = {t.name: truth[:, k] for k, t in enumerate(outcome.layout.targets)}
+    classes = {
+        t.name: answers[:, t.columns] for t in outcome.layout.targets if t.classes
+    }
+    values = {
+        t.name: answers[:, t.start] for t in outcome.layout.targets if not t.classes
+    }
+    sets = calibrate_classes({name: true[name] for name in classes}, classes)
+    spread, floors = _spreads(outcome)
+    intervals = calibrate(
+        {name: true[name] for name in values},
+        values,
+        spread,
+        floors,
+        outcome.novelty.widening.get("calibration"),
+    )
+    return Calibration(
+        scores=intervals.scores | sets.scores,
+        floors=intervals.floors | sets.floors,
+        edges=intervals.edges,
+    )
 
 
-def _spread(
-    outcome: Outcome, target: TargetOutputs
+def _spreads(
+    outcome: Outcome,
 ) -> tuple[Columns, dict[str, float]] | tuple[None, None]:
-    """Return the spread of an ensemble on the calibration part, and its floor."""
+    """Return the spread of an ensemble on the calibration part, and its floors."""
     if outcome.spread is None:
         return None, None
-    other = "val" if outcome.crystals["val"] else "train"
-    name, k = target.name, target.start
-    floor = spread_floor(outcome.spread[other][:, k])
-    return {name: outcome.spread["calibration"][:, k]}, {name: floor}
+    other = outcome.spread["val" if outcome.crystals["val"] else "train"]
+    starts = {target.name: target.start for target in outcome.layout.targets}
+    own = outcome.spread["calibration"]
+    return (
+        {name: own[:, k] for name, k in starts.items()},
+        {name: spread_floor(other[:, k]) for name, k in starts.items()},
+    )
 
 
 def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, Any]:

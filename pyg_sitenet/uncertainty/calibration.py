@@ -1,0 +1,133 @@
+"""What a model file keeps of its calibration crystals, and the widths it gives."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from pyg_sitenet.errors import ConfigError
+
+
+class Calibration(BaseModel):
+    """What a model file keeps to give intervals.
+
+    Attributes:
+        scores: For each target and each group of predicted values the scores of the
+            calibration crystals, ascending, in units of the target for a single model,
+            without dimension for an ensemble. Files of earlier versions have one
+            group, without the brackets around it.
+        floors: For each target what is added to the spread of the members, in its
+            unit; 1 for a single model, whose spread is 0.
+        edges: For each target with more than one group the predicted value at which
+            each group but the first begins, rising.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    scores: dict[str, tuple[tuple[float, ...], ...]]
+    floors: dict[str, float]
+    edges: dict[str, tuple[float, ...]] = {}
+
+    @field_validator("scores", mode="before")
+    @classmethod
+    def _as_groups(cls, scores: object) -> object:
+        if not isinstance(scores, Mapping):
+            return scores
+        return {
+            target: groups if _is_nested(groups) else (groups,)
+            for target, groups in scores.items()
+        }
+
+    def bounds(self, target: str, level: float) -> list[float]:
+        """Return of each group the score that holds at this level; infinite if none."""
+        groups = self.scores.get(target, ())
+        ranks = [conformal_rank(len(scores), level) for scores in groups]
+        return [
+            scores[rank - 1] if rank <= len(scores) else math.inf
+            for scores, rank in zip(groups, ranks, strict=True)
+        ]
+
+    def check(self, target: str, level: float) -> None:
+        """Raise an error if there are no intervals of this level.
+
+        Raises:
+            ConfigError: If the level is not between 0 and 1, if the target has no
+                calibration, or if the calibration crystals are too few for the level,
+                or too many of their predictions not finite.
+        """
+        if not 0 < level < 1:
+            raise ConfigError(f"the level must lie between 0 and 1, got {level:g}")
+        if target not in self.scores:
+            calibrated = ", ".join(self.scores) or "none"
+            raise ConfigError(
+                f"{target}: no intervals were calibrated for it (calibrated: "
+                f"{calibrated}); train with data.calibration_fraction=0.1"
+            )
+        number = min(map(len, self.scores[target]))
+        if not math.isinf(max(self.bounds(target, level))):
+            return
+        if number < _least(level):
+            raise ConfigError(
+                f"{target}: the level {level:g} needs {_least(level)} calibration "
+                f"crystals, the model has {number}; ask for a lower level or train "
+                "with a larger data.calibration_fraction"
+            )
+        raise ConfigError(
+            f"{target}: at the level {level:g} the interval is infinite, since "
+            "predictions of calibration crystals were not finite; ask for a lower "
+            "level or train anew"
+        )
+
+    def half_width(
+        self,
+        target: str,
+        level: float,
+        predicted: float = 0.0,
+        spread: float = 0.0,
+        widening: float = 1.0,
+    ) -> float:
+        """Return how far the interval reaches to each side, in the target's unit.
+
+        Args:
+            target: Which property.
+            level: Share of crystals whose true value is to lie inside, such as 0.9.
+            predicted: The prediction, which decides the group; of no account where
+                there is one group, as for classes.
+            spread: Standard deviation of an ensemble's members for this crystal.
+            widening: Above 1 if the crystal is unlike those of training.
+
+        Raises:
+            ConfigError: As :meth:`check`.
+        """
+        self.check(target, level)
+        group = bisect_right(self.edges.get(target, ()), predicted)
+        bound = self.bounds(target, level)[group]
+        return bound * (spread + self.floors[target]) * widening
+
+
+def conformal_rank(num_scores: int, level: float) -> int:
+    """Return which of the ascending scores, from 1, bounds the interval.
+
+    Example:
+        >>> conformal_rank(9, 0.9), conformal_rank(8, 0.9)
+        (9, 9)
+    """
+    # 0.9 * 10 is not quite 9 in floating point.
+    return math.ceil((num_scores + 1) * level - 1e-9)
+
+
+def _least(level: float) -> int:
+    """Return the smallest number of crystals that gives an interval of this level."""
+    number = max(1, math.floor(level / (1 - level)))
+    while conformal_rank(number, level) > number:
+        number += 1
+    return number
+
+
+def _is_nested(groups: object) -> bool:
+    return isinstance(groups, list | tuple) and isinstance(
+        next(iter(groups), None), list | tuple
+    )
