@@ -76,7 +76,7 @@ def _model_facts(path: Path) -> dict[str, Any]:
 def _intervals(calibration: Calibration | None) -> str:
     if calibration is None:
         return "not calibrated"
-    counts = {len(scores) for scores in calibration.scores.values()}
+    counts = {sum(map(len, groups)) for groups in calibration.scores.values()}
     return f"calibrated on {' or '.join(map(str, sorted(counts)))} crystals"
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from ase.build import bulk
 from typer.testing import CliRunner
 
 from pyg_sitenet.cli.main import app
+from pyg_sitenet.ready_models import READY_MODELS
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "structures"
 
@@ -72,6 +74,14 @@ def test_ready_model_shows_its_card(sitenet):
     assert done.exit_code == 0, done.output
     assert "trained on" in done.stdout
     assert "## Limits" in done.stdout
+
+
+def test_all_crystals_of_the_calibration_are_counted(sitenet):
+    """The card says how many; intervals keep them in groups of predicted value."""
+    card = READY_MODELS["formation-energy"].card.read_text(encoding="utf-8")
+    [number] = re.findall(r"calibrated on (\d+) of the test crystals", card)
+    done = sitenet("info", "formation-energy", "--json")
+    assert json.loads(done.stdout)["intervals"] == f"calibrated on {number} crystals"
 
 
 def test_name_that_the_terminal_has_no_letters_for_is_escaped(nacl, tmp_path):
