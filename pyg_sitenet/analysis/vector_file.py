@@ -88,11 +88,12 @@ def write_embeddings(
 
     ``numpy.load(output)`` gives, for B crystals with n sites in all, float32 unless
     said: ``crystals`` [B, C], what the model's last linear map reads; ``sites`` [n, K],
-    the site vectors of all blocks, joined; ``crystal_of_site`` [n] (int64), row of the
-    crystal of each site; ``z`` [n] (int64) atomic numbers; ``predictions`` [B, T] in
-    the units of the ``targets`` [T] (text); ``id`` and ``formula`` [B] (text). Sites
-    are those of the primitive cell, in its order. Nothing in it is pickled. Memory does
-    not grow with the number of crystals, but for their names.
+    the site vectors of all blocks joined, or in the residual form of the last block;
+    ``crystal_of_site`` [n] (int64), row of the crystal of each site; ``z`` [n] (int64)
+    atomic numbers; ``predictions`` [B, T] in the units of the ``targets`` [T] (text);
+    ``id`` and ``formula`` [B] (text). Sites are those of the primitive cell, in its
+    order. Nothing in it is pickled. Memory does not grow with the number of crystals,
+    but for their names.
 
     Args:
         predictor: The trained model.

@@ -43,8 +43,9 @@ class Convergence:
             (longest edge by shortest, 1 for a sphere), ``inscribed radius [A]`` (of the
             box; the radius of a sphere), ``is reference`` (the largest limit of the
             crystal in this environment), and then for each target ``<name>`` and
-            ``change of <name>`` from the reference, and for each block ``change of
-            sites in block <b>``: that of the site vectors, relative to their length;
+            ``change of <name>`` from the reference, and ``change of sites in block
+            <b>``: that of the site vectors relative to their length, for each block
+            that is read out (all, or in the residual form the last one);
             ``known <name>`` where the entries carry values.
         skipped: What was left out: ``id``, ``environment``, ``max_atoms``, ``reason``.
     """
@@ -59,7 +60,7 @@ class _Step:
 
     row: dict[str, Any]
     values: Tensor  # [T]
-    sites: Tensor  # [n, blocks, C]
+    sites: Tensor  # [n, blocks that are read out, C]
 
 
 def choose_entries(entries: Iterable[Item], count: int, seed: int = 0) -> list[Item]:
@@ -159,8 +160,8 @@ def _step(
         values = predictor.network.activate(
             predictor.network.readout.linear(embedding.crystals)
         )
-    blocks = predictor.network.config.blocks
-    sites = expand_sites(merged, embedding.sites).unflatten(1, (blocks, -1))
+    width = predictor.network.config.site_width
+    sites = expand_sites(merged, embedding.sites).unflatten(1, (-1, width))
     row = {
         "id": record.id,
         "formula": reduced_formula(record.structure),
@@ -218,6 +219,7 @@ def _with_changes(
             row[f"change of {name}"] = float(step.values[number] - last.values[number])
         change = (step.sites - last.sites).square().sum(dim=(0, 2))
         length = last.sites.square().sum(dim=(0, 2))
-        for block, value in enumerate((change / length).sqrt().tolist(), start=1):
+        first = predictor.network.config.blocks - len(length) + 1
+        for block, value in enumerate((change / length).sqrt().tolist(), first):
             row[f"change of sites in block {block}"] = value
         yield row

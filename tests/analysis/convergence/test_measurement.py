@@ -57,6 +57,28 @@ def test_changes_are_from_the_largest_of_the_same_environment(survey):
         assert rows["change of sites in block 2"].iloc[0] > 0
 
 
+@pytest.mark.parametrize(
+    ("form", "blocks"), [("residual", ["2"]), ("published", ["1", "2"])]
+)
+def test_vectors_are_those_of_the_blocks_that_are_read_out(
+    make_predictor, salt, form, blocks
+):
+    settings = (f"model.form={form}", "model.locality=null", "model.width=25")
+    predictor = make_predictor(*settings)
+    steps = measure_convergence(predictor, [salt], limits=LIMITS[:2]).steps
+    name = "change of sites in block "
+    assert [c.removeprefix(name) for c in steps if c.startswith(name)] == blocks
+    sites = []
+    for limit in LIMITS[:2]:
+        sized = make_predictor(*settings, f"data.max_atoms={limit}")
+        vectors = sized.network.embed(sized.encoder.graph(salt.content)).sites
+        sites.append(vectors.unflatten(1, (len(blocks), -1))[:, -1])
+    small, large = sites
+    sphere = steps[(steps["environment"] == "sphere") & ~steps["is reference"]]
+    expected = ((small - large).norm() / large.norm()).item()
+    assert sphere[f"{name}2"].item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_boxes_are_described(survey):
     rows = survey.steps.set_index(["environment", "max_atoms"])
     box = rows.loc[("supercell", 10)]  # 1 x 2 x 2 of the primitive cell
