@@ -38,12 +38,12 @@ def analyze(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Draw what a model attends to, how far, and where its errors are.
+    """Show what a model attends to, how far away, and where its errors are.
 
     Each figure has its table (CSV) beside it; report.html shows all of it, with a few
     crystals in 3-D, in any browser and without a network. Crystals that cannot be used
-    are listed in failures.csv, and the rest is done. A single crystal, and those named
-    with --crystal, are examined site by site and pair by pair in DIR/crystals.
+    are listed in failures.csv, and the others are analysed. A single crystal, and those
+    named with --crystal, are examined site by site and pair by pair in DIR/crystals.
 
     Example: sitenet analyze runs/gap dielectric --output analysis/gap
     """

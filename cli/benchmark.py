@@ -19,8 +19,8 @@ Task = Annotated[
     str,
     typer.Argument(
         metavar="TASK",
-        help="A structure task: matbench_phonons, or matbench_phonons:FILE with its "
-        "file.",
+        help="A Matbench task with structures, such as matbench_phonons, or "
+        "matbench_phonons:FILE to read it from a file.",
     ),
 ]
 DataFile = Annotated[
@@ -44,7 +44,7 @@ Inner = Annotated[
 ]
 Crystals = Annotated[
     int | None,
-    typer.Option(metavar="N", help="With --inner: train on so many crystals."),
+    typer.Option(metavar="N", help="With --inner: train on N crystals."),
 ]
 
 
@@ -65,11 +65,11 @@ def benchmark(
 ) -> None:
     """Train and score on the official folds of a Matbench task.
 
-    Each fold is trained on the whole of its training part, and the last averaged
-    weights are scored; with --set data.val_fraction=0.1 the best by validation. Run it
-    again to go on after an interruption: finished folds are kept. The output folder
-    holds results.json, results.json.gz for the Matbench board, and a run folder for
-    each fold.
+    Each fold is trained on the whole of its training part, and the averaged weights of
+    the last step are scored; with --set data.val_fraction=0.1 those with the lowest
+    validation error. After an interruption, run the same command again: finished folds
+    are kept. The output folder holds results.json, results.json.gz for the Matbench
+    board, and a run folder for each fold.
 
     Example: sitenet benchmark matbench_phonons --folds 0,1,2,3,4 --output runs/phonons
     """

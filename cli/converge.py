@@ -20,25 +20,30 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to.")
 ]
 Atoms = Annotated[
-    str, typer.Option("--atoms", metavar="N,N,...", help="Sizes of the environment.")
+    str,
+    typer.Option(
+        "--atoms", metavar="N,N,...", help="Sizes of the environment, in atoms."
+    ),
 ]
 Count = Annotated[
-    int, typer.Option("--crystals", min=1, help="Crystals at most, drawn at random.")
+    int, typer.Option("--crystals", min=1, help="How many, drawn at random.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the draw and of random weights.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Seed of the random crystals and weights.")
+]
 Tolerance = Annotated[
     float | None,
     typer.Option(
         min=0,
-        help="Change that is accepted, in the target's unit. Default: a tenth of the "
+        help="Accepted change, in the target's unit. Default: a tenth of the "
         "model's test error.",
     ),
 ]
 MaxPairs = Annotated[
-    int, typer.Option("--max-pairs", min=1, help="Larger steps are skipped, listed.")
+    int, typer.Option("--max-pairs", min=1, help="Skip sizes with more pairs.")
 ]
 Untrained = Annotated[
-    bool, typer.Option("--untrained", help="Random weights: the layers by themselves.")
+    bool, typer.Option("--untrained", help="Use random weights for comparison.")
 ]
 
 
@@ -57,9 +62,10 @@ def converge(
 ) -> None:
     """Show how predictions change with the number of atoms that a site sees.
 
-    Supercells and spheres are compared with the largest of their kind that fits. The
-    rule of thumb says from which size on nine predictions of ten are as good. Where the
-    data state values, the errors at each size are compared too.
+    Each prediction is compared with that in the largest supercell or sphere that fits.
+    The rule of thumb is the size from which on 90 % of the predictions change by no
+    more than the tolerance. If the data have known values, the errors at each size are
+    compared too.
 
     Example: sitenet converge runs/gap dielectric --output convergence/gap
     """

@@ -21,11 +21,12 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Model file to write.")
 ]
 Target = Annotated[
-    str, typer.Option("--target", "-t", metavar="NAME", help="What it predicts.")
+    str,
+    typer.Option("--target", "-t", metavar="NAME", help="Name of the target."),
 ]
 Unit = Annotated[str, typer.Option(metavar="UNIT", help="Unit of the target.")]
 MaxAtoms = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Supercell limit it was trained with.")
+    int, typer.Option(min=1, metavar="N", help="Supercell size it was trained with.")
 ]
 
 

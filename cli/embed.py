@@ -25,9 +25,9 @@ def embed(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Write the model's vectors of crystals and of their sites.
+    r"""Write the model's vectors of crystals and of their sites.
 
-    numpy.load reads the file: crystals [B, C], sites [n, K], crystal_of_site, z,
+    numpy.load reads the file: crystals \[B, C], sites \[n, K], crystal_of_site, z,
     predictions, targets, id and formula. Nothing in it is pickled.
 
     Example: sitenet embed runs/gap my_structures/ --output vectors.npz

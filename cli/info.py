@@ -21,12 +21,15 @@ Subject = Annotated[
     ),
 ]
 MaxAtoms = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Supercell limit for a structure.")
+    int,
+    typer.Option(
+        min=1, metavar="N", help="Largest supercell of a structure, in atoms."
+    ),
 ]
 
 
 def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> None:
-    """Say what a model predicts and was trained on, or what a structure becomes.
+    """Describe a model, or the graph that a structure becomes.
 
     Example: sitenet info runs/gap
     """

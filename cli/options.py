@@ -8,8 +8,9 @@ import typer
 DATA_HELP = (
     "the name of a bundled data set (band_gaps, dielectric, formation_energy) or of a "
     "Matbench task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of "
-    "structure files with a table, a CSV, JSON or JSONL whose rows hold structures "
-    "(also OPTIMADE exports), or any file ASE reads."
+    "structure files with a table, a table (CSV, XLSX, JSON, JSONL) whose rows hold "
+    "structures, an OPTIMADE export, a structure file or trajectory (CIF, POSCAR, "
+    "extended XYZ, ASE, ...), or a folder that sitenet prepare wrote."
 )
 
 Model = Annotated[
@@ -23,7 +24,9 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputFile = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE.csv", help="Write the rows here."),
+    typer.Option(
+        "--output", "-o", metavar="FILE.csv", help="Write the rows to this file."
+    ),
 ]
 Targets = Annotated[
     list[str] | None,
@@ -43,7 +46,9 @@ Settings = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=0, metavar="N", help="Processes that encode; 0: one per core."),
+    typer.Option(
+        min=0, metavar="N", help="Processes that encode crystals; 0: one per core."
+    ),
 ]
 Ray = Annotated[
     str | None,
@@ -73,7 +78,7 @@ Accelerator = Annotated[
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Any input that fails is an error.")
+    bool, typer.Option("--strict", help="Exit with code 1 if any input fails.")
 ]
 Disorder = Annotated[
     str | None,
@@ -87,10 +92,10 @@ Disorder = Annotated[
 Orderings = Annotated[
     int | None,
     typer.Option(
-        "--orderings", metavar="K", min=1, help="Orderings of a disordered crystal."
+        "--orderings", metavar="K", min=1, help="Orderings of each disordered crystal."
     ),
 ]
 DisorderSeed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="S", min=0, help="Decides which are sampled."),
+    typer.Option("--seed", metavar="S", min=0, help="Seed of sampled orderings."),
 ]

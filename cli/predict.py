@@ -40,25 +40,28 @@ Models = Annotated[
 ]
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help=f"Each one structure file, or {DATA_HELP}"),
+    typer.Argument(metavar="INPUT...", help=f"One or several: {DATA_HELP}"),
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with a prediction that was stopped.")
+    bool, typer.Option("--resume", help="Continue a prediction that was stopped.")
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Start again in place of one that was stopped."),
+    typer.Option("--overwrite", help="Discard a stopped prediction and start again."),
 ]
 Level = Annotated[
     float | None,
     typer.Option(
-        metavar="P", help="Add an interval that holds the true value with P, as 0.9."
+        metavar="P",
+        help="Add an interval that contains the true value with this probability, such "
+        "as 0.9.",
     ),
 ]
 Statistics = Annotated[
     bool,
     typer.Option(
-        "--statistics", help="Also mean and standard error over a trajectory's frames."
+        "--statistics",
+        help="Also give mean and standard error over the frames of each trajectory.",
     ),
 ]
 
@@ -83,11 +86,12 @@ def predict(
 ) -> None:
     """Predict the properties of structures.
 
-    An input that cannot be used is reported with the reason, and the rest is done. With
-    --output the rows are written as they come, and the failures to a file beside them;
-    stopped at any moment, --resume goes on. With --disorder sample, a crystal with
-    partly occupied sites gets the mean over ordered supercells, and their spread. With
-    --ray it is computed on a cluster, and the files are written here.
+    An input that cannot be used is reported with the reason, and the others are
+    predicted. With --output each row is written as soon as it is ready, and the
+    failures to a file beside it; --resume continues after a stop at any moment. With
+    --disorder sample, a crystal with partly occupied sites gets the mean over ordered
+    supercells, and their spread. With --ray a cluster computes, and the files are
+    written here.
 
     Several models give one table: sitenet predict band-gap,formation-energy my.cif
 

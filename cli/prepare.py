@@ -39,11 +39,11 @@ def prepare(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Encode crystals once, for train, predict and evaluate to take as DATA.
+    """Encode crystals once, into a folder that other commands take as DATA.
 
-    An input that cannot be used is listed in the folder's failures.csv, and the rest is
-    done. Run again, it goes on where it was interrupted. With --ray a cluster encodes,
-    and the folder is written here.
+    An input that cannot be used is listed in the folder's failures.csv, and the others
+    are encoded. Run again, the command goes on where it was interrupted. With --ray a
+    cluster encodes, and the folder is written here.
 
     Example: sitenet prepare my_crystals/ --target band_gap --output prepared/
     """

@@ -57,12 +57,14 @@ From = Annotated[
 ]
 Folds = Annotated[
     int | None,
-    typer.Option(min=2, metavar="K", help="Cross-validate: one run for each fold."),
+    typer.Option(min=2, metavar="K", help="Cross-validate with K folds, a run each."),
 ]
 Devices = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Devices of each machine.")
+    int | None, typer.Option(min=1, metavar="N", help="Devices per machine.")
 ]
-Nodes = Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines.")]
+Nodes = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of machines.")
+]
 
 
 def train(

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the search.")
 ]
-Trials = Annotated[int, typer.Option(min=1, metavar="N", help="Settings to try.")]
+Trials = Annotated[
+    int, typer.Option(min=1, metavar="N", help="How many settings to try.")
+]
 Search = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY", help="Search this setting; repeatable. Default: all."),
@@ -27,11 +29,13 @@ Concurrent = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trials at a time.")
 ]
 Grace = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Epochs that every trial may train.")
+    int, typer.Option(min=1, metavar="N", help="Epochs before a trial may be stopped.")
 ]
 Address = Annotated[
     str | None,
-    typer.Option(metavar="HOST", help="A running Ray cluster; auto finds it."),
+    typer.Option(
+        metavar="HOST", help="Address of a running Ray cluster; auto finds it."
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue the search in the output folder.")
@@ -39,7 +43,9 @@ Resume = Annotated[
 Trust = Annotated[
     bool,
     typer.Option(
-        "--trust", help="With --resume: a search that others began; may run anything."
+        "--trust",
+        help="With --resume: accept a search that somebody else began, although its "
+        "files may run any program.",
     ),
 ]
 

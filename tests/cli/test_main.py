@@ -1,8 +1,12 @@
+import inspect
+import re
+
 import pytest
 
 import pyg_sitenet
+from pyg_sitenet.cli.main import COMMANDS as FUNCTIONS
 
-COMMANDS = ("train", "predict", "evaluate", "info")
+COMMANDS = {function.__name__: function for function in FUNCTIONS}
 
 
 def test_help_names_every_command(sitenet):
@@ -16,6 +20,13 @@ def test_help_shows_an_example(sitenet, command):
     done = sitenet(command, "--help")
     assert done.exit_code == 0
     assert f"Example: sitenet {command}" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_what_stands_in_brackets(sitenet, command):
+    """Rich takes ``[n, K]`` for markup and leaves it out, unless it is escaped."""
+    words = re.findall(r"\\?(\[.+?\])", inspect.getdoc(COMMANDS[command]))
+    assert all(word in sitenet(command, "--help").stdout for word in words)
 
 
 def test_version_is_printed(sitenet):
