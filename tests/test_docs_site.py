@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pyg_sitenet.config import load_preset, override
 from pyg_sitenet.nn import SiteNetConv
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +44,28 @@ def test_pages_of_the_reference_are_of_packages_that_name_what_is_public():
         package = ROOT.joinpath(*title.split("."), "__init__.py")
         assert "__all__ = [" in package.read_text(encoding="utf-8")
         assert page.stem == title.removeprefix("pyg_sitenet.").replace(".", "_")
+
+
+def test_table_of_settings_holds_the_values_of_the_presets():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`(?:data|training)\..+?) \| (.+?) \| (.+?) \|", page, re.M)
+    named = set()
+    for words, *columns in rows:
+        section, *names = re.findall(r"\w+", words)
+        named |= {f"{section}.{name}" for name in names}
+        for preset, text in zip(("default", "paper"), columns, strict=True):
+            values = re.findall(r"\[.*?\]|[^ ,]+", text)
+            settings = [
+                f"{section}.{name}={value}"
+                for name, value in zip(names, values, strict=True)
+            ]
+            config = load_preset(preset)
+            assert override(config, settings) == config
+    assert named == {
+        f"{section}.{name}"
+        for section in ("data", "training")
+        for name in type(getattr(load_preset("paper"), section)).model_fields
+    }
 
 
 def test_every_figure_is_in_the_gallery():
