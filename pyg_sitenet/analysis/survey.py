@@ -43,7 +43,7 @@ class Survey:
             data have any) and ``predicted <name>``, and ``warnings``.
         attention: Attention against distance of all of them.
         failures: Inputs that could not be used, and why.
-        known: Targets of which the data state values.
+        targets: Targets whose known values the data have.
         ledger: What became of the inputs, in numbers.
     """
 
@@ -65,7 +65,7 @@ def survey(
 
     Args:
         predictor: The trained model.
-        entries: The crystals, as ``open_source(data, known).entries()`` gives them.
+        entries: The crystals, as ``open_source(data, targets).entries()`` gives them.
         targets: Targets of the model whose values the entries carry.
         workers: Other processes that encode, 0 for one per core; None for this one.
 

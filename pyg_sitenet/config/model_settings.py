@@ -34,8 +34,9 @@ class ModelConfig(Section):
 
     form: Literal["published", "residual"] = Field(
         "published",
-        description="Blocks as published, all of which are read out; or attention and "
-        "feed-forward layers that add to one vector a site, of which the last is.",
+        description="published: blocks as in the paper, all of them read out; residual:"
+        " attention and feed-forward layers that add to one vector per site, which is "
+        "read out at the end.",
     )
     width: Width = Field(96, description="Channels of a site between residual blocks.")
     heads: Annotated[Modules, IntRange(1, 8)] = Field(3, description="Attention heads.")
@@ -82,8 +83,8 @@ class ModelConfig(Section):
     )
     locality: tuple[Length, Length] | None = Field(
         None,
-        description="Angstrom: the first head attends over the first length, the last "
-        "over the second, to begin with.",
+        description="Angstrom: initial range of the first head and of the last one; "
+        "those between are spaced evenly by their logarithm.",
     )
     top_k: Count | None = Field(
         None, description="Keep the k largest logits of each site and head."

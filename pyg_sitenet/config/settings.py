@@ -33,17 +33,21 @@ class DataConfig(Section):
     source: Text = Field("band_gaps", description="What the crystals are read from.")
     targets: tuple[Name, ...] = Field(("band_gap",), min_length=1, max_length=1000)
     units: dict[Name, Name] = Field(
-        {}, description="Of the targets; values that state another are converted."
+        {}, description="Unit of each target; values that state another are converted."
     )
     classes: dict[Name, Labels] = Field(
         {},
         description="Targets that are classes, with their labels in order; with none "
         "those of the data. Text and booleans always are.",
     )
-    max_atoms: Atoms = Field(500, description="Atoms each site attends to.")
+    max_atoms: Atoms = Field(
+        500,
+        description="Atoms that a site attends to: at most in a supercell, on average "
+        "in a sphere.",
+    )
     environment: Literal["supercell", "sphere"] = "supercell"
     merge: bool = Field(
-        True, description="Keep one of equal sites and pairs: same result, for less."
+        True, description="Compute equal sites and pairs once: the same result sooner."
     )
     primitive_tolerance: float = Field(
         0.003,
@@ -81,9 +85,9 @@ class DataConfig(Section):
         8,
         ge=1,
         le=10_000,
-        description="Ordered approximants of a disordered crystal at most.",
+        description="Most orderings of a disordered crystal.",
     )
-    disorder_seed: Seed = Field(0, description="Decides the sampled orderings.")
+    disorder_seed: Seed = Field(0, description="Seed of the sampled orderings.")
     time_limit: Seconds = Field(
         60.0, description="Seconds a crystal may take to become a graph."
     )
@@ -176,10 +180,10 @@ class TrainingConfig(Section):
     )
     nonfinite_limit: CountOrZero = Field(10, description="Steps a run may skip.")
     checkpoint_minutes: Minutes = Field(
-        10.0, description="Work that a crash within an epoch may cost."
+        10.0, description="Most minutes of work that a crash within an epoch costs."
     )
     checkpoint_steps: Count | None = Field(
-        None, description="The same in steps, whichever comes first."
+        None, description="The same in steps; the first of the two counts."
     )
     seed: Seed = 0
 

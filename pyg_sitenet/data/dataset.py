@@ -48,18 +48,18 @@ class CrystalDataset(Dataset):
             that was prepared are taken from there.
         targets: Names of the targets, in the order of the columns of ``y``; a single
             one may stand alone.
-        classes: Labels of the targets that are classes: ``y`` is the label's place.
+        classes: Labels of the targets that are classes: ``y`` is the label's index.
         group: Column of the source that each graph carries as ``group``, to split by.
-        units: Unit that the numbers of a target are wanted in; those that state another
-            are converted. (default: the first that the source states)
-        max_atoms: Atoms of the environment at most.
-        environment: Kind of environment.
+        units: Unit of each target in ``y``; values in another are converted. (default:
+            the first that the source states)
+        max_atoms: Atoms that a site attends to at most, in a sphere on average.
+        environment: ``"supercell"`` or ``"sphere"``.
         primitive_tolerance: Symmetry tolerance in angstrom.
         disorder: ``"error"`` refuses disordered crystals; with ``"sample"`` and
             ``"enumerate"`` (:func:`~pyg_sitenet.data.disorder.order_structure`) each of
             their orderings is a graph, all with the same ``id``, one after the other.
-        orderings: Ordered approximants of a disordered crystal at most.
-        disorder_seed: Decides the sampled orderings.
+        orderings: Most orderings of a disordered crystal.
+        disorder_seed: Seed of the sampled orderings.
         time_limit: Seconds a crystal may take, else it is a failure; None for no limit.
         workers: Processes that encode; 0 takes one per core.
         transform: Applied at each access.
@@ -173,11 +173,11 @@ class CrystalDataset(Dataset):
         self._report(source.name)
 
     def len(self) -> int:
-        """Return the number of crystals in the whole data set."""
+        """Return the number of graphs in the whole data set."""
         return len(self._store)
 
     def get(self, idx: int) -> Data:
-        """Return a crystal by its place in the whole data set."""
+        """Return the graph with this index in the whole data set."""
         data = self._store.graph(idx)
         if self._prepared is not None:
             data.y = self._prepared.select(data.y)

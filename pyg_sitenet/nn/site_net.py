@@ -86,7 +86,11 @@ class SiteNet(Pretrained):
 
     @classmethod
     def from_preset(cls, name: str, num_targets: int = 1) -> SiteNet:
-        """Make an untrained model of the preset ``paper`` or ``default``."""
+        """Make an untrained model of the preset ``paper`` or ``default``.
+
+        Raises:
+            ConfigError: If there is no preset of that name.
+        """
         return cls(load_preset(name).model, num_targets)
 
     @classmethod

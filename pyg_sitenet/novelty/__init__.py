@@ -5,10 +5,10 @@ pairs of elements never seen together), its geometry (volume, relative to the ra
 its atoms, and the strength of its bonds, beside what is usual for their elements), its
 vector in the network (distance to the nearest training crystals, and how far their
 values lie apart) and, by an ensemble, in how far the members disagree.
-Each is 0 for the median of ordinary crystals and 1 for their 99th hundredth; the
+Each is 0 for the median of ordinary crystals and 1 for their 99th percentile; the
 largest is how unlike the crystal is. Its *novelty* is the share of ordinary crystals
-that are at least as unlike: of crystals like those of training about a hundredth have
-a novelty below 0.01.
+that are at least as unlike: of crystals like those of training about one in a hundred
+has a novelty below 0.01.
 
 Intervals are wider by how unlike a crystal is, if that is above 1. Where it has what no
 training crystal has, an element for one, they are the geometric mean of an ordinary

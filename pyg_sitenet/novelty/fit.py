@@ -101,7 +101,7 @@ def reach_of(errors: Array, distances: Array) -> float:
 
 
 def _limit(name: str, values: Array) -> float:
-    """Return what a hundredth of the values lies above."""
+    """Return the 99th percentile of the values, or more if many have the largest."""
     limit = float(np.quantile(values, 0.99))
     # Many have the largest value, such as all pairs new: it is ordinary.
     is_common = (values >= limit).mean() > _COMMON

@@ -26,7 +26,7 @@ RARE = 0.01
 """Novelty below which a crystal is warned about."""
 _NEAREST = 3  # training crystals whose distance counts
 _COMPARED = 8  # of them, whose values are compared
-# At least so much lies between the median and the 99th hundredth; of the distance of
+# At least so much lies between the median and the 99th percentile; of the distance of
 # vectors a share of the median, of geometry standard deviations.
 _WIDTHS = {
     **{"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34},
@@ -138,7 +138,7 @@ class NoveltyMeasure:
     def _scaled(self, raw: Mapping[str, float]) -> dict[str, float]:
         """Return in each way how unlike a crystal is.
 
-        0 is the median of training crystals, 1 their 99th hundredth.
+        0 is the median of ordinary crystals, 1 their 99th percentile.
         """
         sizes = {}
         for name, value in raw.items():
@@ -222,7 +222,7 @@ class NoveltyMeasure:
 
 
 def least_width(name: str, median: float) -> float:
-    """Return what lies between a median and the 99th hundredth at least."""
+    """Return what lies between a median and the 99th percentile at least."""
     if name == "vector":
         return _WIDTHS[name] * median
     return _WIDTHS.get(name, _WIDTH_OF_GEOMETRY)

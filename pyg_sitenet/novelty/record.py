@@ -41,7 +41,7 @@ class Novelty(BaseModel):
         reach: How much wider an interval is where a crystal has what no training
             crystal has: an element, so many elements, or such kinds of them.
         medians: Median of ordinary crystals, in each way.
-        limits: The 99th hundredth of ordinary crystals, in each way.
+        limits: The 99th percentile of ordinary crystals, in each way.
         held_out: How unlike ordinary crystals are, ascending: those held out, and
             training crystals, each compared with the others.
     """

@@ -27,8 +27,9 @@ class SiteNetCalculator(Calculator):
     """Energy, forces and stress of a crystal from a model of an energy per atom.
 
     The energy is that of the cell, in eV: the prediction times the number of atoms.
-    Forces and stress are its exact derivatives. They are as good as the model: one that
-    saw crystals at rest alone knows little of the slopes around them.
+    Forces (eV/A) and stress (eV/A^3, in ASE's order and sign) are its exact
+    derivatives. They are as good as the model: one trained on relaxed crystals alone
+    knows little of the slopes around them.
 
     Args:
         model: A model file, a run folder, or the name of a ready model such as

@@ -38,8 +38,8 @@ def load_predictor(
 
     Raises:
         ModelFileError: If the file is damaged, not one of ours, or newer.
-        ConfigError: If a setting has an impossible value, or the model was not
-            calibrated for the level.
+        ConfigError: If a setting has an impossible value, the model was not calibrated
+            for the level, or it needs double precision, which the device lacks.
     """
     model, description = load_model(path)
     check_precision(torch.device(device).type, model.buffers())

@@ -142,7 +142,7 @@ class Predictor:
         on_error: Literal["raise", "record"] = "raise",
         workers: int | None = None,
     ) -> pd.DataFrame:
-        """Predict one crystal or many.
+        """Predict one crystal or many; reasons to trust a value less are warned about.
 
         Args:
             structures: Paths, pymatgen structures or ASE atoms, one or many; of an
@@ -155,15 +155,15 @@ class Predictor:
         Returns:
             A table in the order of the input: ``id`` (the path, or the position in the
             input), ``formula``, and one column per target with its unit in brackets; of
-            classes the most probable one, then a column with the probability of each.
-            If disordered crystals are ordered, also for each target the standard
-            deviation, minimum and maximum over the orderings, whose mean is the value,
-            and ``orderings`` and ``misfit`` (:class:`Spread`). An ensemble adds the
-            standard deviation of its members, a ``level`` the ends of the interval
-            (:class:`Uncertainty`).
+            classes the most probable one, then the probability of each. An ensemble
+            adds the standard deviation of its members, a ``level`` the ends of the
+            interval (:class:`Uncertainty`), most models ``novelty``; the orderings of a
+            disordered crystal, whose mean is the value, add their standard deviation,
+            minimum and maximum, ``orderings`` and ``misfit`` (:class:`Spread`).
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
+            ValueError: If ``on_error`` is neither of the two.
         """
         if on_error not in ("raise", "record"):
             raise ValueError(

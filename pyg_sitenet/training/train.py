@@ -66,11 +66,12 @@ def train(
     """Train a model and leave a run folder.
 
     The folder holds ``config.yaml`` (complete: training on it repeats the run),
-    ``model.safetensors`` (the weights with the lowest validation error),
-    ``checkpoints/``, ``metrics.json``, ``predictions.csv`` (test part), ``figures/``,
-    TensorBoard events in ``tensorboard/``, ``failures.csv``, ``notes.txt`` (what to
-    know of the data), ``crystals.csv`` (the part of each crystal) and ``data.json``, by
-    which a continued run knows its data.
+    ``model.safetensors`` (the weights with the lowest validation error, or without a
+    validation part those of the last epoch), ``checkpoints/``, ``metrics.json``,
+    ``predictions.csv`` (test part), ``figures/``, TensorBoard events in
+    ``tensorboard/``, ``environment.json`` (versions and device), ``failures.csv``,
+    ``notes.txt`` (what to know of the data), ``crystals.csv`` (the part of each
+    crystal) and ``data.json``, by which a continued run knows its data.
 
     ``metrics.json`` has for each of ``targets`` its ``unit``, ``test`` and ``val``
     errors (``mae``, ``rmse``, ``r2``) and, under ``baselines``, the ``test`` errors of

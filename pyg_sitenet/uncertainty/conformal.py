@@ -45,7 +45,7 @@ Array = NDArray[np.float64]
 
 MOST_GROUPS = 5
 LEAST_IN_GROUP = 150
-"""Fewer would make the bound of a group uncertain: of 150 that of 90 % by 2.4 %."""
+"""With so many crystals the coverage of a group is 90 % with a spread of 2.4 %."""
 
 
 def calibrate_classes(

@@ -49,11 +49,13 @@ def open_source(
             - a folder or zip archive of structure files, with a table (CSV, JSON or
               JSON lines) if targets are asked for; CGCNN's ``id_prop.csv`` needs no
               header,
-            - a table whose rows hold structures: the path of a file (relative to the
+            - a table (CSV, TSV, JSON, JSON lines, also compressed as ``.gz``, or
+              ``.xlsx``) whose rows hold structures: the path of a file (relative to the
               table), the text of a CIF or POSCAR, pymatgen's dictionary, or
-              ``{"lattice", "species", "frac_coords"}``; also compressed (``.gz``),
-            - any file that ASE or pymatgen reads, with one or many structures
-              (targets are the values that its frames carry), or an ASE database,
+              ``{"lattice", "species", "frac_coords"}``,
+            - an OPTIMADE response, or a list of its entries,
+            - a structure file, trajectory or ASE database in one of the formats listed
+              on the page on data; targets are the values that its frames carry,
             - a folder that ``sitenet prepare`` has written,
             - several of these.
         targets: Names of the targets. Their units come from headers such as

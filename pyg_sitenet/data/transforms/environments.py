@@ -126,13 +126,13 @@ class _Counted(_Pairing):
 
 @functional_transform("sphere")
 class Sphere(_Counted):
-    """Pairs each atom with those within the radius that holds so many on average.
+    """Pairs each atom with those in a sphere that has ``max_atoms`` on average.
 
     The outermost have weights that fall to 0 at the radius, so that what depends on
     them is continuous when atoms move. The same for every cell of a crystal.
 
     Args:
-        max_atoms: Atoms that the sphere holds on average, the atom itself among them.
+        max_atoms: Mean number of atoms in the sphere, the atom itself among them.
 
     Shapes:
         - **input:** ``pos [n, 3]``, ``cell [1, 3, 3]``

@@ -61,7 +61,7 @@ def pair_triplets(data: Data) -> tuple[Tensor, Tensor]:
             periodic, ``edge_shift`` [E, 3].
 
     Returns:
-        Places of both pairs in ``edge_index``, each ``[T]``; never a pair with itself
+        Columns of both pairs in ``edge_index``, each ``[T]``; never a pair with itself
         backwards, where k is i.
     """
     sender, receiver = data.edge_index

@@ -73,7 +73,8 @@ class SiteNetConv(MessagePassing):
         ``conv.fused = False`` forbids it.
 
     Raises:
-        ValueError: If a size or option is not one of the above.
+        ValueError: If a size or option is not one of the above, or an input has another
+            shape or is missing.
 
     Reference:
         Moran et al., Digital Discovery 2023, 2, 1297, equations 3 to 7. In the joined
@@ -153,9 +154,9 @@ class SiteNetConv(MessagePassing):
         """Attend.
 
         Args:
-            x: Features of all sites, or of senders and of receivers (or ``None``).
-            edge_index: Sender and receiver of each pair, or a sparse (transposed)
-                adjacency, whose values serve as ``edge_attr`` if none is given.
+            x: Features of sites ``[n, F]``, or of senders and receivers (or ``None``).
+            edge_index: Sender and receiver of each pair ``[2, E]``, or a sparse
+                (transposed) adjacency, whose values serve in place of ``edge_attr``.
             edge_attr: Pair features ``[E, edge_dim]``; ``None`` counts as zeros.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
             edge_weight: How much each of them counts in the softmax, ``[E]``.

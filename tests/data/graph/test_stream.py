@@ -164,6 +164,7 @@ def test_crystal_that_hangs_here_is_interrupted():
 def test_limit_does_not_touch_what_keeps_it():
     limited = list(encode_here(_entries(3), Encoder(max_atoms=6), time_limit=60))
     free = list(encode_here(_entries(3), Encoder(max_atoms=6)))
+    assert len(limited) == len(free) == 3
     assert all(map(_same, (a.data for a in limited), (b.data for b in free)))
 
 
