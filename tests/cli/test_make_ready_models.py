@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,12 @@ import torch
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import Config, override
-from pyg_sitenet.model_file import ModelDescription, read_description, save_model
+from pyg_sitenet.model_file import (
+    ModelDescription,
+    load_model,
+    read_description,
+    save_model,
+)
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor, load_predictor
 
@@ -60,6 +66,38 @@ def test_runs_become_an_ensemble_whose_mean_is_measured(
     description = read_description(tmp_path / "band-gap")
     assert description.members == description.config.training.members == 2
     assert "2 networks of" in (tmp_path / "band-gap" / "README.md").read_text()
+
+
+def test_record_of_the_training_crystals_is_made_anew_as_the_training_made_it(
+    script, monkeypatch, sitenet, crystals, small, tmp_path
+) -> None:
+    halves = ("--set", "data.val_fraction=0", "--set", "data.test_fraction=0.5")
+    run = tmp_path / "run"
+    done = sitenet("train", crystals, "--output", run, *small, *halves)
+    assert done.exit_code == 0, done.output
+    make(script, monkeypatch, "band-gap", run, "--output", tmp_path)
+    file = tmp_path / "band-gap"
+    model, before = load_model(file)
+    without = before.model_copy(update={"novelty": None, "calibration": None})
+    save_model(file / "model.safetensors", model, without, half=True)
+    source = tmp_path / "crystals"  # with the target's name in the ready model
+    shutil.copytree(crystals, source)
+    table = source / "gaps.csv"
+    table.write_text(table.read_text().replace("file,gap", "file,band_gap", 1))
+    renewal = importlib.import_module("renew_novelty")
+    words = ["band-gap", "--output", str(tmp_path), "--source", str(source)]
+    monkeypatch.setattr(sys, "argv", ["renew_novelty.py", *words])
+    renewal.main()
+    after = read_description(file)
+    assert before.novelty is not None
+    assert after.novelty is not None
+    for name in ("num_crystals", "elements", "pairs", "kinds", "geometry"):
+        assert getattr(after.novelty, name) == getattr(before.novelty, name)
+    assert before.calibration is not None
+    assert after.calibration is not None
+    [[scores]] = before.calibration.scores.values()
+    [[renewed]] = after.calibration.scores.values()
+    assert renewed == pytest.approx(scores, rel=0.05)
 
 
 def test_run_that_tested_other_crystals_than_the_task_is_refused(
