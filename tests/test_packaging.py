@@ -20,6 +20,15 @@ else:
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# Of the standard library, newer than the lowest Python that is supported.
+NEWER = {
+    ("typing", "LiteralString"), ("typing", "Never"), ("typing", "NotRequired"),
+    ("typing", "Required"), ("typing", "Self"), ("typing", "TypeVarTuple"),
+    ("typing", "Unpack"), ("typing", "assert_never"), ("typing", "override"),
+    ("contextlib", "chdir"), ("datetime", "UTC"), ("enum", "StrEnum"),
+    ("hashlib", "file_digest"), ("itertools", "batched"), ("math", "cbrt"),
+    ("math", "exp2"), ("operator", "call"), ("warnings", "deprecated"),
+}  # fmt: skip
 IMPORTED_AS = {
     "sklearn": "scikit-learn",
     "torch_geometric": "torch-geometric",
@@ -127,6 +136,20 @@ def test_exactly_what_is_imported_is_declared():
     lines = extras["ray"] + extras["gpu-tests"]
     declared |= {re.split(r"[\[>]", line)[0] for line in lines}
     assert imported == declared
+
+
+def test_no_newer_python_is_needed_than_is_said():
+    assert PROJECT["project"]["requires-python"] == ">=3.10"
+    files = (*(ROOT / "pyg_sitenet").rglob("*.py"), *(ROOT / "cli").glob("*.py"))
+    used = set()
+    for node in (n for f in files for n in ast.walk(ast.parse(f.read_text("utf-8")))):
+        if isinstance(node, ast.Import):
+            used |= {(alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used |= {(node.module, alias.name) for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used.add((node.value.id, node.attr))
+    assert used & (NEWER | {("tomllib", "")}) == set()
 
 
 def test_every_public_name_can_be_imported():

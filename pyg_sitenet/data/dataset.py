@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -129,7 +129,7 @@ class CrystalDataset(Dataset):
     @classmethod
     def from_config(
         cls, root: str | Path, config: DataConfig, *, progress: bool = False
-    ) -> Self:
+    ) -> CrystalDataset:
         """Return the data set that the settings of a run ask for.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from pymatgen.core import Structure
@@ -69,7 +69,7 @@ class Encoder:
     disorder_seed: int = 0
 
     @classmethod
-    def from_config(cls, config: DataConfig, *, keep_origin: bool = False) -> Self:
+    def from_config(cls, config: DataConfig, *, keep_origin: bool = False) -> Encoder:
         """Return the encoder that the settings of a run ask for.
 
         This is the one place where settings become graphs.
