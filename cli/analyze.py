@@ -49,12 +49,13 @@ def analyze(
     """
     from pyg_sitenet.analysis.analyze import analyze as analyze_model
     from pyg_sitenet.analysis.analyze import examine
-    from pyg_sitenet.file_locks import locked_folder
+    from pyg_sitenet.file_locks import check_output_folder, locked_folder
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.known_values import open_known
     from pyg_sitenet.report import collect, write_report
     from pyg_sitenet.training.run.metrics_file import read_history
 
+    check_output_folder(output, source=data)
     predictor = load_predictor(model, chosen_device(device))
     source, targets = open_known(data, predictor.description)
     tell_notes(source)

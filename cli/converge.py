@@ -72,9 +72,11 @@ def converge(
     from pyg_sitenet.analysis.convergence.measurement import choose_entries
     from pyg_sitenet.analysis.convergence.study import converge as converge_model
     from pyg_sitenet.analysis.convergence.study import untrained as without_training
+    from pyg_sitenet.file_locks import check_output_folder
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.known_values import open_known
 
+    check_output_folder(output, source=data)
     predictor, limits = load_predictor(model, chosen_device(device)), _parse(atoms)
     if untrained:
         predictor = without_training(predictor, seed)

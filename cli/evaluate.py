@@ -36,6 +36,9 @@ def evaluate(
         data, description.targets, classes=description.classes, units=description.units
     )
     tell_notes(source)
+    for name, unit in source.units.items():
+        if name in description.targets and not description.units.get(name) and unit:
+            say(f"Note: {name}: stated in {unit}; the model has no unit", err=True)
     evaluation = evaluate_model(
         predictor,
         source,

@@ -126,6 +126,17 @@ class CsvFile:
             self._file.truncate()
 
 
+def beside(output: Path, ending: str) -> Path:
+    """Return where a file goes that belongs to another one, and to it alone.
+
+    Example:
+        >>> [beside(Path(name), "run.json").name for name in ("a.csv", "a.tsv")]
+        ['a_run.json', 'a.tsv_run.json']
+    """
+    stem = output.stem if output.suffix in (".csv", ".npz") else output.name
+    return output.with_name(f"{stem}_{ending}")
+
+
 def number_text(value: float) -> str:
     """Return the shortest text that is this number again, in its precision.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,6 +79,37 @@ def locked_folder(folder: Path) -> Iterator[None]:
         if is_new:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def check_output_folder(
+    folder: Path,
+    names: Collection[str] = (),
+    own: Collection[str] = (),
+    source: str | Path = "",
+) -> None:
+    """Check that nothing is written over but what the same command has written.
+
+    Args:
+        folder: To write to.
+        names: Files that are to be written there.
+        own: Any of these says that an earlier run of the command wrote them.
+        source: Where the data are, of which the folder must not be.
+
+    Raises:
+        SiteNetError: If it is the folder of the data, or holds such a file.
+    """
+    remedy = "choose another output folder (--output)"
+    is_data = os.path.isdir(source) and os.path.isdir(folder)
+    if is_data and os.path.samefile(source, folder):
+        raise SiteNetError(f"{folder}: is the folder of the data; {remedy}")
+    if any((folder / name).exists() for name in own):
+        return
+    for name in names:
+        if (folder / name).exists():
+            raise SiteNetError(
+                f"{folder / name}: was written by something else and would be"
+                f" overwritten; {remedy}"
+            )
 
 
 def own_folder(folder: Path) -> Path:

@@ -33,7 +33,12 @@ from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.errors import reporting_os_error
 from pyg_sitenet.evaluation import score
 from pyg_sitenet.figures import plot_learning_curve, plot_parity
+from pyg_sitenet.file_locks import check_output_folder
 from pyg_sitenet.prediction import Predictor, column_name
+
+_FIRST = "attention.csv"
+# Others may have files of these names, too.
+_TABLES = ("crystals.csv", "failures.csv", "errors.csv", "parity.csv", "report.html")
 
 
 @dataclass
@@ -93,14 +98,16 @@ def analyze(
 
     Raises:
         DataError: If no crystal can be used, or the folder cannot be written.
+        SiteNetError: If it holds files of another command.
     """
     folder = Path(output)
+    check_output_folder(folder, _TABLES, [_FIRST])
     with reporting_os_error(folder, "choose another --output"):
         folder.mkdir(parents=True, exist_ok=True)
     analysis = Analysis(folder, survey(predictor, entries, targets, workers=workers))
+    _write_attention(analysis)  # first: a later analysis knows the folder by it
     _write_crystals(analysis)
     _write_learning_curve(analysis, predictor, history, best_epoch)
-    _write_attention(analysis)
     _write_long_range(analysis, predictor)
     _write_errors(analysis, predictor)
     return analysis
@@ -162,10 +169,10 @@ def _write_learning_curve(
 
 def _write_attention(analysis: Analysis) -> None:
     histogram = analysis.survey.attention
+    analysis.write_table(_FIRST, histogram_table(histogram))
     plot_attention(analysis.path("attention.png"), histogram, with_self=True)
     name = "attention_without_self.png"
     plot_attention(analysis.path(name), histogram, with_self=False)
-    analysis.write_table("attention.csv", histogram_table(histogram))
     analysis.write_table("attention_by_distance.csv", distance_table(histogram))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from pyg_sitenet.csv_file import CsvFile, FileState, write_rows
+from pyg_sitenet.csv_file import CsvFile, FileState, beside, write_rows
 from pyg_sitenet.data.records import Failure
 
 _HEADINGS = [field.name for field in fields(Failure)]
@@ -14,7 +14,7 @@ _HEADINGS = [field.name for field in fields(Failure)]
 
 def failures_file(output: Path) -> Path:
     """Return where the failures go that belong to another file of results."""
-    return output.with_name(f"{output.stem}_failures.csv")
+    return beside(output, "failures.csv")
 
 
 class FailuresFile(CsvFile):

@@ -26,6 +26,7 @@ from pyg_sitenet.prediction import (
     load_predictor,
 )
 from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
+from pyg_sitenet.prediction.file.result_files import check_replaceable
 from pyg_sitenet.prediction.file.to_file import Watch
 
 
@@ -129,6 +130,7 @@ def _written(
         yield from results
         return
     path, description = Path(output), predictor.description
+    check_replaceable(path)
     columns = answer_columns(description)
     truth_columns = [
         f"known {column_name(target, description.units)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pyg_sitenet.csv_file import beside
 from pyg_sitenet.evaluation.collected import Scores
 from pyg_sitenet.figures import plot_calibration, plot_classes, plot_parity
 from pyg_sitenet.model_file import ModelDescription
@@ -24,7 +25,7 @@ def draw_figures(
     truth, answers = scores.arrays()
     numbers = [t for t, target in enumerate(layout.targets) if not target.classes]
     if numbers:
-        drawn["parity"] = _beside(output, "parity")
+        drawn["parity"] = beside(output, "parity.png")
         some = [layout.targets[t] for t in numbers]
         plot_parity(
             drawn["parity"],
@@ -35,15 +36,11 @@ def draw_figures(
             kind="crystals",
         )
     if description.classes:
-        drawn["classes"] = _beside(output, "classes")
+        drawn["classes"] = beside(output, "classes.png")
         plot_classes(drawn["classes"], truth, answers, layout)
     if description.calibration is not None:
-        drawn["calibration"] = _beside(output, "calibration")
+        drawn["calibration"] = beside(output, "calibration.png")
         units |= dict.fromkeys(description.classes, "classes")
         coverage = scores.coverage(description.calibration)
         plot_calibration(drawn["calibration"], coverage, scores.num_known(), units)
     return drawn
-
-
-def _beside(output: Path, kind: str) -> Path:
-    return output.with_name(f"{output.stem}_{kind}.png")

@@ -190,3 +190,18 @@ def test_second_run_in_a_folder_is_refused(sitenet, run, crystals, tmp_path):
         done = sitenet("analyze", run, crystals, "--output", tmp_path / "out")
     assert done.exit_code == 1
     assert "another run is writing to this folder" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["analyze", "converge"])
+def test_folder_of_a_run_or_of_the_data_is_left_alone(
+    sitenet, run, crystals, tmp_path, command
+):
+    done = sitenet(command, run, crystals, "--output", crystals)
+    assert done.exit_code == 1
+    assert "is the folder of the data; choose another output folder" in done.stderr
+    for name in ("crystals.csv", "errors.csv"):
+        (tmp_path / name).write_text("mine")
+    done = sitenet(command, run, crystals, "--output", tmp_path)
+    assert done.exit_code == 1
+    assert "csv: was written by something else and would be overwritten" in done.stderr
+    assert (tmp_path / "crystals.csv").read_text() == "mine"

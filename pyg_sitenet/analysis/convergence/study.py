@@ -30,9 +30,12 @@ from pyg_sitenet.analysis.convergence.rule import (
 )
 from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
-from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.file_locks import check_output_folder, locked_folder
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor, column_name
+
+_OWN = "box_shape.csv"
+"""A file that no other command has."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,11 @@ def converge(
     Raises:
         DataError: If no crystal can be used in two sizes, or the folder cannot be
             written.
-        SiteNetError: If another run writes to the folder.
+        SiteNetError: If another run writes to the folder, or it holds files of
+            another command.
     """
     folder = Path(output)
+    check_output_folder(folder, ("steps.csv", "errors.csv", "rules.csv"), [_OWN])
     with locked_folder(folder):
         convergence = measure_convergence(
             predictor, entries, limits=limits, max_pairs=max_pairs
@@ -138,7 +143,7 @@ def _write(
         "skipped.csv": convergence.skipped,
         "convergence.csv": change_table(steps, changes),
         "site_vectors.csv": change_table(steps, blocks),
-        "box_shape.csv": pd.concat([shape_table(steps, column) for column in changes]),
+        _OWN: pd.concat([shape_table(steps, column) for column in changes]),
         "errors.csv": errors,
         "rules.csv": pd.DataFrame(
             asdict(rule) | {"rule": rule.sentence()} for rule in rules

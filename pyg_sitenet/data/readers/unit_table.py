@@ -25,6 +25,9 @@ UNITS = {
     "Pa": ("N m^-2", "mkMGT"),
     "bar": ("1e5 Pa", "mkM"),
     "atm": ("101325 Pa", ""),
+    "Torr": ("133.32236842105263 Pa", "m"),
+    "dyn": ("1e-5 N", ""),
+    "erg": ("1e-7 J", ""),
     "J": ("N m", "fpnumkM"),
     "cal": ("4.184 J", "k"),
     "eV": ("1.602176634e-19 J", "numkM"),
@@ -73,6 +76,7 @@ PHRASES = (
     (re.compile(r"formula[\s_-]*unit|\bf\.\s?u\.", re.I), "f.u."),
     (re.compile(r"bohr[\s_-]*magnetons?", re.I), "muB"),
     (re.compile(r"\s+per\s+", re.I), "/"),
+    (re.compile(r"\.(?=[A-Za-z]+\^?-\d)"), " "),  # W.m-1.K-1
     (re.compile(r"\bW/mK\b"), "W/m K"),  # no millikelvin
     (re.compile(r"\bVs\b"), "V s"),
     # The ampere is meant before lengths and with a prefix, else the angstrom.

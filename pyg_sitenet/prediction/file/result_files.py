@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
-from pyg_sitenet.csv_file import CsvFile, FileState
+from pyg_sitenet.csv_file import ELSEWHERE, CsvFile, FileState, beside
 from pyg_sitenet.data.failures_file import FailuresFile, failures_file
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import DataError, reporting_os_error
 from pyg_sitenet.file_locks import locked_file
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.journal import (
@@ -22,12 +23,13 @@ from pyg_sitenet.prediction.file.journal import (
     write_journal,
 )
 
+_LONGEST_HEADING = 1 << 20
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
 
 
 def run_file(output: Path) -> Path:
     """Return where the record goes of the run that writes a file of rows."""
-    return output.with_name(f"{output.stem}_run.json")
+    return beside(output, "run.json")
 
 
 def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
@@ -43,6 +45,29 @@ def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
                 f"{name}: is an input and would be overwritten; choose another output "
                 "(--output)"
             )
+
+
+def check_replaceable(output: Path) -> None:
+    """Check that a file to write over holds predictions or nothing.
+
+    Neither a model nor a table of known values is given up for predictions.
+
+    Raises:
+        DataError: If it holds something else.
+    """
+    if not output.is_file():
+        return
+    with reporting_os_error(output, ELSEWHERE), output.open("rb") as file:
+        line = file.readline(_LONGEST_HEADING).decode("utf-8", "replace")
+    heads = next(csv.reader([line.replace("\0", "?")]), [])
+    is_ours = heads[:2] == ["id", "formula"] and (
+        heads[-1] == "warnings" or heads[-1].startswith("known ")
+    )
+    if heads and not is_ours:
+        raise DataError(
+            f"{output}: holds something else than predictions and would be overwritten;"
+            " choose another output (--output), or remove it"
+        )
 
 
 class ResultFiles:
@@ -135,6 +160,8 @@ class ResultFiles:
         journal = read_journal(path)
         if resume:
             return self._to_go_on_from(journal)
+        if journal is None:
+            check_replaceable(self._output)
         if journal and journal.num_inputs and not (journal.is_complete or overwrite):
             raise DataError(
                 f"{self._output}: holds a prediction that was stopped after "

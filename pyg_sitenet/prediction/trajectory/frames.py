@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pyg_sitenet.csv_file import read_csv
+from pyg_sitenet.csv_file import beside, read_csv
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.prediction.trajectory.blocking import Series
 
@@ -32,7 +32,7 @@ _FRAME = re.compile(r"(?:(?P<trajectory>.*)@)?\d+", re.DOTALL)
 
 def statistics_file(output: Path) -> Path:
     """Return where the statistics go that belong to a file of predictions."""
-    return output.with_name(f"{output.stem}_statistics.csv")
+    return beside(output, "statistics.csv")
 
 
 def frame_statistics(

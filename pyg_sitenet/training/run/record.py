@@ -127,12 +127,15 @@ def check_run_data(folder: RunFolder, data: CrystalDataModule) -> None:
         return
     _, *rows = _crystal_rows(data)
     crystals = {row[0]: row[1:] for row in rows}
+    targets = data.dataset.targets
     changes = [
-        f"{target} is in {now['units'].get(target)!r}, before {units.get(target)!r}"
-        for target in data.dataset.targets
+        f"{target} is in {_unit(now['units'], target)}, before {_unit(units, target)}"
+        for target in targets
         if now["units"].get(target) != units.get(target)
     ]
-    changes += _changes(_read_rows(folder), crystals, data.dataset.targets)
+    rows_before = _read_rows(folder)
+    changes += _changes(rows_before, crystals, targets)
+    changes = changes or [*_last_digits(rows_before, crystals, targets)]
     why = "; ".join(changes) or "their structures differ"
     raise DataError(
         f"{folder.data}: the run to continue has other data: {why}; start a new "
@@ -181,6 +184,17 @@ def _changes(before: Rows, now: Rows, targets: Sequence[str]) -> Iterator[str]:
     yield from _named(others, "have another structure")
     others = [id_ for id_ in common if before[id_][0] != now[id_][0]]
     yield from _named(others, "would be in another part")
+
+
+def _last_digits(before: Rows, now: Rows, targets: Sequence[str]) -> Iterator[str]:
+    """Say which values differ by less than the digits that earlier versions kept."""
+    for k, target in enumerate(targets, 1 + len(_SIZES)):
+        others = [id_ for id_ in now if before[id_][k] != now[id_][k]]
+        yield from _named(others, f"have another {target}, from the seventh digit on")
+
+
+def _unit(units: Mapping[str, str], target: str) -> str:
+    return repr(units[target]) if target in units else "no unit"
 
 
 def _named(ids: Sequence[str], what: str) -> Iterator[str]:

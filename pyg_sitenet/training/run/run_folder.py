@@ -11,7 +11,7 @@ from typing import Any
 
 from pyg_sitenet.config import Config, load_config
 from pyg_sitenet.errors import ConfigError, SiteNetError, reporting_os_error
-from pyg_sitenet.file_locks import UNWRITABLE
+from pyg_sitenet.file_locks import UNWRITABLE, check_output_folder
 from pyg_sitenet.model_file import MODEL_FILE_NAME
 
 FOLD = "fold_"
@@ -99,6 +99,17 @@ class RunFolder:
         return self.path / "notes.txt"
 
     @property
+    def tables(self) -> tuple[Path, ...]:
+        """What has a name that others may use, too."""
+        return (
+            self.crystals,
+            self.metrics,
+            self.predictions,
+            self.failures,
+            self.notes,
+        )
+
+    @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.path / "figures"
@@ -153,6 +164,9 @@ def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
             f"{folder.path}: holds a run already; choose another output folder, delete"
             " this one, or continue it with resume (--resume)"
         )
+    else:
+        names = [file.name for file in folder.tables]
+        check_output_folder(folder.path, names, [folder.data.name], config.data.source)
     remedy = "choose another or change its permissions"
     with reporting_os_error(folder.path, remedy, SiteNetError, UNWRITABLE):
         for subfolder in (folder.path, folder.checkpoints, folder.figures):

@@ -70,3 +70,19 @@ def test_a_unit_that_nobody_knows_is_itself() -> None:
 )
 def test_other_words_are_no_units(text: str) -> None:
     assert not is_unit(text)
+
+
+@pytest.mark.parametrize(
+    ("unit", "same"),
+    [
+        ("g.cm-3", "g/cm^3"),
+        ("W.m-1.K-1", "W/(m K)"),
+        ("1e10 dyn/cm2", "GPa"),
+        ("1e3 erg/cm2", "J/m^2"),
+    ],
+)
+def test_points_between_factors_and_small_forces_are_read(unit: str, same: str) -> None:
+    assert is_unit(unit)
+    change = conversion(unit, same)
+    assert change is not None
+    assert change.scale == pytest.approx(1)

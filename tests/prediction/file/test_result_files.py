@@ -106,6 +106,35 @@ def test_moved_inputs_go_on(tmp_path: Path) -> None:
         assert files.ledger.read == 2
 
 
+@pytest.mark.parametrize(
+    "content", [b"id,formula,gap\na,Si,1\n", b"\x08\x00\x00{weights}", b"data_NaCl\n"]
+)
+def test_what_holds_no_predictions_is_kept(tmp_path: Path, content: bytes) -> None:
+    output = tmp_path / "model.safetensors"
+    output.write_bytes(content)
+    for options in ({}, {"overwrite": True}):
+        message = "model.safetensors: holds something else than predictions and would"
+        with pytest.raises(DataError, match=message):
+            ResultFiles(output, HEADINGS, RUN, **options)
+    assert output.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "content", ["", "id,formula,gap,warnings\n", "id,formula,gap,known gap\na,Si,1,1\n"]
+)
+def test_earlier_predictions_are_replaced(tmp_path: Path, content: str) -> None:
+    output = tmp_path / "gaps.csv"
+    output.write_text(content)
+    with ResultFiles(output, HEADINGS, RUN) as files:
+        _add(files, "a")
+    assert output.read_text() == "id,gap\na,1\n"
+
+
+def test_outputs_of_two_endings_have_files_of_their_own(tmp_path: Path) -> None:
+    outputs = [tmp_path / "gaps.csv", tmp_path / "gaps.tsv"]
+    assert len({*map(run_file, outputs), *map(failures_file, outputs)}) == 4
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"format_version": 1}', "\x00"])
 def test_file_that_is_no_record_is_kept(tmp_path: Path, content: str) -> None:
     output = tmp_path / "gaps.csv"

@@ -117,6 +117,44 @@ def test_another_order_says_that_parts_would_change(
         _resume(run, data, cache)
 
 
+def test_last_digits_of_a_value_are_named(own: tuple[Path, Path], cache: Path) -> None:
+    run, data = own
+    change = {"band_gap": "1.00000000001"}
+    _rewrite(data, lambda rows: [rows[0] | {"band_gap": "1"}, *rows[1:]])
+    again = shutil.copytree(run, run.with_name("again"))
+    settings = override(load_config(run / "config.yaml"), [f"data.source={data}"])
+    shutil.rmtree(again)
+    train(settings, again, cache=cache)
+    _rewrite(data, lambda rows: [rows[0] | change, *rows[1:]])
+    message = "1 crystals have another band_gap, from the seventh digit on"
+    with pytest.raises(DataError, match=message):
+        _resume(again, data, cache)
+
+
+def test_unit_that_is_gone_is_named(own: tuple[Path, Path], cache: Path) -> None:
+    run, data = own
+    record = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps(record | {"units": {}}))
+    with pytest.raises(DataError, match="band_gap is in 'eV', before no unit; start"):
+        _resume(run, data, cache)
+
+
+def test_tables_of_others_are_not_overwritten(
+    config: Config, source: Path, cache: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(source, tmp_path / "data")
+    settings = override(config, [f"data.source={data}"])
+    message = "data: is the folder of the data; choose another output folder"
+    with pytest.raises(SiteNetError, match=message):
+        train(settings, data, cache=cache)
+    table = (data / "table.csv").rename(data / "crystals.csv")
+    before = table.read_bytes()
+    settings = override(config, [f"data.source={table}"])
+    with pytest.raises(SiteNetError, match=r"crystals\.csv: was written by something"):
+        train(settings, data, cache=cache)
+    assert table.read_bytes() == before
+
+
 def test_more_and_fewer_crystals_are_refused(
     own: tuple[Path, Path], cache: Path
 ) -> None:

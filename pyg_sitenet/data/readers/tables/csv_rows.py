@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
-from pyg_sitenet.data.readers.tables.headers import split_headers
+from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.row import Row
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
@@ -32,12 +32,14 @@ class Header:
         units: Unit of each column that states one.
         delimiter: What stands between the values.
         is_line: Whether it is in the file, or made up because there is none.
+        no_units: What of each column might be a unit and is none that is known.
     """
 
     columns: tuple[str, ...]
     units: dict[str, str]
     delimiter: str
     is_line: bool
+    no_units: Mapping[str, str] = field(default_factory=dict)
 
 
 def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
@@ -51,9 +53,7 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     Raises:
         DataError: If the table is empty, cannot be read, or names a column twice.
     """
-    first = next((line for line in file.lines() if line.strip()), "")
-    # As many semicolons as commas: those of decimals.
-    delimiter = max(";\t,|", key=_QUOTED.sub("", first).count)
+    delimiter = _delimiter(file)
     cells = next(_lines(file, delimiter), None)
     if cells is None:
         raise DataError(f"{file.name}: the table is empty")
@@ -67,7 +67,8 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     if is_cgcnn and _is_value(cells[-1]):
         names = ("id", *_unnamed_columns(len(cells) - 1, targets))
         return Header(names, {}, delimiter, is_line=False)
-    pairs = split_headers(_named(cells), targets)
+    headings = _named(cells)
+    pairs = split_headers(headings, targets)
     columns = tuple(column for column, _ in pairs)
     double = [column for column, number in Counter(columns).items() if number > 1]
     if double:
@@ -75,7 +76,8 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
             f"{file.name}: several columns are named {double[0]!r}; give each its name"
         )
     units = {column: unit for column, unit in pairs if unit is not None}
-    return Header(columns, units, delimiter, is_line=True)
+    remarks = no_units(headings, pairs)
+    return Header(columns, units, delimiter, is_line=True, no_units=remarks)
 
 
 def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
@@ -92,6 +94,22 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
         if any(cell.strip() for cell in line[len(header.columns) :]):
             problem = f"{len(line)} values for {len(header.columns)} columns"
         yield Row(number, dict(zip(header.columns, line, strict=False)), problem)
+
+
+def _delimiter(file: TextFile) -> str:
+    """Return what most often stands in the heading, and in the row below it, too.
+
+    There may be as many semicolons as commas: those of decimals.
+    """
+    lines = (_QUOTED.sub("", line) for line in file.lines() if line.strip())
+    heading, row = next(lines, ""), next(lines, "")
+    return max(
+        ";\t,|",
+        key=lambda sign: (
+            min(heading.count(sign), row.count(sign)),
+            heading.count(sign),
+        ),
+    )
 
 
 def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:

@@ -58,6 +58,27 @@ def split_headers(
     return pairs
 
 
+def no_units(
+    headers: Sequence[str], pairs: Sequence[tuple[str, str | None]]
+) -> dict[str, str]:
+    """Return what stands in square brackets, as units do, and is none that is known.
+
+    Args:
+        headers: As they stand in the table.
+        pairs: What :func:`split_headers` made of them.
+
+    Example:
+        >>> no_units(["gap [foo]"], [("gap", None)])
+        {'gap': 'foo'}
+    """
+    return {
+        name: text
+        for header, (name, _) in zip(headers, pairs, strict=True)
+        if header.rstrip().endswith("]") and (text := _parts(header)[1])
+        if not is_unit(text)
+    }
+
+
 def _parts(header: str) -> tuple[str, str | None]:
     match = _BRACKETS.fullmatch(header.strip())
     if match is None:

@@ -20,10 +20,12 @@ class NumberStyle:
     Attributes:
         counts: Cells by how they can be read: ``comma``, ``point`` or ``both``.
         example: The first that has a separator.
+        thousands: The first like ``1.234``, which may be one in comma style.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     example: str = ""
+    thousands: str = ""
 
     def see(self, text: str) -> bool:
         """Look at a cell; tell whether it is a number with separators."""
@@ -42,9 +44,23 @@ class NumberStyle:
         return True
 
     def see_number(self, text: str) -> None:
-        """Look at a number without separators: does it have a decimal point?"""
-        if "." in text and in_comma_style(text) == text:
+        """Look at a number without separators: is its point one of decimals?"""
+        if "." not in text:
+            return
+        if in_comma_style(text) == text:
             self.counts["decimals"] += 1
+        else:
+            self.thousands = self.thousands or text.strip()
+
+    def unsure(self, *, has_commas: bool) -> str:
+        """Return a number that may be meant in two ways, such as ``1.234``, if any may.
+
+        Args:
+            has_commas: Whether another column has decimal commas: who writes them means
+                a thousand by it.
+        """
+        is_clear = any(self.counts[kind] for kind in ("comma", "point", "decimals"))
+        return self.thousands if has_commas and not is_clear else ""
 
     def reader(self, delimiter: str) -> Callable[[str], str] | None:
         """Return what writes cells of the column as programs do; None for no style.

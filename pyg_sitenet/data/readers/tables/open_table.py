@@ -155,18 +155,26 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
         if target in table.columns and target not in columns.targets:
             values = (row.values.get(target) for row in table.rows())
             stated = (str(value) for value in values if not is_gap(value))
-            example = next(stated, "nothing")
-            if separated(example):
-                raise DataError(
-                    f"{table.name}: the numbers of the column {target!r}, such as"
-                    f" {example!r:.40}, may be meant in two ways; write them like"
-                    " 1234.5"
-                )
-            raise DataError(
-                f"{table.name}: the column {target!r} holds no numbers but"
-                f" {example!r:.40}; numbers are written like 1.5, and classes are"
-                f" learnt with data.classes={{{target}: []}}"
-            )
+            example = table.unsure.get(target) or next(stated, "")
+            raise DataError(f"{table.name}: {_why_no_numbers(table, target, example)}")
+
+
+def _why_no_numbers(table: Table, target: str, example: str) -> str:
+    if not example:
+        return (
+            f"the column {target!r} is empty in all {table.count} rows; fill it in"
+            " (formulas of a spreadsheet: compute and save them), or choose another"
+            " target"
+        )
+    if target in table.unsure or separated(example):
+        return (
+            f"the numbers of the column {target!r}, such as {example!r:.40}, may be"
+            " meant in two ways; write them like 1234.5"
+        )
+    return (
+        f"the column {target!r} holds no numbers but {example!r:.40}; numbers are"
+        f" written like 1.5, and classes are learnt with data.classes={{{target}: []}}"
+    )
 
 
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:

@@ -165,7 +165,10 @@ def row_entries(
 
 def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
     stated_id = row.values.get(columns.id) if columns.id else None
-    if stated_id is not None and str(stated_id).strip():
+    # Without a column of structures ids are files, whatever they are called.
+    if not is_gap(stated_id) or (
+        str(stated_id or "").strip() and not columns.structure
+    ):
         return str(stated_id).strip()
     cell = row.values.get(columns.structure) if columns.structure else None
     text = cell.strip() if isinstance(cell, str) else ""

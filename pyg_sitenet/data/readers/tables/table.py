@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from pyg_sitenet.data.readers.cells import is_gap, is_label, number_of
+from pyg_sitenet.data.readers.cells import (
+    in_comma_style,
+    is_gap,
+    is_label,
+    number_of,
+)
 from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
-from pyg_sitenet.data.readers.tables.headers import split_headers
+from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
 from pyg_sitenet.data.readers.tables.row import Row, Units
@@ -38,6 +43,7 @@ class Table:
         styles: What writes numbers as programs do, of columns that have separators.
         notes: How columns were understood, where that could be otherwise.
         shared_names: Columns of names, in small letters, of which some repeat.
+        unsure: Columns of numbers that may be meant in two ways, with an example.
     """
 
     name: str
@@ -51,10 +57,27 @@ class Table:
     styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shared_names: frozenset[str] = frozenset()
+    unsure: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
         return (row for row in self.start() if isinstance(row, Row))
+
+    def with_notes(self, no_units: Mapping[str, str]) -> Table:
+        """Return the same with a note for each column that might state a unit.
+
+        Args:
+            no_units: What of their headings is no unit that is known.
+        """
+        notes = {
+            column: (
+                f"{column}: {text!r:.40} in its heading is no unit that is known, so it"
+                " has none; if one is meant, correct the heading or set data.units",
+                *self.notes.get(column, ()),
+            )
+            for column, text in no_units.items()
+        }
+        return replace(self, notes={**self.notes, **notes})
 
     def column_of(self, names: Sequence[str]) -> str | None:
         """Return the first column that has one of the names, in any case."""
@@ -80,20 +103,17 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
         header = csv_header(file, headers)
         start = partial(csv_rows, file, header)
         look = _Look(header.columns, header.units, header.delimiter)
-        return look.table(file.name, start)
+        return look.table(file.name, start).with_notes(header.no_units)
     rows = json_line_rows if suffix in (".jsonl", ".ndjson") else json_document_rows
     look = _Look()
     table = look.table(file.name, partial(rows, file))
     pairs = split_headers(table.columns, headers)
-    names = dict(zip(table.columns, pairs, strict=True))
-    if all(name == column for column, (name, _) in names.items()):
-        return table
-    renamed = partial(
-        _renamed, table.start, {old: new for old, (new, _) in names.items()}
-    )
-    units = {name: unit for name, unit in pairs if unit is not None}
-    look = _Look(units={**look.units, **units})
-    return look.table(file.name, renamed)
+    names = dict(zip(table.columns, (name for name, _ in pairs), strict=True))
+    units = {**look.units, **{name: unit for name, unit in pairs if unit is not None}}
+    if any(name != column for column, name in names.items()):
+        rows_of_names = partial(_renamed, table.start, names)
+        table = _Look(units=units).table(file.name, rows_of_names)
+    return replace(table, units=units).with_notes(no_units(list(names), pairs))
 
 
 def _renamed(
@@ -161,6 +181,13 @@ class _Look:
             if (reader := style.reader(self._delimiter)) and style.example
         }
         self.numbers |= styles.keys()
+        has_commas = in_comma_style in styles.values()
+        unsure = {
+            column: example
+            for column, style in self._styles.items()
+            if column not in styles and (example := style.unsure(has_commas=has_commas))
+        }
+        self.numbers -= unsure.keys()
         return Table(
             name,
             start,
@@ -173,6 +200,7 @@ class _Look:
             styles,
             {column: tuple(self._notes(column, styles)) for column in self.columns},
             frozenset(self._shared),
+            unsure,
         )
 
     def _see_name(self, value: object) -> None:

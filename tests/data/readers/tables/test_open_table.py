@@ -145,3 +145,11 @@ def test_column_of_text_says_why_it_is_no_target(folder):
     (folder / "t.csv").write_text("id;gap\nMgO;wide\n")
     with pytest.raises(DataError, match=r"'gap' holds no numbers but 'wide'; numbers"):
         open_source(folder, ["gap"])
+
+
+def test_column_that_is_empty_or_of_two_meanings_is_told(folder):
+    (folder / "gaps.csv").write_text("id;x;gap;E\nMgO;0,5;N/A;1.234\n")
+    with pytest.raises(DataError, match="column 'gap' is empty in all 1 rows; fill"):
+        open_source(folder, ["gap"])
+    with pytest.raises(DataError, match=r"'E', such as '1\.234', may be meant in two"):
+        open_source(folder, ["E"])

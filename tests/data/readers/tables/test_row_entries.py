@@ -281,3 +281,11 @@ def test_second_crystal_of_an_id_is_a_failure(folder):
     assert last.id == "b"
     assert f"'a' is already used by {folder / 't.csv'}, row 1" in failure.reason
     assert failure.stage == "table"
+
+
+@pytest.mark.parametrize("gap", ["N/A", "", "nan"])
+def test_ids_that_are_not_known_are_those_of_the_files(folder, gap):
+    lines = [f"{gap},{name}.cif,{k}" for k, name in enumerate(("NaCl", "MgO"))]
+    (folder / "gaps.csv").write_text("\n".join(["id,file,gap", *lines]))
+    result = _gaps(r for r in open_source(folder, ["gap"]) if isinstance(r, Record))
+    assert result == {"NaCl": 0.0, "MgO": 1.0}

@@ -74,6 +74,41 @@ def test_columns_without_name_are_no_columns_of_one_name():
     assert indexed.columns == ["", "id", "gap"]
 
 
+def test_two_columns_of_json_in_two_units_keep_both():
+    rows = [{"id": "a", "E [eV]": 1.5, "E [meV]": 1500}]
+    table = _read("t.json", json.dumps(rows).encode())
+    assert table.units == {"E [eV]": "eV", "E [meV]": "meV"}
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+@pytest.mark.parametrize("target", ["gap", "gap [foo]"])
+def test_unit_that_nobody_knows_is_told_by_name(name, target):
+    text = b"id,gap [foo],b (PBE)\na,1,2\n"
+    if name == "t.json":
+        text = json.dumps([{"id": "a", "gap [foo]": 1, "b (PBE)": 2}]).encode()
+    table = _read(name, text, [target])
+    assert table.units == {}
+    assert table.notes[target][0].startswith(
+        f"{target}: 'foo' in its heading is no unit that is known, so it has none; if"
+    )
+    assert not table.notes.get("b (PBE)")
+
+
+def test_delimiters_of_the_heading_alone_do_not_count():
+    text = "id;K (GPa, 300 K, dense), mean\na;1\n"
+    (row,) = _read("t.csv", text.encode()).rows()
+    assert row.values == {"id": "a", "K (GPa, 300 K, dense), mean": "1"}
+
+
+def test_thousands_in_a_table_of_decimal_commas_are_not_guessed():
+    table = _read("t.csv", b"id;x;gap\na;0,5;1.234\nb;2,5;2.345\n")
+    assert table.numbers == {"x"}
+    assert table.unsure == {"gap": "1.234"}
+    clear = _read("t.csv", b"id;x;gap\na;0,5;1.234\nb;2,5;0.345\n")
+    assert clear.numbers == {"x", "gap"}
+    assert not clear.unsure
+
+
 def test_broken_line_of_json_lines_is_one_problem():
     table = _read("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": \n\n3\n')
     assert [bool(row.problem) for row in table.rows()] == [False, True, True]
