@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .counts import end, report, tell_notes
 from .options import Data, Device, Json, Model, OutputFile, Strict, Workers
 from .terminal import CLASS_SCORES, chosen_device, counted, say, say_json, show_table
+
+if TYPE_CHECKING:
+    from pyg_sitenet.data.sources import Source
+    from pyg_sitenet.prediction import Predictor
 
 
 def evaluate(
@@ -36,9 +40,7 @@ def evaluate(
         data, description.targets, classes=description.classes, units=description.units
     )
     tell_notes(source)
-    for name, unit in source.units.items():
-        if name in description.targets and not description.units.get(name) and unit:
-            say(f"Note: {name}: stated in {unit}; the model has no unit", err=True)
+    _tell_units(source, predictor)
     evaluation = evaluate_model(
         predictor,
         source,
@@ -60,6 +62,14 @@ def evaluate(
             drawn = "   ".join(map(str, evaluation.figures.values()))
             say(f"Rows: {output}   Figures: {drawn}")
     end(ledger, strict=strict)
+
+
+def _tell_units(source: Source, predictor: Predictor) -> None:
+    """Say which values are compared although the model states no unit of them."""
+    model = predictor.description
+    for name, unit in source.units.items():
+        if unit and name in model.targets and not model.units.get(name):
+            say(f"Note: {name}: stated in {unit}; the model has no unit", err=True)
 
 
 def _show_errors(metrics: dict[str, dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from pyg_sitenet.model_file import read_description
+from pyg_sitenet.model_file import load_model, read_description, save_model
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,11 @@ def test_values_in_another_unit_are_converted_and_a_line_says_so(
     assert errors[0]["unit"] == "eV"
     assert "Note: gap: stated in meV, converted to eV" in converted.stderr
     assert "Note" not in plain.stderr
+    model, description = load_model(run)
+    plain_file = tmp_path / "plain.safetensors"
+    save_model(plain_file, model, description.model_copy(update={"units": {}}))
+    unstated = sitenet("evaluate", plain_file, tmp_path / "eV.csv")
+    assert "Note: gap: stated in eV; the model has no unit" in unstated.stderr
     (tmp_path / "K.csv").write_text(f"file,gap [K]\n{crystals / rows[0]['file']},1\n")
     refused = sitenet("evaluate", run, tmp_path / "K.csv")
     assert refused.exit_code == 1
