@@ -57,7 +57,7 @@ def splits_by_id(
 
 
 def first_graphs(ids: Sequence[str]) -> Indices:
-    """Return the place of the first graph of each crystal, [num_crystals].
+    """Return the index of the first graph of each crystal, [num_crystals].
 
     Args:
         ids: Crystal of each graph; those of one follow each other.

@@ -37,7 +37,7 @@ def look_at(dataset: CrystalDataset, graphs: Sequence[int]) -> Looks:
 
     Args:
         dataset: The crystals.
-        graphs: Place of a graph of each.
+        graphs: Index of a graph of each.
     """
     formulas, rows = [], np.empty((len(graphs), 2 * len(_RANGES) + 1))
     for row, place in zip(rows, graphs, strict=True):

@@ -1,4 +1,4 @@
-"""Target values as they stand in tables and frames: numbers, or places of labels."""
+"""Target values as they stand in tables and frames: numbers, or indices of labels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_targets(
     Args:
         values: What its row or frame holds.
         targets: The names of the targets.
-        classes: Labels of those that are classes; their value is the label's place.
+        classes: Labels of those that are classes; their value is the label's index.
 
     Raises:
         TargetError: If a number is text, infinite or too large, if a label is none of
@@ -49,7 +49,7 @@ def parse_targets(
 
 
 def place_of(label: str, labels: Sequence[str]) -> int | None:
-    """Return the place of a label among the classes, None if it is none of them.
+    """Return the index of a label among the classes, None if it is none of them.
 
     Small and capital letters are alike where no two classes differ in them alone.
     """

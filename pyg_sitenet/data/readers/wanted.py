@@ -32,11 +32,10 @@ class Wanted:
 
     Args:
         targets: Names of the targets.
-        classes: Labels of the targets that are classes, whose value is the place of
+        classes: Labels of the targets that are classes, whose value is the index of
             the label; the others are numbers.
         group: Column whose label tells which crystals belong together; empty for none.
-        units: Unit that the numbers of a target are wanted in; those that state another
-            are converted.
+        units: Unit of each target; values that state another are converted.
     """
 
     targets: tuple[str, ...] = ()

@@ -61,10 +61,10 @@ def open_source(
         targets: Names of the targets. Their units come from headers such as
             ``gap [eV]`` or ``gap (eV)``, or from a column ``unit``.
         classes: Labels of those targets that are classes; the value of a crystal is
-            the place of its label among them.
+            the index of its label among them.
         group: Column whose label tells which crystals belong together.
-        units: Unit that the numbers of a target are wanted in: those that state another
-            are converted. (default: the first that the source states)
+        units: Unit of each target; values that state another are converted. (default:
+            the first that the source states)
 
     Returns:
         The source; iterating it yields a record or a failure for each crystal.
