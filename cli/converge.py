@@ -26,7 +26,7 @@ Atoms = Annotated[
     ),
 ]
 Count = Annotated[
-    int, typer.Option("--crystals", min=1, help="How many, drawn at random.")
+    int, typer.Option("--crystals", min=1, help="Most crystals, drawn at random.")
 ]
 Seed = Annotated[
     int, typer.Option(min=0, help="Seed of the random crystals and weights.")
@@ -99,7 +99,7 @@ def converge(
 def _tell(report: ConvergenceReport, output: Path, as_json: bool) -> None:
     skipped = Counter(report.convergence.skipped["reason"])
     used = report.convergence.steps["id"].nunique()
-    say(f"{used} crystals converged, {skipped.total()} steps skipped", err=True)
+    say(f"{used} crystals measured, {skipped.total()} steps skipped", err=True)
     if as_json:
         rules = [asdict(rule) | {"rule": rule.sentence()} for rule in report.rules]
         counts = {"crystals": used, "skipped": dict(skipped)}

@@ -97,4 +97,4 @@ def _show_coverage(metrics: dict[str, dict[str, Any]]) -> None:
         for row in target.get("coverage", ())
     ]
     if rows:
-        show_table(["intervals, sets of", "nominal", "measured", "mean width"], rows)
+        show_table(["coverage of", "nominal", "measured", "mean width"], rows)

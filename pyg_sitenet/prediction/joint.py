@@ -24,9 +24,9 @@ V = TypeVar("V")
 class JointPredictor:
     """Predicts with several models what they would predict one after the other.
 
-    A row has the columns of all; a warning says whose it is. A crystal that one of them
-    cannot predict is a failure. If all encode crystals alike, each is read and encoded
-    once.
+    A row has the columns of all; a warning says whose it is, and the novelty is the
+    lowest. A crystal that one of them cannot predict is a failure. If all encode
+    crystals alike, each is read and encoded once.
 
     Args:
         predictors: The models, by the name that warnings have.

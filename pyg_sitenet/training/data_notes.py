@@ -95,14 +95,14 @@ def _constant(config: Config, crystals: Crystals) -> Iterator[str]:
         value, count = Counter(values.tolist()).most_common(1)[0]
         if count == len(values):
             yield (
-                f"{name}: is {value:g} for all {count} crystals to train on, so that"
-                " there is nothing to learn of it"
+                f"{name}: is {value:g} for all {count} training crystals, so that there"
+                " is nothing to learn about it"
             )
         elif count >= _MOSTLY * len(values):
-            yield f"{name}: is {value:g} for {count} of {len(values)} to train on"
+            yield f"{name}: is {value:g} for {count} of {len(values)} training crystals"
         elif np.ptp(values) <= 1e-6 * np.abs(values).max():
             yield (
-                f"{name}: differs from its seventh digit on alone,"
+                f"{name}: differs only from the seventh digit on,"
                 f" {values.min():.12g} to {values.max():.12g}"
             )
 
@@ -153,7 +153,7 @@ def _equal(config: Config, crystals: Crystals) -> Iterator[str]:
         unlike = [k for k, width in enumerate(ranges) if width > scale]
         if unlike:
             count = sum(len(groups[k]) for k in unlike)
-            line += f"; {count} have contrary values of {name}"
+            line += f"; {count} have contradictory values of {name}"
             if name not in config.data.classes:
                 line += f" (up to {max(ranges):.4g} apart)"
     remedy = "keep one of each"
@@ -174,9 +174,10 @@ def _polymorphs(crystals: Crystals) -> Iterator[str]:
     shared = [formula for formula in tested if formula in trained]
     if shared:
         yield (
-            f"{len(shared)} of {len(tested)} test crystals have a formula that is also"
-            f" trained on (such as {shared[0]}), so that the test error is not that of"
-            " new compounds; data.split=composition keeps each formula in one part"
+            f"the formula of {len(shared)} of {len(tested)} test crystals is also in"
+            f" the training part (such as {shared[0]}), so that the test error is not"
+            " that of new compounds; data.split=composition keeps each formula in one"
+            " part"
         )
 
 

@@ -72,12 +72,13 @@ def test_equal_crystals_under_other_ids_are_told(
         f"16 crystals are equal to others under other ids (8 different ones, such as"
         f" {names[0]}, {names[0]}-copy); "
     )
-    assert " of them are in several parts of the data; 2 have contrary values" in line
+    assert " of them are in several parts of the data; 2 have contradictory" in line
     assert (
-        "of gap (up to 2.5 apart); keep one of each, or keep them in one part" in line
+        "values of gap (up to 2.5 apart); keep one of each, or keep them in one part"
+        in line
     )
     assert line.endswith("with data.split=composition")
-    assert "test crystals have a formula that is also trained on" in leak
+    assert "test crystals is also in the training part" in leak
 
 
 def test_other_crystals_of_a_formula_are_not_equal_but_leak(
@@ -87,7 +88,7 @@ def test_other_crystals_of_a_formula_are_not_equal_but_leak(
     source = _write(tmp_path / "s", crystals | more, gap=range(16))
     split = ("data.split_seed=1", "data.primitive_tolerance=0.01")
     (line,) = notes_of(source, *split)
-    number, _, rest = line.partition(" of 3 test crystals have a formula that is also")
+    number, _, rest = line.removeprefix("the formula of ").partition(" of 3 test")
     assert 1 <= int(number) <= 3
     assert rest.endswith("data.split=composition keeps each formula in one part")
     assert notes_of(source, *split, "data.split=composition") == []
@@ -100,12 +101,12 @@ def test_columns_that_are_not_used_and_targets_that_hardly_vary_are_told(
     source = _write(tmp_path / "s", crystals, gap=[1.5] * 8, **extra)
     assert notes_of(source) == [
         "columns that are not used: density, prototype",
-        "gap: is 1.5 for all 5 crystals to train on, so that there is nothing to learn"
-        " of it",
+        "gap: is 1.5 for all 5 training crystals, so that there is nothing to learn"
+        " about it",
     ]
     close = [1000 + 1e-6 * k for k in range(8)]
     (line,) = notes_of(_write(tmp_path / "t", crystals, gap=close))
-    assert line.startswith("gap: differs from its seventh digit on alone, 1000")
+    assert line.startswith("gap: differs only from the seventh digit on, 1000")
 
 
 def test_classes_that_a_part_lacks_are_told(
@@ -130,7 +131,7 @@ def test_run_logs_the_notes_and_keeps_them(
     changes = [f"data.source={source}", "data.targets=[gap]", "training.max_epochs=1"]
     run = train(override(config, changes), tmp_path / "run", cache=cache)
     text = (run.folder / "notes.txt").read_text()
-    assert text.startswith("gap: is 1.5 for all 5 crystals to train on")
+    assert text.startswith("gap: is 1.5 for all 5 training crystals")
     assert text.splitlines() == run.metrics["data_notes"]
     warned = [r.message for r in caplog.records if r.levelno == logging.WARNING]
     assert text.splitlines()[0] in warned
