@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pyg_sitenet import load_predictor
 from pyg_sitenet.config import load_preset, override
 from pyg_sitenet.nn import SiteNetConv
 
@@ -66,6 +67,20 @@ def test_table_of_settings_holds_the_values_of_the_presets():
         for section in ("data", "training")
         for name in type(getattr(load_preset("paper"), section)).model_fields
     }
+
+
+def test_table_of_the_readme_holds_what_the_ready_model_says():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (.+\d to \d.+) \|$", page, re.M)
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines]
+    files = sorted((ROOT / "examples" / "structures").glob("*.cif"))
+    table = load_predictor("band-gap", level=0.9).predict(files).set_index("formula")
+    columns = ["band_gap [eV]", "band_gap lower [eV]", "band_gap upper [eV]", "novelty"]
+    assert len(rows) == len(table)
+    for crystal, _, gap, interval, novelty, _ in rows:
+        shown = [float(text) for text in (gap, *interval.split(" to "), novelty)]
+        values = table.loc[crystal.partition(",")[0], columns].to_list()
+        assert shown == pytest.approx(values, abs=0.006)
 
 
 def test_every_figure_is_in_the_gallery():
