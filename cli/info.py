@@ -67,7 +67,7 @@ def _model_facts(path: Path) -> dict[str, Any]:
         "elements": [chemical_symbols[number] for number in description.elements],
         "environment": config.data.environment,
         "max_atoms": config.data.max_atoms,
-        "model settings": presets[0] if presets else "own",
+        "model settings": presets[0] if presets else "custom",
         "networks": description.members,
         "intervals": _intervals(description.calibration),
         "parameters": sum(weight.numel() for weight in model.parameters()),

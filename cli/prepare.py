@@ -39,7 +39,7 @@ def prepare(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Encode crystals once, into a folder that other commands take as DATA.
+    """Encode crystals once, as DATA for train, predict, evaluate and analyze.
 
     An input that cannot be used is listed in the folder's failures.csv, and the others
     are encoded. Run again, the command goes on where it was interrupted. With --ray a
