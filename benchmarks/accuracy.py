@@ -2,12 +2,14 @@
 
     sitenet benchmark matbench_phonons --data-file DATA/matbench_phonons.jsonl.gz
     python benchmarks/accuracy.py keep runs/matbench_phonons single
+    python benchmarks/accuracy.py keep runs/seed0 runs/seed1 ensemble
     python benchmarks/accuracy.py table DATA
 
 ``keep`` writes ``benchmarks/results/TASK/single.csv.gz`` (or ``ensemble``) with the
 columns fold, id and prediction, and beside it what the networks are and how long they
-trained. ``table`` compares them with the official targets in a folder of the task's
-files and prints the Markdown of ``docs/accuracy.md``.
+trained; of several runs, each with a ``--seed`` of its own, the mean prediction.
+``table`` compares them with the official targets in a folder of the task's files and
+prints the Markdown of ``docs/accuracy.md``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,34 +48,60 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def keep(run: Path, kind: str, note: str) -> None:
-    """Copy the predictions of a benchmark's folds, and what is to be said of them."""
-    folds = [
-        json.loads(file.read_text()) for file in sorted(run.glob("fold_*/be*.json"))
-    ]
-    task = json.loads((run / "results.json").read_text())["task"]
+def keep(runs: Sequence[Path], kind: str, note: str) -> None:
+    """Copy the predictions of a benchmark's folds, and what is to be said of them.
+
+    Of several runs, which differ by seed, the mean of what they predict is copied, of
+    the folds that all have.
+    """
+    members = [folds_of(run) for run in runs]
+    numbers = sorted(set.intersection(*(set(folds) for folds in members)))
+    if not numbers:
+        raise SystemExit("expected runs with a fold in common, got none")
+    task = json.loads((runs[0] / "results.json").read_text())["task"]
+    settings = [folds[numbers[0]]["parameters"] for folds in members]
+    common = common_settings(settings, task)
     folder = RESULTS / task
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("fold", "id", "prediction"))
-    for fold in folds:
-        for id_, value in fold["predictions"].items():
-            rows.writerow((fold["fold"], id_, f"{value:.6g}"))
+    for number in numbers:
+        predictions = [folds[number]["predictions"] for folds in members]
+        for id_ in predictions[0]:
+            mean = float(np.mean([values[id_] for values in predictions]))
+            rows.writerow((number, id_, f"{mean:.6g}"))
     content = gzip.compress(text.getvalue().encode(), mtime=0)
     (folder / f"{kind}.csv.gz").write_bytes(content)
-    metrics = [json.loads(file.read_text()) for file in run.glob("fold_*/metrics.json")]
-    settings = folds[0]["parameters"]
-    settings["data"]["source"] = task  # wherever the file was
+    metrics = json.loads((runs[0] / f"fold_{numbers[0]}/metrics.json").read_text())
+    seconds = [sum(folds[number]["seconds"] for folds in members) for number in numbers]
     notes = {
-        "parameters": metrics[0]["num_parameters"],
-        "epochs": metrics[0]["epochs"],
-        "members": folds[0]["parameters"]["training"]["members"],
-        "seconds": [round(fold["seconds"]) for fold in folds],
+        "parameters": metrics["num_parameters"],
+        "epochs": metrics["epochs"],
+        "members": common["training"]["members"] * len(runs),
+        "seconds": [round(value) for value in seconds],
         "machine": f"{describe_machine()}{note and ', '}{note}",
-        "settings": settings,
+        "settings": common,
     }
     (folder / f"{kind}.json").write_text(json.dumps(notes, indent=1) + "\n")
+
+
+def folds_of(run: Path) -> dict[int, dict[str, Any]]:
+    """Return what a benchmark wrote of each of its folds."""
+    files = sorted(run.glob("fold_*/benchmark.json"))
+    folds = [json.loads(file.read_text()) for file in files]
+    return {fold["fold"]: fold for fold in folds}
+
+
+def common_settings(settings: Sequence[dict[str, Any]], task: str) -> dict[str, Any]:
+    """Return the settings of runs that differ by seed alone, those of the first."""
+    seeds = [own["training"]["seed"] for own in settings]
+    for own in settings:
+        own["data"]["source"] = task  # wherever the file was
+        own["training"]["seed"] = seeds[0]
+    if any(own != settings[0] for own in settings) or len(set(seeds)) < len(seeds):
+        raise SystemExit(f"expected runs that differ by seed alone, got seeds {seeds}")
+    return settings[0]
 
 
 def table(data: Path) -> list[tuple[str, ...]]:
@@ -120,7 +149,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(required=True, dest="command")
     keeping = commands.add_parser("keep", help="keep the predictions of a run")
-    keeping.add_argument("run", type=Path, help="output folder of sitenet benchmark")
+    keeping.add_argument(
+        "runs", type=Path, nargs="+", help="output folders of sitenet benchmark"
+    )
     keeping.add_argument("kind", choices=KINDS)
     keeping.add_argument("--threads", type=int, default=1, help="of the run")
     keeping.add_argument("--note", default="", help="on the machine, such as its load")
@@ -129,7 +160,7 @@ def main() -> None:
     args: Any = parser.parse_args()
     if args.command == "keep":
         torch.set_num_threads(args.threads)
-        keep(args.run, args.kind, args.note)
+        keep(args.runs, args.kind, args.note)
         return
     for cells in (HEADINGS, ("---",) * len(HEADINGS), *table(args.data)):
         print("| " + " | ".join(cells) + " |")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import importlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -47,3 +48,41 @@ def test_every_crystal_of_a_fold_has_one_prediction(notes: Path) -> None:
         ids = {row["id"] for row in rows if row["fold"] == number}
         assert len(ids) == count
         assert ids == {task.id_of_row(row) for row in folds[int(number)][1]}
+
+
+def write_run(folder: Path, seed: int, predictions: dict[int, list[float]]) -> Path:
+    """Write what `sitenet benchmark` leaves of its folds, with predictions of two."""
+    for number, values in predictions.items():
+        fold = folder / f"fold_{number}"
+        fold.mkdir(parents=True)
+        settings = load_preset("default").model_dump(mode="json")
+        settings["training"]["seed"] = seed
+        crystals = dict(zip(("mb-jdft2d-001", "mb-jdft2d-002"), values, strict=True))
+        facts = {"fold": number, "predictions": crystals, "seconds": 60.0}
+        facts["parameters"] = settings
+        (fold / "benchmark.json").write_text(json.dumps(facts))
+        (fold / "metrics.json").write_text('{"num_parameters": 9, "epochs": 80}')
+    (folder / "results.json").write_text('{"task": "matbench_jdft2d"}')
+    return folder
+
+
+def test_runs_of_several_seeds_are_kept_as_their_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    accuracy = importlib.import_module("accuracy")
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path / "results")
+    runs = [
+        write_run(tmp_path / "a", 0, {0: [1.0, 2.0], 1: [5.0, 6.0]}),
+        write_run(tmp_path / "b", 1, {0: [2.0, 4.0]}),
+    ]
+    accuracy.keep(runs, "ensemble", "")
+    file = tmp_path / "results" / "matbench_jdft2d" / "ensemble.csv.gz"
+    with gzip.open(file, "rt", encoding="utf-8") as text:
+        rows = [tuple(row.values()) for row in csv.DictReader(text)]
+    # Of the fold that both have.
+    assert rows == [("0", "mb-jdft2d-001", "1.5"), ("0", "mb-jdft2d-002", "3")]
+    notes = json.loads((file.parent / "ensemble.json").read_text(encoding="utf-8"))
+    assert (notes["members"], notes["seconds"]) == (2, [120])
+    with pytest.raises(SystemExit, match=r"differ by seed alone, got seeds \[0, 0\]"):
+        accuracy.keep([runs[0], runs[0]], "ensemble", "")
