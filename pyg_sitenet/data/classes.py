@@ -105,8 +105,8 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
     if len(counts) == 1:
         raise DataError(
             f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
-            f" {counts.total()} crystals; a classification needs two classes, add"
-            " crystals of another"
+            f" {counts.total()} crystals; a classification needs two"
+            f" classes, add crystals of another{_unknown(source, name)}"
         )
     # Text that hardly repeats is a name or a number with its unit, unless asked for.
     most = _MOST if is_asked else min(_MOST, max(2, counts.total() // 2))
@@ -118,6 +118,13 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
             " in data.classes"
         )
     return counts
+
+
+def _unknown(source: Source, name: str) -> str:
+    """Say which cells were taken for gaps: who means them as a class can list them."""
+    words = Counter(str(cell).strip() for cell in source.column(name) if is_gap(cell))
+    shown = ", ".join(f"{word!r} ({words[word]})" for word in words if word)
+    return f", or list {shown} in data.classes if they are one" if shown else ""
 
 
 def _alike(counts: Counter[str], name: str) -> Counter[str]:

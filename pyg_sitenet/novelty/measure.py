@@ -188,7 +188,9 @@ class NoveltyMeasure:
     def _words(self, name: str, features: Features) -> str:
         """Say in which way a crystal is unlike others."""
         if name == "bonds" and self.record.bonds is not None:
-            return _GEOMETRY_WORDS[name][self.record.bonds.excess(features) > 0]
+            words = _GEOMETRY_WORDS[name][self.record.bonds.excess(features) > 0]
+            is_known = all(z in self.record.elements for z in features.elements)
+            return words if is_known else words.replace("its elements", "others")
         if name in GEOMETRY:
             value = features.geometry[GEOMETRY.index(name)]
             return _GEOMETRY_WORDS[name][value > self.record.geometry[name][0]]

@@ -71,6 +71,13 @@ def test_single_class_is_refused(tmp_path: Path) -> None:
         with_classes(_config(_table(tmp_path, ["a", "a", None, "a"])))
 
 
+def test_word_taken_for_a_gap_is_named_where_one_class_is_left(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["weak", "none", "weak", "none"])
+    message = r"is 'weak' for all 2 .*, or list 'none' \(2\) in data\.classes if"
+    with pytest.raises(DataError, match=message):
+        with_classes(_config(source))
+
+
 def test_names_are_no_classes(tmp_path: Path) -> None:
     source = _table(tmp_path, [f"name{k}" for k in range(101)])
     message = r"'kind' has 101 different labels in 101 crystals, such as 'name0', too"

@@ -205,3 +205,18 @@ def test_predictions_tell_their_novelty_and_widen_their_intervals(
     with pytest.warns(UserWarning, match="unlike the training data"):
         table = predictor.predict(crystals)
     assert table["novelty"].tolist() == [silicon.novelty, oxide.novelty]
+
+
+def test_bonds_of_elements_that_training_had_not_are_compared_with_others(
+    record: Novelty, network: SiteNet
+) -> None:
+    measure = NoveltyMeasure(record)
+    assert 18 not in record.elements
+    reasons = "; ".join(
+        measure.reasons(_crystal(network, _encode(bulk("Ar", "fcc", a=5.26))))
+    )
+    assert "its bonds are longer than those of others in training" in reasons
+    sparse = bulk("Na", "bcc", a=9.0)
+    assert "longer than those of its elements in training" in "; ".join(
+        measure.reasons(_crystal(network, _encode(sparse)))
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from ase import Atoms
 from pymatgen.core.structure import Structure
 
@@ -44,6 +45,10 @@ def _as_many(
     if isinstance(structures, Mapping):
         dictionary: Any = structures
         return [dictionary]
+    if isinstance(structures, pd.DataFrame):
+        raise TypeError(
+            "`structures` is a table; give one column of it, as table['structure']"
+        )
     if not isinstance(structures, Iterable) or isinstance(structures, bytes):
         raise TypeError(
             "`structures` must be a path, a pymatgen Structure, ASE Atoms or several "

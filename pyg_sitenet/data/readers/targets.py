@@ -62,7 +62,8 @@ def place_of(label: str, labels: Sequence[str]) -> int | None:
 def _is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether a cell holds a value; who lists ``none`` as a class means it."""
     return not is_gap(value) or (
-        isinstance(value, str) and as_label(value) in classes.get(name, ())
+        isinstance(value, str)
+        and place_of(as_label(value), classes.get(name, ())) is not None
     )
 
 

@@ -81,6 +81,11 @@ def open_source(
     wanted = Wanted(tuple(targets), classes or {}, group, units or {})
     if isinstance(source, str | Path):
         return _open_one(source, wanted)
+    if not isinstance(source, Sequence):
+        raise DataError(
+            "expected the path of crystals, the name of a data set, or several of them,"
+            f" got {type(source).__name__}; write a table to a file (CSV or JSON)"
+        )
     if not source:
         raise DataError("no input: name a file, a folder or a data set")
     if len(source) == 1:

@@ -86,6 +86,6 @@ def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureErro
         )
     return StructureError(
         f"{origin}: its name tells no format that is read"
-        f" ({', '.join(dict.fromkeys(titles))}); convert it to CIF, or give it the"
-        " ending of its format"
+        f" ({', '.join(dict.fromkeys(titles))}); convert it to CIF (a table of"
+        " crystals to CSV), or give it the ending of its format"
     )

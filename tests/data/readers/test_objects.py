@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
@@ -75,6 +76,9 @@ def test_other_things_are_named() -> None:
         kind = type(item).__name__
         with pytest.raises(TypeError, match=rf"`structures` must be .* got {kind}"):
             read_inputs(item)  # type: ignore[arg-type]
+    table = pd.DataFrame({"structure": [bulk("Si")]})
+    with pytest.raises(TypeError, match=r"a table; give one column of it, as table\["):
+        read_inputs(table)
     (entry,) = read_inputs([1.5])  # type: ignore[list-item]
     failure = entry.read()
     assert isinstance(failure, Failure)

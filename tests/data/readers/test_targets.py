@@ -62,6 +62,7 @@ def test_label_is_found_whatever_its_capitals():
 
 def test_word_for_nothing_is_a_label_where_it_is_listed():
     classes = {"order": ("none", "FM")}
-    assert parse_targets({"order": "none"}, ["order"], classes) == {"order": 0.0}
+    for word in ("none", "None"):
+        assert parse_targets({"order": word}, ["order"], classes) == {"order": 0.0}
     with pytest.raises(TargetError, match="'order' is missing: none"):
         parse_targets({"order": "none"}, ["order"], {"order": ("AFM", "FM")})

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
@@ -115,7 +116,13 @@ def _delimiter(file: TextFile) -> str:
 def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     try:
-        for number, line in enumerate(csv.reader(file.lines(), delimiter=delimiter)):
+        # Quotes behind blanks, as people write them, would be letters like others.
+        start = _QUOTED.sub("\0", "".join(islice(file.lines(), 2)))
+        is_spaced = re.search(f"{re.escape(delimiter)} +\0", start) is not None
+        reader = csv.reader(
+            file.lines(), delimiter=delimiter, skipinitialspace=is_spaced
+        )
+        for number, line in enumerate(reader):
             if any(line) and (number or line != _DELIMITER_LINE):
                 yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:

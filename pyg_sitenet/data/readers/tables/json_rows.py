@@ -137,7 +137,7 @@ def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
 def _no_rows(name: str) -> DataError:
     return DataError(
         f"{name}: expected a list of rows such as "
-        '[{"id": ..., "structure": ..., "gap": ...}]'
+        '[{"id": ..., "structure": ..., "gap": ...}]; name JSON lines *.jsonl'
     )
 
 

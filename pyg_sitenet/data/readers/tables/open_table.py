@@ -93,6 +93,7 @@ def _table_source(
     table = _read(place, table_name, wanted.targets)
     columns = Columns.recognise(table)
     numbers = [name for name in wanted.targets if name not in wanted.classes]
+    _check_rows(table)
     _check_numbers(table, columns, numbers)
     wanted.check(table.name, columns.targets, columns.labels)
     stated = columns.units(table)
@@ -149,6 +150,13 @@ def _notes(
             yield f"{target}: stated in {unit}, converted to {units[target]}"
 
 
+def _check_rows(table: Table) -> None:
+    """Say of a table without columns why there are none."""
+    problem = next((row.problem for row in table.rows()), "")
+    if problem and not table.columns:
+        raise DataError(f"{table.name}: no rows of named values: row 1: {problem}")
+
+
 def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
     """Say of a target that is there why it is none."""
     for target in targets:
@@ -162,9 +170,9 @@ def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> No
 def _why_no_numbers(table: Table, target: str, example: str) -> str:
     if not example:
         return (
-            f"the column {target!r} is empty in all {table.count} rows; fill it in"
-            " (formulas of a spreadsheet: compute and save them), or choose another"
-            " target"
+            f"the column {target!r} holds no numbers, all {table.count} rows are empty;"
+            " fill them in (formulas of a spreadsheet: compute and save them), or"
+            " choose another target"
         )
     if target in table.unsure or separated(example):
         return (

@@ -83,7 +83,7 @@ class Columns:
         unit = table.column_of(UNIT_COLUMNS)
         if unit is not None and len(numbers) == 1:
             units.setdefault(numbers[0], unit)
-        used = {unit, *units.values()}
+        used = set(units.values())
         return cls(
             id_,
             structure,

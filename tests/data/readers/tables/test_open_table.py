@@ -149,7 +149,29 @@ def test_column_of_text_says_why_it_is_no_target(folder):
 
 def test_column_that_is_empty_or_of_two_meanings_is_told(folder):
     (folder / "gaps.csv").write_text("id;x;gap;E\nMgO;0,5;N/A;1.234\n")
-    with pytest.raises(DataError, match="column 'gap' is empty in all 1 rows; fill"):
+    with pytest.raises(
+        DataError, match="'gap' holds no numbers, all 1 rows are empty; f"
+    ):
         open_source(folder, ["gap"])
     with pytest.raises(DataError, match=r"'E', such as '1\.234', may be meant in two"):
         open_source(folder, ["E"])
+
+
+def test_table_without_named_values_says_why(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('[{"id": "a", "gap": 1}, {"id": "b", "gap": 2}]')
+    message = "t.jsonl: no rows of named values: row 1: expected an object, got list"
+    with pytest.raises(DataError, match=message):
+        open_source(path, ["gap"])
+
+
+def test_column_of_units_that_may_be_of_several_targets_is_not_used(folder):
+    (folder / "gaps.csv").write_text("id,a,b,unit\nMgO,1,2,eV\n")
+    source = open_source(folder, ["a"])
+    assert source.units == {}
+    assert source.labels == ("unit",)  # and so told as a column that is not used
+
+
+def test_objects_are_no_source():
+    with pytest.raises(DataError, match="several of them, got dict; write a table to"):
+        open_source({"a": 1})

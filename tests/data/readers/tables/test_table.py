@@ -109,6 +109,12 @@ def test_thousands_in_a_table_of_decimal_commas_are_not_guessed():
     assert not clear.unsure
 
 
+def test_blanks_before_quotes_are_no_part_of_a_cell():
+    text = '"id", "gap", "note"\n"a", "1.5", "x, y"\n'
+    (row,) = _read("t.csv", text.encode()).rows()
+    assert row.values == {"id": "a", "gap": "1.5", "note": "x, y"}
+
+
 def test_broken_line_of_json_lines_is_one_problem():
     table = _read("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": \n\n3\n')
     assert [bool(row.problem) for row in table.rows()] == [False, True, True]
