@@ -66,14 +66,17 @@ class Calibration(BaseModel):
                 f"{target}: no intervals were calibrated for it (calibrated: "
                 f"{calibrated}); train with data.calibration_fraction=0.1"
             )
-        number = min(map(len, self.scores[target]))
+        groups = self.scores[target]
+        number = min(map(len, groups))
         if not math.isinf(max(self.bounds(target, level))):
             return
         if number < _least(level):
+            each = f" in each of {len(groups)} ranges of predictions"
             raise ConfigError(
                 f"{target}: the level {level:g} needs {_least(level)} calibration "
-                f"crystals, the model has {number}; ask for a lower level or train "
-                "with a larger data.calibration_fraction"
+                f"crystals{each if len(groups) > 1 else ''}, the model has {number}; "
+                "ask for a lower level or train with a larger "
+                "data.calibration_fraction"
             )
         raise ConfigError(
             f"{target}: at the level {level:g} the interval is infinite, since "

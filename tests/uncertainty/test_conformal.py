@@ -83,7 +83,7 @@ def test_impossible_level_is_named(level):
 
 def test_too_few_calibration_crystals_are_named():
     result = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
-    message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8"
+    message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8;"
     with pytest.raises(ConfigError, match=message):
         result.half_width("gap", 0.9)
 
@@ -138,6 +138,14 @@ def test_coverage_is_the_nominal_one_at_small_and_at_large_predictions():
     # One bound for all: metals are always inside, and large gaps too rarely.
     alike = np.quantile(np.abs(truth - predicted), 0.9)
     assert (np.abs(new - given) <= alike)[given > 4].mean() < 0.8
+
+
+def test_too_few_crystals_of_a_group_are_named():
+    predicted = np.arange(300.0)
+    result = calibrate({"gap": predicted + 1}, {"gap": predicted})
+    message = "needs 999 .* in each of 2 ranges of predictions, the model has 150;"
+    with pytest.raises(ConfigError, match=message):
+        result.half_width("gap", 0.999)
 
 
 def test_groups_need_enough_crystals_and_the_sum_is_all():
