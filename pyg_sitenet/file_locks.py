@@ -24,7 +24,7 @@ def locked_file(output: Path) -> Iterator[None]:
 
     Raises:
         DataError: If another process has locked it, its folder cannot be written, or it
-            is something else than a file.
+            is something other than a file.
     """
     if os.path.exists(output) and not os.path.isfile(output):
         raise DataError(

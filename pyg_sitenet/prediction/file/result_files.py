@@ -65,8 +65,8 @@ def check_replaceable(output: Path) -> None:
     )
     if heads and not is_ours:
         raise DataError(
-            f"{output}: holds something else than predictions and would be overwritten;"
-            " choose another output (--output), or remove it"
+            f"{output}: holds something other than predictions and would be"
+            " overwritten; choose another output (--output), or remove it"
         )
 
 

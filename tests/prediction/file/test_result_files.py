@@ -113,7 +113,7 @@ def test_what_holds_no_predictions_is_kept(tmp_path: Path, content: bytes) -> No
     output = tmp_path / "model.safetensors"
     output.write_bytes(content)
     for options in ({}, {"overwrite": True}):
-        message = "model.safetensors: holds something else than predictions and would"
+        message = "model.safetensors: holds something other than predictions and would"
         with pytest.raises(DataError, match=message):
             ResultFiles(output, HEADINGS, RUN, **options)
     assert output.read_bytes() == content
