@@ -128,6 +128,7 @@ def predict(
 
 def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: ANN401
     """Load a model, or several with commas between them."""
+    from pyg_sitenet.errors import ConfigError
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.joint import JointPredictor
 
@@ -138,7 +139,13 @@ def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: A
         raise typer.BadParameter(
             f"expected different models with commas between them, got {models!r}"
         )
-    return JointPredictor({name: load_predictor(name, **options) for name in names})
+    predictors = {}
+    for name in names:
+        try:
+            predictors[name] = load_predictor(name, **options)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
+    return JointPredictor(predictors)
 
 
 def _check_options(

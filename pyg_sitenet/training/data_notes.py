@@ -48,8 +48,8 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
     """Return a line for each thing that a user should know of the data.
 
     Equal crystals under other ids, targets that hardly vary, classes that a part lacks,
-    formulas that are in training and test, columns that are not used, and values that
-    were read otherwise than they stand there.
+    formulas that are in training and test, columns and units that are not used, and
+    values that were read otherwise than they stand there.
 
     Args:
         config: All settings.
@@ -61,7 +61,7 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
     notes += [*_missing_classes(config, crystals), *_equal(config, crystals)]
     if is_drawn and config.data.split == "random":
         notes += _polymorphs(crystals)
-    return notes
+    return [*notes, *_unused_units(config)]
 
 
 def _crystals(data: CrystalDataModule) -> Crystals:
@@ -83,6 +83,13 @@ def _unused(config: Config, data: CrystalDataModule) -> Iterator[str]:
     names = data.dataset.unused
     if names and config.data.source not in BUNDLED:
         yield f"columns that are not used: {_listed(names)}"
+
+
+def _unused_units(config: Config) -> Iterator[str]:
+    targets = config.data.targets
+    for name in config.data.units:
+        if name not in targets:
+            yield f"data.units names {name!r}, which is no target ({_listed(targets)})"
 
 
 def _constant(config: Config, crystals: Crystals) -> Iterator[str]:

@@ -400,6 +400,13 @@ def test_several_models_on_the_screen_and_as_json(sitenet):
     assert list(shown["predictions"][0]["values"]) == ["formation_energy", "band_gap"]
 
 
+def test_model_without_intervals_is_named_among_others(sitenet, run):
+    words = ("predict", f"band-gap,{run}", EXAMPLES / "NaCl.cif", "--level", "0.9")
+    done = sitenet(*words)
+    assert done.exit_code == 1
+    assert f"Error: {run}: the model gives no intervals" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("models", "code", "message"),
     [

@@ -165,6 +165,9 @@ def test_folder_of_other_content_is_not_written_to(config, folder, table):
     table.write_text(table.read_text().replace('"n": 2', '"n": 7'))
     with pytest.raises(DataError, match="crystals of another content"):
         prepare(config, folder)
+    moved = table.rename(table.with_name("moved.jsonl"))  # which alone is no reason
+    with pytest.raises(DataError, match="was prepared with crystals of another cont"):
+        prepare(config.model_copy(update={"source": str(moved)}), folder)
 
 
 def test_folder_with_other_files_is_not_written_to(config, tmp_path):

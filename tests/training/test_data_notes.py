@@ -138,3 +138,12 @@ def test_run_logs_the_notes_and_keeps_them(
     null = "gap: R2 of the test part is null, since its known values are all alike"
     assert null in run.metrics["notes"]
     assert run.metrics["targets"]["gap"]["test"]["r2"] is None
+
+
+def test_unit_of_what_is_no_target_is_told(
+    tmp_path: Path, crystals: dict[str, Structure], notes_of: Notes
+) -> None:
+    source = _write(tmp_path / "data", crystals, gap=range(8))
+    line = "data.units names 'Gap', which is no target (gap)"
+    assert line in notes_of(source, "data.units={Gap: eV}")
+    assert not any("data.units" in note for note in notes_of(source))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,11 @@ def open_source(
         >>> next(iter(source)).targets
         {'refractive_index': 1.86}
     """
+    for name, number in Counter(targets).items():
+        if number > 1:
+            raise DataError(
+                f"the target {name!r} is named {number} times; name it once"
+            )
     wanted = Wanted(tuple(targets), classes or {}, group, units or {})
     if isinstance(source, str | Path):
         return _open_one(source, wanted)

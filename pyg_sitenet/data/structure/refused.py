@@ -10,6 +10,7 @@ from pyg_sitenet.errors import StructureError
 
 _PICKLE = "can run any program when it is read"
 _SYMMETRY = "its symmetry is not read"
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".xlsx")
 _PACKED = "is compressed or packed in a way that is not read; unpack it"
 
 # Why each is not read, by its ending or by what its name begins with.
@@ -83,6 +84,11 @@ def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureErro
         return StructureError(
             f"{origin}: {ending} is not a format that is read: {REFUSED[ending]};"
             " convert it to CIF"
+        )
+    if ending in _TABLES:
+        return StructureError(
+            f"{origin}: a table of crystals where the file of a single one is expected;"
+            " name the file of its structure"
         )
     return StructureError(
         f"{origin}: its name tells no format that is read"

@@ -108,3 +108,8 @@ def test_structures_as_python_prints_them_are_read_or_named(tmp_path, nacl):
     assert len(record.structure) == 8
     assert "printed form of a pymatgen structure" in failure.reason
     assert "to_json" in failure.remedy
+
+
+def test_target_that_is_named_twice_is_refused():
+    with pytest.raises(DataError, match="target 'band_gap' is named 2 times; name it"):
+        open_source("dielectric", ["band_gap", "refractive_index", "band_gap"])

@@ -87,6 +87,7 @@ def test_what_ase_writes_is_read(tmp_path, name):
         ("a.xyz", b"2\n\nH 0 0 0\nH 0 0 0.74\n", "molecule or slab without period"),
         ("a.xyz", b"3\n\nH 0 0 0\nH 0 0 0.74\n", "cannot be read, it is damaged"),
         ("a.txt", b"nothing of the kind", "its name tells no format"),
+        ("a.csv", b"id,gap\n", "a table of crystals where the file of a single one"),
         ("a.json", b"[1, 2]", "not the JSON or YAML of one"),
         ("a.json", b"{", "cannot be read"),
         ("a.traj", bytes(range(64)), "cannot be read"),
