@@ -120,6 +120,12 @@ class Wanted:
             DataError: If it has not; names what it has.
         """
         for target in self.targets:
+            if target in labels and target not in (*self.classes, *numbers):
+                raise DataError(
+                    f"{name}: the target {target!r} holds text, no numbers; they are"
+                    " written like 1.5, and classes are learnt with"
+                    f" data.classes={{{target}: []}}"
+                )
             choices = (*numbers, *labels) if target in self.classes else numbers
             check_targets([target], choices, name)
         columns = (*numbers, *labels)

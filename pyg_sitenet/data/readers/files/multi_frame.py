@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING, Any
@@ -58,8 +57,8 @@ def open_frames(path: Path, wanted: Wanted) -> Source:
     numbers: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     if wanted.targets or wanted.group or not is_structure_file(path.name):
-        needed = bool(wanted.targets or wanted.group)
-        numbers, labels = _peek_at_values(path, needed=needed)
+        names = {*wanted.targets, wanted.group} - {""}
+        numbers, labels = _peek_at_values(path, names)
     wanted.check(str(path), numbers, labels)
     return Source(
         name=str(path),
@@ -140,13 +139,20 @@ def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
 
 
 def _peek_at_values(
-    path: Path, *, needed: bool
+    path: Path, needed: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of numbers and of labels that the first frames carry."""
+    """Return the names of numbers and of labels that frames carry.
+
+    Args:
+        path: The file.
+        needed: Names of which at least one frame is looked for, beyond the first ones.
+    """
     problem = ""
     numbers: dict[str, bool] = {}  # by name, whether a frame has a number there
     try:
-        for frame in islice(_read_frames(path), _PEEK):
+        for count, frame in enumerate(_read_frames(path)):
+            if count >= _PEEK and all(name in numbers for name in needed):
+                break
             problem = problem or frame.problem
             for name, value in frame.values.items():
                 if is_gap(value):

@@ -136,3 +136,21 @@ def test_blocks_of_a_cif_are_structures_of_their_own(folder):
     records = list(open_source(path))
     assert [r.structure.composition.reduced_formula for r in records] == ["NaCl", "MgO"]
     assert len({record.id for record in records}) == 2
+
+
+def test_value_of_late_frames_alone_is_found(tmp_path, frames):
+    path, bare = tmp_path / "md.extxyz", frames[0].copy()
+    bare.info = {}
+    write(path, [bare] * 101 + frames, format="extxyz")
+    source = open_source(path, ["gap"])
+    values = [r.targets["gap"] for r in source if isinstance(r, Record)]
+    assert values == [7.0, 8.0, 9.0]
+
+
+def test_text_that_frames_carry_is_no_missing_target(tmp_path, frames):
+    for atoms in frames:
+        atoms.info["gap"] = str(atoms.info["gap"]).replace(".", ",") + " eV"
+    write(tmp_path / "md.extxyz", frames, format="extxyz")
+    message = r"the target 'gap' holds text, no numbers; .* data\.classes=\{gap: \[\]\}"
+    with pytest.raises(DataError, match=message):
+        open_source(tmp_path / "md.extxyz", ["gap"])
