@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -43,12 +44,7 @@ class Calibration(BaseModel):
 
     def bounds(self, target: str, level: float) -> list[float]:
         """Return of each group the score that holds at this level; infinite if none."""
-        groups = self.scores.get(target, ())
-        ranks = [conformal_rank(len(scores), level) for scores in groups]
-        return [
-            scores[rank - 1] if rank <= len(scores) else math.inf
-            for scores, rank in zip(groups, ranks, strict=True)
-        ]
+        return [_bound(scores, level) for scores in self.scores.get(target, ())]
 
     def check(self, target: str, level: float) -> None:
         """Raise an error if there are no intervals of this level.
@@ -100,14 +96,19 @@ class Calibration(BaseModel):
             predicted: The prediction, which decides the group; of no account where
                 there is one group, as for classes.
             spread: Standard deviation of an ensemble's members for this crystal.
-            widening: Above 1 if the crystal is unlike those of training.
+            widening: Above 1 if the crystal is unlike those of training: then its
+                prediction says less, and the bound is at least that of all groups
+                together.
 
         Raises:
             ConfigError: As :meth:`check`.
         """
         self.check(target, level)
-        group = bisect_right(self.edges.get(target, ()), predicted)
-        bound = self.bounds(target, level)[group]
+        groups = self.scores[target]
+        own = groups[bisect_right(self.edges.get(target, ()), predicted)]
+        bound = _bound(own, level)
+        if widening > 1 and len(groups) > 1:
+            bound = max(bound, _bound(sorted(chain(*groups)), level))
         return bound * (spread + self.floors[target]) * widening
 
 
@@ -120,6 +121,12 @@ def conformal_rank(num_scores: int, level: float) -> int:
     """
     # 0.9 * 10 is not quite 9 in floating point.
     return math.ceil((num_scores + 1) * level - 1e-9)
+
+
+def _bound(scores: Sequence[float], level: float) -> float:
+    """Return the score, of ascending ones, that holds at this level."""
+    rank = conformal_rank(len(scores), level)
+    return scores[rank - 1] if rank <= len(scores) else math.inf
 
 
 def _least(level: float) -> int:

@@ -148,6 +148,19 @@ def test_too_few_crystals_of_a_group_are_named():
         result.half_width("gap", 0.999)
 
 
+def test_unlike_crystal_has_at_least_the_width_of_all_groups_together():
+    truth, predicted = _metals_and_insulators(2_000, 0)
+    result = calibrate({"gap": truth}, {"gap": predicted})
+    rank = conformal_rank(2_000, 0.9)
+    together = float(np.sort(np.abs(truth - predicted))[rank - 1])
+    assert result.half_width("gap", 0.9, 0.0) == 0.0
+    # It may be no metal after all.
+    assert result.half_width("gap", 0.9, 0.0, widening=2.0) == 2 * together
+    largest = result.half_width("gap", 0.9, 6.0)
+    assert largest > together
+    assert result.half_width("gap", 0.9, 6.0, widening=2.0) == 2 * largest
+
+
 def test_groups_need_enough_crystals_and_the_sum_is_all():
     truth, predicted = _metals_and_insulators(299, 0)
     few = calibrate({"gap": truth}, {"gap": predicted + np.arange(299) * 1e-9})
