@@ -18,17 +18,24 @@ _ELEMENTS = ("H", "C", "N", "F", "S")
 def split_unit(header: str) -> tuple[str, str | None]:
     """Split ``gap [eV]`` or ``gap (eV)`` into name and unit.
 
-    What stands in brackets and is no unit belongs to the name.
+    What stands in brackets and is no unit belongs to the name, before a unit or after.
 
     Example:
         >>> split_unit("gap [eV]"), split_unit("gap (PBE)"), split_unit("log10(K_VRH)")
         (('gap', 'eV'), ('gap (PBE)', None), ('log10(K_VRH)', None))
+        >>> split_unit("gap [eV] (PBE)")
+        ('gap (PBE)', 'eV')
     """
+    header = header.strip()
     name, text = _parts(header)
-    is_name = text is None or not is_unit(text)
-    if is_name or (text in _ELEMENTS and header.rstrip().endswith(")")):
-        return header.strip(), None
-    return name, text
+    if text is None:
+        return header, None
+    if is_unit(text) and not (text in _ELEMENTS and header.endswith(")")):
+        return name, text
+    name_before, unit = split_unit(name)
+    if unit is None:
+        return header, None
+    return f"{name_before} {header[len(name) :].strip()}", unit
 
 
 def split_headers(
@@ -46,15 +53,16 @@ def split_headers(
     """
     pairs = [split_unit(header) for header in headers]
     counts = Counter(name for name, _ in pairs)
-    bare = Counter(_parts(header)[0] for header in headers)
-    for k, header in enumerate(headers):
-        full, (name, text) = header.strip(), _parts(header)
-        if text is None:
+    bare = Counter(_parts(name)[0] for name, _ in pairs)
+    stated = [header.strip() for header in headers]
+    for k, (full, (own, unit)) in enumerate(zip(stated, pairs, strict=True)):
+        name, remark = _parts(own)
+        if counts[own] > 1 and own not in stated:
+            pairs[k] = (full, unit)
+        elif remark is None or {own, full} & set(wanted):
             continue
-        if counts[pairs[k][0]] > 1 and name not in map(str.strip, headers):
-            pairs[k] = (full, pairs[k][1])
-        elif name in wanted and full not in wanted and bare[name] == 1:
-            pairs[k] = (name, pairs[k][1])
+        elif name in wanted and bare[name] == 1:
+            pairs[k] = (name, unit)
     return pairs
 
 

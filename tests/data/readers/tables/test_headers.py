@@ -26,6 +26,10 @@ from pyg_sitenet.data.readers.tables.headers import split_headers, split_unit
         ("moment (Fe)", ("moment (Fe)", None)),
         ("energy (calc)", ("energy (calc)", None)),
         ("a (min)", ("a (min)", None)),
+        ("gap [eV] (PBE)", ("gap (PBE)", "eV")),
+        ("gap (eV) [PBE]", ("gap [PBE]", "eV")),
+        ("moment (Fe) (calc)", ("moment (Fe) (calc)", None)),
+        ("E_ads (N) (calc)", ("E_ads (N) (calc)", None)),
     ],
 )
 def test_units_are_split_from_headers(
@@ -41,5 +45,8 @@ def test_headings_of_one_name_keep_what_makes_them_differ() -> None:
 
 def test_remark_is_left_out_where_the_bare_name_is_asked_for() -> None:
     assert split_headers(["gap (PBE)"], ["gap"]) == [("gap", None)]
+    assert split_headers(["gap [eV] (PBE)"], ["gap"]) == [("gap", "eV")]
+    both_ends = ["gap (PBE)", "gap [eV] (PBE)"]
+    assert split_headers(both_ends, ["gap (PBE)"])[0] == ("gap (PBE)", None)
     both = ["gap (PBE)", "gap (HSE)"]
     assert [name for name, _ in split_headers(both, ["gap"])] == both
