@@ -24,7 +24,7 @@ from pyg_sitenet.prediction.out_of_domain import OutOfDomain
 from pyg_sitenet.training.loading import load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.outcome.novelty_record import measure_novelty
-from pyg_sitenet.uncertainty import calibrate
+from pyg_sitenet.uncertainty import Calibration, calibrate
 
 Array = NDArray[np.float64]
 Parts = dict[str, list[str]]
@@ -54,13 +54,13 @@ def measure(folder: Path, parts: Parts) -> Iterator[Row]:
     name = description.targets[0]
     truths, answered = {name: truth}, {name: predicted}
     wider = outcome.widening["calibration"]
-    halves = {
-        "before": calibrate(truths, answered).half_width(name, LEVEL),
-        "after": calibrate(truths, answered, widening=wider).half_width(name, LEVEL),
-    }
+    calibrations = (
+        calibrate(truths, answered),
+        calibrate(truths, answered, widening=wider),
+    )
     for part, source in TESTED.items():
         tested = _load(description, learnt | {"test": parts[source]})
-        yield from _rows(part, model, tested, description, outcome.record, halves)
+        yield from _rows(part, model, tested, description, outcome.record, calibrations)
 
 
 def _rows(
@@ -69,7 +69,7 @@ def _rows(
     data: CrystalDataModule,
     description: ModelDescription,
     record: Novelty,
-    halves: dict[str, float],
+    calibrations: tuple[Calibration, Calibration],
 ) -> Iterator[Row]:
     name = description.targets[0]
     plain = OutOfDomain(description.model_copy(update={"novelty": None}))
@@ -81,6 +81,10 @@ def _rows(
         result = measure.compare(Crystal(crystal_features(graph), vector))
         novelty = measure.of(result.size)
         value = {name: float(predicted)}
+        before = calibrations[0].half_width(name, LEVEL, predicted)
+        after = calibrations[1].half_width(
+            name, LEVEL, predicted, widening=result.widening
+        )
         yield {
             "part": part,
             "id": graph.id,
@@ -88,8 +92,8 @@ def _rows(
             "predicted": f"{predicted:.6g}",
             "size": f"{result.size:.4g}",
             "novelty": f"{novelty:.4g}",
-            "before_half": f"{halves['before']:.4g}",
-            "after_half": f"{halves['after'] * result.widening:.4g}",
+            "before_half": f"{before:.4g}",
+            "after_half": f"{after:.4g}",
             "before_warned": int(_warns(plain, graph, value)),
             "after_warned": int(novelty < RARE or _warns(checks, graph, value)),
         }

@@ -82,15 +82,19 @@ class Intervals:
         return Uncertainty(dict(members_std), lower, upper, sets)
 
     def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
-        bound = self._half_width(target.name)
+        bound = self._half_width(target.name, 0.0)
         inside = prediction_set(np.array([answers]), bound)[0]
         pairs = zip(target.classes, inside.tolist(), strict=True)
         return tuple(label for label, is_in in pairs if is_in)
 
-    def _half_width(self, target: str, *of_crystal: float) -> float:
+    def _half_width(
+        self, target: str, predicted: float, spread: float = 0.0, widening: float = 1.0
+    ) -> float:
         if self._calibration is None or self.level is None:
             raise ValueError("`level` must be set to give intervals")
-        return self._calibration.half_width(target, self.level, *of_crystal)
+        return self._calibration.half_width(
+            target, self.level, predicted, spread, widening
+        )
 
 
 def _lowest_values(description: ModelDescription) -> dict[str, float]:

@@ -84,7 +84,7 @@ class Calibration(BaseModel):
         self,
         target: str,
         level: float,
-        predicted: float = 0.0,
+        predicted: float,
         spread: float = 0.0,
         widening: float = 1.0,
     ) -> float:

@@ -82,7 +82,7 @@ def measure_sets(
     classes, index = truth[labelled].astype(np.int64), np.arange(labelled.sum())
     rows: list[Coverage] = []
     for level in _levels(calibration, target, labelled):
-        bound = calibration.half_width(target, level)
+        bound = calibration.half_width(target, level, 0.0)
         inside = prediction_set(probabilities[labelled], bound)
         rows.append(_row(level, inside[index, classes], inside.sum(axis=1)))
     return rows

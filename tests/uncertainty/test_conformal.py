@@ -22,8 +22,8 @@ def test_half_width_is_the_score_of_the_conformal_rank():
     truth = np.arange(1.0, 10.0)  # nine crystals, errors 1 to 9
     result = calibrate({"gap": truth}, {"gap": np.zeros(9)})
     # ceil(10 * 0.9) = 9, ceil(10 * 0.5) = 5
-    assert result.half_width("gap", 0.9) == 9.0
-    assert result.half_width("gap", 0.5) == 5.0
+    assert result.half_width("gap", 0.9, 0.0) == 9.0
+    assert result.half_width("gap", 0.5, 0.0) == 5.0
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_interval_grows_with_the_spread_of_the_members():
         {"gap": 1.0},
     )
     assert result.scores["gap"] == ((0.5, 1.0, 2.25),)
-    assert result.half_width("gap", 0.75, spread=3.0) == 2.25 * 4.0
-    assert result.half_width("gap", 0.75, spread=0.0) == 2.25
+    assert result.half_width("gap", 0.75, 0.0, spread=3.0) == 2.25 * 4.0
+    assert result.half_width("gap", 0.75, 0.0, spread=0.0) == 2.25
 
 
 def test_crystals_without_a_value_do_not_calibrate():
@@ -61,9 +61,9 @@ def test_prediction_that_is_not_finite_is_infinitely_wrong():
         description.model_dump_json()
     )  # as in a file
     assert read.calibration == result
-    assert result.half_width("n", 0.8) == 9.0
+    assert result.half_width("n", 0.8, 0.0) == 9.0
     with pytest.raises(ConfigError, match=r"0\.9 the interval is infinite, since pred"):
-        result.half_width("n", 0.9)
+        result.half_width("n", 0.9, 0.0)
     levels = [item["level"] for item in measure_coverage(result, "n", truth, truth)]
     assert levels == [0.5, 0.6, 0.7, 0.8]
 
@@ -78,20 +78,20 @@ def test_floor_is_half_the_median_spread_and_never_zero():
 def test_impossible_level_is_named(level):
     result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match="between 0 and 1, got"):
-        result.half_width("gap", level)
+        result.half_width("gap", level, 0.0)
 
 
 def test_too_few_calibration_crystals_are_named():
     result = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
     message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8;"
     with pytest.raises(ConfigError, match=message):
-        result.half_width("gap", 0.9)
+        result.half_width("gap", 0.9, 0.0)
 
 
 def test_target_without_calibration_is_named():
     result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match=r"n: no intervals .*calibrated: gap.*train"):
-        result.half_width("n", 0.5)
+        result.half_width("n", 0.5, 0.0)
 
 
 @pytest.mark.parametrize("is_ensemble", [False, True])
@@ -145,7 +145,7 @@ def test_too_few_crystals_of_a_group_are_named():
     result = calibrate({"gap": predicted + 1}, {"gap": predicted})
     message = "needs 999 .* in each of 2 ranges of predictions, the model has 150;"
     with pytest.raises(ConfigError, match=message):
-        result.half_width("gap", 0.999)
+        result.half_width("gap", 0.999, 0.0)
 
 
 def test_unlike_crystal_has_at_least_the_width_of_all_groups_together():
@@ -217,15 +217,15 @@ def test_sets_of_classes_by_hand():
     result = calibrate_classes({"kind": truth}, {"kind": probabilities})
     [scores] = result.scores["kind"]
     assert scores == pytest.approx((0.1, 0.2, 0.5))
-    assert result.half_width("kind", 0.5) == pytest.approx(0.2)
-    bound = result.half_width("kind", 0.75)
+    assert result.half_width("kind", 0.5, 0.0) == pytest.approx(0.2)
+    bound = result.half_width("kind", 0.75, 0.0)
     new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])
     inside = prediction_set(new, bound)
     # The most probable class is in the set even if none reaches the bound.
     expected = [[True, False, False], [True, True, False], [True, False, False]]
     assert inside.tolist() == expected
     with pytest.raises(ConfigError, match="needs 9 calibration crystals"):
-        result.half_width("kind", 0.9)
+        result.half_width("kind", 0.9, 0.0)
 
 
 def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
