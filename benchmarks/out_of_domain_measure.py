@@ -75,16 +75,16 @@ def _rows(
     plain = OutOfDomain(description.model_copy(update={"novelty": None}))
     checks = OutOfDomain(description.model_copy(update={"novelty": record}))
     measure = NoveltyMeasure(record)
+    values = description.target_ranges.get(name)
+    widths = [own.half_widths(name, LEVEL, values) for own in calibrations]
     crystals = data.part("test")
     columns = zip(crystals, *answers(model, data, "test"), strict=True)
     for graph, truth, predicted, vector in columns:
         result = measure.compare(Crystal(crystal_features(graph), vector))
         novelty = measure.of(result.size)
         value = {name: float(predicted)}
-        before = calibrations[0].half_width(name, LEVEL, predicted)
-        after = calibrations[1].half_width(
-            name, LEVEL, predicted, widening=result.widening
-        )
+        before = widths[0].of(predicted)
+        after = widths[1].of(predicted, widening=result.widening)
         yield {
             "part": part,
             "id": graph.id,

@@ -298,7 +298,11 @@ def test_edges_of_groups_must_rise(path: Path) -> None:
     _rewrite_header(path, calibration=groups | {"edges": {"n": [1.0, 2.0]}})
     calibration = load_model(path)[1].calibration
     assert calibration is not None
-    assert [calibration.half_width("n", 0.5, x) for x in (0, 1, 3)] == [0.1, 0.2, 0.3]
+    assert [calibration.half_widths("n", 0.5).of(x) for x in (0, 1, 3)] == [
+        0.1,
+        0.2,
+        0.3,
+    ]
     _rewrite_header(path, calibration=groups | {"edges": {"n": [2.0, 2.0]}})
     with pytest.raises(ModelFileError, match=r"calibration\.edges must rise"):
         load_model(path)

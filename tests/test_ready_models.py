@@ -214,3 +214,16 @@ def test_model_gives_calibrated_intervals(name: str) -> None:
     assert calibration is not None
     [groups] = calibration.scores.values()
     assert min(map(len, groups)) >= 99  # enough for 99 %
+
+
+def test_interval_of_an_atom_alone_in_a_box_is_that_of_knowing_nothing() -> None:
+    predictor = load_predictor("band-gap", level=0.9)
+    low, high = predictor.description.target_ranges["band_gap"]
+    alone = Structure(Lattice.cubic(40.0), ["Ar"], [[0, 0, 0]])
+    (result,) = predictor.predict_records([Record("Ar", alone)])
+    assert isinstance(result, Prediction)
+    assert result.uncertainty is not None
+    value, upper = result.values["band_gap"], result.uncertainty.upper["band_gap"]
+    assert low <= value <= high
+    assert upper - value == pytest.approx(high - low)
+    assert "unlike the training data" in "; ".join(result.warnings)

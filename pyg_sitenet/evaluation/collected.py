@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
 from pyg_sitenet.prediction import Prediction
 from pyg_sitenet.scores import target_scores
 from pyg_sitenet.uncertainty import (
-    Calibration,
     Coverage,
     measure_coverage,
     measure_sets,
@@ -60,8 +60,15 @@ class Scores:
             for target in self._layout.targets
         }
 
-    def coverage(self, calibration: Calibration) -> dict[str, list[Coverage]]:
-        """Return for each target what intervals, or sets, at several levels do."""
+    def coverage(self, description: ModelDescription) -> dict[str, list[Coverage]]:
+        """Return for each target what intervals, or sets, at several levels do.
+
+        Args:
+            description: Of the model; without a calibration there are none.
+        """
+        calibration = description.calibration
+        if calibration is None:
+            return {}
         coverage = {}
         for target in self._layout.targets:
             truth, answers = self._arrays(target)
@@ -78,6 +85,7 @@ class Scores:
                 answers[:, 0],
                 std,
                 np.asarray(self._widening),
+                description.target_ranges.get(target.name),
             )
         return coverage
 

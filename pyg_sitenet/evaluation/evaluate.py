@@ -94,10 +94,8 @@ def evaluate(
         name = source.name if isinstance(source, Source) else "the records"
         raise DataError(f"{name}: {_explain_nothing(ledger)}")
     metrics = scores.metrics(predictor.description.units)
-    if predictor.description.calibration is not None:
-        coverage = scores.coverage(predictor.description.calibration)
-        for name, rows in coverage.items():
-            metrics[name]["coverage"] = rows
+    for name, rows in scores.coverage(predictor.description).items():
+        metrics[name]["coverage"] = rows
     figures = {}
     if output is not None:
         figures = draw_figures(Path(output), scores, predictor.description)

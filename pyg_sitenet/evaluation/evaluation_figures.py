@@ -41,6 +41,6 @@ def draw_figures(
     if description.calibration is not None:
         drawn["calibration"] = beside(output, "calibration.png")
         units |= dict.fromkeys(description.classes, "classes")
-        coverage = scores.coverage(description.calibration)
+        coverage = scores.coverage(description)
         plot_calibration(drawn["calibration"], coverage, scores.num_known(), units)
     return drawn

@@ -11,6 +11,7 @@ import numpy as np
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn.output_layout import TargetOutputs
+from pyg_sitenet.uncertainty.calibration import HalfWidths
 from pyg_sitenet.uncertainty.conformal import prediction_set
 
 
@@ -46,18 +47,20 @@ class Intervals:
 
     def __init__(self, description: ModelDescription, level: float | None) -> None:
         self.level = level
-        self._calibration = description.calibration
         self._layout = description.layout
         self._lowest = _lowest_values(description)
+        self._half_widths: dict[str, HalfWidths] = {}
         if level is None:
             return
-        if self._calibration is None:
+        if description.calibration is None:
             raise ConfigError(
                 "the model gives no intervals, since no crystals were kept to "
                 "calibrate them; train it with data.calibration_fraction=0.1"
             )
         for target in description.targets:
-            self._calibration.check(target, level)
+            values = description.target_ranges.get(target)
+            widths = description.calibration.half_widths(target, level, values)
+            self._half_widths[target] = widths
 
     def of(
         self,
@@ -76,25 +79,16 @@ class Intervals:
                 sets[name] = self._set(target, answers)
                 continue
             spread = members_std.get(name, 0.0)
-            half = self._half_width(name, values[name], spread, widening)
+            half = self._half_widths[name].of(values[name], spread, widening)
             lower[name] = max(values[name] - half, self._lowest[name])
             upper[name] = values[name] + half
         return Uncertainty(dict(members_std), lower, upper, sets)
 
     def _set(self, target: TargetOutputs, answers: list[float]) -> tuple[str, ...]:
-        bound = self._half_width(target.name, 0.0)
+        bound = self._half_widths[target.name].of(0.0)
         inside = prediction_set(np.array([answers]), bound)[0]
         pairs = zip(target.classes, inside.tolist(), strict=True)
         return tuple(label for label, is_in in pairs if is_in)
-
-    def _half_width(
-        self, target: str, predicted: float, spread: float = 0.0, widening: float = 1.0
-    ) -> float:
-        if self._calibration is None or self.level is None:
-            raise ValueError("`level` must be set to give intervals")
-        return self._calibration.half_width(
-            target, self.level, predicted, spread, widening
-        )
 
 
 def _lowest_values(description: ModelDescription) -> dict[str, float]:

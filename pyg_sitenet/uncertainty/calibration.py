@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -80,36 +81,72 @@ class Calibration(BaseModel):
             "level or train anew"
         )
 
-    def half_width(
+    def half_widths(
         self,
         target: str,
         level: float,
-        predicted: float,
-        spread: float = 0.0,
-        widening: float = 1.0,
-    ) -> float:
-        """Return how far the interval reaches to each side, in the target's unit.
+        values: tuple[float, float] | None = None,
+    ) -> HalfWidths:
+        """Return what tells how far intervals of a level reach, checked once for all.
 
         Args:
             target: Which property.
             level: Share of crystals whose true value is to lie inside, such as 0.9.
-            predicted: The prediction, which decides the group; of no account where
-                there is one group, as for classes.
-            spread: Standard deviation of an ensemble's members for this crystal.
-            widening: Above 1 if the crystal is unlike those of training: then its
-                prediction says less, and the bound is at least that of all groups
-                together.
+            values: The smallest and the largest training value, if they are known.
 
         Raises:
             ConfigError: As :meth:`check`.
         """
         self.check(target, level)
-        groups = self.scores[target]
-        own = groups[bisect_right(self.edges.get(target, ()), predicted)]
-        bound = _bound(own, level)
-        if widening > 1 and len(groups) > 1:
-            bound = max(bound, _bound(sorted(chain(*groups)), level))
-        return bound * (spread + self.floors[target]) * widening
+        together = sorted(chain(*self.scores[target]))
+        return HalfWidths(
+            self.bounds(target, level),
+            self.edges.get(target, ()),
+            _bound(together, level),
+            self.floors[target],
+            values,
+        )
+
+
+class HalfWidths(NamedTuple):
+    """How far the intervals of a target reach to each side, at one level.
+
+    Attributes:
+        bounds: Of each group of predicted values.
+        edges: The predicted value at which each group but the first begins.
+        together: The bound of all groups together.
+        floor: What is added to the spread of the members, in the target's unit.
+        values: The smallest and the largest training value, if they are known.
+    """
+
+    bounds: Sequence[float]
+    edges: Sequence[float]
+    together: float
+    floor: float
+    values: tuple[float, float] | None
+
+    def of(self, predicted: float, spread: float = 0.0, widening: float = 1.0) -> float:
+        """Return how far an interval reaches to each side, in the target's unit.
+
+        Args:
+            predicted: The prediction, which decides the group; of no account where
+                there is one group, as for classes.
+            spread: Standard deviation of an ensemble's members for this crystal.
+            widening: Above 1 if the crystal is unlike those of training: then its
+                prediction says less, and the bound is at least that of all groups
+                together. However unlike it is, the interval reaches no further than
+                the training values span, or than all of them are inside: beyond what
+                was calibrated nothing is known, and that says so.
+        """
+        bound = self.bounds[bisect_right(self.edges, predicted)]
+        if widening <= 1:
+            return bound * (spread + self.floor) * widening
+        ordinary = max(bound, self.together) * (spread + self.floor)
+        if self.values is None:
+            return ordinary * widening
+        low, high = self.values
+        everything = max(high, predicted) - min(low, predicted)
+        return min(ordinary * widening, max(ordinary, everything))
 
 
 def conformal_rank(num_scores: int, level: float) -> int:

@@ -70,7 +70,7 @@ def prediction_set(probabilities: Array, bound: float) -> NDArray[np.bool_]:
 
     Args:
         probabilities: Of each class, [N, K].
-        bound: What :meth:`Calibration.half_width` gives for the level.
+        bound: What :meth:`~.calibration.HalfWidths.of` gives for the level.
     """
     inside = 1.0 - probabilities <= bound
     inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
@@ -92,7 +92,7 @@ def calibrate(
             infinitely wrong, since leaving it out would make the intervals too small.
         spread: Standard deviation of the members of an ensemble.
         floors: What to add to the spread, from :func:`spread_floor`; needed with it.
-        widening: Of each crystal, as for :meth:`Calibration.half_width`.
+        widening: Of each crystal, as for :meth:`~.calibration.HalfWidths.of`.
     """
     scores, used = {}, {}
     edges: dict[str, tuple[float, ...]] = {}

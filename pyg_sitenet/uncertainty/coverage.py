@@ -33,6 +33,7 @@ def measure_coverage(
     predicted: NDArray[np.float64],
     spread: NDArray[np.float64] | None = None,
     widening: NDArray[np.float64] | None = None,
+    values: tuple[float, float] | None = None,
 ) -> list[Coverage]:
     """Measure the intervals of a target at all levels that the calibration allows.
 
@@ -43,23 +44,21 @@ def measure_coverage(
         predicted: Predictions for the same crystals, ``[N]``.
         spread: Standard deviation of the members of an ensemble, ``[N]``.
         widening: Above 1 of crystals that are unlike those of training, ``[N]``.
+        values: See :meth:`Calibration.half_widths`.
 
     Returns:
         For each level the share of crystals inside, and the mean width of the
         intervals in units of the target (their sharpness).
     """
     labelled = np.isfinite(truth)
-    error, values = np.abs(truth - predicted)[labelled], predicted[labelled]
+    error, answers = np.abs(truth - predicted)[labelled], predicted[labelled]
     sigma = np.zeros(len(error)) if spread is None else spread[labelled]
     wider = np.ones(len(error)) if widening is None else widening[labelled]
     rows: list[Coverage] = []
     for level in _levels(calibration, target, labelled):
-        half = [
-            calibration.half_width(target, level, *crystal)
-            for crystal in zip(
-                values.tolist(), sigma.tolist(), wider.tolist(), strict=True
-            )
-        ]
+        widths = calibration.half_widths(target, level, values)
+        crystals = zip(answers.tolist(), sigma.tolist(), wider.tolist(), strict=True)
+        half = [widths.of(*crystal) for crystal in crystals]
         rows.append(_row(level, error <= half, 2 * np.array(half)))
     return rows
 
@@ -82,7 +81,7 @@ def measure_sets(
     classes, index = truth[labelled].astype(np.int64), np.arange(labelled.sum())
     rows: list[Coverage] = []
     for level in _levels(calibration, target, labelled):
-        bound = calibration.half_width(target, level, 0.0)
+        bound = calibration.half_widths(target, level).of(0.0)
         inside = prediction_set(probabilities[labelled], bound)
         rows.append(_row(level, inside[index, classes], inside.sum(axis=1)))
     return rows

@@ -22,8 +22,8 @@ def test_half_width_is_the_score_of_the_conformal_rank():
     truth = np.arange(1.0, 10.0)  # nine crystals, errors 1 to 9
     result = calibrate({"gap": truth}, {"gap": np.zeros(9)})
     # ceil(10 * 0.9) = 9, ceil(10 * 0.5) = 5
-    assert result.half_width("gap", 0.9, 0.0) == 9.0
-    assert result.half_width("gap", 0.5, 0.0) == 5.0
+    assert result.half_widths("gap", 0.9).of(0.0) == 9.0
+    assert result.half_widths("gap", 0.5).of(0.0) == 5.0
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_interval_grows_with_the_spread_of_the_members():
         {"gap": 1.0},
     )
     assert result.scores["gap"] == ((0.5, 1.0, 2.25),)
-    assert result.half_width("gap", 0.75, 0.0, spread=3.0) == 2.25 * 4.0
-    assert result.half_width("gap", 0.75, 0.0, spread=0.0) == 2.25
+    assert result.half_widths("gap", 0.75).of(0.0, spread=3.0) == 2.25 * 4.0
+    assert result.half_widths("gap", 0.75).of(0.0, spread=0.0) == 2.25
 
 
 def test_crystals_without_a_value_do_not_calibrate():
@@ -61,9 +61,9 @@ def test_prediction_that_is_not_finite_is_infinitely_wrong():
         description.model_dump_json()
     )  # as in a file
     assert read.calibration == result
-    assert result.half_width("n", 0.8, 0.0) == 9.0
+    assert result.half_widths("n", 0.8).of(0.0) == 9.0
     with pytest.raises(ConfigError, match=r"0\.9 the interval is infinite, since pred"):
-        result.half_width("n", 0.9, 0.0)
+        result.half_widths("n", 0.9).of(0.0)
     levels = [item["level"] for item in measure_coverage(result, "n", truth, truth)]
     assert levels == [0.5, 0.6, 0.7, 0.8]
 
@@ -78,20 +78,20 @@ def test_floor_is_half_the_median_spread_and_never_zero():
 def test_impossible_level_is_named(level):
     result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match="between 0 and 1, got"):
-        result.half_width("gap", level, 0.0)
+        result.half_widths("gap", level).of(0.0)
 
 
 def test_too_few_calibration_crystals_are_named():
     result = Calibration(scores={"gap": (1.0,) * 8}, floors={"gap": 1.0})
     message = r"gap: the level 0\.9 needs 9 calibration crystals, the model has 8;"
     with pytest.raises(ConfigError, match=message):
-        result.half_width("gap", 0.9, 0.0)
+        result.half_widths("gap", 0.9).of(0.0)
 
 
 def test_target_without_calibration_is_named():
     result = Calibration(scores={"gap": (1.0,)}, floors={"gap": 1.0})
     with pytest.raises(ConfigError, match=r"n: no intervals .*calibrated: gap.*train"):
-        result.half_width("n", 0.5, 0.0)
+        result.half_widths("n", 0.5).of(0.0)
 
 
 @pytest.mark.parametrize("is_ensemble", [False, True])
@@ -129,7 +129,7 @@ def test_coverage_is_the_nominal_one_at_small_and_at_large_predictions():
     assert result.scores["gap"][0][-1] == 0.0  # the metals are a group of their own
     assert len(result.edges["gap"]) == 3  # and insulators three
     new, given = _metals_and_insulators(20_000, 1)
-    halves = np.array([result.half_width("gap", 0.9, x) for x in given])
+    halves = np.array([result.half_widths("gap", 0.9).of(x) for x in given])
     inside = np.abs(new - given) <= halves
     groups = np.digitize(given, result.edges["gap"])
     shares = [inside[groups == k].mean() for k in (1, 2, 3)]
@@ -145,7 +145,7 @@ def test_too_few_crystals_of_a_group_are_named():
     result = calibrate({"gap": predicted + 1}, {"gap": predicted})
     message = "needs 999 .* in each of 2 ranges of predictions, the model has 150;"
     with pytest.raises(ConfigError, match=message):
-        result.half_width("gap", 0.999, 0.0)
+        result.half_widths("gap", 0.999).of(0.0)
 
 
 def test_unlike_crystal_has_at_least_the_width_of_all_groups_together():
@@ -153,12 +153,36 @@ def test_unlike_crystal_has_at_least_the_width_of_all_groups_together():
     result = calibrate({"gap": truth}, {"gap": predicted})
     rank = conformal_rank(2_000, 0.9)
     together = float(np.sort(np.abs(truth - predicted))[rank - 1])
-    assert result.half_width("gap", 0.9, 0.0) == 0.0
+    assert result.half_widths("gap", 0.9).of(0.0) == 0.0
     # It may be no metal after all.
-    assert result.half_width("gap", 0.9, 0.0, widening=2.0) == 2 * together
-    largest = result.half_width("gap", 0.9, 6.0)
+    assert result.half_widths("gap", 0.9).of(0.0, widening=2.0) == 2 * together
+    largest = result.half_widths("gap", 0.9).of(6.0)
     assert largest > together
-    assert result.half_width("gap", 0.9, 6.0, widening=2.0) == 2 * largest
+    assert result.half_widths("gap", 0.9).of(6.0, widening=2.0) == 2 * largest
+
+
+def test_interval_reaches_no_further_than_the_training_values_span():
+    truth = np.arange(1.0, 10.0)
+    result = calibrate({"gap": truth}, {"gap": np.zeros(9)})
+    widths = result.half_widths("gap", 0.9, (0.0, 20.0))
+    assert widths.of(3.0, widening=2.0) == 18.0  # as it is without
+    assert widths.of(3.0, widening=1e6) == 20.0
+    assert widths.of(-5.0, widening=1e6) == 25.0  # all of them are inside
+    narrow = result.half_widths("gap", 0.9, (0.0, 1.0))
+    assert narrow.of(0.5, widening=1e6) == narrow.of(0.5) == 9.0  # not below others
+    rows = measure_coverage(
+        result, "gap", truth, truth, None, np.full(9, 1e6), (0.0, 20.0)
+    )
+    assert {row["mean_width"] for row in rows} == {40.0}
+
+
+def test_level_is_checked_once_for_all_crystals(monkeypatch):
+    result = calibrate({"gap": np.arange(1.0, 10.0)}, {"gap": np.zeros(9)})
+    checks = []
+    check = Calibration.check
+    monkeypatch.setattr(Calibration, "check", lambda *a: checks.append(a) or check(*a))
+    measure_coverage(result, "gap", np.zeros(500), np.zeros(500))
+    assert len(checks) == 5  # levels
 
 
 def test_groups_need_enough_crystals_and_the_sum_is_all():
@@ -217,15 +241,15 @@ def test_sets_of_classes_by_hand():
     result = calibrate_classes({"kind": truth}, {"kind": probabilities})
     [scores] = result.scores["kind"]
     assert scores == pytest.approx((0.1, 0.2, 0.5))
-    assert result.half_width("kind", 0.5, 0.0) == pytest.approx(0.2)
-    bound = result.half_width("kind", 0.75, 0.0)
+    assert result.half_widths("kind", 0.5).of(0.0) == pytest.approx(0.2)
+    bound = result.half_widths("kind", 0.75).of(0.0)
     new = np.array([[0.55, 0.45, 0.0], [0.5, 0.5, 0.0], [0.4, 0.3, 0.3]])
     inside = prediction_set(new, bound)
     # The most probable class is in the set even if none reaches the bound.
     expected = [[True, False, False], [True, True, False], [True, False, False]]
     assert inside.tolist() == expected
     with pytest.raises(ConfigError, match="needs 9 calibration crystals"):
-        result.half_width("kind", 0.9, 0.0)
+        result.half_widths("kind", 0.9).of(0.0)
 
 
 def test_sets_of_classes_hold_the_true_one_as_often_as_promised():

@@ -70,6 +70,7 @@ def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, An
     """Return, for each target, what the intervals or sets do on the test part."""
     truth, answers = outcome.truth("test"), outcome.predicted["test"]
     spread = None if outcome.spread is None else outcome.spread["test"]
+    ranges = target_ranges(outcome)
     return {
         target.name: measure_sets(
             calibration, target.name, truth[:, t], answers[:, target.columns]
@@ -82,6 +83,22 @@ def coverage_on_test(outcome: Outcome, calibration: Calibration) -> dict[str, An
             answers[:, target.start],
             None if spread is None else spread[:, target.start],
             outcome.novelty.widening.get("test"),
+            ranges.get(target.name),
         )
         for t, target in enumerate(outcome.layout.targets)
+    }
+
+
+def target_ranges(outcome: Outcome) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest training value of each number that has one."""
+    y = outcome.truth("train")
+    values_of = {
+        target.name: y[~np.isnan(y[:, t]), t]
+        for t, target in enumerate(outcome.layout.targets)
+        if not target.classes
+    }
+    return {
+        name: (float(values.min()), float(values.max()))
+        for name, values in values_of.items()
+        if len(values)
     }

@@ -16,11 +16,15 @@ from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.domain import measure_domain
 from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
-from pyg_sitenet.nn.output_layout import OutputLayout, TargetOutputs
+from pyg_sitenet.nn.output_layout import TargetOutputs
 from pyg_sitenet.prediction import column_name
 from pyg_sitenet.training.loop.meter import MONITOR
 from pyg_sitenet.training.members import describe_members
-from pyg_sitenet.training.outcome.calibration import calibrate_outcome, coverage_on_test
+from pyg_sitenet.training.outcome.calibration import (
+    calibrate_outcome,
+    coverage_on_test,
+    target_ranges,
+)
 from pyg_sitenet.training.outcome.outcome import Outcome, summarise
 from pyg_sitenet.training.outcome.result_figures import draw_figures, write_tensorboard
 from pyg_sitenet.training.run.metrics_file import write_metrics
@@ -78,14 +82,14 @@ def describe(
     calibration: Calibration | None = None,
 ) -> ModelDescription:
     """Return what the model file says about the model."""
-    targets, y = outcome.targets, outcome.truth("train")
+    targets = outcome.targets
     elements = {z for data in outcome.crystals["train"] for z in data.z.tolist()}
     return ModelDescription(
         config=outcome.config,
         targets=targets,
         units={name: outcome.units[name] for name in targets if name in outcome.units},
         elements=tuple(sorted(elements)),
-        target_ranges=_ranges(outcome.layout, y),
+        target_ranges=target_ranges(outcome),
         domain=measure_domain(outcome.crystals["train"]),
         versions=library_versions(),
         metrics=dict(metrics),
@@ -93,20 +97,6 @@ def describe(
         calibration=calibration,
         novelty=outcome.novelty.record,
     )
-
-
-def _ranges(layout: OutputLayout, y: Array) -> dict[str, tuple[float, float]]:
-    """Return the smallest and largest known value of each number that has one."""
-    values_of = {
-        target.name: y[~np.isnan(y[:, t]), t]
-        for t, target in enumerate(layout.targets)
-        if not target.classes
-    }
-    return {
-        name: (float(values.min()), float(values.max()))
-        for name, values in values_of.items()
-        if len(values)
-    }
 
 
 def prediction_table(outcome: Outcome) -> pd.DataFrame:
