@@ -1,7 +1,8 @@
 """Predictions: for a script as a table, for any amount of data as a file."""
 
-from pyg_sitenet.prediction.columns import Prediction, column_name
+from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.to_file import predict_to_file
+from pyg_sitenet.prediction.headings import column_name
 from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.open_model import load_predictor
 from pyg_sitenet.prediction.predictor import Predictor

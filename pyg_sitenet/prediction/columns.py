@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.prediction.headings import column_name, with_unit
 from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.spread import Spread
 
@@ -46,15 +46,6 @@ class Prediction:
     labels: dict[str, str] = field(default_factory=dict)
     novelty: float | None = None
     widening: float = 1.0
-
-
-def column_name(target: str, units: Mapping[str, str]) -> str:
-    """Return the table heading of a target: its name, and its unit in brackets."""
-    return _with_unit(target, units.get(target, ""))
-
-
-def _with_unit(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit else name
 
 
 def value_columns(description: ModelDescription) -> list[str]:
@@ -107,7 +98,7 @@ def uncertainty_columns(
             if level is not None and not target.classes:
                 kinds += ["lower", "upper"]
             unit = description.units.get(name, "")
-            columns += [_with_unit(f"{name} {kind}", unit) for kind in kinds]
+            columns += [with_unit(f"{name} {kind}", unit) for kind in kinds]
         if level is not None and target.classes:
             columns.append(f"{target.name} set")
     return columns
@@ -137,7 +128,7 @@ def novelty_columns(description: ModelDescription) -> list[str]:
 def spread_columns(description: ModelDescription) -> list[str]:
     """Return the headings that tell how a disordered crystal's orderings differ."""
     return [
-        _with_unit(f"{name} {kind}", description.units.get(name, ""))
+        with_unit(f"{name} {kind}", description.units.get(name, ""))
         for name in description.layout.outputs
         for kind in _KINDS
     ] + ["orderings", "misfit"]

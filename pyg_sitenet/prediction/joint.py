@@ -13,6 +13,7 @@ from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.prediction.columns import Prediction
+from pyg_sitenet.prediction.headings import check_columns
 from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.predictor import Predictor
 from pyg_sitenet.prediction.spread import Spread
@@ -32,7 +33,8 @@ class JointPredictor:
         predictors: The models, by the name that warnings have.
 
     Raises:
-        ConfigError: If two predict a target of the same name.
+        ConfigError: If two predict a target of the same name, or one that of a column
+            of another.
     """
 
     window = Predictor.window
@@ -49,6 +51,7 @@ class JointPredictor:
                         "models of different targets, predict with one after the other"
                     )
                 owners[target] = name
+        check_columns([t for p in self._all for t in p.description.layout.targets])
 
     @property
     def units(self) -> dict[str, str]:

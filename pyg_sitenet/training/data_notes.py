@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.prediction.headings import column_name, with_unit
 
 Array = NDArray[np.float64]
 
@@ -61,7 +62,9 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
     notes += [*_missing_classes(config, crystals), *_equal(config, crystals)]
     if is_drawn and config.data.split == "random":
         notes += _polymorphs(crystals)
-    return [*notes, *_unused_units(config)]
+    units = data.dataset.units
+    notes += [*_renamed_columns(config.data.targets, units), *_unused_units(config)]
+    return notes
 
 
 def _crystals(data: CrystalDataModule) -> Crystals:
@@ -83,6 +86,16 @@ def _unused(config: Config, data: CrystalDataModule) -> Iterator[str]:
     names = data.dataset.unused
     if names and config.data.source not in BUNDLED:
         yield f"columns that are not used: {_listed(names)}"
+
+
+def _renamed_columns(targets: Sequence[str], units: Mapping[str, str]) -> Iterator[str]:
+    for name in targets:
+        column, own = column_name(name, units), with_unit(name, units.get(name, ""))
+        if column != own:
+            yield (
+                f"{name}: tables have a column {own!r} of their own, so that the"
+                f" target is called {column!r} in them"
+            )
 
 
 def _unused_units(config: Config) -> Iterator[str]:

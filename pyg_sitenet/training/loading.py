@@ -19,6 +19,7 @@ from pyg_sitenet.data.sources.open import absolute_source
 from pyg_sitenet.errors import ConfigError, DataError
 from pyg_sitenet.model_file import read_description
 from pyg_sitenet.nn.output_layout import OutputLayout
+from pyg_sitenet.prediction.headings import check_columns
 from pyg_sitenet.training.batches import prepare_batch
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.objective import check_targets, target_statistics
@@ -59,6 +60,7 @@ def check_config(config: Config) -> None:
         ConfigError: If a setting names no target, or needs another one.
     """
     data, training = config.data, config.training
+    check_columns(OutputLayout.of(config).targets)
     for name in training.target_transform:
         if name not in data.targets:
             raise ConfigError(

@@ -147,3 +147,14 @@ def test_unit_of_what_is_no_target_is_told(
     line = "data.units names 'Gap', which is no target (gap)"
     assert line in notes_of(source, "data.units={Gap: eV}")
     assert not any("data.units" in note for note in notes_of(source))
+
+
+def test_column_that_tables_have_themselves_is_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    source = _write(tmp_path / "s", crystals, novelty=range(8))
+    (line,) = notes_of(source, "data.targets=[novelty]")
+    assert line == (
+        "novelty: tables have a column 'novelty' of their own, so that the target is"
+        " called 'novelty (target)' in them"
+    )

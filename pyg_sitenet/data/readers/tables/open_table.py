@@ -94,6 +94,7 @@ def _table_source(
     columns = Columns.recognise(table)
     numbers = [name for name in wanted.targets if name not in wanted.classes]
     _check_rows(table)
+    _check_roles(table, columns, wanted.targets)
     _check_numbers(table, columns, numbers)
     wanted.check(table.name, columns.targets, columns.labels)
     stated = columns.units(table)
@@ -155,6 +156,17 @@ def _check_rows(table: Table) -> None:
     problem = next((row.problem for row in table.rows()), "")
     if problem and not table.columns:
         raise DataError(f"{table.name}: no rows of named values: row 1: {problem}")
+
+
+def _check_roles(table: Table, columns: Columns, targets: Sequence[str]) -> None:
+    """Say of a target that is a column with another role which that is."""
+    roles = {columns.id: "names the crystals", columns.structure: "holds structures"}
+    for target in targets:
+        if target in roles:
+            raise DataError(
+                f"{table.name}: the column {target!r} {roles[target]}, so that it is no"
+                " target; if its values are to be learnt, give it another name"
+            )
 
 
 def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:

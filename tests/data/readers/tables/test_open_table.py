@@ -147,6 +147,13 @@ def test_column_of_text_says_why_it_is_no_target(folder):
         open_source(folder, ["gap"])
 
 
+def test_column_with_another_role_is_told_as_such(folder):
+    (folder / "gaps.csv").write_text("id,file,gap\n1,a.cif,2\n2,b.cif,3\n")
+    for name, role in (("id", "names the crystals"), ("file", "holds structures")):
+        with pytest.raises(DataError, match=f"the column '{name}' {role}, so that it"):
+            open_source(folder, (name,))
+
+
 def test_column_that_is_empty_or_of_two_meanings_is_told(folder):
     (folder / "gaps.csv").write_text("id;x;gap;E\nMgO;0,5;N/A;1.234\n")
     with pytest.raises(
