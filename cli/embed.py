@@ -35,8 +35,10 @@ def embed(
     from pyg_sitenet.analysis.vector_file import write_embeddings
     from pyg_sitenet.data.failures_file import failures_file, write_failures
     from pyg_sitenet.data.sources import open_source
+    from pyg_sitenet.file_locks import check_not_input
     from pyg_sitenet.prediction import load_predictor
 
+    check_not_input(output, [data])
     predictor, source = load_predictor(model, chosen_device(device)), open_source(data)
     entries = counted(source.entries(), "Embedding", source.count)
     vectors = write_embeddings(predictor, entries, output, workers=workers or 0)
@@ -48,5 +50,8 @@ def embed(
         counts = {"crystals": vectors.crystals, "failed": ledger.failed}
         say_json(facts | counts | {"counts": ledger.counts()})
     else:
-        say(f"{vectors.crystals} crystals with {vectors.sites} sites: {output}")
+        crystals = (
+            "1 crystal" if vectors.crystals == 1 else f"{vectors.crystals} crystals"
+        )
+        say(f"{crystals} with {vectors.sites} sites: {output}")
     end(ledger, strict=strict)

@@ -29,8 +29,8 @@ def evaluate(
     from pyg_sitenet.data.failures_file import failures_file
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.evaluation import evaluate as evaluate_model
+    from pyg_sitenet.file_locks import check_not_input
     from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.file.result_files import check_not_input
 
     predictor = load_predictor(model, chosen_device(device))
     if output is not None:

@@ -98,7 +98,7 @@ def predict(
     Example: sitenet predict runs/gap my_structures/ --output gaps.csv
     """
     del list_models  # has ended the command already
-    _check_options(inputs, output, resume=resume, overwrite=overwrite)
+    _check_options(inputs, output, resume, overwrite, statistics)
     from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.prediction import predict_to_file
     from pyg_sitenet.prediction.windows_on_cluster import predict_stream
@@ -149,9 +149,13 @@ def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: A
 
 
 def _check_options(
-    inputs: list[str], output: Path | None, *, resume: bool, overwrite: bool
+    inputs: list[str],
+    output: Path | None,
+    resume: bool,
+    overwrite: bool,
+    statistics: bool,
 ) -> None:
-    from pyg_sitenet.prediction.file.result_files import check_not_input
+    from pyg_sitenet.file_locks import check_not_input
 
     if output is None and (resume or overwrite):
         name = "--resume" if resume else "--overwrite"
@@ -160,6 +164,19 @@ def _check_options(
         raise typer.BadParameter("give either --resume or --overwrite, not both")
     if output is not None:
         check_not_input(output, inputs)
+        if statistics:
+            _check_statistics(output)
+
+
+def _check_statistics(output: Path) -> None:
+    from pyg_sitenet.file_locks import check_table
+    from pyg_sitenet.prediction.trajectory.frames import HEADINGS, statistics_file
+
+    check_table(
+        statistics_file(output),
+        lambda heads: tuple(heads) == HEADINGS,
+        "statistics of trajectories",
+    )
 
 
 def _end(inputs: list[str], output: Path | None, ledger: Ledger, strict: bool) -> None:

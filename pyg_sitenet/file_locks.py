@@ -1,19 +1,23 @@
-"""Locking output files and folders against other processes that would write them."""
+"""Output files and folders: one process at a time, over nothing that is not its own."""
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Collection, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pyg_sitenet.csv_file import ELSEWHERE, beside
 from pyg_sitenet.errors import DataError, SiteNetError, reporting_os_error
 
 FOLDER_LOCK = ".lock"
 """The file in a folder that a run in it holds."""
 UNWRITABLE = "the output folder cannot be written"
+_LONGEST_HEADING = 1 << 20
 
 
 @contextmanager
@@ -79,6 +83,69 @@ def locked_folder(folder: Path) -> Iterator[None]:
         if is_new:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
+    """Check that the file to write, or the one beside it, is not one to read.
+
+    Raises:
+        DataError: If it is.
+    """
+    written = [path.resolve() for path in (output, beside(output, "failures.csv"))]
+    for name in inputs:
+        if Path(name).resolve() in written:
+            raise DataError(
+                f"{name}: is an input and would be overwritten; choose another output "
+                "(--output)"
+            )
+
+
+def check_table(path: Path, is_own: Callable[[Sequence[str]], bool], what: str) -> None:
+    """Check that a CSV file to write over is one of ours, or empty.
+
+    Args:
+        path: The file, which need not be there.
+        is_own: Tells it by the headings.
+        what: What it holds then.
+
+    Raises:
+        DataError: If it holds something else.
+    """
+    if not path.is_file():
+        return
+    with reporting_os_error(path, ELSEWHERE), path.open("rb") as file:
+        line = file.readline(_LONGEST_HEADING).decode("utf-8", "replace")
+    heads = next(csv.reader([line.replace("\0", "?")]), [])
+    if heads and not is_own(heads):
+        raise _other(path, what)
+
+
+def check_archive(path: Path, arrays: Collection[str], what: str) -> None:
+    """Check that a NumPy archive to write over is one of ours, or empty.
+
+    Args:
+        path: The file, which need not be there.
+        arrays: Names of arrays that ours have.
+        what: What it holds then.
+
+    Raises:
+        DataError: If it holds something else.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    names: set[str] = set()
+    if zipfile.is_zipfile(path):
+        with reporting_os_error(path, ELSEWHERE), zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    if not {f"{name}.npy" for name in arrays} <= names:
+        raise _other(path, what)
+
+
+def _other(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{path}: holds something other than {what} and would be overwritten; choose"
+        " another output (--output), or remove it"
+    )
 
 
 def check_output_folder(

@@ -15,12 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 from torch_geometric.data import Data
 
 from pyg_sitenet.analysis.complexity_encoder import encode_groups, make_batch
+from pyg_sitenet.data.failures_file import check_failures_file
 from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.graph.encoder import Item, Preencoded
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError, reporting_os_error
-from pyg_sitenet.file_locks import locked_file
+from pyg_sitenet.file_locks import check_archive, locked_file
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.transforms import expand_sites
 
@@ -102,12 +103,15 @@ def write_embeddings(
         workers: Other processes that encode, 0 for one per core; None for this one.
 
     Raises:
-        DataError: If the file has another ending, cannot be written or is being
-            written by another process, or if no crystal can be used.
+        DataError: If the file has another ending, holds something else, cannot be
+            written or is being written by another process, or if no crystal can be
+            used.
     """
     path = Path(output)
     if path.suffix != SUFFIX:
         raise DataError(f"{path}: embeddings are a NumPy archive; name it *{SUFFIX}")
+    check_archive(path, _ARRAYS, "embeddings")
+    check_failures_file(path)
     with (
         reporting_os_error(path, "choose another --output"),
         locked_file(path),

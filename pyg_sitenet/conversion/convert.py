@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,15 @@ from pyg_sitenet.conversion.published_settings import (
     read_published_settings,
     translate_settings,
 )
-from pyg_sitenet.errors import ModelFileError
-from pyg_sitenet.model_file import ModelDescription, save_model
+from pyg_sitenet.errors import DataError, ModelFileError
+from pyg_sitenet.file_locks import check_not_input
+from pyg_sitenet.model_file import ModelDescription, read_description, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.pairs.pair_linear import joined_form
 from pyg_sitenet.nn.weights.published import published_name
 from pyg_sitenet.version import library_versions
+
+_SOURCE = "converted from "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,18 @@ def convert_checkpoint(
     Raises:
         ModelFileError: If the checkpoint is unsafe, damaged or does not fit the
             settings, or the output cannot be written.
+        DataError: If the output is an input, or holds something other than a model
+            that was converted.
         ConfigError: If a setting is missing or has no counterpart here.
     """
+    output = Path(output)
+    check_not_input(output, (checkpoint, settings))
+    _check_replaceable(output)
     state = read_checkpoint(checkpoint)
     config, unused = translate_settings(
         read_published_settings(settings), origin=str(settings)
     )
-    source = f"converted from {Path(checkpoint).name}"
+    source = f"{_SOURCE}{Path(checkpoint).name}"
     data = {"source": source, "targets": (target,), "max_atoms": max_atoms}
     data_config = config.data.model_copy(update=data)
     config = config.model_copy(update={"data": data_config})
@@ -83,7 +92,20 @@ def convert_checkpoint(
     )
     save_model(output, model, description)
     number = sum(weight.numel() for weight in model.parameters())
-    return Converted(Path(output), number, unused, _unused_tensors(state, model))
+    return Converted(output, number, unused, _unused_tensors(state, model))
+
+
+def _check_replaceable(output: Path) -> None:
+    """Check that no trained model is given up, nor anything else."""
+    if not output.is_file() or not output.stat().st_size:
+        return
+    with suppress(ModelFileError):
+        if read_description(output).config.data.source.startswith(_SOURCE):
+            return
+    raise DataError(
+        f"{output}: holds something other than a converted model and would be"
+        " overwritten; choose another output (--output), or remove it"
+    )
 
 
 def _unused_tensors(state: Mapping[str, Tensor], model: SiteNet) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyg_sitenet.csv_file import CsvFile, FileState, beside, write_rows
 from pyg_sitenet.data.records import Failure
+from pyg_sitenet.file_locks import check_table
 
 _HEADINGS = [field.name for field in fields(Failure)]
 
@@ -15,6 +16,15 @@ _HEADINGS = [field.name for field in fields(Failure)]
 def failures_file(output: Path) -> Path:
     """Return where the failures go that belong to another file of results."""
     return beside(output, "failures.csv")
+
+
+def check_failures_file(output: Path) -> None:
+    """Check that the file of failures beside a file of results is one, or not there.
+
+    Raises:
+        DataError: If it holds something else.
+    """
+    check_table(failures_file(output), lambda heads: heads == _HEADINGS, "failures")
 
 
 class FailuresFile(CsvFile):

@@ -18,7 +18,7 @@ from pyg_sitenet.data.readers.named.matbench_tasks import (
 )
 from pyg_sitenet.data.sources import Entry, open_source
 from pyg_sitenet.errors import ConfigError, DataError
-from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.file_locks import check_output_folder, locked_folder
 from pyg_sitenet.matbench.board import board_document, write_board_file
 from pyg_sitenet.matbench.fold import (
     FoldResult,
@@ -113,6 +113,7 @@ def run_benchmark(
         DataError: If there is no such task or its file cannot be used.
         ConfigError: If there is no such fold, if the output folder has folds with
             other settings, or if ``crystals`` comes without ``inner``.
+        SiteNetError: If the output folder holds files of others.
     """
     names = fold_names(_check_folds(folds), inner=inner, crystals=crystals)
     benchmark = find_task(task)
@@ -122,6 +123,9 @@ def run_benchmark(
     if inner:
         parts = inner_folds(parts, config, crystals)
     folder = Path(output)
+    written = [INNER_FILE] if inner else [RESULTS_FILE, BOARD_FILE]
+    own = [path.name for path in folder.glob("inner_*" if inner else "fold_*")]
+    check_output_folder(folder, written, own)
     results: list[FoldResult] = []
     with locked_folder(folder):
         for number, name in names.items():

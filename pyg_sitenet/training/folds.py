@@ -13,7 +13,7 @@ from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.errors import ConfigError, SiteNetError, reporting_os_error
-from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.file_locks import check_output_folder, locked_folder
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.metrics_file import is_finished, read_metrics
@@ -72,6 +72,7 @@ def cross_validate(
         raise SiteNetError(
             f"{folder}: holds no folds to continue; start them without resume"
         )
+    _check_folder(folder, config)
     metrics = []
     with locked_folder(folder):
         for fold in range(num_folds):
@@ -94,6 +95,11 @@ def cross_validate(
         summary = {"folds": num_folds, "targets": summarise_folds(metrics)}
         _write(folder / SUMMARY, summary)
     return RunResult(summary, folder, ledger)
+
+
+def _check_folder(folder: Path, config: Config) -> None:
+    own = [path.name for path in folder.glob(f"{FOLD}*")]
+    check_output_folder(folder, [SUMMARY], own, config.data.source)
 
 
 def _check_processes(accelerator: str) -> None:

@@ -13,9 +13,13 @@ from pathlib import Path
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.cache_folder import user_cache_folder
 from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.file_locks import check_output_folder
 from pyg_sitenet.nn.fast.native.private_folder import is_private, private_folder
 
 _logger = logging.getLogger(__name__)
+
+SETTINGS = "search.yaml"
+"""What is not searched; a search is continued with the same alone."""
 
 
 def note_own(folder: Path) -> None:
@@ -26,6 +30,20 @@ def note_own(folder: Path) -> None:
         note.chmod(0o600)
     except (OSError, ConfigError) as error:
         _logger.warning("the search can be continued with trust alone: %s", error)
+
+
+def check_others(folder: Path, source: str) -> None:
+    """Check that a search begun in a folder writes over nothing but another search.
+
+    Args:
+        folder: Of the search.
+        source: Where the data are.
+
+    Raises:
+        SiteNetError: If the folder is that of the data, or holds files of others.
+    """
+    names = ("best.yaml", "trials.csv", "crystals.csv", "data.json")
+    check_output_folder(folder, names, [SETTINGS], source)
 
 
 def check_own(folder: Path) -> None:

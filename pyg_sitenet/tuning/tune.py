@@ -19,13 +19,11 @@ from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.record import check_run_data, write_run_data
 from pyg_sitenet.training.run.run_folder import RunFolder, check_same_settings
-from pyg_sitenet.tuning.ownership import check_own, note_own
+from pyg_sitenet.tuning.ownership import SETTINGS, check_others, check_own, note_own
 from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
 
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
-SETTINGS = "search.yaml"
-"""What is not searched; a search is continued with the same alone."""
 _FREE = {"data.source", "data.workers", "data.loader_workers"}
 
 
@@ -155,7 +153,9 @@ def _open(folder: Path, config: Config, *, resume: bool, trust: bool) -> None:
         raise SiteNetError(
             f"{folder}: holds no search to continue; start it without resume"
         )
-    if resume and not trust:
+    if not resume:
+        check_others(folder, config.data.source)
+    elif not trust:
         check_own(folder)
     if (folder / SETTINGS).is_file() and resume:
         check_same_settings(folder / SETTINGS, config, _FREE)

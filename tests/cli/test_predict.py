@@ -257,6 +257,18 @@ def test_input_is_never_overwritten(sitenet, run, tmp_path, command):
     assert table.read_text() == "id,structure,gap\na,a.cif,1\n"
 
 
+@pytest.mark.parametrize("name", ["p.csv", "p_failures.csv", "p_statistics.csv"])
+def test_table_in_place_of_an_earlier_result_is_kept(sitenet, run, tmp_path, name):
+    structure = shutil.copy(EXAMPLES / "NaCl.cif", tmp_path)
+    words = ("predict", run, structure, "--output", tmp_path / "p.csv", "--statistics")
+    assert sitenet(*words).exit_code == 0
+    (tmp_path / name).write_text("id,gap\na,1\n")
+    done = sitenet(*words)
+    assert done.exit_code == 1
+    assert f"{name}: holds something other than " in done.stderr
+    assert (tmp_path / name).read_text() == "id,gap\na,1\n"
+
+
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="has no devices")
 def test_device_as_output_is_one_line(sitenet, run):
     done = sitenet("predict", run, EXAMPLES, "--output", "/dev/null")

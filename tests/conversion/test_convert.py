@@ -15,9 +15,10 @@ import yaml
 from pyg_sitenet.config import load_preset
 from pyg_sitenet.conversion import convert_checkpoint
 from pyg_sitenet.conversion.published_settings import translate_settings
-from pyg_sitenet.errors import ConfigError, ModelFileError
+from pyg_sitenet.errors import ConfigError, DataError, ModelFileError
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.nn import SiteNet
+from pyg_sitenet.ready_models import READY_MODELS
 
 WEIGHTS = Path(__file__).parents[1] / "reference" / "state_rand.npz"
 SETTINGS = {
@@ -97,6 +98,22 @@ def test_converted_model_computes_what_the_published_weights_do(
     assert description.units == {"band_gap": "eV"}
     assert description.config.data.max_atoms == 500
     assert result.num_parameters == 304_085 - 11_088
+
+
+def test_model_that_was_trained_is_not_overwritten(
+    checkpoint: Path, settings: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "gap.safetensors"
+    for _ in range(2):
+        convert_checkpoint(checkpoint, settings, output)
+    trained = READY_MODELS["band-gap"].file.read_bytes()
+    output.write_bytes(trained)
+    message = r"gap\.safetensors: holds something other than a converted model and"
+    with pytest.raises(DataError, match=message):
+        convert_checkpoint(checkpoint, settings, output)
+    assert output.read_bytes() == trained
+    with pytest.raises(DataError, match=r"PaperParams\.yaml: is an input and would be"):
+        convert_checkpoint(checkpoint, settings, settings)
 
 
 def test_what_has_no_use_is_named(

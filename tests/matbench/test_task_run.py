@@ -196,6 +196,13 @@ def test_wrong_number_of_crystals_is_refused(
         run_benchmark(TASK.name, config, tmp_path, data_file=data_file, **options)
 
 
+def test_results_of_something_else_are_kept(config, data_file, tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(SiteNetError, match=r"results\.json: was written by something"):
+        run_benchmark("jdft2d", config, tmp_path, data_file=data_file, folds=[0])
+    assert (tmp_path / "results.json").read_text() == "{}"
+
+
 @pytest.mark.parametrize("folds", [[], [5], [-1, 0]])
 def test_unknown_folds_are_refused(config, tmp_path, folds):
     with pytest.raises(SiteNetError, match="folds must be among 0 to 4"):

@@ -115,6 +115,15 @@ def test_folds_are_not_continued_as_one_run(
         train(short, own, resume=True, cache=cache)
 
 
+def test_summary_of_something_else_is_kept(
+    short: Config, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(SiteNetError, match=r"summary\.json: was written by something"):
+        cross_validate(short, tmp_path, 2, cache=cache)
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
 def test_summary_that_cannot_be_written_says_that_the_folds_are_complete(
     own: Path, short: Config, cache: Path
 ) -> None:

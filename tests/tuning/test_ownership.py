@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyg_sitenet.errors import SiteNetError
-from pyg_sitenet.tuning.ownership import check_own, note_own
+from pyg_sitenet.tuning.ownership import check_others, check_own, note_own
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,12 @@ def test_user_without_a_cache_is_told(
     assert "continued with trust alone" in caplog.text
     with pytest.raises(SiteNetError, match=r"--trust"):
         check_own(tmp_path / "search")
+
+
+@pytest.mark.parametrize("name", ["best.yaml", "trials.csv"])
+def test_files_of_others_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(SiteNetError, match="was written by something else and would"):
+        check_others(tmp_path, "dielectric")
+    (tmp_path / "search.yaml").touch()  # a search that was stopped early
+    check_others(tmp_path, "dielectric")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
-from pyg_sitenet.csv_file import ELSEWHERE, CsvFile, FileState, beside
-from pyg_sitenet.data.failures_file import FailuresFile, failures_file
+from pyg_sitenet.csv_file import CsvFile, FileState, beside
+from pyg_sitenet.data.failures_file import (
+    FailuresFile,
+    check_failures_file,
+    failures_file,
+)
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError, reporting_os_error
-from pyg_sitenet.file_locks import locked_file
+from pyg_sitenet.errors import DataError
+from pyg_sitenet.file_locks import check_table, locked_file
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.journal import (
     Journal,
@@ -23,7 +26,6 @@ from pyg_sitenet.prediction.file.journal import (
     write_journal,
 )
 
-_LONGEST_HEADING = 1 << 20
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
 
 
@@ -32,42 +34,21 @@ def run_file(output: Path) -> Path:
     return beside(output, "run.json")
 
 
-def check_not_input(output: Path, inputs: Iterable[str | Path]) -> None:
-    """Check that the file to write, or the one beside it, is not one to read.
-
-    Raises:
-        DataError: If it is.
-    """
-    written = [path.resolve() for path in (output, failures_file(output))]
-    for name in inputs:
-        if Path(name).resolve() in written:
-            raise DataError(
-                f"{name}: is an input and would be overwritten; choose another output "
-                "(--output)"
-            )
-
-
 def check_replaceable(output: Path) -> None:
-    """Check that a file to write over holds predictions or nothing.
+    """Check that files to write over hold predictions and failures, or nothing.
 
     Neither a model nor a table of known values is given up for predictions.
 
     Raises:
-        DataError: If it holds something else.
+        DataError: If one holds something else.
     """
-    if not output.is_file():
-        return
-    with reporting_os_error(output, ELSEWHERE), output.open("rb") as file:
-        line = file.readline(_LONGEST_HEADING).decode("utf-8", "replace")
-    heads = next(csv.reader([line.replace("\0", "?")]), [])
-    is_ours = heads[:2] == ["id", "formula"] and (
-        heads[-1] == "warnings" or heads[-1].startswith("known ")
-    )
-    if heads and not is_ours:
-        raise DataError(
-            f"{output}: holds something other than predictions and would be"
-            " overwritten; choose another output (--output), or remove it"
-        )
+    check_table(output, _is_ours, "predictions")
+    check_failures_file(output)
+
+
+def _is_ours(heads: Sequence[str]) -> bool:
+    is_last_ours = heads[-1] == "warnings" or heads[-1].startswith("known ")
+    return list(heads[:2]) == ["id", "formula"] and is_last_ours
 
 
 class ResultFiles:
@@ -160,8 +141,7 @@ class ResultFiles:
         journal = read_journal(path)
         if resume:
             return self._to_go_on_from(journal)
-        if journal is None:
-            check_replaceable(self._output)
+        check_replaceable(self._output)
         if journal and journal.num_inputs and not (journal.is_complete or overwrite):
             raise DataError(
                 f"{self._output}: holds a prediction that was stopped after "
