@@ -175,7 +175,7 @@ def test_bad_target_is_one_reason_among_good_rows(tmp_path, read, value, kind):
 
 BAD_TABLES = {
     "empty csv": ("t.csv", "", "the table is empty"),
-    "blank csv": ("t.csv", "\n \n", "a single column"),
+    "blank csv": ("t.csv", "\n \n", "the table is empty"),
     "csv of UTF-16": ("t.csv", table(PLAIN).encode("utf-16"), "not UTF-8"),
     "csv of latin-1": ("t.csv", "id,gr\xf6\xdfe\na,1".encode("latin-1"), "not UTF-8"),
     "csv with NULs": ("t.csv", b"id,gap\na,\x001\n", "NUL in line 2"),

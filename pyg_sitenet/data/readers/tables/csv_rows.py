@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,19 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
+from pyg_sitenet.data.readers.tables.csv_start import (
+    DELIMITERS,
+    Start,
+    find_start,
+    states_units,
+)
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
-from pyg_sitenet.data.readers.tables.row import Row
+from pyg_sitenet.data.readers.tables.row import (
+    FILE_COLUMNS,
+    ID_COLUMNS,
+    STRUCTURE_COLUMNS,
+    Row,
+)
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.safe_text import text_of_cell
@@ -20,8 +30,6 @@ from pyg_sitenet.safe_text import text_of_cell
 CGCNN_TABLE = "id_prop.csv"
 
 _FIELD_LIMIT = 16 * 1024**2
-_DELIMITER_LINE = ["sep=", ""]  # sep=; tells Excel the delimiter
-_QUOTED = re.compile('"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -31,15 +39,15 @@ class Header:
     Args:
         columns: Names of the columns, without units.
         units: Unit of each column that states one.
-        delimiter: What stands between the values.
-        is_line: Whether it is in the file, or made up because there is none.
+        start: Where it is.
+        rows: How many rows it takes: none if it is made up, two if units are below.
         no_units: What of each column might be a unit and is none that is known.
     """
 
     columns: tuple[str, ...]
     units: dict[str, str]
-    delimiter: str
-    is_line: bool
+    start: Start
+    rows: int
     no_units: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,10 +62,13 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     Raises:
         DataError: If the table is empty, cannot be read, or names a column twice.
     """
-    delimiter = _delimiter(file)
-    cells = next(_lines(file, delimiter), None)
+    start = find_start(file)
+    lines = _lines(file, start)
+    cells, below = next(lines, None), next(lines, [])
     if cells is None:
         raise DataError(f"{file.name}: the table is empty")
+    if below:
+        _check_heading(file.name, cells, below)
     if targets and len(cells) == 1:
         raise DataError(
             f"{file.name}: a single column, {cells[0]!r:.60}, where one of ids or files"
@@ -67,7 +78,7 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
     if is_cgcnn and _is_value(cells[-1]):
         names = ("id", *_unnamed_columns(len(cells) - 1, targets))
-        return Header(names, {}, delimiter, is_line=False)
+        return Header(names, {}, start, rows=0)
     headings = _named(cells)
     pairs = split_headers(headings, targets)
     columns = tuple(column for column, _ in pairs)
@@ -77,8 +88,24 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
             f"{file.name}: several columns are named {double[0]!r}; give each its name"
         )
     units = {column: unit for column, unit in pairs if unit is not None}
+    has_units = states_units(below) if below else False
+    if has_units:
+        texts = zip(columns, map(str.strip, below), strict=False)
+        units = {column: text for column, text in texts if text} | units
     remarks = no_units(headings, pairs)
-    return Header(columns, units, delimiter, is_line=True, no_units=remarks)
+    return Header(columns, units, start, 1 + has_units, remarks)
+
+
+def _check_heading(name: str, cells: Sequence[str], below: Sequence[str]) -> None:
+    """Say of a title above the heading that it is none."""
+    title, *others = map(str.strip, cells)
+    has_more = sum(map(bool, below)) > 1 or any(sign in below[0] for sign in DELIMITERS)
+    known = (*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS)
+    if title and not any(others) and has_more and title.lower() not in known:
+        raise DataError(
+            f"{name}: the first line, {cells[0]!r:.60}, names a single column, and the"
+            " one below has more; remove lines above the heading, or begin them with #"
+        )
 
 
 def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
@@ -87,9 +114,7 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
     Raises:
         DataError: If the table cannot be read.
     """
-    lines = _lines(file, header.delimiter)
-    if header.is_line:
-        next(lines, None)
+    lines = islice(_lines(file, header.start), header.rows, None)
     for number, line in enumerate(lines, 1):
         problem = ""
         if any(cell.strip() for cell in line[len(header.columns) :]):
@@ -97,33 +122,18 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
         yield Row(number, dict(zip(header.columns, line, strict=False)), problem)
 
 
-def _delimiter(file: TextFile) -> str:
-    """Return what most often stands in the heading, and in the row below it, too.
-
-    There may be as many semicolons as commas: those of decimals.
-    """
-    lines = (_QUOTED.sub("", line) for line in file.lines() if line.strip())
-    heading, row = next(lines, ""), next(lines, "")
-    return max(
-        ";\t,|",
-        key=lambda sign: (
-            min(heading.count(sign), row.count(sign)),
-            heading.count(sign),
-        ),
-    )
-
-
-def _lines(file: TextFile, delimiter: str) -> Iterator[list[str]]:
+def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     try:
-        # Quotes behind blanks, as people write them, would be letters like others.
-        start = _QUOTED.sub("\0", "".join(islice(file.lines(), 2)))
-        is_spaced = re.search(f"{re.escape(delimiter)} +\0", start) is not None
         reader = csv.reader(
-            file.lines(), delimiter=delimiter, skipinitialspace=is_spaced
+            islice(file.lines(), start.skipped, None),
+            delimiter=start.delimiter,
+            skipinitialspace=start.is_spaced,
         )
         for number, line in enumerate(reader):
-            if any(line) and (number or line != _DELIMITER_LINE):
+            if not number and start.is_remark:
+                line[0] = line[0].lstrip("# ")
+            if any(map(str.strip, line)):
                 yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error

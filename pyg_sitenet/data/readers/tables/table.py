@@ -102,7 +102,7 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
     if suffix in (".csv", ".tsv", ".xlsx"):
         header = csv_header(file, headers)
         start = partial(csv_rows, file, header)
-        look = _Look(header.columns, header.units, header.delimiter)
+        look = _Look(header.columns, header.units, header.start.delimiter)
         return look.table(file.name, start).with_notes(header.no_units)
     rows = json_line_rows if suffix in (".jsonl", ".ndjson") else json_document_rows
     look = _Look()

@@ -36,6 +36,50 @@ def test_byte_order_mark_of_excel_is_no_part_of_the_header():
     assert _read("t.csv", b"\xef\xbb\xbfid,gap\na,1\n").columns == ["id", "gap"]
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "# source: Smith, 2020\n",
+        "#\n# gap in eV; 2, 3, 4\n\n",
+        '"# source: Smith, 2020",\n,\n',
+        "\n  \n,\n",
+        "sep=,\n",
+        '\ufeff"SEP=,"\r\n',
+        "sep=,\n# a, b, c, d\n",
+    ],
+)
+def test_what_stands_before_the_heading_is_no_part_of_the_table(start):
+    text = f"{start}id,gap\na,1\n  \nb;c,2\n"
+    table = _read("t.csv", text.encode())
+    assert _values(table) == [{"id": "a", "gap": "1"}, {"id": "b;c", "gap": "2"}]
+
+
+def test_delimiter_that_a_table_states_is_meant():
+    table = _read("t.csv", b"sep=;\nid;gap, DFT, PBE\na;1,5\n")
+    assert table.columns == ["id", "gap, DFT, PBE"]
+
+
+def test_heading_may_be_a_remark_as_numpy_writes_it():
+    table = _read("t.csv", b"# by nobody, 2020\n# id, gap [eV]\n1,2.5\n2,3.5\n")
+    assert table.units == {"gap": "eV"}
+    assert _values(table)[0] == {"id": "1", "gap": "2.5"}
+    assert _read("t.csv", b"#,gap\n1,2.5\n").columns == ["", "gap"]
+
+
+def test_units_below_the_heading_are_those_of_the_columns():
+    table = _read("t.csv", b"id,gap,n,E [eV]\n,meV,,\na,1500,2,3\n")
+    assert table.units == {"gap": "meV", "E": "eV"}
+    assert _values(table) == [{"id": "a", "gap": "1500", "n": "2", "E": "3"}]
+    assert _read("t.csv", b"id,gap\nK,meV\n,1\n").count == 2  # a crystal called K
+
+
+@pytest.mark.parametrize("title", ["Band gaps", "Band gaps of oxides,"])
+def test_title_above_the_heading_is_told_as_such(title):
+    message = r"'Band gaps.*names a single column, and the one below has more; .* #"
+    with pytest.raises(DataError, match=message):
+        _read("t.csv", f"{title}\nid,gap\na,1\n".encode())
+
+
 def test_csv_cell_may_hold_a_whole_file():
     long = "x" * 200_000
     table = _read("t.csv", f'id,cif\na,"{long}\n{long}"\n'.encode())
