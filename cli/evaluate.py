@@ -27,18 +27,15 @@ def evaluate(
     Example: sitenet evaluate runs/gap new_crystals.csv
     """
     from pyg_sitenet.data.failures_file import failures_file
-    from pyg_sitenet.data.sources import open_source
     from pyg_sitenet.evaluation import evaluate as evaluate_model
+    from pyg_sitenet.evaluation.evaluate import open_labelled
     from pyg_sitenet.file_locks import check_not_input
     from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model, chosen_device(device))
     if output is not None:
         check_not_input(output, [data])
-    description = predictor.description
-    source = open_source(
-        data, description.targets, classes=description.classes, units=description.units
-    )
+    source = open_labelled(data, predictor.description)
     tell_notes(source)
     _tell_units(source, predictor)
     evaluation = evaluate_model(

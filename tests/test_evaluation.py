@@ -17,6 +17,7 @@ from pyg_sitenet.evaluation import evaluate, score
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor
+from pyg_sitenet.uncertainty import Calibration
 
 CONFIG = Config(
     data=DataConfig(max_atoms=8),
@@ -126,3 +127,69 @@ def test_crystals_whose_value_is_not_known_do_not_count():
     scores = score([1.0, 3.0], [1.0, 2.0])
     assert score([1.0, float("nan"), 3.0], [1.0, 9.0, 2.0]) == scores
     assert score([float("nan")], [1.0])["mae"] is None
+
+
+@pytest.fixture
+def several() -> Predictor:
+    torch.manual_seed(0)
+    data = CONFIG.data.model_copy(
+        update={
+            "targets": ("gap", "kind", "n"),
+            "classes": {"kind": ("metal", "insulator")},
+        }
+    )
+    config = CONFIG.model_copy(update={"data": data})
+    names = ("gap", "kind", "n")
+    description = ModelDescription(
+        config=config,
+        targets=names,
+        calibration=Calibration(
+            scores=dict.fromkeys(names, ((0.5, 2.0),)), floors=dict.fromkeys(names, 1.0)
+        ),
+    )
+    return Predictor(SiteNet(config.model, layout=description.layout), description)
+
+
+@pytest.mark.parametrize(
+    ("heading", "values", "present"),
+    [
+        ("file,gap", "1.5 2.5", {"gap"}),
+        ("file,gap (PBE),n", "1.5, 2.5,", {"gap"}),  # no value of n in any row
+        ("file,kind", "metal insulator", {"kind"}),
+        ("file,n,kind", "2,metal 3,insulator", {"n", "kind"}),
+    ],
+)
+def test_targets_that_are_there_are_evaluated_and_others_named(
+    several: Predictor,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    heading: str,
+    values: str,
+    present: set[str],
+) -> None:
+    for name in ("Si", "Cu"):
+        bulk(name).write(tmp_path / f"{name}.cif")
+    table = tmp_path / "table.csv"
+    first, second = values.split()
+    table.write_text(f"{heading}\nSi.cif,{first}\nCu.cif,{second}\n")
+    result = evaluate(several, table, tmp_path / "rows.csv")
+    names = several.description.targets
+    keys = {name: "accuracy" if name == "kind" else "mae" for name in names}
+    scores = {name: result.metrics[name][key] for name, key in keys.items()}
+    assert {name for name, value in scores.items() if value is not None} == present
+    assert all(path.is_file() for path in result.figures.values())
+    missing = ", ".join(name for name in names if name not in present)
+    assert f"table.csv: no values of {missing}, so that nothing is said" in caplog.text
+
+
+def test_table_without_any_target_is_refused(
+    several: Predictor, tmp_path: Path
+) -> None:
+    bulk("Si").write(tmp_path / "Si.cif")
+    table = tmp_path / "table.csv"
+    table.write_text("file,energy\nSi.cif,1\n")
+    with pytest.raises(DataError, match=r"no target 'kind' \(available: energy\)"):
+        evaluate(several, table)
+    table.write_text("file,gap,n\nSi.cif,wide,1\n")  # not as if it were not there
+    with pytest.raises(DataError, match="the column 'gap' holds no numbers but 'wide'"):
+        evaluate(several, table)

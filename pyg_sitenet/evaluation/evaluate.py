@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.readers.units import conversion
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources import Source, open_source
+from pyg_sitenet.data.sources import Source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.evaluation.collected import Scores
 from pyg_sitenet.evaluation.evaluation_figures import draw_figures
 from pyg_sitenet.file_locks import locked_file
+from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.prediction import (
     Prediction,
     Predictor,
@@ -28,6 +30,9 @@ from pyg_sitenet.prediction import (
 from pyg_sitenet.prediction.columns import answer_cells, answer_columns, known_cells
 from pyg_sitenet.prediction.file.result_files import check_replaceable
 from pyg_sitenet.prediction.file.to_file import Watch
+from pyg_sitenet.prediction.known_values import open_known
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +74,14 @@ def evaluate(
 
     Raises:
         ModelFileError: If the model cannot be loaded.
-        DataError: If no crystal of the source can be used, if it was opened with
-            another unit, or if the output cannot be written.
+        DataError: If no crystal of the source can be used, if it states no target of
+            the model, if it was opened with another unit, or if the output cannot be
+            written.
     """
     predictor = model if isinstance(model, Predictor) else load_predictor(model)
     names = predictor.description.targets
     if isinstance(source, (str, Path)):
-        source = open_source(
-            source,
-            names,
-            classes=predictor.description.classes,
-            units=predictor.description.units,
-        )
+        source = open_labelled(source, predictor.description)
     records = _entries(source, predictor.description.units)
     complete = _with_targets(records, names)
     results = watch(predictor.predict_records(complete, workers=workers), 0)
@@ -100,6 +101,24 @@ def evaluate(
     if output is not None:
         figures = draw_figures(Path(output), scores, predictor.description)
     return Evaluation(metrics, ledger, figures)
+
+
+def open_labelled(data: str | Path, description: ModelDescription) -> Source:
+    """Open crystals to evaluate, and say which targets of the model they do not state.
+
+    Raises:
+        DataError: If they cannot be opened, or state none.
+    """
+    source, targets = open_known(data, description, needed=True)
+    missing = [name for name in description.targets if name not in targets]
+    if missing:
+        _logger.warning(
+            "%s: no values of %s, so that nothing is said about it; %s evaluated",
+            source.name,
+            ", ".join(missing),
+            f"{', '.join(targets)} {'is' if len(targets) == 1 else 'are'}",
+        )
+    return source
 
 
 def _entries(

@@ -14,16 +14,31 @@ from pyg_sitenet.data.readers.units import conversion
 from pyg_sitenet.errors import DataError
 
 
+class MissingTargetError(DataError):
+    """Targets of which a source holds no values.
+
+    Args:
+        message: What to say.
+        targets: Their names.
+    """
+
+    def __init__(self, message: str, targets: Sequence[str]) -> None:
+        super().__init__(message)
+        self.targets = tuple(targets)
+
+
 def check_targets(targets: Sequence[str], available: Sequence[str], name: str) -> None:
     """Check that a source has the targets asked for.
 
     Raises:
-        DataError: If it has not; names those it has.
+        MissingTargetError: If it has not; names those it has.
     """
-    for target in targets:
-        if target not in available:
-            names = ", ".join(available) or "none"
-            raise DataError(f"{name}: no target {target!r} (available: {names})")
+    missing = [target for target in targets if target not in available]
+    if missing:
+        names = ", ".join(available) or "none"
+        raise MissingTargetError(
+            f"{name}: no target {missing[0]!r} (available: {names})", missing
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +141,11 @@ class Wanted:
                     " written like 1.5, and classes are learnt with"
                     f" data.classes={{{target}: []}}"
                 )
-            choices = (*numbers, *labels) if target in self.classes else numbers
-            check_targets([target], choices, name)
         columns = (*numbers, *labels)
+        labelled = [target for target in self.targets if target in self.classes]
+        values = [target for target in self.targets if target not in labelled]
+        check_targets(values, numbers, name)
+        check_targets(labelled, columns, name)
         if self.group and self.group not in columns:
             shown = ", ".join(columns) or "none"
             raise DataError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_entries import file_entries
@@ -26,6 +25,11 @@ from pyg_sitenet.data.readers.tables.row_entries import (
     row_entries,
 )
 from pyg_sitenet.data.readers.tables.table import Table, read_table
+from pyg_sitenet.data.readers.tables.target_checks import (
+    check_numbers,
+    check_roles,
+    check_rows,
+)
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.text import TextFile
@@ -93,9 +97,9 @@ def _table_source(
     table = _read(place, table_name, wanted.targets)
     columns = Columns.recognise(table)
     numbers = [name for name in wanted.targets if name not in wanted.classes]
-    _check_rows(table)
-    _check_roles(table, columns, wanted.targets)
-    _check_numbers(table, columns, numbers)
+    check_rows(table)
+    check_roles(table, columns, wanted.targets)
+    check_numbers(table, columns, numbers)
     wanted.check(table.name, columns.targets, columns.labels)
     stated = columns.units(table)
     wanted = wanted.in_units(table.name, stated)
@@ -149,52 +153,6 @@ def _notes(
     for target, unit in stated.items():
         if target in targets and unit != units[target]:
             yield f"{target}: stated in {unit}, converted to {units[target]}"
-
-
-def _check_rows(table: Table) -> None:
-    """Say of a table without columns why there are none."""
-    problem = next((row.problem for row in table.rows()), "")
-    if problem and not table.columns:
-        raise DataError(f"{table.name}: no rows of named values: row 1: {problem}")
-
-
-def _check_roles(table: Table, columns: Columns, targets: Sequence[str]) -> None:
-    """Say of a target that is a column with another role which that is."""
-    roles = {columns.id: "names the crystals", columns.structure: "holds structures"}
-    for target in targets:
-        if target in roles:
-            raise DataError(
-                f"{table.name}: the column {target!r} {roles[target]}, so that it is no"
-                " target; if its values are to be learnt, give it another name"
-            )
-
-
-def _check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
-    """Say of a target that is there why it is none."""
-    for target in targets:
-        if target in table.columns and target not in columns.targets:
-            values = (row.values.get(target) for row in table.rows())
-            stated = (str(value) for value in values if not is_gap(value))
-            example = table.unsure.get(target) or next(stated, "")
-            raise DataError(f"{table.name}: {_why_no_numbers(table, target, example)}")
-
-
-def _why_no_numbers(table: Table, target: str, example: str) -> str:
-    if not example:
-        return (
-            f"the column {target!r} holds no numbers, all {table.count} rows are empty;"
-            " fill them in (formulas of a spreadsheet: compute and save them), or"
-            " choose another target"
-        )
-    if target in table.unsure or separated(example):
-        return (
-            f"the numbers of the column {target!r}, such as {example!r:.40}, may be"
-            " meant in two ways; write them like 1234.5"
-        )
-    return (
-        f"the column {target!r} holds no numbers but {example!r:.40}; numbers are"
-        f" written like 1.5, and classes are learnt with data.classes={{{target}: []}}"
-    )
 
 
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:

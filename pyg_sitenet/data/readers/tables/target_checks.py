@@ -1,0 +1,71 @@
+"""Why a column of a table is no target, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyg_sitenet.data.readers.cells import is_gap, separated
+from pyg_sitenet.data.readers.tables.row_entries import Columns
+from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.wanted import MissingTargetError
+from pyg_sitenet.errors import DataError
+
+
+def check_rows(table: Table) -> None:
+    """Say of a table without columns why there are none.
+
+    Raises:
+        DataError: If there are none.
+    """
+    problem = next((row.problem for row in table.rows()), "")
+    if problem and not table.columns:
+        raise DataError(f"{table.name}: no rows of named values: row 1: {problem}")
+
+
+def check_roles(table: Table, columns: Columns, targets: Sequence[str]) -> None:
+    """Say of a target that is a column with another role which that is.
+
+    Raises:
+        DataError: If there is one.
+    """
+    roles = {columns.id: "names the crystals", columns.structure: "holds structures"}
+    for target in targets:
+        if target in roles:
+            raise DataError(
+                f"{table.name}: the column {target!r} {roles[target]}, so that it is no"
+                " target; if its values are to be learnt, give it another name"
+            )
+
+
+def check_numbers(table: Table, columns: Columns, targets: Sequence[str]) -> None:
+    """Say of a target that is there why it is none.
+
+    Raises:
+        MissingTargetError: If its column is empty.
+        DataError: If it holds something else.
+    """
+    for target in targets:
+        if target in table.columns and target not in columns.targets:
+            values = (row.values.get(target) for row in table.rows())
+            stated = (str(value) for value in values if not is_gap(value))
+            example = table.unsure.get(target) or next(stated, "")
+            reason = f"{table.name}: {_why_no_numbers(table, target, example)}"
+            raise DataError(reason) if example else MissingTargetError(reason, [target])
+
+
+def _why_no_numbers(table: Table, target: str, example: str) -> str:
+    if not example:
+        return (
+            f"the column {target!r} holds no numbers, all {table.count} rows are empty;"
+            " fill them in (formulas of a spreadsheet: compute and save them), or"
+            " choose another target"
+        )
+    if target in table.unsure or separated(example):
+        return (
+            f"the numbers of the column {target!r}, such as {example!r:.40}, may be"
+            " meant in two ways; write them like 1234.5"
+        )
+    return (
+        f"the column {target!r} holds no numbers but {example!r:.40}; numbers are"
+        f" written like 1.5, and classes are learnt with data.classes={{{target}: []}}"
+    )
