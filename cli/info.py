@@ -36,7 +36,8 @@ def info(path: Subject, max_atoms: MaxAtoms = 100, as_json: Json = False) -> Non
     from pyg_sitenet.ready_models import READY_MODELS
 
     ready = None if path.exists() else READY_MODELS.get(str(path))
-    is_model = path.is_dir() or path.suffix == ".safetensors" or ready is not None
+    is_name = ready is not None or not (path.exists() or path.suffix)
+    is_model = is_name or path.is_dir() or path.suffix == ".safetensors"
     facts = _model_facts(path) if is_model else _structure_facts(path, max_atoms)
     if as_json:
         say_json(facts)

@@ -79,8 +79,8 @@ def fit_network(
 def for_other_data(config: Config) -> Config:
     """Settle what the settings of a trained model say of its own data.
 
-    Transforms of targets that are not learnt any more are left out. What was classes
-    stays classes, but those that the new data have.
+    Transforms and units of targets that are not learnt any more are left out. What was
+    classes stays classes, but those that the new data have.
     """
     transforms = {
         name: transform
@@ -90,9 +90,28 @@ def for_other_data(config: Config) -> Config:
     classes = dict.fromkeys(
         (name for name in config.data.classes if name in config.data.targets), ()
     )
+    units = {
+        k: unit for k, unit in config.data.units.items() if k in config.data.targets
+    }
     training = config.training.model_copy(update={"target_transform": transforms})
-    data = config.data.model_copy(update={"classes": classes})
+    data = config.data.model_copy(update={"classes": classes, "units": units})
     return config.model_copy(update={"training": training, "data": data})
+
+
+def check_start(config: Config) -> None:
+    """Check that a training can start from the model that it names, if it does.
+
+    Raises:
+        ModelFileError: If the file cannot be read.
+        ConfigError: If the two differ in size.
+    """
+    path = config.training.initial_model
+    if path is None:
+        return
+    old = networks_of(load_model(path)[0])[0]
+    with torch.random.fork_rng(devices=[]):
+        new = SiteNet(config.model, layout=OutputLayout.of(config))
+    _check_sizes(old.state_dict(), new.state_dict(), path)
 
 
 def start_from(model: SiteNet, path: str | Path, seed: int = 0) -> list[str]:

@@ -24,7 +24,7 @@ from pyg_sitenet.training.loop.callbacks import Watch
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import device_of
 from pyg_sitenet.training.members import load_members, member_config, member_folder
-from pyg_sitenet.training.network import fit_network
+from pyg_sitenet.training.network import check_start, fit_network
 from pyg_sitenet.training.outcome.outcome import predict_parts
 from pyg_sitenet.training.outcome.results import finish
 from pyg_sitenet.training.run.metrics_file import is_finished
@@ -117,6 +117,7 @@ def train(
     chosen = Devices.choose(devices, nodes, accelerator)
     device = device_of(chosen)
     config = complete(config)
+    check_start(config)
     _check_processes(config, chosen)
     folder = RunFolder(Path(output))
     with nullcontext() if chosen.rank else locked_folder(folder.path):

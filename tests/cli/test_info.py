@@ -76,6 +76,15 @@ def test_ready_model_shows_its_card(sitenet):
     assert "## Limits" in done.stdout
 
 
+def test_name_of_no_model_lists_those_there_are(sitenet):
+    done = sitenet("info", "bandgap")
+    assert done.exit_code == 1
+    assert (
+        "bandgap: no such file; expected a model file, a run folder or a ready mode"
+        in (done.stderr)
+    )
+
+
 def test_all_crystals_of_the_calibration_are_counted(sitenet):
     """The card says how many; intervals keep them in groups of predicted value."""
     card = READY_MODELS["formation-energy"].card.read_text(encoding="utf-8")

@@ -210,3 +210,15 @@ def test_jobs_without_a_name_get_folders_of_their_own(
     assert sitenet(*failing).exit_code == 1
     folders = sorted(path.name for path in (tmp_path / "runs").iterdir())
     assert folders == sorted(path.name for path in (first, second))
+
+
+def test_units_of_a_model_to_start_from_are_those_of_its_targets():
+    targets = (["gap"], {"gap": "eV"}), (["band_gap"], {"band_gap": "eV"})
+    for names, units in targets:
+        settings = ["data.units={gap: eV}"] if names == ["gap"] else None
+        config = choose_settings(
+            None, None, None, names, settings, {}, Path("band-gap")
+        )
+        assert config.data.units == units
+    config = choose_settings(None, None, None, ["gap"], None, {}, Path("band-gap"))
+    assert config.data.units == {}

@@ -178,10 +178,13 @@ def test_fine_tuning_on_the_same_target_goes_on_with_its_head(
         assert after == pytest.approx(before, rel=1e-5)
 
 
-def test_model_of_another_size_is_no_start(run: RunResult, run_with: Train) -> None:
+def test_model_of_another_size_is_no_start(
+    run: RunResult, run_with: Train, tmp_path: Path
+) -> None:
     start = f"training.initial_model={run.folder}"
     with pytest.raises(ConfigError, match=r"have the size .*start from the settings"):
-        run_with(start, "model.heads=3")
+        run_with(start, "model.heads=3", name="refused")
+    assert not (tmp_path / "refused").exists()  # which would be in the way
 
 
 @pytest.mark.parametrize(
