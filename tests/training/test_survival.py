@@ -283,6 +283,17 @@ def test_damage_of_all_checkpoints_is_an_error(
         train(config, tmp_path, resume=True, cache=cache)
 
 
+def test_run_without_a_checkpoint_says_that_it_begins_anew(
+    run: Run, stopped: Path, whole: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(stopped, run.folder)
+    shutil.rmtree(run.folder / "checkpoints")
+    with caplog.at_level(logging.WARNING):
+        train(run.config, run.folder, resume=True, cache=run.cache)
+    assert f"{run.folder}: no checkpoint, trained from the start" in caplog.text
+    _assert_same(whole, run.folder)
+
+
 def test_run_is_not_continued_by_another_number_of_processes(
     run: Run, stopped: Path, cache: Path
 ) -> None:

@@ -23,6 +23,12 @@ MAX_TEXT_BYTES = 32 * 1024**2
 MAX_TEXT_LINES = 2_000_000
 
 _PIECE = 1 << 20
+_KINDS: dict[str, bytes | tuple[bytes, ...]] = {
+    "a zip archive or a spreadsheet": b"PK\x03\x04",
+    "UTF-16 text": (b"\xff\xfe", b"\xfe\xff"),
+    "a PDF file": b"%PDF-",
+    "packed by gzip": b"\x1f\x8b",
+}
 _MAX_PATH = 4095  # letters
 
 
@@ -122,6 +128,12 @@ class TextFile:
 
     def _decode(self, block: bytes, number: int) -> str:
         """Decode lines, the first of which has this number."""
+        if number == 1:
+            for kind, start in _KINDS.items():
+                if block.startswith(start):
+                    raise self.error(
+                        f"{self.name}: not UTF-8 text but {kind}; save it as UTF-8"
+                    )
         if b"\0" in block:
             number += block.count(b"\n", 0, block.index(b"\0"))
             raise self._not_utf8(f"NUL in line {number}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingInterruptedError", "fit"]
 
+_logger = logging.getLogger(__name__)
+
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "float32": "32-true",
     "bfloat16": "bf16-mixed",
@@ -82,6 +85,8 @@ def fit(
     if checkpoint is not None:
         _check_processes(checkpoint[1], devices.num_processes)
         _set_position(train_loader, checkpoint[1])
+    elif resume and devices.rank == 0:
+        _logger.warning("%s: no checkpoint, trained from the start", folder.path)
     with (
         quiet(),
         console_kept(),

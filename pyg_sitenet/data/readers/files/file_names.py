@@ -77,6 +77,7 @@ def visible(names: Iterable[str]) -> list[str]:
         name
         for name in names
         if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+        and basename(name).lower() != "thumbs.db"
     )
 
 

@@ -146,10 +146,15 @@ def _notes(
     units: Mapping[str, str],
 ) -> Iterator[str]:
     """Say how values were read, and in which units they were stated."""
-    if table.shared_names and Columns.recognise(table).id is None:
+    columns = Columns.recognise(table)
+    if table.shared_names and columns.id is None:
         yield "name: several crystals share one, so that ids are not taken from it"
     for target in targets:
         yield from table.notes.get(target, ())
+        missing = table.unstated.get(columns.unit_columns.get(target, ""), 0)
+        if missing and target in stated:
+            rows = "1 row states" if missing == 1 else f"{missing} rows state"
+            yield f"{target}: {rows} no unit, taken as {stated[target]}"
     for target, unit in stated.items():
         if target in targets and unit != units[target]:
             yield f"{target}: stated in {unit}, converted to {units[target]}"

@@ -44,6 +44,7 @@ class Table:
         notes: How columns were understood, where that could be otherwise.
         shared_names: Columns of names, in small letters, of which some repeat.
         unsure: Columns of numbers that may be meant in two ways, with an example.
+        unstated: How many rows lack a value in a column whose name speaks of units.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Table:
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shared_names: frozenset[str] = frozenset()
     unsure: Mapping[str, str] = field(default_factory=dict)
+    unstated: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -151,6 +153,7 @@ class _Look:
         self.labels: set[str] = set()
         self._delimiter = delimiter
         self._stated: dict[str, str] = {}
+        self._unit_counts: Counter[str] = Counter()
         self._styles: dict[str, NumberStyle] = defaultdict(NumberStyle)
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
         self._names: set[int] = set()
@@ -169,12 +172,9 @@ class _Look:
                 self._see(column, value)
                 if column.lower() == "name":
                     self._see_name(value)
-                if (
-                    "unit" in column.lower()
-                    and isinstance(value, str)
-                    and value.strip()
-                ):
-                    self._stated.setdefault(column, value.strip())
+                if "unit" in column.lower() and not is_gap(value):
+                    self._stated.setdefault(column, str(value).strip())
+                    self._unit_counts[column] += 1
         styles = {
             column: reader
             for column, style in self._styles.items()
@@ -201,6 +201,7 @@ class _Look:
             {column: tuple(self._notes(column, styles)) for column in self.columns},
             frozenset(self._shared),
             unsure,
+            {column: count - n for column, n in self._unit_counts.items()},
         )
 
     def _see_name(self, value: object) -> None:

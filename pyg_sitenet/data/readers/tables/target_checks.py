@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.tables.row_entries import Columns
 from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError
 from pyg_sitenet.errors import DataError
+
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?P<unit>[^\d\s.,].{,20})$")
 
 
 def check_rows(table: Table) -> None:
@@ -65,7 +69,11 @@ def _why_no_numbers(table: Table, target: str, example: str) -> str:
             f"the numbers of the column {target!r}, such as {example!r:.40}, may be"
             " meant in two ways; write them like 1234.5"
         )
+    number, unit = _NUMBER.match(example.strip()), ""
+    if number is not None and is_unit(number["unit"]):
+        unit = f"; its unit belongs into the heading, {target} [{number['unit']}]"
     return (
         f"the column {target!r} holds no numbers but {example!r:.40}; numbers are"
-        f" written like 1.5, and classes are learnt with data.classes={{{target}: []}}"
+        f" written like 1.5{unit}, and classes are learnt with"
+        f" data.classes={{{target}: []}}"
     )

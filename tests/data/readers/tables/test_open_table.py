@@ -147,6 +147,24 @@ def test_column_of_text_says_why_it_is_no_target(folder):
         open_source(folder, ["gap"])
 
 
+def test_rows_without_a_unit_among_others_are_told(folder):
+    (folder / "gaps.csv").write_text("id,gap,unit\na,1,eV\nb,2000,\n")
+    assert open_source(folder, ("gap",)).notes == [
+        "gap: 1 row states no unit, taken as eV"
+    ]
+
+
+def test_unit_behind_a_number_belongs_into_the_heading(folder):
+    (folder / "gaps.csv").write_text("id,gap\na,1.5 eV\nb,2 eV\n")
+    with pytest.raises(DataError, match=r"its unit belongs into the heading, gap \[eV"):
+        open_source(folder, ("gap",))
+
+
+def test_files_of_a_file_manager_are_no_structures(folder):
+    (folder / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    assert all(isinstance(item, Record) for item in open_source(folder))
+
+
 def test_column_with_another_role_is_told_as_such(folder):
     (folder / "gaps.csv").write_text("id,file,gap\n1,a.cif,2\n2,b.cif,3\n")
     for name, role in (("id", "names the crystals"), ("file", "holds structures")):

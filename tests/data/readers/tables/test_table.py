@@ -204,6 +204,8 @@ def test_compressed_table_is_read():
     ("name", "content", "message"),
     [
         ("t.csv", b"", "t.csv: the table is empty"),
+        ("t.csv", b"PK\x03\x04\0\0", "not UTF-8 text but a zip archive or a spread"),
+        ("t.csv", "id,gap".encode("utf-16"), "not UTF-8 text but UTF-16 text; save"),
         ("t.csv", "id,größe\n".encode("latin-1"), "not UTF-8 text .* save it as UTF-8"),
         ("t.csv", b"id gap\na 1\n", "a single column, 'id gap', .* put a comma, semi"),
         ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
