@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.prediction.headings import column_name, with_unit
+from pyg_sitenet.training.value_notes import value_notes
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,6 @@ PARTS = {
     "calibration": "calibration",
     "test": "test",
 }
-_MOSTLY = 0.9  # share of one value from which a target is nearly constant
 _SHOWN = 10  # names in a line
 
 
@@ -48,7 +47,8 @@ class Crystals(NamedTuple):
 def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> list[str]:
     """Return a line for each thing that a user should know of the data.
 
-    Equal crystals under other ids, targets that hardly vary, classes that a part lacks,
+    Equal crystals under other ids, targets that hardly vary or have values far from all
+    others, classes that a part lacks,
     formulas that are in training and test, columns and units that are not used, and
     values that were read otherwise than they stand there.
 
@@ -58,7 +58,7 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
         is_drawn: Whether the split was drawn, rather than given by the caller.
     """
     crystals = _crystals(data)
-    notes = [*data.dataset.notes, *_unused(config, data), *_constant(config, crystals)]
+    notes = [*data.dataset.notes, *_unused(config, data), *_values(config, crystals)]
     notes += [*_missing_classes(config, crystals), *_equal(config, crystals)]
     if is_drawn and config.data.split == "random":
         notes += _polymorphs(crystals)
@@ -105,26 +105,12 @@ def _unused_units(config: Config) -> Iterator[str]:
             yield f"data.units names {name!r}, which is no target ({_listed(targets)})"
 
 
-def _constant(config: Config, crystals: Crystals) -> Iterator[str]:
+def _values(config: Config, crystals: Crystals) -> Iterator[str]:
     is_train = np.array([part == "train" for part in crystals.parts])
     for t, name in enumerate(config.data.targets):
-        values = crystals.y[is_train, t]
-        values = values[~np.isnan(values)]
-        if name in config.data.classes or len(values) < 2:
-            continue
-        value, count = Counter(values.tolist()).most_common(1)[0]
-        if count == len(values):
-            yield (
-                f"{name}: is {value:g} for all {count} training crystals, so that there"
-                " is nothing to learn about it"
-            )
-        elif count >= _MOSTLY * len(values):
-            yield f"{name}: is {value:g} for {count} of {len(values)} training crystals"
-        elif np.ptp(values) <= 1e-6 * np.abs(values).max():
-            yield (
-                f"{name}: differs only from the seventh digit on,"
-                f" {values.min():.12g} to {values.max():.12g}"
-            )
+        values = crystals.y[:, t]
+        if name not in config.data.classes:
+            yield from value_notes(name, values[is_train], values)
 
 
 def _missing_classes(config: Config, crystals: Crystals) -> Iterator[str]:

@@ -7,15 +7,18 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.data.records import Record
+from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.training import train
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
+from pyg_sitenet.training.value_notes import value_notes
 
 Notes = Callable[..., list[str]]
 
@@ -158,3 +161,48 @@ def test_column_that_tables_have_themselves_is_told(
         "novelty: tables have a column 'novelty' of their own, so that the target is"
         " called 'novelty (target)' in them"
     )
+
+
+@pytest.mark.parametrize(
+    ("gaps", "expected"),
+    [
+        (
+            [1, 2, 3, 1.5, -9999, 2.5, -9999, 1],
+            "gap: 2 crystals are far from all others (-9999; the median is 1.25)",
+        ),
+        (
+            [1, 2, 3, 1.5, 1e4, 2.5, 0.5, 1],
+            "gap: 1 crystal is far from all others (10000; the median is 1.75)",
+        ),
+        ([1, 2, 3, 1.5, 99, 2.5, 0.5, 1], "gap: 1 crystal is far from all others (99;"),
+    ],
+)
+def test_values_that_stand_for_nothing_or_are_slips_are_told(
+    notes_of: Notes,
+    crystals: dict[str, Structure],
+    tmp_path: Path,
+    gaps: list[float],
+    expected: str,
+) -> None:
+    lines = notes_of(_write(tmp_path / "s", crystals, gap=gaps))
+    (line,) = [line for line in lines if "far from" in line]
+    assert line.startswith(expected)
+    assert line.endswith("leave the cell empty where nothing is known")
+
+
+def test_numbers_that_may_be_classes_are_told() -> None:
+    values = np.array([0.0, 1.0] * 6)
+    (line,) = value_notes("metal", values, values)
+    assert line == (
+        "metal: is 0 or 1, learnt as numbers; if they are classes, learn them with"
+        " data.classes={metal: []}"
+    )
+    assert not list(value_notes("metal", values[:6], values))
+
+
+@pytest.mark.parametrize("name", ["band_gaps", "dielectric", "formation_energy"])
+def test_values_of_real_data_are_not_far_from_others(name: str) -> None:
+    source = open_source(name)
+    for target in source.available:
+        rows = [float(value) for value in source.column(target)]
+        assert not list(value_notes(target, np.array(rows), np.array(rows)))
