@@ -14,6 +14,7 @@ from pyg_sitenet.data.failures_file import (
     failures_file,
 )
 from pyg_sitenet.data.ledger import Ledger
+from pyg_sitenet.data.readers.tables.own_results import are_predictions
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.file_locks import check_table, locked_file
@@ -42,13 +43,8 @@ def check_replaceable(output: Path) -> None:
     Raises:
         DataError: If one holds something else.
     """
-    check_table(output, _is_ours, "predictions")
+    check_table(output, are_predictions, "predictions")
     check_failures_file(output)
-
-
-def _is_ours(heads: Sequence[str]) -> bool:
-    is_last_ours = heads[-1] == "warnings" or heads[-1].startswith("known ")
-    return list(heads[:2]) == ["id", "formula"] and is_last_ours
 
 
 class ResultFiles:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from pyg_sitenet.data.readers.content import Content, Member
-from pyg_sitenet.data.readers.files.file_names import index_files, visible
+from pyg_sitenet.data.readers.files.file_names import index_files, indexed, visible
 from pyg_sitenet.data.structure.compression import MAX_RATIO, READ_ERRORS
 from pyg_sitenet.data.structure.formats import format_of
 from pyg_sitenet.data.structure.text import TextFile, check_file, hash_file
@@ -108,7 +108,7 @@ class Archive:
 
     def find(self, key: str) -> list[str]:
         """Return the files that a path, a name or a name without ending means."""
-        return self._index.get(key, [])
+        return indexed(self._index, key)
 
     def digest(self, names: Sequence[str]) -> str:  # noqa: ARG002
         """Hash the archive."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from posixpath import basename, dirname, splitext
+from unicodedata import normalize
 
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.formats import ENDINGS, FileFormat, format_of
@@ -86,9 +87,18 @@ def index_files(files: Sequence[str]) -> dict[str, list[str]]:
     index: dict[str, list[str]] = defaultdict(list)
     for name in filter(is_structure_file, files):
         base = basename(name)
-        for key in dict.fromkeys((name, id_of_file(name), base, id_of_file(base))):
+        keys = (name, id_of_file(name), base, id_of_file(base))
+        for key in dict.fromkeys((*keys, *(normalize("NFC", key) for key in keys))):
             index[key].append(name)
     return dict(index)
+
+
+def indexed(index: Mapping[str, list[str]], key: str) -> list[str]:
+    """Return the files that a name means, however its accents are encoded.
+
+    Systems from Apple write a letter and its accent as two characters.
+    """
+    return index.get(key) or index.get(normalize("NFC", key), [])
 
 
 # Strings rather than paths: an archive may have a million names.

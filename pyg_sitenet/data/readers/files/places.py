@@ -14,7 +14,12 @@ from typing import BinaryIO
 
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.files.archive import Archive
-from pyg_sitenet.data.readers.files.file_names import index_files, is_archive, visible
+from pyg_sitenet.data.readers.files.file_names import (
+    index_files,
+    indexed,
+    is_archive,
+    visible,
+)
 from pyg_sitenet.data.structure.text import hash_readable
 from pyg_sitenet.errors import DataError
 
@@ -86,7 +91,7 @@ class Folder:
                 return [key]
         except (OSError, ValueError):  # too long, or characters no path can have
             return []
-        return self._index.get(key, [])
+        return indexed(self._index, key)
 
     def digest(self, names: Sequence[str]) -> str:
         """Hash names and contents of files; one that cannot be read has none."""

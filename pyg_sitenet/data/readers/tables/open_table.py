@@ -19,6 +19,7 @@ from pyg_sitenet.data.readers.files.file_names import (
 from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
+from pyg_sitenet.data.readers.tables.own_results import is_result
 from pyg_sitenet.data.readers.tables.row_entries import (
     Columns,
     named_files,
@@ -161,7 +162,11 @@ def _notes(
 
 
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
-    return read_table(TextFile(place.origin(name), lambda: place.open(name)), targets)
+    return read_table(_file(place, name), targets)
+
+
+def _file(place: Place, name: str) -> TextFile:
+    return TextFile(place.origin(name), lambda: place.open(name))
 
 
 def _tables(place: Folder | Archive) -> list[str]:
@@ -169,6 +174,10 @@ def _tables(place: Folder | Archive) -> list[str]:
     tables = [name for name in place.files if is_table(name)]
     top = min((name.count("/") for name in place.files), default=0)
     tables = [name for name in tables if name.count("/") == top]
+    if len(tables) > 1:  # as where predictions are written beside the data
+        tables = [
+            name for name in tables if not is_result(_file(place, name))
+        ] or tables
     cgcnn = [name for name in tables if PurePosixPath(name).name == CGCNN_TABLE]
     text_tables = [
         name

@@ -165,6 +165,32 @@ def test_files_of_a_file_manager_are_no_structures(folder):
     assert all(isinstance(item, Record) for item in open_source(folder))
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "id,formula,gap [eV],warnings",
+        "id,formula,gap,known gap",
+        "origin,id,stage,reason,remedy",
+        "trajectory,formula,target,frames",
+    ],
+)
+def test_results_beside_the_data_are_no_data(folder, heading):
+    (folder / "results.csv").write_text(f"{heading}\na,Si,1,2\n")
+    assert (
+        open_source(folder, ("gap",)).units
+        == open_source(folder / "gaps.csv", ("gap",)).units
+    )
+    (folder / "gaps.csv").unlink()  # then they may be meant
+    assert open_source(folder).available is not None
+
+
+def test_accents_may_be_characters_of_their_own(folder):
+    (folder / "NaCl.cif").rename(folder / "e\u0301.cif")
+    (folder / "gaps.csv").write_text("file,gap\n\u00e9.cif,1\nMgO.cif,2\n", "utf-8")
+    records = [*open_source(folder, ("gap",))][:2]
+    assert [record.targets["gap"] for record in records] == [1, 2]
+
+
 def test_column_with_another_role_is_told_as_such(folder):
     (folder / "gaps.csv").write_text("id,file,gap\n1,a.cif,2\n2,b.cif,3\n")
     for name, role in (("id", "names the crystals"), ("file", "holds structures")):
