@@ -1,5 +1,7 @@
 """The application: registers the commands, nothing else."""
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -35,8 +37,15 @@ COMMANDS = (
     tune,
 )
 
+
+def _help(command: Callable[..., None]) -> str:
+    """Return the docstring with a line for each paragraph, for a terminal to break."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 for command in COMMANDS:
-    app.command()(reporting_errors(command))
+    app.command(help=_help(command))(reporting_errors(command))
 
 
 def _show_version(wanted: bool) -> None:

@@ -40,7 +40,7 @@ Models = Annotated[
 ]
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="INPUT...", help=f"One or several: {DATA_HELP}"),
+    typer.Argument(metavar="INPUT", help=f"One or several: {DATA_HELP}"),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue a prediction that was stopped.")

@@ -1,5 +1,6 @@
 import inspect
 import re
+import textwrap
 
 import pytest
 
@@ -27,6 +28,16 @@ def test_help_shows_what_stands_in_brackets(sitenet, command):
     """Rich takes ``[n, K]`` for markup and leaves it out, unless it is escaped."""
     words = re.findall(r"\\?(\[.+?\])", inspect.getdoc(COMMANDS[command]))
     assert all(word in sitenet(command, "--help").stdout for word in words)
+
+
+@pytest.mark.parametrize("command", ["predict", "converge"])
+def test_help_fills_the_lines_of_a_narrow_terminal(sitenet, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = [line.strip() for line in sitenet(command, "--help").stdout.splitlines()]
+    for paragraph in inspect.getdoc(COMMANDS[command]).split("\n\n"):
+        lines = textwrap.wrap(paragraph, 78, break_on_hyphens=False)
+        start = shown.index(lines[0])
+        assert shown[start : start + len(lines)] == lines
 
 
 def test_version_is_printed(sitenet):
