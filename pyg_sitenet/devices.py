@@ -43,6 +43,25 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def as_device(device: str | torch.device) -> torch.device:
+    """Return the device that a script names as PyTorch does, or as commands do.
+
+    Raises:
+        ConfigError: If there is no such device, here or at all.
+    """
+    name = str(device)
+    kind = name.partition(":")[0]
+    if kind in DEVICES:
+        chosen = choose_device(kind)
+        return chosen if name == kind else torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"unknown device {name!r}, expected one of: {', '.join(DEVICES)}"
+        ) from error
+
+
 def check_precision(device: str, tensors: Iterable[torch.Tensor]) -> None:
     """Check that a kind of device has the numbers that a model is made of.
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from pyg_sitenet.cli.main import app
 from pyg_sitenet.devices import (
+    as_device,
     check_precision,
     choose_device,
     describe_device,
@@ -20,6 +21,7 @@ from pyg_sitenet.devices import (
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.nn.embedding import shorten_rows
+from pyg_sitenet.prediction import load_predictor
 
 
 def test_a_gpu_is_taken_where_there_is_one() -> None:
@@ -131,6 +133,17 @@ def test_gpu_that_does_not_start_is_one_clear_line(
     message = "devices are busy or unavailable; nvidia-smi may tell more; choose"
     with pytest.raises(ConfigError, match=message):
         choose_device("cuda")
+
+
+def test_device_of_a_script_is_named_as_that_of_a_command() -> None:
+    assert as_device("cpu:0") == torch.device("cpu:0")
+    assert as_device("auto") == choose_device("auto")
+    message = "unknown device 'gpu', expected one of: auto, cpu, cuda, mps"
+    with pytest.raises(ConfigError, match=message):
+        load_predictor("band-gap", "gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="no device 'cuda' here: "):
+            load_predictor("band-gap", "cuda:0")
 
 
 def test_doubles_are_refused_where_a_device_has_none() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from pyg_sitenet.config import make_config
-from pyg_sitenet.devices import check_precision
+from pyg_sitenet.devices import as_device, check_precision
 from pyg_sitenet.model_file import load_model
 from pyg_sitenet.prediction.predictor import Predictor
 
@@ -39,10 +39,12 @@ def load_predictor(
     Raises:
         ModelFileError: If the file is damaged, not one of ours, or newer.
         ConfigError: If a setting has an impossible value, the model was not calibrated
-            for the level, or it needs double precision, which the device lacks.
+            for the level, there is no such device, or it lacks the double precision
+            that the model needs.
     """
+    device = as_device(device)
     model, description = load_model(path)
-    check_precision(torch.device(device).type, model.buffers())
+    check_precision(device.type, model.buffers())
     options = {
         "disorder": disorder,
         "orderings": orderings,

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from numbers import Real
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -55,6 +56,10 @@ class Calibration(BaseModel):
                 calibration, or if the calibration crystals are too few for the level,
                 or too many of their predictions not finite.
         """
+        if not isinstance(level, Real):
+            raise ConfigError(
+                f"the level must be a number between 0 and 1, got {level!r}"
+            )
         if not 0 < level < 1:
             raise ConfigError(f"the level must lie between 0 and 1, got {level:g}")
         if target not in self.scores:

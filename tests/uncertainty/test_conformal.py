@@ -176,6 +176,13 @@ def test_interval_reaches_no_further_than_the_training_values_span():
     assert {row["mean_width"] for row in rows} == {40.0}
 
 
+def test_level_that_is_no_number_is_named():
+    result = calibrate({"gap": np.arange(1.0, 10.0)}, {"gap": np.zeros(9)})
+    with pytest.raises(ConfigError, match="a number between 0 and 1, got '0.9'"):
+        result.half_widths("gap", "0.9")
+    assert result.half_widths("gap", np.float32(0.5)).of(0.0) == 5.0
+
+
 def test_level_is_checked_once_for_all_crystals(monkeypatch):
     result = calibrate({"gap": np.arange(1.0, 10.0)}, {"gap": np.zeros(9)})
     checks = []
