@@ -31,6 +31,7 @@ ELSEWHERE = "free space or choose another output (--output)"
 """What to do where a command cannot write its output."""
 _BLOCK = 1 << 20
 _LARGEST_SINGLE = 3e38
+_LARGEST_PLAIN = 1e16  # from here on Python writes powers of ten
 
 
 class FileState(BaseModel):
@@ -145,10 +146,15 @@ def number_text(value: float) -> str:
     Example:
         >>> number_text(0.1), number_text(-1047520.04), number_text(np.float32(0.1))
         ('0.1', '-1047520.04', '0.1')
+        >>> number_text(-1047520.0), number_text(1e20)
+        ('-1047520', '1e+20')
     """
     single = np.float32(value) if abs(value) < _LARGEST_SINGLE else math.inf
-    text = str(single) if float(single) == value else repr(float(value))
-    return text.removesuffix(".0")
+    if float(single) != value:
+        return repr(float(value)).removesuffix(".0")
+    if 1 <= abs(value) < _LARGEST_PLAIN:  # like the others of its column
+        return np.format_float_positional(single, trim="-")
+    return str(single).removesuffix(".0")
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:

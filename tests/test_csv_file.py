@@ -78,6 +78,12 @@ def test_numbers_have_the_digits_that_they_carry() -> None:
     assert texts == ["-1047520.04", "0.1", "0.1", "1e+300", "nan", "2"]
 
 
+def test_large_numbers_of_a_column_are_written_alike() -> None:
+    energies = [-1047520.04, -1047520.0, np.float32(-1047520.5), 2.5e15]
+    texts = [number_text(energy) for energy in energies]
+    assert texts == ["-1047520.04", "-1047520", "-1047520.5", "2500000000000000"]
+
+
 def test_table_of_ordinary_names_is_what_pandas_writes(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {

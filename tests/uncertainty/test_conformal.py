@@ -178,7 +178,7 @@ def test_interval_reaches_no_further_than_the_training_values_span():
 
 def test_level_that_is_no_number_is_named():
     result = calibrate({"gap": np.arange(1.0, 10.0)}, {"gap": np.zeros(9)})
-    with pytest.raises(ConfigError, match="a number between 0 and 1, got '0.9'"):
+    with pytest.raises(ConfigError, match=r"a number between 0 and 1, got '0\.9'"):
         result.half_widths("gap", "0.9")
     assert result.half_widths("gap", np.float32(0.5)).of(0.0) == 5.0
 
