@@ -2,11 +2,13 @@
 
 Aliases may repeat a value, as long as all that they stand for stays small. A date is a
 text, and so are yes, no, on and off, which may be the labels of classes or, as ``No``,
-an element.
+an element. So is what YAML 1.1 takes for numbers and nobody means: 010 for 8, 1:30 for
+90, 1_10 for 110. A key that is there twice is an error: a value would be lost.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -84,6 +86,19 @@ class _PlainLoader(_Loader):
         for tag in _TAGS
     } | {None: _Loader.yaml_constructors[None]}
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ANN401
+        """Return a mapping in which no key is twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and not key.tag.endswith(":merge"):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key {key.value!r:.80} is there twice",
+                        problem_mark=key.start_mark,
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
     def construct_scalar(self, node: Any) -> Any:  # noqa: ANN401 - of PyYAML
         """Return the text of a scalar, if a number has few enough digits."""
         is_number = node.tag.endswith((":int", ":float"))
@@ -92,13 +107,27 @@ class _PlainLoader(_Loader):
         return super().construct_scalar(node)
 
 
+_OTHERS = (":timestamp", ":int", ":float")
 # YAML 1.1 has other types for dates, and for yes, no, on and off.
 _PlainLoader.yaml_implicit_resolvers = {
     letter: [
         rule
         for rule in rules
-        if not rule[0].endswith(":timestamp")
+        if not rule[0].endswith(_OTHERS)
         and not (rule[0].endswith(":bool") and letter in "yYnNoO")
     ]
     for letter, rules in _Loader.yaml_implicit_resolvers.items()
 }
+for _kind, _pattern in (
+    ("int", r"[-+]?(?:0|[1-9]\d*)"),
+    (
+        "float",
+        r"[-+]?(?:\d+\.\d*|\.\d+)(?:[eE][-+]\d+)?|[-+]?\.(?:inf|Inf|INF)"
+        r"|\.(?:nan|NaN|NAN)",
+    ),
+):
+    _PlainLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}",
+        re.compile(rf"(?:{_pattern})$", re.ASCII),
+        list("-+.0123456789"),
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.config.yaml_files import MAX_BYTES, MAX_DEPTH, parse_yaml
@@ -39,8 +40,12 @@ HOSTILE = {
     "long": ("#" * (MAX_BYTES + 1), "take at most 262,144 bytes"),
     "many": ("data: [" + "1," * 100_000, "holds at most 20,000 values"),
     "digits": ("data: {max_atoms: " + "9" * 5000 + "}", "at most 100 digits"),
-    "sixties": ("data: {max_atoms: 1" + ":1" * 100_000 + "}", "at most 100 digits"),
-    "sixties of floats": ("data: {max_atoms: 1" + ":1" * 100_000 + ".5}", "digits"),
+    "sixties": ("data: {max_atoms: 1" + ":1" * 100_000 + "}", "a valid integer"),
+    "sixties of floats": ("data: {max_atoms: 1" + ":1" * 100_000 + ".5}", "integer"),
+    "sixties by tag": (
+        "data: {max_atoms: !!int 1" + ":1" * 100_000 + "}",
+        "at most 100 digits",
+    ),
     "odd integer": ("data: {max_atoms: !!int many}", "invalid literal"),
     "no integer": ("data: {max_atoms: !!int ''}", "cannot be read as YAML"),
     "odd boolean": ("data: {merge: !!bool perhaps}", "perhaps"),
@@ -108,6 +113,30 @@ def test_endless_file_is_refused() -> None:
 @pytest.mark.parametrize("text", ["2024-13-45", "2024-01-02", "2024-01-02 10:00:00"])
 def test_what_looks_like_a_date_is_a_text(text: str) -> None:
     assert override(Config(), [f"data.source={text}"]).data.source == text
+
+
+@pytest.mark.parametrize("text", ["010", "1_10", "1:30", "0x1F", "1_0.5", "1:30.5"])
+def test_numbers_that_nobody_means_are_texts(text: str) -> None:
+    assert parse_yaml(text, "x") == text
+    assert parse_yaml(yaml.safe_dump(text), "x") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("10", 10), ("-3", -3), ("+2", 2), ("0", 0), ("1.50", 1.5), (".5", 0.5)],
+)
+def test_numbers_are_numbers(text: str, number: float) -> None:
+    assert parse_yaml(text, "x") == number
+    values = [1e-7, 1e30, 0.1, -2.5, 123456789.125, float("inf")]
+    assert parse_yaml(yaml.safe_dump(values), "x") == values
+
+
+def test_key_that_is_there_twice_is_refused() -> None:
+    text = "data:\n  targets: [gap]\nmodel: {heads: 2}\ndata:\n  seed: 1\n"
+    with pytest.raises(ConfigError, match=r"the key 'data' is there twice.*line 4"):
+        parse_yaml(text, "x.yaml")
+    with pytest.raises(ConfigError, match="the key 'a' is there twice"):
+        parse_yaml("{x: {a: 1, a: 2}}", "x.yaml")
 
 
 def test_aliases_and_merged_keys_repeat_values() -> None:

@@ -24,6 +24,10 @@ MAX_DEPTH = 20
 MAX_VALUES = 20_000
 """Values in all; a classification may list ten thousand labels."""
 
+_FORMS = {
+    "tuple_type": "expected a list such as [a, b]",
+    "dict_type": "expected names with values such as {a: b}",
+}
 # Settings by the names of targets: given anew they are replaced, not merged.
 _BY_TARGET = ("units", "classes", "target_transform")
 
@@ -136,7 +140,7 @@ def _explain(error: ValidationError) -> str:
     *parents, key = [str(part) for part in problem["loc"]] or [""]
     name = ".".join([*parents, key])
     if problem["type"] != "extra_forbidden":
-        reason = brief_line(problem["msg"])
+        reason = _FORMS.get(problem["type"]) or brief_line(problem["msg"])
         return f"{brief_line(name)}: {reason}, got {brief(problem['input'])}"
     return f"unknown key {brief(name)}{_nearest(key, _keys_of(parents))}"
 

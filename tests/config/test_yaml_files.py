@@ -71,6 +71,9 @@ def test_configurations_cannot_be_changed():
         ("model.heads", "--set expects section.key=value"),
         ("model.heads=[", r"--set model.heads=\[: "),
         ("data.targets=[]", "data.targets: .*at least 1 item"),
+        ("data.targets=gap", r"data.targets: expected a list such as \[a, b\], got 'g"),
+        ("data.units=eV", r"data.units: expected names with values such as \{a: b\}"),
+        ("training.seed=1:30", "training.seed: .*integer.*got '1:30'"),
     ],
 )
 def test_wrong_settings_are_named(setting, message):
@@ -84,6 +87,7 @@ def test_wrong_settings_are_named(setting, message):
         ("model: {haeds: 3}", r"mine.yaml: unknown key 'model.haeds', did you mean"),
         ("[1, 2]", "mine.yaml: expected data:, model: and training: sections"),
         ("model: [", "mine.yaml: cannot be read as YAML"),
+        ("model: {heads: 3}\nmodel: {blocks: 1}", "the key 'model' is there twice"),
         ("preset: papers", "unknown preset 'papers', did you mean 'paper'"),
         ("!!python/object/apply:os.getcwd []", "mine.yaml: cannot be read as YAML"),
     ],
