@@ -257,6 +257,17 @@ def test_input_is_never_overwritten(sitenet, run, tmp_path, command):
     assert table.read_text() == "id,structure,gap\na,a.cif,1\n"
 
 
+@pytest.mark.parametrize("name", ["p.csv.gz", "p.XLSX", "p.json"])
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_output_is_not_called_what_it_is_not(
+    sitenet, run, crystals, tmp_path, command, name
+):
+    done = sitenet(command, run, crystals, "--output", tmp_path / name)
+    assert done.exit_code == 1
+    assert "predictions are written as CSV, not as " in done.stderr
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("name", ["p.csv", "p_failures.csv", "p_statistics.csv"])
 def test_table_in_place_of_an_earlier_result_is_kept(sitenet, run, tmp_path, name):
     structure = shutil.copy(EXAMPLES / "NaCl.cif", tmp_path)

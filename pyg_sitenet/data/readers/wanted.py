@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -37,8 +38,17 @@ def check_targets(targets: Sequence[str], available: Sequence[str], name: str) -
     if missing:
         names = ", ".join(available) or "none"
         raise MissingTargetError(
-            f"{name}: no target {missing[0]!r} (available: {names})", missing
+            f"{name}: no target {missing[0]!r}{_nearest(missing[0], available)}"
+            f" (available: {names})",
+            missing,
         )
+
+
+def _nearest(name: str, available: Sequence[str]) -> str:
+    """Ask for the name that may be meant: ``gap`` by ``Gap``, ``gap [eV]``, ``gpa``."""
+    names = {other.lower(): other for other in reversed(available)}
+    close = get_close_matches(name.strip().lower()[:100], names, n=1, cutoff=0.5)
+    return f", did you mean {names[close[0]]!r}?" if close else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ def _open(source: PathLike, wanted: Wanted) -> Source:
     path = Path(source).expanduser()
     if os.path.isdir(path):  # False, and no error, of a text that can be no path
         return _open_folder(path, wanted)
+    if not os.path.exists(path) and "*" in path.name:
+        raise DataError(f"{source}: no file matches; name the folder, or its files")
     if not os.path.exists(path):
         raise DataError(
             f"{source}: no such file or folder, nor a bundled data set "

@@ -27,6 +27,12 @@ from pyg_sitenet.prediction.file.journal import (
     write_journal,
 )
 
+_OTHER_FORMATS = frozenset(
+    (
+        *(".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".xls", ".ods"),
+        *(".json", ".jsonl", ".parquet", ".feather", ".h5", ".npz", ".pkl", ".db"),
+    )
+)
 _NOTHING = FileState(num_bytes=0, sha256=sha256().hexdigest())
 
 
@@ -41,8 +47,13 @@ def check_replaceable(output: Path) -> None:
     Neither a model nor a table of known values is given up for predictions.
 
     Raises:
-        DataError: If one holds something else.
+        DataError: If one holds something else, or the name promises another format.
     """
+    if output.suffix.lower() in _OTHER_FORMATS:
+        raise DataError(
+            f"{output}: predictions are written as CSV, not as {output.suffix}; name"
+            " the output *.csv"
+        )
     check_table(output, are_predictions, "predictions")
     check_failures_file(output)
 

@@ -120,3 +120,11 @@ def test_several_sources_share_their_classes(tmp_path: Path) -> None:
     assert list(source.column("kind"))[:3] == ["metal", " insulator", ""]
     first = next(iter(source))
     assert (first.targets, first.group) == ({"kind": 1.0}, "alkali")
+
+
+@pytest.mark.parametrize("name", ["Gap", " gap ", "gap [eV]", "gap (eV)", "gpa"])
+def test_target_of_another_spelling_is_asked_for(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r", did you mean 'gap'\? \(available: gap"):
+        open_source(_csv(tmp_path), [name])
+    with pytest.raises(DataError, match=r"no target 'energy' \(available: gap"):
+        open_source(_csv(tmp_path), ["energy"])

@@ -23,7 +23,7 @@ def test_bundled_data_are_a_source():
 
 def test_unknown_target_names_those_there_are():
     with pytest.raises(
-        DataError, match=r"'gap' \(available: band_gap, refractive_index"
+        DataError, match=r"did you mean 'band_gap'\? \(available: band_gap, refr"
     ):
         open_source("dielectric", ["gap"])
 
@@ -113,3 +113,8 @@ def test_structures_as_python_prints_them_are_read_or_named(tmp_path, nacl):
 def test_target_that_is_named_twice_is_refused():
     with pytest.raises(DataError, match="target 'band_gap' is named 2 times; name it"):
         open_source("dielectric", ["band_gap", "refractive_index", "band_gap"])
+
+
+def test_pattern_that_matches_nothing_is_told_as_such(tmp_path):
+    with pytest.raises(DataError, match=r"\*\.cif: no file matches; name the folder"):
+        open_source(tmp_path / "*.cif")

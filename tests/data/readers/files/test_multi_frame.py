@@ -110,7 +110,8 @@ def test_frames_before_the_damage_are_kept(tmp_path, frames):
 
 def test_unknown_target_names_the_values_of_the_frames(tmp_path, frames):
     write(tmp_path / "md.extxyz", frames)
-    with pytest.raises(DataError, match=r"no target 'gpa' \(available: .*gap"):
+    message = r"no target 'gpa', did you mean 'gap'\? \(available: .*gap"
+    with pytest.raises(DataError, match=message):
         open_source(tmp_path / "md.extxyz", ["gpa"])
 
 

@@ -88,7 +88,7 @@ def test_targets_need_a_table(folder):
 
 def test_unknown_target_names_those_of_the_table(folder):
     with pytest.raises(
-        DataError, match=r"gaps\.csv: no target 'bandgap' \(available: gap\)"
+        DataError, match=r"no target 'bandgap', did you mean 'gap'\? \(available: gap\)"
     ):
         open_source(folder, ["bandgap"])
 
