@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of
+from pyg_sitenet.data.readers.tables.row import (
+    FILE_COLUMNS,
+    ID_COLUMNS,
+    STRUCTURE_COLUMNS,
+)
 from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.structure.text import TextFile
 
@@ -14,6 +19,7 @@ _QUOTED = re.compile('"[^"]*"')
 _DELIMITER_LINE = re.compile(r'"?sep=([;,|\t])"?', re.I)  # tells Excel the delimiter
 DELIMITERS = ";\t,|"
 _REMARK = ("#", '"#')
+_KNOWN = {*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS}
 
 
 class Start(NamedTuple):
@@ -92,7 +98,13 @@ def _delimiter(heading: str, row: str) -> str:
 
 def _names_columns(remark: str, row: str, delimiter: str) -> bool:
     """Tell whether a remark is the heading of the row below, which holds values."""
-    count = _QUOTED.sub("", row).count(delimiter)
-    cells = row.strip().split(delimiter)
-    has_numbers = any(number_of(cell.strip(' "')) is not None for cell in cells)
-    return has_numbers and 0 < count == _QUOTED.sub("", remark).count(delimiter)
+    heads, cells = (_cells(line, delimiter) for line in (remark, row))
+    if len(heads) != len(cells) or len(cells) < 2 or _KNOWN & {*cells}:
+        return False
+    has_numbers = any(number_of(cell) is not None for cell in cells)
+    return has_numbers or bool(_KNOWN & {*heads})
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    plain = _QUOTED.sub(lambda cell: cell[0].replace(delimiter, " "), line)
+    return [cell.strip('#" \r\n').lower() for cell in plain.split(delimiter)]

@@ -64,6 +64,10 @@ def test_heading_may_be_a_remark_as_numpy_writes_it():
     assert table.units == {"gap": "eV"}
     assert _values(table)[0] == {"id": "1", "gap": "2.5"}
     assert _read("t.csv", b"#,gap\n1,2.5\n").columns == ["", "gap"]
+    labels = _read("t.csv", b"#file,kind\na.cif,metal\nb.cif,salt\n")
+    assert _values(labels)[0] == {"file": "a.cif", "kind": "metal"}
+    both = _read("t.csv", b"# file, what it is\nfile,kind\na.cif,metal\n")
+    assert _values(both) == [{"file": "a.cif", "kind": "metal"}]
 
 
 def test_units_below_the_heading_are_those_of_the_columns():
