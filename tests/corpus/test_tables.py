@@ -182,7 +182,11 @@ BAD_TABLES = {
     "csv without the target": ("t.csv", "id,n\na,1\n", "no target 'gap'"),
     "csv with the target twice": ("t.csv", "id,gap,gap\na,1,2\n", "several columns"),
     "csv of a web page": ("t.csv", "<html>\n<body>\n", "a single column"),
-    "csv with an open quote": ("t.csv", 'id,gap\n"a,1\nb,2\n', "holds no numbers|no t"),
+    "csv with an open quote": (
+        "t.csv",
+        'id,gap\n"a,1\nb,2\n',
+        "a quote in line 2 is not closed",
+    ),
     "csv with an endless line": (
         "t.csv",
         "id,gap\n" + "x" * 20_000_000,

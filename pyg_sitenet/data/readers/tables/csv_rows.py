@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
@@ -30,6 +30,7 @@ from pyg_sitenet.safe_text import text_of_cell
 CGCNN_TABLE = "id_prop.csv"
 
 _FIELD_LIMIT = 16 * 1024**2
+_RULE = " -:\t\r\n"  # below the heading of a table in Markdown
 
 
 @dataclass(frozen=True)
@@ -124,19 +125,46 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
 
 def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
+    text = _Quotes(islice(file.lines(), start.skipped, None))
+    width = first = end = 0
     try:
         reader = csv.reader(
-            islice(file.lines(), start.skipped, None),
-            delimiter=start.delimiter,
-            skipinitialspace=start.is_spaced,
+            iter(text), delimiter=start.delimiter, skipinitialspace=start.is_spaced
         )
         for number, line in enumerate(reader):
+            first, end = end + 1, reader.line_num
             if not number and start.is_remark:
                 line[0] = line[0].lstrip("# ")
-            if any(map(str.strip, line)):
+            if width > 1 and _is_remark(line):
+                continue
+            if any(cell.strip(_RULE) for cell in line):
+                width = width or len(line)
                 yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
+    if text.count % 2 and end > first:
+        raise DataError(
+            f"{file.name}: a quote in line {start.skipped + first} is not closed, so"
+            " that all lines below are one cell; close or remove it"
+        )
+
+
+class _Quotes:
+    """Passes lines on and counts their quotes."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.count += line.count('"')
+            yield line
+
+
+def _is_remark(line: Sequence[str]) -> bool:
+    """Tell whether a row says something in its first cell alone, behind a #."""
+    return bool(line) and line[0].startswith("#") and not any(map(str.strip, line[1:]))
 
 
 def _is_value(cell: str) -> bool:

@@ -70,6 +70,23 @@ def test_heading_may_be_a_remark_as_numpy_writes_it():
     assert _values(both) == [{"file": "a.cif", "kind": "metal"}]
 
 
+def test_remarks_and_rules_between_rows_are_passed_over():
+    text = b"| id | gap |\n|---|:-:|\n| a | 1 |\n# doubtful\n| b | -2 |\n# end\n"
+    rows = _values(_read("t.csv", text))
+    assert [row["id"].strip() for row in rows] == ["a", "b"]
+    assert len(_values(_read("t.csv", b"structure\n#1\n#2\n"))) == 2  # names
+
+
+def test_quote_that_is_not_closed_is_told_with_its_line():
+    text = b'# x\nid,gap\na,1\n"b,2\nc,3\n'
+    with pytest.raises(DataError, match=r"a quote in line 4 is not closed, so that"):
+        _read("t.csv", text)
+    inches = _read("t.csv", b'id,gap,note\na,1,5" wafer\nb,2,x\n')
+    assert inches.count == 2
+    cif = _read("t.csv", b'id,cif\na,"data_\n"\n')
+    assert cif.count == 1
+
+
 def test_units_below_the_heading_are_those_of_the_columns():
     table = _read("t.csv", b"id,gap,n,E [eV]\n,meV,,\na,1500,2,3\n")
     assert table.units == {"gap": "meV", "E": "eV"}
