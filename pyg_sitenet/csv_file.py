@@ -131,10 +131,10 @@ def beside(output: Path, ending: str) -> Path:
     """Return where a file goes that belongs to another one, and to it alone.
 
     Example:
-        >>> [beside(Path(name), "run.json").name for name in ("a.csv", "a.tsv")]
-        ['a_run.json', 'a.tsv_run.json']
+        >>> [beside(Path(name), "run.json").name for name in ("a.csv", "a.npz")]
+        ['a_run.json', 'a.npz_run.json']
     """
-    stem = output.stem if output.suffix in (".csv", ".npz") else output.name
+    stem = output.stem if output.suffix == ".csv" else output.name
     return output.with_name(f"{stem}_{ending}")
 
 

@@ -193,3 +193,20 @@ def test_table_without_any_target_is_refused(
     table.write_text("file,gap,n\nSi.cif,wide,1\n")  # not as if it were not there
     with pytest.raises(DataError, match="the column 'gap' holds no numbers but 'wide'"):
         evaluate(several, table)
+
+
+def test_figures_of_another_model_go_with_its_rows(
+    several: Predictor, predictor: Predictor, tmp_path: Path
+) -> None:
+    bulk("Si").write(tmp_path / "Si.cif")
+    table, output = tmp_path / "table.csv", tmp_path / "rows.csv"
+    table.write_text("file,gap,band_gap\nSi.cif,1,1\n")
+    other = tmp_path / "rows_classes.png"
+    other.write_text("mine")
+    evaluate(predictor, table, output)
+    assert other.read_text() == "mine"  # there were no rows to replace
+    figures = evaluate(several, table, output).figures
+    assert set(figures) == {"parity", "classes", "calibration"}
+    evaluate(predictor, table, output)
+    left = {path.name for path in tmp_path.glob("rows_*.png")}
+    assert left == {"rows_parity.png"}

@@ -12,6 +12,7 @@ import pandas as pd
 from pyg_sitenet.analysis.attention import distance_table, histogram_table
 from pyg_sitenet.analysis.attention_figure import plot_attention
 from pyg_sitenet.analysis.crystal.crystal_tables import examine_crystals
+from pyg_sitenet.analysis.earlier_files import remove_earlier
 from pyg_sitenet.analysis.long_range import MEASURES, long_range_fits
 from pyg_sitenet.analysis.long_range_figure import (
     plot_long_range,
@@ -104,12 +105,15 @@ def analyze(
     check_output_folder(folder, _TABLES, [_FIRST])
     with reporting_os_error(folder, "choose another --output"):
         folder.mkdir(parents=True, exist_ok=True)
+    is_again = (folder / _FIRST).exists()
     analysis = Analysis(folder, survey(predictor, entries, targets, workers=workers))
     _write_attention(analysis)  # first: a later analysis knows the folder by it
     _write_crystals(analysis)
     _write_learning_curve(analysis, predictor, history, best_epoch)
     _write_long_range(analysis, predictor)
     _write_errors(analysis, predictor)
+    if is_again:
+        remove_earlier(folder, analysis.files)
     return analysis
 
 

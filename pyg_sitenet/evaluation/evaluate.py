@@ -87,6 +87,7 @@ def evaluate(
     results = watch(predictor.predict_records(complete, workers=workers), 0)
     layout = predictor.description.layout
     scores, ledger = Scores(layout), Ledger()
+    is_again = output is not None and Path(output).is_file()
     for result in _written(results, predictor, output):
         ledger.add(result)
         if not isinstance(result, Failure):
@@ -99,7 +100,9 @@ def evaluate(
         metrics[name]["coverage"] = rows
     figures = {}
     if output is not None:
-        figures = draw_figures(Path(output), scores, predictor.description)
+        figures = draw_figures(
+            Path(output), scores, predictor.description, is_again=is_again
+        )
     return Evaluation(metrics, ledger, figures)
 
 

@@ -11,7 +11,7 @@ from pyg_sitenet.model_file import ModelDescription
 
 
 def draw_figures(
-    output: Path, scores: Scores, description: ModelDescription
+    output: Path, scores: Scores, description: ModelDescription, *, is_again: bool
 ) -> dict[str, Path]:
     """Draw what a model's targets allow, and return the files by kind of figure.
 
@@ -19,6 +19,8 @@ def draw_figures(
         output: The file of the rows; ``rows.csv`` gives ``rows_parity.png``.
         scores: Known and predicted values.
         description: Of the model.
+        is_again: Whether rows were replaced, maybe those of another model, whose
+            figures then go.
     """
     drawn = {}
     layout, units = description.layout, dict(description.units)
@@ -43,4 +45,6 @@ def draw_figures(
         units |= dict.fromkeys(description.classes, "classes")
         coverage = scores.coverage(description)
         plot_calibration(drawn["calibration"], coverage, scores.num_known(), units)
+    for kind in {"parity", "classes", "calibration"} - drawn.keys() if is_again else ():
+        beside(output, f"{kind}.png").unlink(missing_ok=True)
     return drawn

@@ -14,7 +14,7 @@ def test_embeddings_are_written_with_their_counts(sitenet, run, crystals, tmp_pa
         vectors = dict(file)
     assert result["crystals"] == len(vectors["crystals"]) == 40
     assert result["sites"] == len(vectors["sites"])
-    assert (tmp_path / "vectors_failures.csv").read_text().count("\n") == 1
+    assert (tmp_path / "vectors.npz_failures.csv").read_text().count("\n") == 1
 
 
 def test_second_process_on_a_file_is_refused(sitenet, run, crystals, tmp_path):
@@ -43,7 +43,7 @@ def test_arrays_and_failures_of_others_are_not_overwritten(
         assert "1 crystal with" in done.stdout
     other = tmp_path / "phonons.npz"
     np.savez(other, frequencies=np.ones(3))
-    table = tmp_path / "vectors_failures.csv"
+    table = tmp_path / "vectors.npz_failures.csv"
     table.write_text("id,why\na,b\n")
     for output, file in ((other, other), (tmp_path / "vectors.npz", table)):
         before = file.read_bytes()

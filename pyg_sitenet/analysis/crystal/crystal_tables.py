@@ -22,6 +22,11 @@ from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.prediction import Predictor
 
+CRYSTAL_FILES = (
+    *("sites.csv", "pairs.csv", "attention_by_element.csv"),
+    *("attention_by_distance.csv", "attention_by_element.png", "attributions.png"),
+)
+"""What the folder of an examined crystal holds."""
 _HEAD = re.compile(r"attention in block (\d+) head (\d+)")
 
 
@@ -83,7 +88,7 @@ def write_examination(examination: CrystalExamination, folder: Path) -> list[str
         write_table(folder / name, table)
     plot_element_attention(folder / "attention_by_element.png", elements)
     plot_attributions(folder / "attributions.png", examination)
-    return [*tables, "attention_by_element.png", "attributions.png"]
+    return list(CRYSTAL_FILES)
 
 
 def examine_crystals(
