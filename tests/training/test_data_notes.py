@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.build import bulk
 from pymatgen.core import Structure
 
 from pyg_sitenet.config import Config, override
@@ -150,6 +151,23 @@ def test_unit_of_what_is_no_target_is_told(
     line = "data.units names 'Gap', which is no target (gap)"
     assert line in notes_of(source, "data.units={Gap: eV}")
     assert not any("data.units" in note for note in notes_of(source))
+
+
+def test_frames_of_a_simulation_are_not_equal(notes_of: Notes, tmp_path: Path) -> None:
+    """They have one volume, and the atoms of a salt have moved to all sides alike."""
+    salt = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    frames = {}
+    for seed in range(12):
+        frame = salt.copy()
+        frame.rattle(0.02, seed=seed)
+        frames[f"f{seed}"] = Structure.from_ase_atoms(frame)
+    frames |= {"copy": _another_cell(frames["f3"])}
+    lines = notes_of(_write(tmp_path / "s", frames, gap=range(13)))
+    (line,) = [line for line in lines if "are equal to others" in line]
+    assert line.startswith(
+        "2 crystals are equal to others under other ids (1 different"
+    )
+    assert "such as f3, copy)" in line
 
 
 def test_column_that_tables_have_themselves_is_told(

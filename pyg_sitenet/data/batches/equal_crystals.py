@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.dataset import CrystalDataset
@@ -17,6 +18,10 @@ _RANGES = torch.tensor([0.5, 1.0, 2.0, 4.0], dtype=torch.float64)
 # Relative: the same crystal in another cell differs by less, and one whose atoms have
 # moved by a hundredth of an angstrom by more.
 _TOLERANCE = 1e-5
+# Of the distances to the nearest atoms, 0.003 A: those of a crystal of high symmetry
+# change with what the atoms have moved, the sums only with its square.
+_NEAR_TOLERANCE = 1e-3
+_TOLERANCES = np.array([_TOLERANCE] * (1 + 2 * len(_RANGES)) + [_NEAR_TOLERANCE] * 3)
 _NEIGHBOURS = 50  # crystals of one formula and almost one density that are compared
 
 
@@ -25,7 +30,8 @@ class Looks(NamedTuple):
 
     Attributes:
         formulas: Reduced formula of each.
-        numbers: Sums over its pairs, and its volume, [N, 9].
+        numbers: Its volume, sums over its pairs, and the shortest, mean and longest
+            distance of an atom to the nearest other, [N, 12].
     """
 
     formulas: Sequence[str]
@@ -39,7 +45,7 @@ def look_at(dataset: CrystalDataset, graphs: Sequence[int]) -> Looks:
         dataset: The crystals.
         graphs: Index of a graph of each.
     """
-    formulas, rows = [], np.empty((len(graphs), 2 * len(_RANGES) + 1))
+    formulas, rows = [], np.empty((len(graphs), len(_TOLERANCES)))
     for row, place in zip(rows, graphs, strict=True):
         graph = dataset.get(int(place))
         formulas.append(graph.formula)
@@ -61,18 +67,16 @@ def equal_crystals(looks: Looks) -> list[list[int]]:
         order = sorted(members, key=lambda k: looks.numbers[k, 0])
         for place, k in enumerate(order):
             for other in order[place + 1 : place + 1 + _NEIGHBOURS]:
-                if not _close(looks.numbers[k, 0], looks.numbers[other, 0]):
+                difference = np.abs(looks.numbers[k] - looks.numbers[other])
+                is_close = difference <= _TOLERANCES * np.abs(looks.numbers[k])
+                if not is_close[0]:
                     break
-                if _close(looks.numbers[k], looks.numbers[other]):
+                if is_close.all():
                     first.setdefault(other, first.get(k, k))
     groups: dict[int, list[int]] = {}
     for k, representative in first.items():
         groups.setdefault(representative, [representative]).append(k)
     return sorted(sorted(group) for group in groups.values())
-
-
-def _close(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:
-    return bool((np.abs(first - second) <= _TOLERANCE * np.abs(first)).all())
 
 
 def _numbers(graph: Data) -> NDArray[np.float64]:
@@ -87,5 +91,17 @@ def _numbers(graph: Data) -> NDArray[np.float64]:
     near = torch.exp(-distances[:, None] / _RANGES)  # [E, ranges]
     sums = torch.stack([weights, weights * charges]) @ near / num_atoms
     volume = graph.cell.double().det().abs().reshape(1) / num_atoms
-    numbers: NDArray[np.float64] = torch.cat([volume, sums.flatten()]).numpy()
+    nearest = _nearest(graph, distances)
+    apart = torch.stack([nearest.min(), nearest.mean(), nearest.max()])
+    numbers: NDArray[np.float64] = torch.cat([volume, sums.flatten(), apart]).numpy()
     return numbers
+
+
+def _nearest(graph: Data, distances: Tensor) -> Tensor:
+    """Return the distance of each atom to the nearest other, [num_atoms]."""
+    far = distances.max()
+    others = torch.where(distances > 0, distances, far)  # not itself
+    nearest = far.repeat(len(graph.z))
+    nearest.scatter_reduce_(0, graph.edge_index[1], others, "amin")
+    sites = graph.get("site_multiplicity")
+    return nearest if sites is None else nearest.repeat_interleave(sites.long())
