@@ -12,6 +12,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
+from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.prediction.headings import column_name, with_unit
 from pyg_sitenet.training.value_notes import value_notes
 
@@ -100,7 +101,12 @@ def _renamed_columns(targets: Sequence[str], units: Mapping[str, str]) -> Iterat
 
 def _unused_units(config: Config) -> Iterator[str]:
     targets = config.data.targets
-    for name in config.data.units:
+    for name, unit in config.data.units.items():
+        if not is_unit(unit):
+            yield (
+                f"data.units: {unit!r} of {name} is no unit that is known, so that"
+                " values in another one will not be converted"
+            )
         if name not in targets:
             yield f"data.units names {name!r}, which is no target ({_listed(targets)})"
 
@@ -108,9 +114,20 @@ def _unused_units(config: Config) -> Iterator[str]:
 def _values(config: Config, crystals: Crystals) -> Iterator[str]:
     is_train = np.array([part == "train" for part in crystals.parts])
     for t, name in enumerate(config.data.targets):
-        values = crystals.y[:, t]
-        if name not in config.data.classes:
-            yield from value_notes(name, values[is_train], values)
+        values, training = crystals.y[:, t], config.training
+        if name in config.data.classes:
+            continue
+        yield from value_notes(name, values[is_train], values)
+        negative = int((values < 0).sum())
+        bounded = config.model.output != "identity" and name not in (
+            training.target_transform
+        )
+        if bounded and negative:
+            yield (
+                f"{name}: is below 0 for {negative} of {len(values)} crystals, which"
+                f" model.output={config.model.output} never gives; set"
+                " model.output=identity if they are meant"
+            )
 
 
 def _missing_classes(config: Config, crystals: Crystals) -> Iterator[str]:

@@ -98,6 +98,11 @@ def cross_validate(
 
 
 def _check_folder(folder: Path, config: Config) -> None:
+    if RunFolder(folder).holds_run:
+        raise SiteNetError(
+            f"{folder}: holds a run already, not folds; choose another output folder"
+            " (--output)"
+        )
     own = [path.name for path in folder.glob(f"{FOLD}*")]
     check_output_folder(folder, [SUMMARY], own, config.data.source)
 

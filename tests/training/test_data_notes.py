@@ -224,3 +224,23 @@ def test_values_of_real_data_are_not_far_from_others(name: str) -> None:
     for target in source.available:
         rows = [float(value) for value in source.column(target)]
         assert not list(value_notes(target, np.array(rows), np.array(rows)))
+
+
+def test_values_that_the_output_never_gives_are_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    source = _write(tmp_path / "s", crystals, gap=range(-2, 6))
+    (line,) = notes_of(source, "model.output=softplus")
+    assert line == (
+        "gap: is below 0 for 2 of 8 crystals, which model.output=softplus never gives;"
+        " set model.output=identity if they are meant"
+    )
+    assert not notes_of(source, "model.output=identity")
+
+
+def test_unit_in_the_settings_that_nobody_knows_is_told(
+    notes_of: Notes, crystals: dict[str, Structure], tmp_path: Path
+) -> None:
+    source = _write(tmp_path / "s", crystals, gap=range(8))
+    (line,) = notes_of(source, "data.units={gap: eVv}")
+    assert line.startswith("data.units: 'eVv' of gap is no unit that is known, so that")

@@ -115,6 +115,15 @@ def test_folds_are_not_continued_as_one_run(
         train(short, own, resume=True, cache=cache)
 
 
+def test_run_and_folds_have_folders_of_their_own(
+    own: Path, short: Config, cache: Path
+) -> None:
+    with pytest.raises(SiteNetError, match="holds the folds of a cross-validation; ch"):
+        train(short, own, cache=cache)
+    with pytest.raises(SiteNetError, match="fold_0: holds a run already, not folds; "):
+        cross_validate(short, own / "fold_0", 2, cache=cache)
+
+
 def test_summary_of_something_else_is_kept(
     short: Config, cache: Path, tmp_path: Path
 ) -> None:

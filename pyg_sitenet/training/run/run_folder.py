@@ -114,6 +114,16 @@ class RunFolder:
         """Folder of the figures."""
         return self.path / "figures"
 
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was begun in it."""
+        return any(file.exists() for file in (self.config, self.model, self.last))
+
+    @property
+    def folds(self) -> int:
+        """How many runs of a cross-validation are in it."""
+        return len(list(self.path.glob(f"{FOLD}*/config.yaml")))
+
     def discard(self) -> None:
         """Remove the folders that :func:`open_run_folder` made, as far as empty."""
         for path in (self.figures, self.checkpoints, self.path):
@@ -159,10 +169,16 @@ def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
     """
     if resume:
         _check_same_run(folder, config)
-    elif any(file.exists() for file in (folder.config, folder.model, folder.last)):
+    elif folder.holds_run:
         raise SiteNetError(
             f"{folder.path}: holds a run already; choose another output folder, delete"
             " this one, or continue it with resume (--resume)"
+        )
+    elif folder.folds:
+        raise SiteNetError(
+            f"{folder.path}: holds the folds of a cross-validation; choose another"
+            " output folder (--output), or continue them with resume (--resume) and"
+            " their number (--folds)"
         )
     else:
         names = [file.name for file in folder.tables]
@@ -176,10 +192,9 @@ def open_run_folder(folder: RunFolder, config: Config, *, resume: bool) -> None:
 
 
 def _why_no_run(folder: RunFolder) -> str:
-    folds = len(list(folder.path.glob(f"{FOLD}*/config.yaml")))
-    if folds:
+    if folder.folds:
         return (
-            f"holds {folds} folds, not one run; continue them with their number "
+            f"holds {folder.folds} folds, not one run; continue them with their number "
             "(--folds), or one alone in its folder"
         )
     return "holds no run to continue; start it without resume"
