@@ -25,7 +25,13 @@ import json
 from pathlib import Path
 
 from out_of_domain_measure import Parts, measure
-from out_of_domain_results import draw, keep, print_tables, read_results
+from out_of_domain_results import (
+    draw,
+    keep,
+    print_tables,
+    print_thirds,
+    read_results,
+)
 from out_of_domain_splits import Crystal, parts_of, read_crystals, splits_of
 
 from pyg_sitenet.config import Config, load_preset, override
@@ -41,6 +47,7 @@ def main() -> None:
     elif not args.draw:
         raise SystemExit("FILE of a task is missing; without it give --draw")
     print_tables()
+    print_thirds()
     draw()
 
 

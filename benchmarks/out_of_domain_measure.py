@@ -83,7 +83,7 @@ def _rows(
         result = measure.compare(Crystal(crystal_features(graph), vector))
         novelty = measure.of(result.size)
         value = {name: float(predicted)}
-        before = widths[0].of(predicted)
+        before = widths[0].together  # a bound for all, plain split-conformal
         after = widths[1].of(predicted, widening=result.widening)
         yield {
             "part": part,

@@ -61,6 +61,8 @@ class Part:
         self.size = len(rows)
         truth, predicted = _column(rows, "truth"), _column(rows, "predicted")
         self.errors = np.abs(truth - predicted)
+        ranks = predicted.argsort().argsort()
+        self.thirds = 3 * ranks // max(1, len(ranks))
         self.novelty = _column(rows, "novelty")
         self._sizes = _column(rows, "size")
         self._halves = {k: _column(rows, f"{k}_half") for k in ("before", "after")}
@@ -73,7 +75,15 @@ class Part:
 
     def coverage(self, when: str) -> str:
         """Share of crystals inside their interval."""
-        return _percent(self.errors <= self._halves[when])
+        return _percent(self.inside(when))
+
+    def inside(self, when: str) -> NDArray[np.bool_]:
+        """Tell of each crystal whether it is inside its interval."""
+        return self.errors <= self._halves[when]
+
+    def is_warned(self, when: str) -> NDArray[np.bool_]:
+        """Tell of each crystal whether it is warned about."""
+        return self._warned[when] > 0
 
     def wider(self) -> str:
         """Mean width after, over that before."""
@@ -105,6 +115,34 @@ def print_tables() -> None:
     print("|" + "---|" * len(heads))
     for (task, left_out), parts in runs():
         print("| " + " | ".join(cells(task, left_out, parts)) + " |")
+
+
+def print_thirds() -> None:
+    """Print of the ordinary crystals of all runs how many are inside and warned about.
+
+    Of all, and of each third by predicted value in each run.
+    """
+    tasks: dict[str, list[Part]] = {}
+    for (task, _), parts in runs():
+        tasks.setdefault(task, []).append(parts["ordinary"])
+    all_parts = [part for parts in tasks.values() for part in parts]
+    print(
+        "\n| task | crystals | 90 % hold | smallest third | middle | largest | warned |"
+    )
+    print("|" + "---|" * 7)
+    for task, parts in [*tasks.items(), ("all", all_parts)]:
+        thirds = np.concatenate([part.thirds for part in parts])
+        inside = [
+            np.concatenate([part.inside(when) for part in parts])
+            for when in ("before", "after")
+        ]
+        warned = np.concatenate([part.is_warned("after") for part in parts])
+        chosen = [thirds >= 0, *(thirds == k for k in range(3))]
+        shares = [
+            " → ".join(_percent(values[rows]) for values in inside) for rows in chosen
+        ]
+        line = [task.removeprefix("matbench_"), str(len(thirds)), *shares]
+        print("| " + " | ".join([*line, f"{100 * warned.mean():.1f} %"]) + " |")
 
 
 def runs() -> Iterator[tuple[tuple[str, str], dict[str, Part]]]:
@@ -170,7 +208,7 @@ def draw() -> None:
         )  # fmt: skip
         if k == 1:
             axes.set_ylabel("error / mean error of ordinary crystals")
-            axes.legend(fontsize="small", frameon=False, title="90th hundredth")
+            axes.legend(fontsize="small", frameon=False, title="90th percentile")
     figure.savefig(FIGURE, dpi=120)
 
 
@@ -180,7 +218,7 @@ def _mean(parts: dict[str, list[Part]]) -> float:
 
 
 def _curve(novelty: Array, errors: Array) -> tuple[list[float], list[float]]:
-    """Return the 90th hundredth of the errors in ranges of novelty."""
+    """Return the 90th percentile of the errors in ranges of novelty."""
     points = []
     edges = [2.0, 0.5, 0.2, 0.1, 0.03, 0.01, 0.0]
     for high, low in pairwise(edges):

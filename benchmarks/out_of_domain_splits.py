@@ -46,13 +46,17 @@ def read_crystals(file: Path, most: int | None) -> list[Crystal]:
 
 
 def splits_of(crystals: list[Crystal]) -> list[Split]:
-    """Return all splits; what is left out is chosen by how many crystals there are."""
+    """Return all splits; what is left out is chosen by how many crystals there are.
+
+    Where all have the same size there are no largest ones.
+    """
+    largest = _largest(crystals)
     return [
         Split("random", "none", []),
         _most_frequent("element", crystals, _elements, MOST_WITH_ELEMENT),
         _most_frequent("group", crystals, _groups, MOST_WITH_GROUP),
         _families(crystals),
-        _largest(crystals),
+        *([largest] if largest.ids else []),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -212,8 +213,11 @@ def test_file_of_a_model_holds_the_settings_to_make_it_anew(
 def test_model_gives_calibrated_intervals(name: str) -> None:
     calibration = read_description(name).calibration
     assert calibration is not None
-    [groups] = calibration.scores.values()
-    assert min(map(len, groups)) >= 99  # enough for 99 %
+    [target] = calibration.scores
+    widths = [calibration.half_widths(target, x) for x in (0.5, 0.9, 0.99)]
+    halves = [width.together for width in widths]
+    assert 0 < halves[0] < halves[1] < halves[2] < math.inf
+    assert all(np.isfinite(width.bounds).all() for width in widths)
 
 
 def test_interval_of_an_atom_alone_in_a_box_is_that_of_knowing_nothing() -> None:

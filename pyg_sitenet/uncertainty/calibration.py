@@ -45,8 +45,17 @@ class Calibration(BaseModel):
         }
 
     def bounds(self, target: str, level: float) -> list[float]:
-        """Return of each group the score that holds at this level; infinite if none."""
-        return [_bound(scores, level) for scores in self.scores.get(target, ())]
+        """Return of each group the score that holds at this level; infinite if none.
+
+        Groups that are too small for it have that of all groups together.
+        """
+        groups = self.scores.get(target, ())
+        together = _bound(sorted(chain(*groups)), level)
+        least = _least(level)
+        return [
+            together if len(scores) < least else _bound(scores, level)
+            for scores in groups
+        ]
 
     def check(self, target: str, level: float) -> None:
         """Raise an error if there are no intervals of this level.
@@ -68,17 +77,14 @@ class Calibration(BaseModel):
                 f"{target}: no intervals were calibrated for it (calibrated: "
                 f"{calibrated}); train with data.calibration_fraction=0.1"
             )
-        groups = self.scores[target]
-        number = min(map(len, groups))
         if not math.isinf(max(self.bounds(target, level))):
             return
+        number = sum(map(len, self.scores[target]))
         if number < _least(level):
-            each = f" in each of {len(groups)} ranges of predictions"
             raise ConfigError(
                 f"{target}: the level {level:g} needs {_least(level)} calibration "
-                f"crystals{each if len(groups) > 1 else ''}, the model has {number}; "
-                "ask for a lower level or train with a larger "
-                "data.calibration_fraction"
+                f"crystals, the model has {number}; ask for a lower level or train "
+                "with a larger data.calibration_fraction"
             )
         raise ConfigError(
             f"{target}: at the level {level:g} the interval is infinite, since "

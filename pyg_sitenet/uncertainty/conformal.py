@@ -15,9 +15,10 @@ floor; that is why they are a part of their own.
 
 Errors often depend on the value: a metal whose gap is predicted as 0 is rarely wrong,
 a crystal near 1 eV often. Where there are enough calibration crystals they are ordered
-by predicted value and cut into up to five groups of equal size, and :math:`q` is that
-of the group into which the new crystal's prediction falls. So the share inside is the
-same at small and at large predictions.
+by predicted value and cut into up to three groups of equal size, up to five if there
+are many, and :math:`q` is that of the group into which the new crystal's prediction
+falls. So the share inside is the same at small and at large predictions. A level that
+needs more crystals than a group has takes all groups together.
 
 For classes the score is :math:`1 - p` of the true class, and the set of all classes
 with :math:`1 - p \le q`, with the most probable one always in it, holds the true class
@@ -43,9 +44,11 @@ from pyg_sitenet.uncertainty.calibration import Calibration
 Array = NDArray[np.float64]
 
 
-MOST_GROUPS = 5
-LEAST_IN_GROUP = 150
-"""With so many crystals the coverage of a group is 90 % with a spread of 2.4 %."""
+GROUPS = {5: 150, 4: 150, 3: 50, 2: 50}
+"""Numbers of groups, and how many crystals each needs then.
+
+The coverage of a group is 90 % with a spread of 2.4 % with 150 and of 4.2 % with 50.
+"""
 
 
 def calibrate_classes(
@@ -119,12 +122,14 @@ def _group_edges(predicted: Array) -> tuple[float, ...]:
     Equal predictions share a group; one that would be too small joins the next.
     """
     ordered = np.sort(predicted[np.isfinite(predicted)])
-    number = min(MOST_GROUPS, len(ordered) // LEAST_IN_GROUP)
+    number, least = next(
+        (item for item in GROUPS.items() if len(ordered) >= item[0] * item[1]), (1, 0)
+    )
     edges, start = [], 0
     for k in range(1, number):
         last = ordered[k * len(ordered) // number - 1]
         end = int(np.searchsorted(ordered, last, side="right"))
-        if min(end - start, len(ordered) - end) >= LEAST_IN_GROUP:
+        if min(end - start, len(ordered) - end) >= least:
             edges.append(float(ordered[end]))
             start = end
     return tuple(edges)

@@ -140,12 +140,16 @@ def test_coverage_is_the_nominal_one_at_small_and_at_large_predictions():
     assert (np.abs(new - given) <= alike)[given > 4].mean() < 0.8
 
 
-def test_too_few_crystals_of_a_group_are_named():
-    predicted = np.arange(300.0)
-    result = calibrate({"gap": predicted + 1}, {"gap": predicted})
-    message = "needs 999 .* in each of 2 ranges of predictions, the model has 150;"
+def test_level_that_needs_more_than_a_group_has_takes_all_groups_together():
+    predicted = np.arange(240.0)
+    result = calibrate({"gap": 2 * predicted}, {"gap": predicted})
+    assert [len(scores) for scores in result.scores["gap"]] == [80] * 3
+    nine, high = (result.half_widths("gap", level) for level in (0.9, 0.99))
+    assert [nine.of(x) for x in (0.0, 120.0, 239.0)] == [72.0, 152.0, 232.0]
+    assert high.of(0.0) == high.of(239.0) == 238.0  # 99 crystals carry it, 80 do not
+    message = r"the level 0\.999 needs 999 calibration crystals, the model has 240;"
     with pytest.raises(ConfigError, match=message):
-        result.half_widths("gap", 0.999).of(0.0)
+        result.half_widths("gap", 0.999)
 
 
 def test_unlike_crystal_has_at_least_the_width_of_all_groups_together():
@@ -193,13 +197,17 @@ def test_level_is_checked_once_for_all_crystals(monkeypatch):
 
 
 def test_groups_need_enough_crystals_and_the_sum_is_all():
-    truth, predicted = _metals_and_insulators(299, 0)
-    few = calibrate({"gap": truth}, {"gap": predicted + np.arange(299) * 1e-9})
+    truth, predicted = _metals_and_insulators(99, 0)
+    few = calibrate({"gap": truth}, {"gap": predicted + np.arange(99) * 1e-9})
     assert (len(few.scores["gap"]), few.edges) == (1, {})
-    values = np.arange(750.0)
-    many = calibrate({"gap": values}, {"gap": values})
-    assert [len(scores) for scores in many.scores["gap"]] == [150] * 5
-    assert many.edges["gap"] == (150.0, 300.0, 450.0, 600.0)
+    for number, sizes in {
+        100: [50] * 2, 150: [50] * 3, 599: [199, 200, 200], 600: [150] * 4,
+        750: [150] * 5,
+    }.items():  # fmt: skip
+        values = np.arange(float(number))
+        many = calibrate({"gap": values}, {"gap": values})
+        assert [len(scores) for scores in many.scores["gap"]] == sizes
+        assert many.edges["gap"] == tuple(np.cumsum(sizes[:-1]))
     alike = calibrate({"gap": values}, {"gap": np.zeros(750)})
     assert (len(alike.scores["gap"][0]), alike.edges) == (750, {})
 
