@@ -41,10 +41,14 @@ def run_file(output: Path) -> Path:
     return beside(output, "run.json")
 
 
-def check_replaceable(output: Path) -> None:
+def check_replaceable(output: Path, columns: Sequence[str] = ()) -> None:
     """Check that files to write over hold predictions and failures, or nothing.
 
     Neither a model nor a table of known values is given up for predictions.
+
+    Args:
+        output: The file of predictions.
+        columns: Headings of an earlier run in it, if its record is there.
 
     Raises:
         DataError: If one holds something else, or the name promises another format.
@@ -54,7 +58,11 @@ def check_replaceable(output: Path) -> None:
             f"{output}: predictions are written as CSV, not as {output.suffix}; name"
             " the output *.csv"
         )
-    check_table(output, are_predictions, "predictions")
+    check_table(
+        output,
+        lambda heads: are_predictions(heads) or tuple(heads) == tuple(columns),
+        "predictions",
+    )
     check_failures_file(output)
 
 
@@ -148,7 +156,7 @@ class ResultFiles:
         journal = read_journal(path)
         if resume:
             return self._to_go_on_from(journal)
-        check_replaceable(self._output)
+        check_replaceable(self._output, journal.run.columns if journal else ())
         if journal and journal.num_inputs and not (journal.is_complete or overwrite):
             raise DataError(
                 f"{self._output}: holds a prediction that was stopped after "
