@@ -14,6 +14,13 @@ import math
 import pytest
 from pymatgen.core import Lattice, Structure
 
+LONGEST = "test_examples.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest: at the end one process would be left."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
 
 @pytest.fixture(scope="session")
 def _cubic() -> dict[str, Structure]:
