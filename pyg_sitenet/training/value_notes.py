@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 _MOSTLY = 0.9  # share of one value from which a target is nearly constant
 _FEWEST = 10  # values of which two alone are remarkable
 _FAR = 100.0  # times the width of the middle half
+_APART = 10.0  # times as far as all others, or they are the tail of these
+_FEW = 0.05  # different ones, of all values; more are a second kind of crystal
 _STAND_INS = (99.0, 999.0, 9999.0, 99999.0, 999999.0)  # written where nothing is known
 
 
@@ -71,7 +73,11 @@ def _are_far(values: Array) -> NDArray[np.bool_]:
     if not len(values):
         return np.zeros(0, dtype=bool)
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-    far = (high > low) & (np.abs(values - middle) > _FAR * (high - low))
+    away = np.abs(values - middle)
+    far = (high > low) & (away > _FAR * (high - low))
+    is_tail = far.any() and away[far].min() < _APART * away[~far].max()
+    if is_tail or len({*values[far].tolist()}) > 1 + _FEW * len(values):
+        far[:] = False
     for value in {*values[np.isin(np.abs(values), _STAND_INS)].tolist()}:
         others = values[values != value]
         if len(others) and np.abs(others - value).min() > np.ptp(others):

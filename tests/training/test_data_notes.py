@@ -218,6 +218,14 @@ def test_numbers_that_may_be_classes_are_told() -> None:
     assert not list(value_notes("metal", values[:6], values))
 
 
+def test_the_tail_of_a_distribution_is_not_far_from_others() -> None:
+    steps = np.linspace(0.001, 0.999, 500)
+    decades = 10.0 ** (12 * steps - 6)
+    moments = np.concatenate([1e-4 * steps, 1e-4 * steps, 5 * steps[::5]])
+    for values in (decades, moments):
+        assert not list(value_notes("x", values, values))
+
+
 @pytest.mark.parametrize("name", ["band_gaps", "dielectric", "formation_energy"])
 def test_values_of_real_data_are_not_far_from_others(name: str) -> None:
     source = open_source(name)

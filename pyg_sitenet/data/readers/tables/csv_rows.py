@@ -126,13 +126,14 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
 def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     text = _Quotes(islice(file.lines(), start.skipped, None))
-    width = first = end = 0
+    width = first = end = quotes = before = 0
     try:
         reader = csv.reader(
             iter(text), delimiter=start.delimiter, skipinitialspace=start.is_spaced
         )
         for number, line in enumerate(reader):
             first, end = end + 1, reader.line_num
+            before, quotes = quotes, text.count
             if not number and start.is_remark:
                 line[0] = line[0].lstrip("# ")
             if width > 1 and _is_remark(line):
@@ -142,7 +143,7 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
                 yield [text_of_cell(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
-    if text.count % 2 and end > first:
+    if (text.count - before) % 2 and end > first:  # of the last row alone
         raise DataError(
             f"{file.name}: a quote in line {start.skipped + first} is not closed, so"
             " that all lines below are one cell; close or remove it"

@@ -71,7 +71,7 @@ def _why_no_numbers(table: Table, target: str, example: str) -> str:
         )
     number, unit = _NUMBER.match(example.strip()), ""
     if number is not None and is_unit(number["unit"]):
-        unit = f"; its unit belongs into the heading, {target} [{number['unit']}]"
+        unit = f"; its unit belongs in the heading, {target} [{number['unit']}]"
     return (
         f"the column {target!r} holds no numbers but {example!r:.40}; numbers are"
         f" written like 1.5{unit}, and classes are learnt with"

@@ -156,7 +156,7 @@ def test_rows_without_a_unit_among_others_are_told(folder):
 
 def test_unit_behind_a_number_belongs_into_the_heading(folder):
     (folder / "gaps.csv").write_text("id,gap\na,1.5 eV\nb,2 eV\n")
-    with pytest.raises(DataError, match=r"its unit belongs into the heading, gap \[eV"):
+    with pytest.raises(DataError, match=r"its unit belongs in the heading, gap \[eV"):
         open_source(folder, ("gap",))
 
 

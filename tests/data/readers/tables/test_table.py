@@ -85,6 +85,8 @@ def test_quote_that_is_not_closed_is_told_with_its_line():
     assert inches.count == 2
     cif = _read("t.csv", b'id,cif\na,"data_\n"\n')
     assert cif.count == 1
+    inches = b'id,note,cif\na,5" wafer,x\nb,,"two\nlines"\n'
+    assert _values(_read("t.csv", inches))[1]["cif"] == "two\nlines"
 
 
 def test_units_below_the_heading_are_those_of_the_columns():
