@@ -10,6 +10,7 @@ from torch_geometric.explain import (
     Explainer,
     GNNExplainer,
 )
+from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 
 from pyg_sitenet.config import load_preset, override
 from pyg_sitenet.data.graph.encode import encode_structure
@@ -87,6 +88,30 @@ def test_gnn_explainer_masks_every_pair_and_feature(graph, settings):
     assert result.node_mask.shape == inputs["x"].shape
     assert result.edge_mask.isfinite().all()
     assert result.node_mask.std() > 0
+
+
+class Inherited(SiteNetConv):
+    """Defined before any layer is made; another is after."""
+
+
+def test_explainers_mask_pairs_of_subclasses_whose_parents_have_layers():
+    torch.manual_seed(0)
+    SiteNetConv(4, 3, 2, heads=2)
+
+    class Later(SiteNetConv):
+        """Inherits what PyG has made of its parent."""
+
+    for kind in (Inherited, Later, type("Deeper", (Later,), {})):
+        conv = kind(4, 3, 2, heads=2)
+        x, edge_attr = torch.randn(2, 4), torch.randn(3, 2)
+        edge_index = torch.tensor([[0, 1, 0], [0, 0, 1]])
+        before = conv(x, edge_index, edge_attr)
+        mask = torch.zeros(3, requires_grad=True)
+        set_masks(conv, mask, edge_index)
+        conv(x, edge_index, edge_attr)[:, 0].sum().backward()
+        assert mask.grad.abs().min() > 0
+        clear_masks(conv)
+        torch.testing.assert_close(conv(x, edge_index, edge_attr), before)
 
 
 def integrated_gradients(network, inputs, name):

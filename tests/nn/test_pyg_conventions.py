@@ -156,6 +156,23 @@ def test_flow_may_be_turned_where_pyg_has_no_template(inputs):
     torch.testing.assert_close(conv(x, edge_index.flip(0), edge_attr), expected)
 
 
+class Doubled(SiteNetConv):
+    def propagate(self, edge_index, size=None, **values):
+        return 2 * MessagePassing.propagate(self, edge_index, size, **values)
+
+
+class StillDoubled(Doubled):
+    """Has it from its parent."""
+
+
+@pytest.mark.parametrize("kind", [Doubled, StillDoubled])
+def test_passing_of_a_subclass_is_followed(inputs, kind):
+    plain, own = make_conv(), kind(8, 6, 5, heads=2, attention_hidden=(7,))
+    own.load_state_dict(plain.state_dict())
+    plain.site, own.site = torch.nn.Identity(), torch.nn.Identity()
+    torch.testing.assert_close(own(*inputs), 2 * plain(*inputs))
+
+
 def test_pyg_has_a_template_for_the_layer():
     conv = make_conv()
     for method in (conv.propagate, conv.edge_updater):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor, Size
 
 from pyg_sitenet.nn.conv import inputs
+from pyg_sitenet.nn.conv.passing import SubclassedPassing
 from pyg_sitenet.nn.conv.top_k import add_copies
 from pyg_sitenet.nn.fast.fused_conv import faster_form
 from pyg_sitenet.nn.layers import Activation, Layer, Norm, reset_layers
@@ -18,7 +18,7 @@ ConvOutput = Union[Tensor, tuple[Any, ...]]
 Parts = tuple[Tensor, Tensor, OptTensor]
 
 
-class SiteNetConv(MessagePassing):
+class SiteNetConv(SubclassedPassing):
     r"""The attention block of Site-Net: each site attends to all atoms it is given.
 
     From the `"Site-Net: using global self-attention and real-space supercells to

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.aggr import SumAggregation
 from torch_geometric.typing import Adj, OptTensor, Size
 
@@ -124,7 +125,11 @@ def _changes_messages(conv: object) -> bool:
     """Whether a subclass has messages of its own."""
     owner = next(kind for kind in type(conv).__mro__ if "_attend" in vars(kind))
     names = ("message", "edge_update", "aggregate", "update", "_attend")
+    passing = ("propagate", "edge_updater")  # PyG keeps those it has templates for
     return any(
+        getattr(type(conv), f"_orig_{name}") is not getattr(MessagePassing, name)
+        for name in passing
+    ) or any(
         getattr(getattr(conv, name), "__func__", None) is not getattr(owner, name)
         for name in names
     )
