@@ -10,7 +10,7 @@ from pyg_sitenet.csv_file import CsvFile, FileState, beside, write_rows
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.file_locks import check_table
 
-_HEADINGS = [field.name for field in fields(Failure)]
+HEADINGS = [field.name for field in fields(Failure)]
 
 
 def failures_file(output: Path) -> Path:
@@ -24,7 +24,7 @@ def check_failures_file(output: Path) -> None:
     Raises:
         DataError: If it holds something else.
     """
-    check_table(failures_file(output), lambda heads: heads == _HEADINGS, "failures")
+    check_table(failures_file(output), lambda heads: heads == HEADINGS, "failures")
 
 
 class FailuresFile(CsvFile):
@@ -39,7 +39,7 @@ class FailuresFile(CsvFile):
     """
 
     def __init__(self, path: Path, state: FileState | None = None) -> None:
-        super().__init__(path, _HEADINGS, state)
+        super().__init__(path, HEADINGS, state)
 
     def add_failure(self, failure: Failure) -> None:
         """Append a failure and hand it to the system."""
@@ -52,4 +52,4 @@ def write_failures(path: Path, failures: Iterable[Failure]) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    write_rows(path, [_HEADINGS, *map(astuple, failures)])
+    write_rows(path, [HEADINGS, *map(astuple, failures)])

@@ -12,7 +12,7 @@ from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
-from pyg_sitenet.data.readers.units import is_unit
+from pyg_sitenet.data.readers.units import parse_unit
 from pyg_sitenet.prediction.headings import column_name, with_unit
 from pyg_sitenet.training.value_notes import value_notes
 
@@ -102,7 +102,7 @@ def _renamed_columns(targets: Sequence[str], units: Mapping[str, str]) -> Iterat
 def _unused_units(config: Config) -> Iterator[str]:
     targets = config.data.targets
     for name, unit in config.data.units.items():
-        if not is_unit(unit):
+        if parse_unit(unit) is None:
             yield (
                 f"data.units: {unit!r} of {name} is no unit that is known, so that"
                 " values in another one will not be converted"

@@ -252,3 +252,4 @@ def test_unit_in_the_settings_that_nobody_knows_is_told(
     source = _write(tmp_path / "s", crystals, gap=range(8))
     (line,) = notes_of(source, "data.units={gap: eVv}")
     assert line.startswith("data.units: 'eVv' of gap is no unit that is known, so that")
+    assert not notes_of(source, "data.units={gap: atoms}")  # a count

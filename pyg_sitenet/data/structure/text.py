@@ -132,7 +132,7 @@ class TextFile:
             for kind, start in _KINDS.items():
                 if block.startswith(start):
                     raise self.error(
-                        f"{self.name}: not UTF-8 text but {kind}; save it as UTF-8"
+                        f"{self.name}: not UTF-8 text but {kind}; give it as UTF-8 text"
                     )
         if b"\0" in block:
             number += block.count(b"\n", 0, block.index(b"\0"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
+from pyg_sitenet.data.failures_file import HEADINGS
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
-_FAILURES = ["origin", "id", "stage", "reason", "remedy"]
 _STATISTICS = ["trajectory", "formula", "target"]
 
 
@@ -32,6 +32,6 @@ def is_result(file: TextFile) -> bool:
         return False
     return (
         are_predictions(heads)
-        or heads == _FAILURES
+        or heads == HEADINGS
         or heads[: len(_STATISTICS)] == _STATISTICS
     )

@@ -98,7 +98,10 @@ def test_units_below_the_heading_are_those_of_the_columns():
 
 @pytest.mark.parametrize("title", ["Band gaps", "Band gaps of oxides,"])
 def test_title_above_the_heading_is_told_as_such(title):
-    message = r"'Band gaps.*names a single column, and the one below has more; .* #"
+    message = (
+        r"'Band gaps.*names a single column, and the one below has more; .* #, and call"
+        " a column of structures 'structure'"
+    )
     with pytest.raises(DataError, match=message):
         _read("t.csv", f"{title}\nid,gap\na,1\n".encode())
 
@@ -228,7 +231,7 @@ def test_compressed_table_is_read():
     [
         ("t.csv", b"", "t.csv: the table is empty"),
         ("t.csv", b"PK\x03\x04\0\0", "not UTF-8 text but a zip archive or a spread"),
-        ("t.csv", "id,gap".encode("utf-16"), "not UTF-8 text but UTF-16 text; save"),
+        ("t.csv", "id,gap".encode("utf-16"), "not UTF-8 text but UTF-16 text; give"),
         ("t.csv", "id,größe\n".encode("latin-1"), "not UTF-8 text .* save it as UTF-8"),
         ("t.csv", b"id gap\na 1\n", "a single column, 'id gap', .* put a comma, semi"),
         ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
