@@ -3,11 +3,13 @@
     sitenet benchmark matbench_phonons --data-file DATA/matbench_phonons.jsonl.gz
     python benchmarks/accuracy.py keep runs/matbench_phonons single
     python benchmarks/accuracy.py keep runs/seed0 runs/seed1 ensemble
+    python benchmarks/accuracy.py keep KEPT/single.csv.gz runs/seed1 ensemble
     python benchmarks/accuracy.py table DATA
 
 ``keep`` writes ``benchmarks/results/TASK/single.csv.gz`` (or ``ensemble``) with the
 columns fold, id and prediction, and beside it what the networks are and how long they
-trained; of several runs, each with a ``--seed`` of its own, the mean prediction.
+trained; of several seeds the mean prediction. Runs of one seed give different folds of
+it. Predictions that are kept already serve in place of a run.
 ``table`` compares them with the official targets in a folder of the task's files and
 prints the Markdown of ``docs/accuracy.md``.
 """
@@ -25,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accuracy_runs import by_seed, read_member, unique
 from machine import describe_machine
 
 from pyg_sitenet.data.readers.named.matbench_tasks import find_task
@@ -51,57 +54,39 @@ HEADINGS = (
 def keep(runs: Sequence[Path], kind: str, note: str) -> None:
     """Copy the predictions of a benchmark's folds, and what is to be said of them.
 
-    Of several runs, which differ by seed, the mean of what they predict is copied, of
-    the folds that all have.
+    Of members, which differ by seed, the mean of what they predict is copied, of the
+    folds that all have.
     """
-    members = [folds_of(run) for run in runs]
-    numbers = sorted(set.intersection(*(set(folds) for folds in members)))
+    machine = f"{describe_machine()}{note and ', '}{note}"
+    members = by_seed([read_member(run, machine) for run in runs])
+    if kind == "single" and len(members) > 1:
+        raise SystemExit(f"a single network has one seed, got {len(members)}")
+    numbers = sorted(set.intersection(*(set(m.predictions) for m in members)))
     if not numbers:
         raise SystemExit("expected runs with a fold in common, got none")
-    task = json.loads((runs[0] / "results.json").read_text())["task"]
-    settings = [folds[numbers[0]]["parameters"] for folds in members]
-    common = common_settings(settings, task)
-    folder = RESULTS / task
+    folder = RESULTS / members[0].task
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("fold", "id", "prediction"))
     for number in numbers:
-        predictions = [folds[number]["predictions"] for folds in members]
+        predictions = [member.predictions[number] for member in members]
         for id_ in predictions[0]:
             mean = float(np.mean([values[id_] for values in predictions]))
             rows.writerow((number, id_, f"{mean:.6g}"))
     content = gzip.compress(text.getvalue().encode(), mtime=0)
     (folder / f"{kind}.csv.gz").write_bytes(content)
-    metrics = json.loads((runs[0] / f"fold_{numbers[0]}/metrics.json").read_text())
-    seconds = [sum(folds[number]["seconds"] for folds in members) for number in numbers]
     notes = {
-        "parameters": metrics["num_parameters"],
-        "epochs": metrics["epochs"],
-        "members": common["training"]["members"] * len(runs),
-        "seconds": [round(value) for value in seconds],
-        "machine": f"{describe_machine()}{note and ', '}{note}",
-        "settings": common,
+        **members[0].facts,
+        "members": sum(member.facts["members"] for member in members),
+        "seconds": [
+            round(sum(member.seconds[number] for member in members))
+            for number in numbers
+        ],
+        "machine": "; ".join(unique(name for m in members for name in m.machines)),
+        "settings": members[0].settings,
     }
     (folder / f"{kind}.json").write_text(json.dumps(notes, indent=1) + "\n")
-
-
-def folds_of(run: Path) -> dict[int, dict[str, Any]]:
-    """Return what a benchmark wrote of each of its folds."""
-    files = sorted(run.glob("fold_*/benchmark.json"))
-    folds = [json.loads(file.read_text()) for file in files]
-    return {fold["fold"]: fold for fold in folds}
-
-
-def common_settings(settings: Sequence[dict[str, Any]], task: str) -> dict[str, Any]:
-    """Return the settings of runs that differ by seed alone, those of the first."""
-    seeds = [own["training"]["seed"] for own in settings]
-    for own in settings:
-        own["data"]["source"] = task  # wherever the file was
-        own["training"]["seed"] = seeds[0]
-    if any(own != settings[0] for own in settings) or len(set(seeds)) < len(seeds):
-        raise SystemExit(f"expected runs that differ by seed alone, got seeds {seeds}")
-    return settings[0]
 
 
 def table(data: Path) -> list[tuple[str, ...]]:
@@ -150,7 +135,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, dest="command")
     keeping = commands.add_parser("keep", help="keep the predictions of a run")
     keeping.add_argument(
-        "runs", type=Path, nargs="+", help="output folders of sitenet benchmark"
+        "runs", type=Path, nargs="+", help="folders of sitenet benchmark, kept files"
     )
     keeping.add_argument("kind", choices=KINDS)
     keeping.add_argument("--threads", type=int, default=1, help="of the run")

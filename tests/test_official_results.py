@@ -84,5 +84,35 @@ def test_runs_of_several_seeds_are_kept_as_their_mean(
     assert rows == [("0", "mb-jdft2d-001", "1.5"), ("0", "mb-jdft2d-002", "3")]
     notes = json.loads((file.parent / "ensemble.json").read_text(encoding="utf-8"))
     assert (notes["members"], notes["seconds"]) == (2, [120])
-    with pytest.raises(SystemExit, match=r"differ by seed alone, got seeds \[0, 0\]"):
+    with pytest.raises(
+        SystemExit, match="or by folds; seed 0 is there twice for fold 0"
+    ):
         accuracy.keep([runs[0], runs[0]], "ensemble", "")
+
+
+def test_folds_and_members_are_added_to_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    accuracy = importlib.import_module("accuracy")
+    monkeypatch.setattr(accuracy, "RESULTS", tmp_path / "results")
+    kept = tmp_path / "results" / "matbench_jdft2d" / "single.csv.gz"
+    accuracy.keep([write_run(tmp_path / "a", 0, {0: [1.0, 2.0]})], "single", "busy")
+    other = write_run(tmp_path / "b", 0, {1: [5.0, 6.0]})
+    accuracy.keep([kept, other], "single", "idle")
+    with gzip.open(kept, "rt", encoding="utf-8") as text:
+        rows = [(row["fold"], row["prediction"]) for row in csv.DictReader(text)]
+    assert rows == [("0", "1"), ("0", "2"), ("1", "5"), ("1", "6")]
+    notes = json.loads(kept.with_name("single.json").read_text(encoding="utf-8"))
+    assert notes["seconds"] == [60, 60]
+    busy, idle = notes["machine"].split("; ")
+    assert busy.endswith(", busy")
+    assert idle.endswith(", idle")
+
+    second = write_run(tmp_path / "c", 1, {0: [3.0, 4.0], 1: [7.0, 8.0]})
+    with pytest.raises(SystemExit, match="a single network has one seed, got 2"):
+        accuracy.keep([kept, second], "single", "")
+    accuracy.keep([kept, second], "ensemble", "")
+    with gzip.open(kept.with_name("ensemble.csv.gz"), "rt", encoding="utf-8") as text:
+        means = [row["prediction"] for row in csv.DictReader(text)]
+    assert means == ["2", "3", "6", "7"]
