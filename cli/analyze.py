@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .counts import end, report, tell_notes
+from .loading import loading
 from .options import Data, Device, Json, Model, Strict, Workers
 from .terminal import chosen_device, counted, say, say_json, show_table
 
@@ -47,13 +48,14 @@ def analyze(
 
     Example: sitenet analyze runs/gap dielectric --output analysis/gap
     """
-    from pyg_sitenet.analysis.analyze import analyze as analyze_model
-    from pyg_sitenet.analysis.analyze import examine
-    from pyg_sitenet.file_locks import check_output_folder, locked_folder
-    from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.known_values import open_known
-    from pyg_sitenet.report import collect, write_report
-    from pyg_sitenet.training.run.metrics_file import read_history
+    with loading():
+        from pyg_sitenet.analysis.analyze import analyze as analyze_model
+        from pyg_sitenet.analysis.analyze import examine
+        from pyg_sitenet.file_locks import check_output_folder, locked_folder
+        from pyg_sitenet.prediction import load_predictor
+        from pyg_sitenet.prediction.known_values import open_known
+        from pyg_sitenet.report import collect, write_report
+        from pyg_sitenet.training.run.metrics_file import read_history
 
     check_output_folder(output, source=data)
     predictor = load_predictor(model, chosen_device(device))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .counts import tell_notes
+from .loading import loading
 from .options import Data, Device, Json, Model
 from .terminal import chosen_device, counted, say, say_json, show_table
 
@@ -69,12 +70,13 @@ def converge(
 
     Example: sitenet converge runs/gap dielectric --output convergence/gap
     """
-    from pyg_sitenet.analysis.convergence.measurement import choose_entries
-    from pyg_sitenet.analysis.convergence.study import converge as converge_model
-    from pyg_sitenet.analysis.convergence.study import untrained as without_training
-    from pyg_sitenet.file_locks import check_output_folder
-    from pyg_sitenet.prediction import load_predictor
-    from pyg_sitenet.prediction.known_values import open_known
+    with loading():
+        from pyg_sitenet.analysis.convergence.measurement import choose_entries
+        from pyg_sitenet.analysis.convergence.study import converge as converge_model
+        from pyg_sitenet.analysis.convergence.study import untrained as without_training
+        from pyg_sitenet.file_locks import check_output_folder
+        from pyg_sitenet.prediction import load_predictor
+        from pyg_sitenet.prediction.known_values import open_known
 
     check_output_folder(output, source=data)
     predictor, limits = load_predictor(model, chosen_device(device)), _parse(atoms)

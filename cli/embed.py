@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .counts import end, report
+from .loading import loading
 from .options import Data, Device, Json, Model, Strict, Workers
 from .terminal import chosen_device, counted, say, say_json
 
@@ -32,11 +33,12 @@ def embed(
 
     Example: sitenet embed runs/gap my_structures/ --output vectors.npz
     """
-    from pyg_sitenet.analysis.vector_file import write_embeddings
-    from pyg_sitenet.data.failures_file import failures_file, write_failures
-    from pyg_sitenet.data.sources import open_source
-    from pyg_sitenet.file_locks import check_not_input
-    from pyg_sitenet.prediction import load_predictor
+    with loading():
+        from pyg_sitenet.analysis.vector_file import write_embeddings
+        from pyg_sitenet.data.failures_file import failures_file, write_failures
+        from pyg_sitenet.data.sources import open_source
+        from pyg_sitenet.file_locks import check_not_input
+        from pyg_sitenet.prediction import load_predictor
 
     check_not_input(output, [data])
     predictor, source = load_predictor(model, chosen_device(device)), open_source(data)

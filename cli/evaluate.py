@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .counts import end, report, tell_notes
+from .loading import loading
 from .options import Data, Device, Json, Model, OutputFile, Strict, Workers
 from .terminal import CLASS_SCORES, chosen_device, counted, say, say_json, show_table
 
@@ -26,11 +27,12 @@ def evaluate(
 
     Example: sitenet evaluate runs/gap new_crystals.csv
     """
-    from pyg_sitenet.data.failures_file import failures_file
-    from pyg_sitenet.evaluation import evaluate as evaluate_model
-    from pyg_sitenet.evaluation.evaluate import open_labelled
-    from pyg_sitenet.file_locks import check_not_input
-    from pyg_sitenet.prediction import load_predictor
+    with loading():
+        from pyg_sitenet.data.failures_file import failures_file
+        from pyg_sitenet.evaluation import evaluate as evaluate_model
+        from pyg_sitenet.evaluation.evaluate import open_labelled
+        from pyg_sitenet.file_locks import check_not_input
+        from pyg_sitenet.prediction import load_predictor
 
     predictor = load_predictor(model, chosen_device(device))
     if output is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .counts import end, report
+from .loading import loading
 from .options import (
     DATA_HELP,
     Device,
@@ -99,15 +100,16 @@ def predict(
     """
     del list_models  # has ended the command already
     _check_options(inputs, output, resume, overwrite, statistics)
-    from pyg_sitenet.data.sources import open_source
-    from pyg_sitenet.prediction import predict_to_file
-    from pyg_sitenet.prediction.windows_on_cluster import predict_stream
-    from pyg_sitenet.workers.cluster import open_cluster
+    with loading():
+        from pyg_sitenet.data.sources import open_source
+        from pyg_sitenet.prediction import predict_to_file
+        from pyg_sitenet.prediction.windows_on_cluster import predict_stream
+        from pyg_sitenet.workers.cluster import open_cluster
 
-    predictor = _load(
-        model, device=chosen_device("cpu" if ray and device == "auto" else device),
-        disorder=disorder, orderings=orderings, disorder_seed=seed, level=level,
-    )  # fmt: skip
+        predictor = _load(
+            model, "cpu" if ray and device == "auto" else device, level=level,
+            disorder=disorder, orderings=orderings, disorder_seed=seed,
+        )  # fmt: skip
     source, workers = open_source(inputs), workers or 0
     shown = {"as_json": as_json, "statistics": statistics}
     with open_cluster(ray, workers) as cluster:
@@ -121,17 +123,21 @@ def predict(
                 workers=workers, cluster=cluster,
                 watch=lambda rows, k: counted(rows, "Predicting", source.count, k),
             )  # fmt: skip
-    if output is not None:
-        show_files(output, predictor, ledger, **shown)
+            show_files(output, predictor, ledger, **shown)
     _end(inputs, output, ledger, strict)
 
 
-def _load(models: str, **options: Any) -> Predictor | JointPredictor:  # noqa: ANN401
+def _load(
+    models: str,
+    device: str,
+    **options: Any,  # noqa: ANN401, those of load_predictor
+) -> Predictor | JointPredictor:
     """Load a model, or several with commas between them."""
     from pyg_sitenet.errors import ConfigError
     from pyg_sitenet.prediction import load_predictor
     from pyg_sitenet.prediction.joint import JointPredictor
 
+    options["device"] = chosen_device(device)
     names = [name.strip() for name in models.split(",")]
     if len(names) == 1 or os.path.exists(models):
         return load_predictor(models, **options)

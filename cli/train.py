@@ -14,6 +14,7 @@ from pyg_sitenet.errors import SiteNetError
 from pyg_sitenet.file_locks import own_folder
 
 from .counts import end, report
+from .loading import loading
 from .options import (
     DATA_HELP,
     Accelerator,
@@ -91,8 +92,9 @@ def train(
     Example: sitenet train my_crystals/ --target band_gap --output runs/gap
     """
     _check(output, resume=resume, folds=folds, devices=devices, nodes=nodes)
-    from pyg_sitenet.training.folds import cross_validate
-    from pyg_sitenet.training.train import train as train_model
+    with loading():
+        from pyg_sitenet.training.folds import cross_validate
+        from pyg_sitenet.training.train import train as train_model
 
     if resume and output is not None and config is None and preset is None:
         config = _settings_of_run(output, folds)
