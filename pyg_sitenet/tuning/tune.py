@@ -15,6 +15,7 @@ from pyg_sitenet.config import Config, dump_config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import locked_folder
+from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.record import check_run_data, write_run_data
@@ -23,6 +24,7 @@ from pyg_sitenet.tuning.ownership import SETTINGS, check_others, check_own, note
 from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
 
+_logger = logging.getLogger(__name__)
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
 _FREE = {"data.source", "data.workers", "data.loader_workers"}
 
@@ -113,7 +115,8 @@ def _cluster(address: str | None) -> Iterator[None]:
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(
-        _address(address),
+        # Left to itself, Ray joins any cluster that runs on the machine.
+        address or os.environ.get("RAY_ADDRESS") or "local",
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
@@ -122,11 +125,6 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _address(address: str | None) -> str:
-    """Name the cluster: left to itself, Ray joins any that runs on the machine."""
-    return address or os.environ.get("RAY_ADDRESS") or "local"
 
 
 def _check(config: Config) -> None:
@@ -168,11 +166,14 @@ def _check_or_note(
 ) -> None:
     """Check the data against those of the search to continue, or note what they are.
 
-    Trials that were stopped go on with the data where they lay when they began.
+    Trials that were stopped go on with the data where they lay when they began. What
+    the data hide is told once, before the first trial.
     """
     if resume:
         check_run_data(RunFolder(folder), data)
     else:
+        for note in data_notes(config, data, is_drawn=True):
+            _logger.warning("%s", note)
         note_own(folder)
         write_text(folder / SETTINGS, dump_config(config))
         write_run_data(RunFolder(folder), data)

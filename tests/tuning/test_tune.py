@@ -249,6 +249,29 @@ def test_ensemble_is_not_searched(config: Config, tmp_path: Path) -> None:
         tune(ensemble, tmp_path / "x")
 
 
+class AskedError(Exception):
+    """The cluster was asked for."""
+
+
+def refuse(address: str, **_: object) -> None:
+    raise AskedError(address)
+
+
+def test_what_the_data_hide_is_told_before_the_first_trial(
+    config: Config,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("ray.init", refuse)
+    config = override(config, ["data.units={gap: eV}"])
+    with pytest.raises(AskedError):
+        tune(config, tmp_path / "x", cache=cache)
+    note = "data.units names 'gap', which is no target (band_gap)"
+    assert caplog.messages.count(note) == 1
+
+
 @pytest.mark.parametrize(
     ("address", "of_job", "expected"),
     [
@@ -269,12 +292,6 @@ def test_only_a_named_cluster_is_joined(
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if of_job:
         monkeypatch.setenv("RAY_ADDRESS", of_job)
-
-    class AskedError(Exception):
-        pass
-
-    def refuse(address: str, **_: object) -> None:
-        raise AskedError(address)
 
     monkeypatch.setattr("ray.init", refuse)
     with pytest.raises(AskedError, match=f"^{expected}$"):
