@@ -53,14 +53,14 @@ FACTS = {
     "band-gap": Facts(
         target="band_gap",
         unit="eV",
-        source="band_gaps",
-        data="band gaps of small inorganic crystals, metals (0 eV) among them",
+        source="matbench_mp_gap",
+        data="band gaps of inorganic crystals, metals (0 eV) among them",
         citation=f"{_MATERIALS_PROJECT}; {_MATBENCH}",
         limits="""\
 - Band gaps of density functional theory with the functionals of the Materials Project,
   which are smaller than measured ones, by a third to a half.
-- Metals have a gap of 0, which it predicts within its error: it is no classifier.
-- Trained on cells of at most 10 sites and 3 elements.""",
+- Metals have a gap of 0, which it predicts within its error: it is no classifier.""",
+        board="coGN 0.1559",
     ),
     "formation-energy": Facts(
         target="formation_energy",
