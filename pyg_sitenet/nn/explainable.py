@@ -21,6 +21,9 @@ class ExplainableSiteNet(nn.Module):
     Args:
         model: The model to explain.
 
+    Raises:
+        TypeError: If it is no single network.
+
     Example:
         .. code-block:: python
 
@@ -43,6 +46,11 @@ class ExplainableSiteNet(nn.Module):
 
     def __init__(self, model: SiteNet) -> None:
         super().__init__()
+        if not isinstance(model, SiteNet):
+            raise TypeError(
+                f"expected a SiteNet, got {type(model).__name__}; of an ensemble "
+                "explain one network, as in networks_of(model)[0]"
+            )
         self.model = model
         self.train(model.training)  # explainers set the model back to this
 

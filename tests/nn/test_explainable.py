@@ -14,7 +14,13 @@ from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 
 from pyg_sitenet.config import load_preset, override
 from pyg_sitenet.data.graph.encode import encode_structure
-from pyg_sitenet.nn import ExplainableSiteNet, SiteNet, SiteNetConv
+from pyg_sitenet.nn import (
+    ExplainableSiteNet,
+    SiteNet,
+    SiteNetConv,
+    SiteNetEnsemble,
+    networks_of,
+)
 from pyg_sitenet.transforms import MergeEquivalent
 
 REGRESSION = {"mode": "regression", "return_type": "raw"}
@@ -56,6 +62,14 @@ def test_bipartite_form_is_taken_too(rutile):
     network = ExplainableSiteNet(model)
     data = encode_structure(rutile, max_atoms=30, unfold=True)
     torch.testing.assert_close(network(**network.inputs(data)), model(data))
+
+
+def test_ensembles_are_explained_network_by_network(graph):
+    ensemble = SiteNetEnsemble([make_model(), make_model()])
+    with pytest.raises(TypeError, match=r"got SiteNetEnsemble; .* networks_of\(model"):
+        ExplainableSiteNet(ensemble)
+    network = ExplainableSiteNet(networks_of(ensemble)[0])
+    torch.testing.assert_close(network(**network.inputs(graph)), ensemble(graph))
 
 
 def explain(network, inputs, algorithm, level="graph", **masks):
