@@ -9,7 +9,7 @@
 ``keep`` writes ``benchmarks/results/TASK/single.csv.gz`` (or ``ensemble``) with the
 columns fold, id and prediction, and beside it what the networks are and how long they
 trained; of several seeds the mean prediction. Runs of one seed give different folds of
-it. Predictions that are kept already serve in place of a run.
+it. The ``single.csv.gz`` that is kept already serves in place of a run.
 ``table`` compares them with the official targets in a folder of the task's files and
 prints the Markdown of ``docs/accuracy.md``.
 """
@@ -135,7 +135,10 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, dest="command")
     keeping = commands.add_parser("keep", help="keep the predictions of a run")
     keeping.add_argument(
-        "runs", type=Path, nargs="+", help="folders of sitenet benchmark, kept files"
+        "runs",
+        type=Path,
+        nargs="+",
+        help="folders of sitenet benchmark, or single.csv.gz",
     )
     keeping.add_argument("kind", choices=KINDS)
     keeping.add_argument("--threads", type=int, default=1, help="of the run")

@@ -67,8 +67,14 @@ def read_run(run: Path, machine: str) -> Member:
 
 
 def read_kept(file: Path) -> Member:
-    """Read predictions that were kept, ``single.csv.gz`` with ``single.json``."""
+    """Read predictions that were kept, ``single.csv.gz`` with ``single.json``.
+
+    Raises:
+        SystemExit: If they are the mean of several seeds.
+    """
     notes = read_json(file.with_name(file.name.replace(".csv.gz", ".json")))
+    if notes["members"] != notes["settings"]["training"]["members"]:
+        raise SystemExit(f"{file}: expected a single seed, got {notes['members']}")
     predictions: dict[int, dict[str, float]] = {}
     with gzip.open(file, "rt", encoding="utf-8") as text:
         for line in csv.DictReader(text):
@@ -80,7 +86,7 @@ def read_kept(file: Path) -> Member:
         predictions=predictions,
         seconds=dict(zip(predictions, notes["seconds"], strict=True)),
         facts={name: notes[name] for name in ("parameters", "epochs", "members")},
-        machines=(notes["machine"],),
+        machines=tuple(notes["machine"].split("; ")),
     )
 
 

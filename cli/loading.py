@@ -12,8 +12,8 @@ from functools import cache
 def loading() -> Iterator[None]:
     """Import and load without collecting garbage, and leave what is there alone later.
 
-    Libraries and models are a million objects that stay: looking through them, again
-    and again as they come, takes half a second of a command.
+    The libraries are a million objects that stay. The collector would look through
+    them again and again while they are imported, and later as well.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -4,7 +4,7 @@ The network stays as it is. Its training crystals are encoded again, the record 
 as a training makes it, and the intervals are calibrated with it as by
 `make_ready_models.py`. What is learnt as a logarithm is compared in its own unit::
 
-    python scripts/renew_novelty.py band-gap
+    python scripts/renew_novelty.py formation-energy
     python scripts/renew_novelty.py phonon-frequency --source matbench_phonons:FILE
 """
 
@@ -50,6 +50,7 @@ def main() -> None:
     facts = FACTS[args.name]
     model, description = load_model(args.output / args.name)
     data = read_data(description.config, facts, args.source or facts.source)
+    check_crystals(description, data)
     predicted, spread = answers(model, data)
     crystals = {part: data.part(part) for part in data.splits}
     outcome = measure_novelty(model, crystals, data.ordered_batches, predicted, spread)
@@ -103,6 +104,21 @@ def read_data(config: Config, facts: Facts, source: str) -> CrystalDataModule:
         splits = splits_by_id(dataset, ids)
     splits |= {"calibration": splits["test"], "test": splits["test"][:0]}
     return CrystalDataModule(dataset, own, 0, splits)
+
+
+def check_crystals(description: ModelDescription, data: CrystalDataModule) -> None:
+    """Refuse data whose training part is not what the model has learnt.
+
+    Raises:
+        SystemExit: If it has another number of crystals, as for a part of a task.
+    """
+    learnt = description.metrics["num_crystals"]["train"]
+    found = len(data.splits["train"])
+    if found != learnt:
+        raise SystemExit(
+            f"the model has learnt {learnt} crystals, and the training part of the "
+            f"data has {found}; train and make it anew"
+        )
 
 
 @torch.inference_mode()

@@ -116,3 +116,7 @@ def test_folds_and_members_are_added_to_what_is_kept(
     with gzip.open(kept.with_name("ensemble.csv.gz"), "rt", encoding="utf-8") as text:
         means = [row["prediction"] for row in csv.DictReader(text)]
     assert means == ["2", "3", "6", "7"]
+    with pytest.raises(
+        SystemExit, match=r"ensemble\.csv\.gz: expected a single seed, got"
+    ):
+        accuracy.keep([kept.with_name("ensemble.csv.gz")], "single", "")

@@ -76,7 +76,7 @@ def train_trial(
         watch(epoch)
     train(
         config, run.path, resume=resume, cache=cache, watch=watch,
-        accelerator=accelerator,
+        accelerator=accelerator, tell=False,  # of the data: the search has told
     )  # fmt: skip
 
 

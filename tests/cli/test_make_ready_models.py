@@ -98,6 +98,12 @@ def test_record_of_the_training_crystals_is_made_anew_as_the_training_made_it(
     [[scores]] = before.calibration.scores.values()
     [[renewed]] = after.calibration.scores.values()
     assert renewed == pytest.approx(scores, rel=0.05)
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(rows[:-4]))  # other crystals than it has learnt
+    with pytest.raises(
+        SystemExit, match=r"learnt \d+ crystals, .* data has \d+; train"
+    ):
+        renewal.main()
 
 
 def test_run_that_tested_other_crystals_than_the_task_is_refused(

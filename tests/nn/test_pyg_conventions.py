@@ -173,6 +173,14 @@ def test_passing_of_a_subclass_is_followed(inputs, kind):
     torch.testing.assert_close(own(*inputs), 2 * plain(*inputs))
 
 
+def test_passing_of_a_layer_is_followed(inputs):
+    plain, own = make_conv(), make_conv()
+    plain.site, own.site = torch.nn.Identity(), torch.nn.Identity()
+    expected, passing = 2 * plain(*inputs), own.propagate
+    own.propagate = lambda *args, **values: 2 * passing(*args, **values)
+    torch.testing.assert_close(own(*inputs), expected)
+
+
 def test_pyg_has_a_template_for_the_layer():
     conv = make_conv()
     for method in (conv.propagate, conv.edge_updater):

@@ -125,13 +125,20 @@ def _changes_messages(conv: object) -> bool:
     """Whether a subclass has messages of its own."""
     owner = next(kind for kind in type(conv).__mro__ if "_attend" in vars(kind))
     names = ("message", "edge_update", "aggregate", "update", "_attend")
-    passing = ("propagate", "edge_updater")  # PyG keeps those it has templates for
-    return any(
-        getattr(type(conv), f"_orig_{name}") is not getattr(MessagePassing, name)
-        for name in passing
-    ) or any(
+    return _passes_otherwise(conv) or any(
         getattr(getattr(conv, name), "__func__", None) is not getattr(owner, name)
         for name in names
+    )
+
+
+def _passes_otherwise(conv: object) -> bool:
+    """Whether it has a propagate of its own: neither PyG's nor PyG's template of it."""
+    kind = type(conv)
+    return any(
+        getattr(kind, f"_orig_{name}") is not getattr(MessagePassing, name)
+        or getattr(getattr(conv, name), "__func__", None)
+        not in (getattr(kind, f"_{form}_{name}") for form in ("orig", "jinja"))
+        for name in ("propagate", "edge_updater")
     )
 
 

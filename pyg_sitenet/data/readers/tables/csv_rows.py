@@ -105,8 +105,8 @@ def _check_heading(name: str, cells: Sequence[str], below: Sequence[str]) -> Non
     if title and not any(others) and has_more and title.lower() not in known:
         raise DataError(
             f"{name}: the first line, {cells[0]!r:.60}, names a single column, and the"
-            " one below has more; remove a title, or begin it with #, and call a column"
-            " of structures 'structure'"
+            " one below has more; if it is a title, remove it or begin it with #; if it"
+            " names the structures, call it 'structure'"
         )
 
 

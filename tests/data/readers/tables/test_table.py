@@ -99,8 +99,8 @@ def test_units_below_the_heading_are_those_of_the_columns():
 @pytest.mark.parametrize("title", ["Band gaps", "Band gaps of oxides,"])
 def test_title_above_the_heading_is_told_as_such(title):
     message = (
-        r"'Band gaps.*names a single column, and the one below has more; .* #, and call"
-        " a column of structures 'structure'"
+        r"'Band gaps.*names a single column, and the one below has more; .* #; if it"
+        " names the structures, call it 'structure'"
     )
     with pytest.raises(DataError, match=message):
         _read("t.csv", f"{title}\nid,gap\na,1\n".encode())
