@@ -36,7 +36,6 @@ from ready_model_scores import (
     natural,
     predict,
     test_part,
-    trained_ids,
 )
 
 from pyg_sitenet.config import Config, override
@@ -64,10 +63,9 @@ def main() -> None:
     source, ids = test_part(args.runs[0], trained, args.test)
     predictor = Predictor(model, description)
     test = predict(predictor, trained, facts, source, ids)
-    learnt = trained.config.data.source, trained_ids(trained, set(ids))
     floor = None
     if len(networks) > 1:
-        floor = spread_floor(predict(predictor, trained, facts, *learnt).spread)
+        floor = spread_floor(test.spread, len(networks))
     calibration, coverage = calibrate_on_half(test, facts.target, floor)
     metrics = measure(trained, facts, test, coverage)
     description = description.model_copy(

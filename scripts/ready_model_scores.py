@@ -20,7 +20,6 @@ from pyg_sitenet.scores import score
 from pyg_sitenet.uncertainty import Calibration, calibrate, measure_coverage
 
 Array = NDArray[np.float64]
-NUM_FOR_FLOOR = 256  # training crystals that say how far members disagree
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,6 @@ def test_part(
                 f"of fold 0 of {task.name}"
             )
     return test or trained.config.data.source, ids
-
-
-def trained_ids(trained: ModelDescription, tested: set[str]) -> list[str]:
-    """Return some crystals that were not tested."""
-    source = trained.config.data.source
-    names = (entry.id for entry in entries_of(source, trained.targets))
-    others = (name for name in names if name not in tested)
-    return [name for name, _ in zip(others, range(NUM_FOR_FLOOR), strict=False)]
 
 
 def entries_of(source: str, targets: Sequence[str]) -> Iterator[Entry]:

@@ -139,11 +139,17 @@ def _ascending(scores: Array) -> tuple[float, ...]:
     return tuple(np.sort(scores).tolist())
 
 
-def spread_floor(spread: Array) -> float:
-    """Return half the median spread: no interval shrinks to nothing by agreement.
+def spread_floor(spread: Array, members: int) -> float:
+    """Return what to add to a spread: no interval shrinks to nothing by agreement.
+
+    The median spread, times 8 for two members, 2 for three and a half for five and
+    more: few members agree by chance, and then their spread says little.
 
     Args:
-        spread: Of crystals that are *not* used to calibrate, ``[N]``.
+        spread: Of crystals that were not trained on, ``[N]``; their errors decide
+            nothing.
+        members: Of the ensemble.
     """
     typical = float(np.median(spread)) if len(spread) else 0.0
-    return 0.5 * typical if typical > 0 else 1.0
+    factor = max(0.5, 8 / (members - 1) ** 2)
+    return factor * typical if typical > 0 else 1.0

@@ -407,8 +407,8 @@ def test_two_models_give_one_table_of_what_each_says(sitenet, tmp_path):
     for row, *both in zip(expected, *alone, strict=True):  # the more unlike counts
         row["novelty"] = min((r["novelty"] for r in both), key=float)
     assert joint == expected
-    assert list(joint[0])[2:5] == [
-        f"band_gap{e} [eV]" for e in ("", " lower", " upper")
+    assert list(joint[0])[2:6] == [
+        f"band_gap{e} [eV]" for e in ("", " members std", " lower", " upper")
     ]
     words = ("predict", "band-gap,formation-energy", *files, "--output")
     again = sitenet(*words, outputs["band-gap"], "--resume")

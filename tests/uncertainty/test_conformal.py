@@ -68,10 +68,12 @@ def test_prediction_that_is_not_finite_is_infinitely_wrong():
     assert levels == [0.5, 0.6, 0.7, 0.8]
 
 
-def test_floor_is_half_the_median_spread_and_never_zero():
-    assert spread_floor(np.array([0.2, 0.4, 9.0])) == 0.2
-    assert spread_floor(np.zeros(3)) == 1.0
-    assert spread_floor(np.empty(0)) == 1.0
+def test_floor_is_larger_for_few_members_and_never_zero():
+    spread = np.array([0.2, 0.4, 9.0])
+    floors = [spread_floor(spread, members) for members in (2, 3, 5, 10)]
+    assert floors == pytest.approx([3.2, 0.8, 0.2, 0.2])
+    assert spread_floor(np.zeros(3), 5) == 1.0
+    assert spread_floor(np.empty(0), 5) == 1.0
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90.0, -1.0, float("nan")])

@@ -59,10 +59,10 @@ def _spreads(
         return None, None
     other = outcome.spread["val" if outcome.crystals["val"] else "train"]
     starts = {target.name: target.start for target in outcome.layout.targets}
-    own = outcome.spread["calibration"]
+    own, members = outcome.spread["calibration"], outcome.config.training.members
     return (
         {name: own[:, k] for name, k in starts.items()},
-        {name: spread_floor(other[:, k]) for name, k in starts.items()},
+        {name: spread_floor(other[:, k], members) for name, k in starts.items()},
     )
 
 
