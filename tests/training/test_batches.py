@@ -41,6 +41,7 @@ def test_processes_read_for_a_gpu_and_only_for_it(config: Config, cache: Path) -
     assert loading("cuda", "data.loader_workers=0") == (0, True)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_run_with_reading_processes_is_resumed_bit_by_bit(
     run: RunResult, config: Config, cache: Path, tmp_path: Path
 ) -> None:

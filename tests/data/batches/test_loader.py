@@ -47,6 +47,7 @@ def _epochs(loader: DataLoader[Batch]) -> Iterator[Batch]:
     yield from loader
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_batches_are_the_same_in_the_same_order(crystals: CrystalDataset) -> None:
     own, others = (list(_epochs(_loader(crystals, workers))) for workers in (0, 2))
     assert len(own) > 5

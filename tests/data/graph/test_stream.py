@@ -214,10 +214,8 @@ def test_crystal_that_was_late_once_is_tried_again(tmp_path):
 
 def test_error_of_a_transform_is_raised_here():
     encoder = Encoder(max_atoms=6, pre_transform=_break)
-    entries = list(_entries(3))
-    first = "|".join(entry.id for entry in entries)  # of two processes
-    with pytest.raises(KeyError, match=f"'({first})'"):
-        list(encode_entries(entries, encoder, 2))
+    with pytest.raises(KeyError, match="mp-441"):
+        list(encode_entries(_entries(3), encoder, 1))  # of two any may be first
 
 
 def test_no_process_is_left():
