@@ -17,18 +17,16 @@ same command continues a training that was stopped.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_band_gaps import MAX_SITES, TASK, plain_structure
+from make_band_gaps import MAX_SITES, TASK, all_rows
 from make_bundled_data import write_rows
 from numpy.typing import NDArray
 
 from pyg_sitenet.config import load_preset, override
-from pyg_sitenet.data.readers.tables.table import read_table
-from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.training import train
 
 NUM_OF_ALL_SIZES, NUM_SMALL_METALS, NUM_TESTED = 16_000, 3_000, 3_000
@@ -67,18 +65,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("output", type=Path, help="run folder")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
-
-
-def all_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield id, gap and structure of each crystal, in the official order."""
-    table = read_table(TextFile(str(path), lambda: path.open("rb")))
-    column = TASK.target if TASK.target in table.columns else "target"
-    for position, row in enumerate(table.rows()):
-        yield {
-            "id": TASK.id_of_row(position),
-            "band_gap": float(row.values[column]),
-            "structure": plain_structure(row.values["structure"]),
-        }
 
 
 def draw(rows: Rows) -> dict[str, list[int]]:

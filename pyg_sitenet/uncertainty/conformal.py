@@ -146,8 +146,8 @@ def spread_floor(spread: Array, members: int) -> float:
     more: few members agree by chance, and then their spread says little.
 
     Args:
-        spread: Of crystals that were not trained on, ``[N]``; their errors decide
-            nothing.
+        spread: Of held-out crystals, or of those trained on if there are no others,
+            ``[N]``; errors decide nothing.
         members: Of the ensemble.
     """
     typical = float(np.median(spread)) if len(spread) else 0.0
