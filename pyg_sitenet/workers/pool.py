@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
 import warnings
@@ -16,7 +15,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.workers.pool_worker import NO_MEMORY, TIME_OVER, open_answer, serve
+from pyg_sitenet.workers.pool_worker import (
+    TIME_OVER,
+    Raised,
+    explain,
+    read_answer,
+    serve,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -100,12 +105,11 @@ class Pool(Generic[T, R]):
         self._submitted += 1
         return self._submitted - 1
 
-    def answers(self) -> Iterator[tuple[int, R | Lost]]:
+    def answers(self) -> Iterator[tuple[int, R | Lost | Raised]]:
         """Wait for answers and yield them with the numbers of their items.
 
         Raises:
             DataError: If processes cannot be started.
-            Exception: What the function raised.
         """
         while self.num_open:
             self._hand_out()
@@ -154,7 +158,7 @@ class Pool(Generic[T, R]):
 
     def _look_at(
         self, worker: _Worker, is_ready: bool
-    ) -> Iterator[tuple[int, R | Lost]]:
+    ) -> Iterator[tuple[int, R | Lost | Raised]]:
         if is_ready:
             try:
                 yield from self._receive(worker)
@@ -163,21 +167,20 @@ class Pool(Generic[T, R]):
         elif self._is_silent(worker):
             worker.process.kill()
 
-    def _receive(self, worker: _Worker) -> Iterator[tuple[int, R | Lost]]:
+    def _receive(self, worker: _Worker) -> Iterator[tuple[int, R | Lost | Raised]]:
         content = worker.connection.recv_bytes()
         worker.since = time.monotonic()
         if not worker.is_ready:
             worker.is_ready, self._failed_starts = True, 0
             return
-        value = open_answer(content)
-        yield worker.jobs.popleft().position, value
+        yield worker.jobs.popleft().position, read_answer(content)
 
     def _is_silent(self, worker: _Worker) -> bool:
         if self._time_limit is None or not worker.jobs:
             return False
         return time.monotonic() - worker.since > self._time_limit + _GRACE
 
-    def _bury(self, worker: _Worker) -> Iterator[tuple[int, R | Lost]]:
+    def _bury(self, worker: _Worker) -> Iterator[tuple[int, R | Lost | Raised]]:
         """Replace a process that ended; what it had not begun goes back."""
         self._workers.remove(worker)
         worker.process.join()
@@ -192,7 +195,7 @@ class Pool(Generic[T, R]):
             # Once more even if it was late: the machine may have been paused.
             if job.tries == _TRIES:
                 jobs.popleft()
-                yield job.position, Lost(_explain(code), self._limit_if(is_late))
+                yield job.position, Lost(explain(code), self._limit_if(is_late))
         self._queue.extendleft(reversed(jobs))
 
     def _limit_if(self, is_late: bool) -> float | None:
@@ -203,7 +206,7 @@ class Pool(Generic[T, R]):
         if self._failed_starts == _STARTS:
             raise DataError(
                 f"processes to encode crystals cannot be started: the last one "
-                f"{_explain(code)}; in a script, start from within "
+                f"{explain(code)}; in a script, start from within "
                 '`if __name__ == "__main__":`, and free memory'
             )
 
@@ -238,13 +241,3 @@ def _end(worker: _Worker) -> None:
     worker.connection.close()
     worker.process.kill()
     worker.process.join()
-
-
-def _explain(code: int | None) -> str:
-    if code == NO_MEMORY:
-        return "ran out of memory"
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        why = ", perhaps for lack of memory" if name == "SIGKILL" else ""
-        return f"was ended by {name}{why}"
-    return f"ended with code {code}"

@@ -10,13 +10,29 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 
 TIME_OVER = 1  # the exit code of faulthandler's watchdog
 NO_MEMORY = 70  # ours
 READY = b"ready"  # what a process says first
+
+
+class Raised(NamedTuple):
+    """What the function raised for an item.
+
+    Args:
+        error: The exception.
+        trace: Where it was raised, as text.
+    """
+
+    error: Exception
+    trace: str
+
+    def again(self) -> NoReturn:
+        """Raise it in this process."""
+        raise self.error from RuntimeError(f"in another process:\n{self.trace}")
 
 
 def serve(
@@ -56,19 +72,35 @@ def _is_asked(connection: Connection, parent: int) -> bool:
 
 
 def answer(function: Callable[[Any], Any], item: Any) -> bytes:  # noqa: ANN401
-    """Compute a function; see :func:`open_answer`."""
+    """Compute a function; see :func:`read_answer`."""
     try:
-        return pickle.dumps((function(item), None, ""), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(function(item), pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # noqa: BLE001 - raised again in the parent
-        return pickle.dumps((None, _portable(error), traceback.format_exc()))
+        return pickle.dumps(Raised(_portable(error), traceback.format_exc()))
+
+
+def read_answer(content: bytes) -> Any:  # noqa: ANN401
+    """Return what :func:`answer` computed in a process of ours, or what it raised."""
+    return pickle.loads(content)  # nosec B301
 
 
 def open_answer(content: bytes) -> Any:  # noqa: ANN401
     """Return what :func:`answer` computed in a process of ours, or raise its error."""
-    value, error, trace = pickle.loads(content)  # nosec B301
-    if error is not None:
-        raise error from RuntimeError(f"in another process:\n{trace}")
+    value = read_answer(content)
+    if isinstance(value, Raised):
+        value.again()
     return value
+
+
+def explain(code: int | None) -> str:
+    """Say how a process ended, in words that go after "the process"."""
+    if code == NO_MEMORY:
+        return "ran out of memory"
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        why = ", perhaps for lack of memory" if name == "SIGKILL" else ""
+        return f"was ended by {name}{why}"
+    return f"ended with code {code}"
 
 
 def _portable(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ import pytest
 
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.workers.pool import Lost, Pool
+from pyg_sitenet.workers.pool_worker import Raised
 
 
 def _all(pool, items):
@@ -63,8 +64,11 @@ def test_process_that_goes_silent_is_killed(monkeypatch):
 
 
 def test_answer_that_cannot_be_sent_is_an_error():
-    with Pool(_unportable, 1) as pool, pytest.raises(Exception, match="pickle"):
-        _all(pool, [0])
+    with Pool(_unportable, 1) as pool:
+        (raised,) = _all(pool, [0])
+    assert isinstance(raised, Raised)
+    with pytest.raises(Exception, match="pickle"):
+        raised.again()
 
 
 def test_processes_that_cannot_start_are_an_error(monkeypatch):

@@ -22,6 +22,7 @@ from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.workers.cores import num_cores
 from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
+from pyg_sitenet.workers.pool_worker import Raised
 
 Result = Encoded | Failure | None
 # Arrays instead of the graph's tensors, which would be sent as open files.
@@ -77,13 +78,14 @@ def encode_entries(
     Raises:
         DataError: If processes cannot be started.
         ConfigError: If a setting of the encoder is wrong.
+        Exception: What a transform of the encoder raised, after all results before it.
     """
     if multiprocessing.current_process().daemon:
         yield from encode_here(entries, encoder, time_limit)
         return
     workers = workers or num_cores()
     waiting: dict[int, Item] = {}
-    answers: dict[int, Message | Lost] = {}
+    answers: dict[int, Message | Lost | Raised] = {}
     upcoming, position = iter(entries), 0
     with Pool(PackedEncoder(encoder), workers, time_limit) as pool:
         while True:
@@ -121,8 +123,10 @@ def pack(result: Result) -> Message:
     return values, result._replace(data=Data(), others=())
 
 
-def unpack(message: Message | Lost, item: Item) -> Result:
-    """Return the graph of a message, or the failure if it was lost."""
+def unpack(message: Message | Lost | Raised, item: Item) -> Result:
+    """Return the graph of a message, or the failure if it was lost; raise an error."""
+    if isinstance(message, Raised):
+        message.again()
     if isinstance(message, Lost):
         return _fail(message, item)
     if not isinstance(message, tuple):

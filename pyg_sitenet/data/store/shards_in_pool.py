@@ -11,6 +11,7 @@ from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.graph.stream import Message, PackedEncoder, unpack
 from pyg_sitenet.data.store.shard import Written, write_shard
 from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
+from pyg_sitenet.workers.pool_worker import Raised
 
 _AHEAD = 2 * CHUNK  # items given to each process before an answer is waited for
 
@@ -69,6 +70,8 @@ def write_shards_in_pool(
 
     Raises:
         DataError: If the folder cannot be written, or processes cannot be started.
+        Exception: What a transform of the encoder raised for a crystal, once all
+            before it are encoded and the shards before its own are on the disk.
     """
     with Pool(work, workers, time_limit) as pool:
         shards = _ShardsUnderWay(pool, work, advance)
@@ -97,6 +100,7 @@ class _ShardsUnderWay:
         self._shards: dict[int, _OpenShard] = {}
         self._encoding: dict[int, tuple[int, int]] = {}  # job: shard and place in it
         self._writing: dict[int, _EncodedShard] = {}  # job: shard
+        self._raised: dict[tuple[int, int], Raised] = {}  # of a shard, at its place
 
     def begin(self, number: int, items: list[Item]) -> None:
         """Give the crystals of a shard to the pool."""
@@ -114,19 +118,36 @@ class _ShardsUnderWay:
                 else:
                     self._take(*self._encoding.pop(job), answer)
             yield from written
+            if self._raised:
+                self._raise_in_turn()
 
-    def _take(self, number: int, place: int, answer: Message | str | Lost) -> None:
+    def _take(
+        self, number: int, place: int, answer: Message | str | Lost | Raised
+    ) -> None:
+        self._advance(1)
+        if isinstance(answer, Raised):
+            self._raised[number, place] = answer
+            return
         shard = self._shards[number]
         if not isinstance(answer, str):
             shard.messages[place] = answer
-        self._advance(1)
         if len(shard.messages) == len(shard.items):
             messages = [shard.messages[k] for k in range(len(shard.items))]
             task = _EncodedShard(number, shard.items, messages)
             self._writing[self._pool.submit(task)] = task
             del self._shards[number]
 
-    def _finish(self, task: _EncodedShard, answer: Message | str | Lost) -> Written:
+    def _raise_in_turn(self) -> None:
+        first = min(self._raised)
+        unwritten = [(shard.number, 0) for shard in self._writing.values()]
+        if not any(job < first for job in [*self._encoding.values(), *unwritten]):
+            self._raised[first].again()
+
+    def _finish(
+        self, task: _EncodedShard, answer: Message | str | Lost | Raised
+    ) -> Written:
+        if isinstance(answer, Raised):
+            answer.again()
         # Lost: a disk slower than the limit of a crystal. That is no reason to lose
         # what is encoded, so it is written here, without a limit.
         name = answer if isinstance(answer, str) else self._work(task)

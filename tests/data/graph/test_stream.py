@@ -3,6 +3,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import time
 import warnings
 
 import pytest
@@ -73,8 +74,13 @@ def _hang_once(data, marker):
     return data
 
 
-def _break(data):
-    raise KeyError(data.id)
+def _break(data, late, early):
+    """Fail for two crystals, for the first of them after the other."""
+    if data.id == late:
+        time.sleep(0.5)
+    if data.id in (late, early):
+        raise KeyError(data.id)
+    return data
 
 
 def test_processes_give_the_same_graphs_in_the_same_order():
@@ -212,10 +218,17 @@ def test_crystal_that_was_late_once_is_tried_again(tmp_path):
     assert [type(item) for item in results] == [Encoded] * 12
 
 
-def test_error_of_a_transform_is_raised_here():
-    encoder = Encoder(max_atoms=6, pre_transform=_break)
-    with pytest.raises(KeyError, match="mp-441"):
-        list(encode_entries(_entries(3), encoder, 1))  # of two any may be first
+@pytest.mark.parametrize("workers", [1, 2])
+def test_error_of_a_transform_is_raised_in_its_turn(workers):
+    entries = _entries(12)
+    late, early = entries[3].id, entries[7].id
+    breaks = functools.partial(_break, late=late, early=early)
+    results = encode_entries(
+        entries, Encoder(max_atoms=6, pre_transform=breaks), workers
+    )
+    assert [next(results).id for _ in range(3)] == [entry.id for entry in entries[:3]]
+    with pytest.raises(KeyError, match=late):
+        next(results)
 
 
 def test_no_process_is_left():

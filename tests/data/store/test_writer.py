@@ -169,6 +169,26 @@ def test_writing_outlives_a_time_limit_that_is_too_short(tmp_path, monkeypatch):
     assert len(read_index(tmp_path).names) == 4
 
 
+def test_error_of_a_transform_leaves_the_shards_before_it(whole, tmp_path):
+    ids = [entry.id for entry in _entries()]
+    late, early = ids[2 * SIZE + 3], ids[3 * SIZE + 1]
+
+    def fail(data):
+        if data.id == late:
+            time.sleep(1.0)  # the other process fails before this one does
+        if data.id in (late, early):
+            raise KeyError(data.id)
+        return data
+
+    with pytest.raises(KeyError, match=late):
+        _builder(tmp_path, pre_transform=fail).build()
+    names = read_index(whole).names[:2]
+    shards = sorted(path.name for path in tmp_path.glob("0*.safetensors"))
+    assert shards == sorted(names)
+    _builder(tmp_path).build()
+    assert _content(tmp_path) == _content(whole)
+
+
 def test_process_of_a_loader_builds_alone(whole, tmp_path):
     context = multiprocessing.get_context("fork")
     process = context.Process(target=_builder(tmp_path).build, daemon=True)
