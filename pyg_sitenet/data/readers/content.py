@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -27,6 +25,7 @@ from pyg_sitenet.data.structure.load import (
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES, TextFile
 from pyg_sitenet.errors import StructureError
+from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -147,8 +146,12 @@ def _dictionary(text: str) -> object:
     Raises:
         StructureError: If it is neither.
     """
-    with suppress(ValueError, RecursionError):
-        return json.loads(text)
+    try:
+        return plain_json(text)
+    except DuplicateKeyError as error:
+        raise StructureError(str(error)) from error
+    except (ValueError, RecursionError):
+        pass
     try:
         # Reads literals and runs nothing; its memory grows with the text.
         return ast.literal_eval(text[:_MAX_LITERAL])

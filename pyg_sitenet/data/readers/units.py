@@ -53,7 +53,8 @@ class Unit(NamedTuple):
         factor: How many of them it is.
         dimensions: Their powers.
         offset: What its 0 is in them; of degrees Celsius alone not 0.
-        logarithm: ``"log10"`` or ``"ln"`` if values are logarithms in this unit.
+        logarithm: ``"log10"`` or ``"ln"`` if values are logarithms in this unit,
+            ``"log"`` if their base is not said.
     """
 
     factor: float
@@ -89,7 +90,7 @@ def conversion(unit: str, wanted: str) -> Conversion | None:
     if old is None or new is None or old.logarithm != new.logarithm:
         return None
     factor = _ratio(old, new)
-    if factor is None:
+    if factor is None or (old.logarithm == "log" and factor != 1):
         return None
     if old.logarithm:
         shift = math.log10(factor) if old.logarithm == "log10" else math.log(factor)
@@ -123,8 +124,7 @@ def parse_unit(text: str) -> Unit | None:
     match = _LOGARITHM.fullmatch(plain)
     if match is not None and plain.startswith(("log", "ln")):
         inner = parse_unit(match[2])
-        kind = "ln" if match[1].lower() == "ln" else "log10"
-        return None if inner is None else inner._replace(logarithm=kind)
+        return None if inner is None else inner._replace(logarithm=match[1].lower())
     if plain.lower().replace(" ", "") in ("°c", "degc", "celsius"):
         return Unit(1.0, {"K": 1}, 273.15)
     for pattern, symbol in PHRASES:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pyg_sitenet.errors import StructureError
+from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 from pyg_sitenet.plain_yaml import TooLargeError, plain_value
 
 _MAX_DEPTH = 100
@@ -16,9 +16,12 @@ def json_values(text: str, origin: str) -> dict[str, Any]:
     """Return the object that a JSON document is.
 
     Raises:
-        StructureError: If it is something else.
+        StructureError: If it is something else, or gives a key twice.
     """
-    return _as_object(json.loads(text), origin)
+    try:
+        return _as_object(plain_json(text), origin)
+    except DuplicateKeyError as error:
+        raise StructureError(f"{origin}: {error}") from error
 
 
 def yaml_values(text: str, origin: str) -> dict[str, Any]:

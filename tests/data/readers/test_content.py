@@ -130,6 +130,11 @@ def test_printed_dictionary_runs_nothing(tmp_path):
     assert not marker.exists()
 
 
+def test_key_that_is_there_twice_is_named():
+    with pytest.raises(StructureError, match=r"^gives 'sites' twice; remove the one"):
+        content_of_cell('{"sites": [1], "lattice": {}, "sites": [2]}')
+
+
 def test_printed_structure_is_named(structures):
     with pytest.raises(StructureError, match=r"printed form of a pymatgen .*to_json"):
         content_of_cell(str(structures["MgO"]))

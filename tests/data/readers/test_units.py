@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pyg_sitenet.data.readers.units import conversion, is_unit
@@ -45,6 +47,7 @@ def test_conversion_keeps_the_digits() -> None:
 def test_degrees_and_logarithms_are_shifted() -> None:
     assert conversion("degC", "K") == (1.0, 273.15)
     assert conversion("log10(GPa)", "log10(kbar)") == (1.0, 1.0)
+    assert conversion("ln GPa", "ln(kbar)") == (1.0, pytest.approx(math.log(10)))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,9 @@ def test_degrees_and_logarithms_are_shifted() -> None:
         ("eV", "GPa"),
         ("foo", "eV"),
         ("a.u.", "D"),
+        ("log(GPa)", "log10(GPa)"),  # a log of no base is as often the natural one
+        ("log(GPa)", "ln(GPa)"),
+        ("log(GPa)", "log(kbar)"),
     ],
 )
 def test_unlike_units_are_not_converted(unit: str, wanted: str) -> None:

@@ -90,6 +90,7 @@ def test_what_ase_writes_is_read(tmp_path, name):
         ("a.csv", b"id,gap\n", "a table of crystals where the file of a single one"),
         ("a.json", b"[1, 2]", "not the JSON or YAML of one"),
         ("a.json", b"{", "cannot be read"),
+        ("a.json", b'{"sites": [], "sites": []}', "a.json: gives 'sites' twice"),
         ("a.traj", bytes(range(64)), "cannot be read"),
     ],
 )

@@ -91,7 +91,7 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     units = {column: unit for column, unit in pairs if unit is not None}
     has_units = states_units(below) if below else False
     if has_units:
-        texts = zip(columns, map(str.strip, below), strict=False)
+        texts = zip(columns[1:], map(str.strip, below[1:]), strict=False)
         units = {column: text for column, text in texts if text} | units
     remarks = no_units(headings, pairs)
     return Header(columns, units, start, 1 + has_units, remarks)

@@ -19,6 +19,7 @@ _QUOTED = re.compile('"[^"]*"')
 _DELIMITER_LINE = re.compile(r'"?sep=([;,|\t])"?', re.I)  # tells Excel the delimiter
 DELIMITERS = ";\t,|"
 _REMARK = ("#", '"#')
+_AROUND, _UNIT_WORDS = " []():", ("unit", "units")  # as the row of units is named
 _KNOWN = {*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS}
 
 
@@ -72,11 +73,14 @@ def states_units(cells: Sequence[str]) -> bool:
     Example:
         >>> states_units(["", "eV"]), states_units(["", "1.5"]), states_units(["K", ""])
         (True, False, False)
+        >>> states_units(["Units:", "eV"])
+        True
     """
-    stated = [cell for cell in cells if not is_gap(cell)]
+    first, *others = cells
+    stated = [cell for cell in others if not is_gap(cell)]
     return (
         bool(stated)
-        and is_gap(cells[0])
+        and (is_gap(first) or first.strip(_AROUND).lower() in _UNIT_WORDS)
         and all(number_of(cell) is None and is_unit(cell) for cell in stated)
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import count
@@ -19,6 +18,7 @@ from pyg_sitenet.data.readers.tables.row import (
 from pyg_sitenet.data.structure.optimade import is_optimade
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 
 # What a structure is made of, apart from the values that an entry has beside it.
 _STRUCTURE_KEYS = frozenset(
@@ -45,10 +45,10 @@ def json_line_rows(file: TextFile) -> Iterator[Row | Units]:
         if not line.strip():
             continue
         try:
-            values = json.loads(line)
+            values = plain_json(line)
         except (ValueError, RecursionError) as error:
             number += 1
-            yield Row(number, problem=f"not JSON: {brief_line(error)}")
+            yield Row(number, problem=_why(error))
             continue
         if isinstance(values, dict) and _is_header(values):
             yield Units(_units_of_header(values))
@@ -80,7 +80,7 @@ def json_document_rows(file: TextFile) -> Iterator[Row]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{file.name}: not JSON: {brief_line(error)}") from error
+        raise DataError(f"{file.name}: {_why(error)}") from error
 
 
 def _rows_of_object(name: str, reader: JsonReader) -> Iterator[object]:
@@ -92,6 +92,8 @@ def _rows_of_object(name: str, reader: JsonReader) -> Iterator[object]:
             yield from _rows_of_data(name, reader, held)
             is_done = True
         else:
+            if key in held:
+                raise DuplicateKeyError(key)
             held[key] = reader.value()
     if not is_done:
         yield from _rows_of_document(name, held)
@@ -132,6 +134,12 @@ def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
         {"id": id_, **{name: column.get(id_) for name, column in document.items()}}
         for id_ in ids
     ]
+
+
+def _why(error: Exception) -> str:
+    """Say why a text cannot be taken."""
+    text = brief_line(error)
+    return text if isinstance(error, DuplicateKeyError) else f"not JSON: {text}"
 
 
 def _no_rows(name: str) -> DataError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES
+from pyg_sitenet.plain_json import DuplicateKeyError, decoder
 
-_decoder = json.JSONDecoder()
 _SPACE = " \t\r\n"
 _AFTER_VALUE = frozenset(",]}:" + _SPACE)
 
@@ -38,13 +37,16 @@ class JsonReader:
         """Return the next value as a whole.
 
         Raises:
+            DuplicateKeyError: If an object gives a key twice.
             ValueError: If there is none, or if it is longer than one crystal can be.
             RecursionError: If it is nested too deeply.
         """
         self.next_letter()
         while True:
             try:
-                value, end = _decoder.raw_decode(self._text, self._at)
+                value, end = decoder.raw_decode(self._text, self._at)
+            except DuplicateKeyError:
+                raise
             except ValueError:
                 if not self._read_on(len(self._text)):
                     raise

@@ -93,6 +93,7 @@ def test_units_below_the_heading_are_those_of_the_columns():
     table = _read("t.csv", b"id,gap,n,E [eV]\n,meV,,\na,1500,2,3\n")
     assert table.units == {"gap": "meV", "E": "eV"}
     assert _values(table) == [{"id": "a", "gap": "1500", "n": "2", "E": "3"}]
+    assert _read("t.csv", b"id,gap\n[units],meV\na,1\n").units == {"gap": "meV"}
     assert _read("t.csv", b"id,gap\nK,meV\n,1\n").count == 2  # a crystal called K
 
 
@@ -192,6 +193,13 @@ def test_broken_line_of_json_lines_is_one_problem():
     assert table.columns == ["id", "gap"]
 
 
+def test_row_that_gives_a_key_twice_is_one_problem():
+    table = _read("t.jsonl", b'{"id": 1, "gap": 2}\n{"id": 2, "gap": 2, "gap": 3}\n')
+    first, other = table.rows()
+    assert not first.problem
+    assert other.problem == "gives 'gap' twice; remove the one that is not meant"
+
+
 ROWS = [{"id": "a", "structure": "a.cif", "gap": 1}, {"id": "b", "structure": "b.cif"}]
 
 
@@ -237,6 +245,9 @@ def test_compressed_table_is_read():
         ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
         ("t.json", b"[", "t.json: not JSON"),
         ("t.json", b"3", "expected a list of rows"),
+        ("t.json", b'[{"id": "a", "gap": 1, "gap": 2}]', "t.json: gives 'gap' twice"),
+        ("t.json", b'{"gap": {"a": 1}, "gap": {"a": 2}}', "t.json: gives 'gap' twice"),
+        ("t.json", b'{"a": {"gap": 1}, "b": {"b": 1, "b": 2}}', "gives 'b' twice"),
         ("t.json", b"[" * 100_000, "t.json: not JSON"),
         ("t.csv.gz", b"id,gap\n", "damaged gzip file"),
         (
