@@ -120,3 +120,24 @@ def test_folds_and_members_are_added_to_what_is_kept(
         SystemExit, match=r"ensemble\.csv\.gz: expected a single seed, got"
     ):
         accuracy.keep([kept.with_name("ensemble.csv.gz")], "single", "")
+
+
+def test_errors_are_shared_out_by_sites_values_and_elements(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("accuracy_errors")
+    monkeypatch.setattr(script, "LEAST_WITH_ELEMENT", 2)
+    crystals = [
+        {"id": f"c{k}", "target": target, "structure": {"species": species}}
+        for k, (target, species) in enumerate(
+            [(1.0, ["Na"]), (2.0, ["Na", "Cl"]), (9.0, ["K", "Cl", "Cl"])]
+        )
+    ]
+    task = script.Task("matbench_x", crystals, np.array([1.5, 3.0, 5.0]))
+    row = dict(zip(script.WHERE, script.where(task), strict=True))
+    assert row["MAE"] == "1.833"
+    assert [row[k] for k in ("few sites", "some", "many")] == ["0.5", "1", "4"]
+    assert row["elements with the largest MAE"] == "Cl 2.5, Na 0.75"
+    first, *_ = script.worst(task)
+    assert first == ("matbench_x", "c2", "KCl2", "3", "9.000", "5.000")
