@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = [
     "MODEL_FILE_NAME",
     "ModelDescription",
     "find_model_file",
+    "hash_of_model",
     "load_model",
     "load_network",
     "read_description",
@@ -208,3 +210,13 @@ def _unreadable(path: Path, error: Exception) -> ModelFileError:
     return ModelFileError(
         f"{path}: damaged or truncated, copy or train it again: {brief_line(error)}"
     )
+
+
+def hash_of_model(
+    model: SiteNet | SiteNetEnsemble, description: ModelDescription
+) -> str:
+    """Return a hash of the weights and of the description."""
+    digest = hashlib.sha256(description.model_dump_json().encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + b"\0" + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()

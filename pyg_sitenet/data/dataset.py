@@ -124,7 +124,7 @@ class CrystalDataset(Dataset):
             source, self.targets, encoder, open_source, time_limit, workers,
             self.classes, group, units or {},
         )  # fmt: skip
-        self._open(recipe, anew=force_reload, progress=progress)
+        self._open(recipe.checked(), anew=force_reload, progress=progress)
 
     @classmethod
     def from_config(
@@ -143,7 +143,7 @@ class CrystalDataset(Dataset):
             config.targets,
             classes=config.classes,
             group=config.group,
-            units=config.units,
+            units={k: v for k, v in config.units.items() if k in config.targets},
             time_limit=config.time_limit,
             workers=config.workers,
             progress=progress,

@@ -16,7 +16,12 @@ from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.nn.pairs.graph_pairs import Pairs, group_equal_pairs, kinds_after_block
+from pyg_sitenet.nn.pairs.graph_pairs import (
+    Pairs,
+    check_graph,
+    group_equal_pairs,
+    kinds_after_block,
+)
 from pyg_sitenet.nn.pairs.shared import Shared
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.weights.pretrained import Pretrained
@@ -176,6 +181,7 @@ class SiteNet(Pretrained):
 
     def _pairs(self, graph: Data) -> Pairs:
         """Return the pairs that attend: those within the cutoff, if there is one."""
+        check_graph(graph)
         edge_index, edge_attr = graph.edge_index, graph.edge_attr
         counts = [graph.get("edge_multiplicity"), graph.get("edge_weight")]
         if self.config.distance_cutoff is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -10,15 +11,18 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
 from ase.stress import full_3x3_to_voigt_6_stress
+from pymatgen.core import Structure
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.transforms import Compose
 
-from pyg_sitenet.data.graph.encode import site_features
+from pyg_sitenet.data.graph.encode import oxidation_states, site_features
+from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.data.transforms.coulomb_pairs import CoulombPairs
 from pyg_sitenet.data.transforms.environments import Sphere
-from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.errors import ConfigError, SiteNetWarning
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import mean_and_spread, networks_of
 
@@ -68,6 +72,7 @@ class SiteNetCalculator(Calculator):
         super().__init__(**options)  # type: ignore[no-untyped-call]
         network, description = load_model(model)
         self._column = _column_of(description, target, model)
+        self._elements = set(description.elements)
         self.model = network.to(device, dtype).eval().requires_grad_(False)
         for part in networks_of(network):
             part.site_embedding.settle()
@@ -82,24 +87,22 @@ class SiteNetCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Compute all properties at once.
+        """Compute all properties at once; warn once of elements unknown to the model.
 
         Raises:
-            StructureError: If the crystal is not periodic in three directions.
+            StructureError: If the crystal cannot be predicted: atoms that are no
+                element, closer than 0.5 A or not periodic in three directions.
         """
         super().calculate(  # type: ignore[no-untyped-call]
             atoms, properties, system_changes
         )
         atoms = cast("Atoms", self.atoms)
-        if not atoms.pbc.all() or not atoms.cell.rank == 3:
-            raise StructureError(
-                "the crystal must be periodic in three directions, got "
-                f"pbc={atoms.pbc.tolist()}; set atoms.pbc = True and a cell"
-            )
+        structure = load_structure(atoms)
+        self._warn_of_elements(atoms)
         place: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
         positions = torch.tensor(atoms.positions, requires_grad=True, **place)
         strain = torch.zeros(3, 3, requires_grad=True, **place)
-        energy = len(atoms) * self._energy_per_atom(atoms, positions, strain)
+        energy = len(atoms) * self._energy_per_atom(structure, positions, strain)
         slopes = torch.autograd.grad(energy, [positions, strain])
         gradient, virial = (slope.double().cpu().numpy() for slope in slopes)
         stress = (virial + virial.T) / (2 * atoms.get_volume())
@@ -110,14 +113,27 @@ class SiteNetCalculator(Calculator):
             "stress": full_3x3_to_voigt_6_stress(stress),
         }
 
+    def _warn_of_elements(self, atoms: Atoms) -> None:
+        unseen = sorted(set(atoms.numbers.tolist()) - self._elements)
+        if unseen and self._elements:
+            names = ", ".join(chemical_symbols[number] for number in unseen)
+            warnings.warn(
+                f"the model has never seen {names} in training",
+                SiteNetWarning,
+                stacklevel=3,
+            )
+            self._elements.update(unseen)
+
     def _energy_per_atom(
-        self, atoms: Atoms, positions: Tensor, strain: Tensor
+        self, structure: Structure, positions: Tensor, strain: Tensor
     ) -> Tensor:
-        cell = torch.tensor(np.array(atoms.cell), dtype=self.dtype, device=self.device)
-        stretch = torch.eye(3, dtype=self.dtype, device=self.device) + strain
+        place: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
+        cell = torch.tensor(np.array(structure.lattice.matrix), **place)
+        numbers = np.array([site.specie.Z for site in structure])
+        stretch = torch.eye(3, **place) + strain
         data = Data(
-            z=torch.tensor(atoms.numbers, device=self.device),
-            x=site_features(atoms.numbers).to(positions),
+            z=torch.tensor(numbers, device=self.device),
+            x=site_features(numbers, oxidation_states(structure)).to(positions),
             pos=positions @ stretch,
             cell=(cell @ stretch)[None],
         )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice
-from typing import Literal
+from typing import Literal, cast
 
 import pandas as pd
 import torch
+from torch_geometric.data import Data
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.batches.budget import cut, size_of
@@ -20,9 +20,9 @@ from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure.load import StructureLike
+from pyg_sitenet.data.structure.load import StructureLike, load_structure
 from pyg_sitenet.errors import StructureError
-from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.model_file import ModelDescription, hash_of_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.prediction.answers import answer_graphs
 from pyg_sitenet.prediction.columns import (
@@ -97,10 +97,7 @@ class Predictor:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns of numbers: each target with its unit in brackets.
-
-        Of classes they are the probabilities.
-        """
+        """Names of the columns of numbers: targets with units, of classes each one."""
         return value_columns(self.description)
 
     @property
@@ -130,10 +127,16 @@ class Predictor:
 
     def fingerprint(self) -> str:
         """Return a hash of the weights and of the description of the model."""
-        digest = hashlib.sha256(self.description.model_dump_json().encode())
-        for name, tensor in self.model.state_dict().items():
-            digest.update(name.encode() + b"\0" + tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return hash_of_model(self.model, self.description)
+
+    def graph(self, structure: StructureLike) -> Data:
+        """Return the graph of an ordered crystal as the model reads it, not merged.
+
+        Raises:
+            StructureError: If it cannot be used.
+        """
+        checked = load_structure(structure)
+        return cast("Data", self.encoder.graph(checked))
 
     def predict(
         self,
@@ -186,10 +189,7 @@ class Predictor:
         return pd.DataFrame(rows, columns=columns)
 
     def predict_records(
-        self,
-        records: Iterable[Item],
-        *,
-        workers: int | None = None,
+        self, records: Iterable[Item], *, workers: int | None = None
     ) -> Generator[Prediction | Failure, None, None]:
         """Predict a stream of any length, holding little more than a batch of it.
 
@@ -236,11 +236,9 @@ class Predictor:
         ]
         # More than one part only if the orderings of a single crystal fill it.
         parts = cut(graphs, size_of, self.data.max_sites, self.data.max_pairs)
-        with_vectors = self.description.novelty is not None
-        rows = (
-            answer
-            for part in parts
-            for answer in answer_graphs(self.model, part, with_vectors=with_vectors)
+        looked_at = self.description.novelty is not None
+        rows = chain.from_iterable(
+            answer_graphs(self.model, part, with_vectors=looked_at) for part in parts
         )
         for crystal in batch:
             if isinstance(crystal, Failure):

@@ -507,3 +507,17 @@ def test_without_a_root_the_cache_folder_is_taken(tmp_path, table, monkeypatch):
     assert len(CrystalDataset(None, table, "gap")) == 4
     assert len(_files(tmp_path / "cache")) == 1
     assert not (tmp_path / "None").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", [{"units": {"gpa": "eV"}}, {"classes": {"gpa": ["1"]}}]
+)
+def test_options_of_what_is_no_target_are_refused(tmp_path, table, kind):
+    with pytest.raises(DataError, match=r"names 'gpa', which is no target; `targets`"):
+        CrystalDataset(tmp_path, table, ["gap"], **kind)
+
+
+def test_structures_in_memory_are_no_source(tmp_path):
+    structure = Structure(Lattice.cubic(4), ["Cs"], [[0, 0, 0]])
+    with pytest.raises(TypeError, match=r"`source` must be a path, .* got Structure"):
+        CrystalDataset(tmp_path, [structure], ["gap"])

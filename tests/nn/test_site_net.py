@@ -216,3 +216,13 @@ def test_published_weights_of_another_size_are_refused():
 def test_unknown_preset_is_refused():
     with pytest.raises(ConfigError, match="unknown preset 'papre', did you mean 'pape"):
         SiteNet.from_preset("papre")
+
+
+@pytest.mark.parametrize("name", ["x", "edge_attr"])
+def test_graph_without_what_the_network_reads_is_refused(cscl, name):
+    data = encode_structure(cscl, max_atoms=20)
+    del data[name]
+    with pytest.raises(
+        ValueError, match=f"`data` must have `{name}`; `encode_structure"
+    ):
+        SiteNet.from_preset("default")(data)

@@ -6,7 +6,7 @@ import torch
 from ase.build import bulk, molecule
 
 from pyg_sitenet import load_predictor
-from pyg_sitenet.errors import ConfigError, StructureError
+from pyg_sitenet.errors import ConfigError, SiteNetWarning, StructureError
 from pyg_sitenet.model_file import load_model, save_model
 from pyg_sitenet.prediction.calculator import SiteNetCalculator
 
@@ -98,7 +98,7 @@ def test_an_environment_that_jumps_is_refused(tmp_path):
 
 
 def test_a_molecule_is_refused(calculator):
-    with pytest.raises(StructureError, match="periodic in three directions, got pbc="):
+    with pytest.raises(StructureError, match=r"H2O: a molecule or slab without period"):
         calculator.get_potential_energy(molecule("H2O"))
 
 
@@ -108,3 +108,35 @@ def test_single_precision_agrees(calculator):
     for name in ("get_forces", "get_stress"):
         pair = [getattr(calc, name)(atoms) for calc in (calculator, single)]
         np.testing.assert_allclose(pair[1], pair[0], rtol=0, atol=1e-5)
+
+
+def test_crystals_that_are_none_are_refused(calculator):
+    twice = bulk("MgO", "rocksalt", a=4.2)
+    twice += twice[[0]]
+    with pytest.raises(StructureError, match=r"atoms 1 \(Mg\) and 3 \(Mg\) are 0 A ap"):
+        calculator.get_potential_energy(twice)
+    ghost = bulk("MgO", "rocksalt", a=4.2)
+    ghost.numbers[0] = 0
+    with pytest.raises(StructureError, match="not a chemical element"):
+        calculator.get_potential_energy(ghost)
+
+
+def test_elements_unknown_to_the_model_are_warned_about_once(calculator):
+    atoms = bulk("Fr", "fcc", a=7.0)
+    with pytest.warns(SiteNetWarning, match="never seen Fr in training"):
+        calculator.get_potential_energy(atoms)
+    atoms.rattle(0.01)
+    calculator.get_potential_energy(atoms)  # warnings are errors here
+
+
+def test_oxidation_states_count_as_in_a_prediction(calculator):
+    atoms = bulk("NaCl", "rocksalt", a=5.64)
+    bare = calculator.get_potential_energy(atoms)
+    atoms.set_array("oxi_states", np.array([1.0, -1.0]))
+    with pytest.warns(UserWarning, match="oxidation states -1 to 1, training had none"):
+        table = load_predictor("formation-energy").predict(atoms)
+    expected = 2 * table["formation_energy [eV/atom]"][0]
+    calculator.reset()  # ASE does not see that arrays of other names change
+    energy = calculator.get_potential_energy(atoms)
+    assert energy == pytest.approx(expected, abs=1e-5)
+    assert abs(energy - bare) > 1e-4

@@ -200,3 +200,11 @@ def test_weights_stay_as_they_are_however_much_is_predicted(
     for _ in range(20):
         predictor.predict([_salt(), bulk("Si"), bulk("Al")])
     assert predictor.fingerprint() == before
+
+
+def test_graph_is_what_is_predicted_from() -> None:
+    predictor = load_predictor("band-gap")
+    file = Path(__file__).parents[2] / "examples/structures/NaCl.cif"
+    value = predictor.predict(file)["band_gap [eV]"][0]
+    with torch.no_grad():
+        assert predictor.model(predictor.graph(file)).item() == pytest.approx(value)

@@ -37,7 +37,8 @@ def encode_structure(
 
     Args:
         structure: pymatgen structure, ASE atoms or the path of a file.
-        max_atoms: Most atoms that a site attends to.
+        max_atoms: Most atoms that a site attends to; a primitive cell that has more
+            is taken as a whole.
         environment: How they are chosen; ``"supercell"`` is the paper's, ``"sphere"``
             takes those of the infinite crystal within the radius that holds
             ``max_atoms`` on average, the outermost with weights that fall to 0.
@@ -45,6 +46,9 @@ def encode_structure(
         unfold: Return the literal bipartite form, with the atoms of the environment
             as nodes of their own, for inspection; the model reads either.
         dtype: Of all real tensors.
+
+    A trained model reads the graphs of its own settings alone, which
+    :meth:`Predictor.graph` makes; those of the preset ``default`` are spheres.
 
     Returns:
         ``Data`` with n unique sites and E pairs: ``z`` [n] atomic numbers, ``x`` [n, 9]
@@ -59,8 +63,11 @@ def encode_structure(
 
     Raises:
         StructureError: If the structure cannot be read or used.
-        ConfigError: If there is no such environment or a limit is not positive.
+        ConfigError: If there is no such environment, a limit is not positive or a type
+            not real.
     """
+    if not dtype.is_floating_point:
+        raise ConfigError(f"`dtype` must be a floating type, got {dtype}")
     return encode_checked(
         load_structure(structure),
         max_atoms=max_atoms,
@@ -137,6 +144,11 @@ def site_features(
     return torch.from_numpy(np.column_stack([element_properties()[z], states]))
 
 
+def oxidation_states(structure: Structure) -> list[float]:
+    """Return the oxidation state of each site; 0 where none is stated."""
+    return [float(getattr(site.specie, "oxi_state", 0) or 0) for site in structure]
+
+
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
     if max_atoms < 1:
         raise ConfigError(f"`max_atoms` must be at least 1, got {max_atoms}")
@@ -149,11 +161,10 @@ def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
 def _sites(primitive: Structure) -> Data:
     species = [site.specie for site in primitive]
     z = np.array([specie.Z for specie in species], dtype=np.int64)
-    states = [float(getattr(specie, "oxi_state", 0) or 0) for specie in species]
     cell = np.array(primitive.lattice.matrix)
     return Data(
         z=torch.from_numpy(z),
-        x=site_features(z, states),
+        x=site_features(z, oxidation_states(primitive)),
         pos=torch.from_numpy(primitive.frac_coords @ cell),
         cell=torch.from_numpy(cell)[None],
     )

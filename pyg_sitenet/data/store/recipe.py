@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,6 +86,30 @@ class Recipe:
             group=values["group"],
             units=values["wanted_units"],
         )
+
+    def checked(self) -> Recipe:
+        """Return the recipe itself, if what it names are files and targets.
+
+        Raises:
+            TypeError: If the source is something else, such as structures in memory.
+            DataError: If units or classes name what is no target.
+        """
+        source = self.source
+        for part in [source] if isinstance(source, str | Path) else source:
+            if not isinstance(part, str | os.PathLike):
+                raise TypeError(
+                    "`source` must be a path, the name of a data set or several paths,"
+                    f" got {type(part).__name__}; encode_structure makes a graph of a "
+                    "structure in memory"
+                )
+        for kind, named in (("units", self.units), ("classes", self.classes)):
+            for name in named:
+                if name not in self.targets:
+                    raise DataError(
+                        f"`{kind}` names {name!r}, which is no target; `targets` has "
+                        f"{', '.join(self.targets)}"
+                    )
+        return self
 
     def description(self) -> dict[str, Any]:
         """Return source, targets and all settings that the graphs depend on."""

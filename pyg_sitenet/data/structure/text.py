@@ -214,7 +214,10 @@ def check_file(path: Path) -> None:
     if not exists:
         raise StructureError(f"{path}: no such file")
     if path.is_dir():
-        raise StructureError(f"{path}: a folder where a structure file is expected")
+        raise StructureError(
+            f"{path}: a folder where a structure file is expected; give the paths of "
+            "its files"
+        )
     if not path.is_file():
         raise StructureError(
             f"{path}: a pipe, socket or device where a structure file is expected"

@@ -9,9 +9,11 @@ import torch
 from ase.geometry import complete_cell
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.geometry.lattice import Floats
+from pyg_sitenet.data.geometry.lattice import Floats, minkowski_reduction
 
 Axes: TypeAlias = tuple[bool, bool, bool]
+MIN_TRANSLATION = 0.1
+"""Angstrom; no atom is so close to its own image."""
 
 
 def needs_gradient(data: Data) -> bool:
@@ -60,7 +62,8 @@ def cell_of(data: Data, axes: Axes) -> Floats:
     Vectors of axes that are not periodic may be 0; others stand for them.
 
     Raises:
-        ValueError: If the cell is not [1, 3, 3], or has no volume.
+        ValueError: If the cell is not [1, 3, 3], has no volume, or repeats after less
+            than 0.1 angstrom.
     """
     if data.cell.shape not in ((1, 3, 3), (3, 3)):
         raise ValueError(f"`cell` must have shape [1, 3, 3], got {[*data.cell.shape]}")
@@ -73,7 +76,23 @@ def cell_of(data: Data, axes: Axes) -> Floats:
             "`cell` must have a volume, its rows are the lattice vectors; remove it "
             "from a molecule, or set `pbc` to False along the others"
         )
+    shortest = _shortest_translation(cell, axes)
+    if shortest < MIN_TRANSLATION:
+        raise ValueError(
+            f"`cell` repeats every {shortest:.3g} angstrom, less than "
+            f"{MIN_TRANSLATION}; give its rows, the lattice vectors, in angstrom"
+        )
     return cell
+
+
+def _shortest_translation(cell: Floats, axes: Axes) -> float:
+    """Return the length of the shortest lattice vector along the periodic axes."""
+    closed = cell * np.array(axes)[:, None]
+    if not all(axes):  # far away along the others, and orthogonal
+        far = np.abs(cell).max() * complete_cell(closed)
+        closed = np.where(np.array(axes)[:, None], cell, far)
+    shortest: Floats = minkowski_reduction(closed)[0] @ closed
+    return float(np.linalg.norm(shortest))
 
 
 def crystal_of(data: Data) -> tuple[Floats, Floats]:

@@ -57,6 +57,11 @@ def real_columns(data: Data, distance: Floats) -> Columns:
     columns, widths = [distance.reshape(-1, 1)], {}
     for key in [*data.keys()]:
         if key not in GEOMETRY and data.is_edge_attr(key) and _is_real(data[key]):
+            if torch.is_grad_enabled() and data[key].requires_grad:
+                raise ValueError(
+                    f"`{key}` requires gradients, which merged pairs do not keep; leave"
+                    " out MergeEquivalent where forces are wanted"
+                )
             values = data[key].detach().cpu().double().numpy()
             columns.append(values.reshape(len(values), int(np.prod(values.shape[1:]))))
             widths[key] = columns[-1].shape[1]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
+from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
+from pyg_sitenet.data.transforms.batches import graph_by_graph
 from pyg_sitenet.data.transforms.pair_geometry import is_self
 
 # 1 angstrom in Bohr radii, with the digits the reference numbers were made with.
@@ -25,16 +27,20 @@ class CoulombPairs(BaseTransform):
 
     Shapes:
         - **input:** ``z [n]``, ``edge_index [2, E]``, ``edge_dist [E]`` (angstrom) and
-          ``edge_shift [E, 3]``, as of :class:`PeriodicRadiusGraph`
+          with a cell ``edge_shift [E, 3]``, as of :class:`PeriodicRadiusGraph`
         - **output:** ``edge_attr [E, 2]``, in place of any other
 
     Raises:
-        ValueError: If one of these is missing, or ``z`` has another shape.
+        ValueError: If one of these is missing, or ``z`` has another shape or holds what
+            is no atomic number.
     """
 
     def forward(self, data: Data) -> Data:
         """Set ``edge_attr``; ``data`` itself stays as it is."""
-        for name in ("z", "edge_index", "edge_dist"):
+        if isinstance(data, Batch):
+            return graph_by_graph(self, data)
+        shift = ("edge_shift",) if "cell" in data else ()
+        for name in ("z", "edge_index", "edge_dist", *shift):
             if name not in data:
                 raise ValueError(
                     f"`data` must have `{name}`; CoulombPairs comes after "
@@ -45,6 +51,14 @@ class CoulombPairs(BaseTransform):
             raise ValueError(
                 f"`z` must have shape [{num_sites}], the atomic number of each site, "
                 f"got {[*data.z.shape]}"
+            )
+        if (
+            data.z.numel()
+            and not 1 <= data.z.min() <= data.z.max() <= MAX_ATOMIC_NUMBER
+        ):
+            raise ValueError(
+                f"`z` must hold atomic numbers, 1 to {MAX_ATOMIC_NUMBER}, got "
+                f"{data.z.min().item()} to {data.z.max().item()}"
             )
         pairs = [data.edge_dist, _log_coulomb(data)]
         data.edge_attr = torch.stack(pairs, dim=1)

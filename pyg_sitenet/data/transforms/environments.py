@@ -24,6 +24,7 @@ from pyg_sitenet.data.transforms.atoms import (
     periodic_axes,
     positions_of,
 )
+from pyg_sitenet.data.transforms.batches import graph_by_graph
 from pyg_sitenet.data.transforms.pair_geometry import pair_distances
 from pyg_sitenet.errors import ConfigError
 
@@ -34,7 +35,7 @@ class _Pairing(BaseTransform):
     def forward(self, data: Data) -> Data:
         """Set the pairs; ``data`` itself stays as it is."""
         if isinstance(data, Batch):
-            return Batch.from_data_list([self(part) for part in data.to_data_list()])
+            return graph_by_graph(self, data)
         if not isinstance(data, Data):
             raise TypeError(
                 f"expected `Data`, got {type(data).__name__}; {self} takes a graph "

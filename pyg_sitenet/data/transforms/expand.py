@@ -20,7 +20,8 @@ def expand_pairs(data: Data, values: Tensor) -> Tensor:
         One row per original pair, ``[E, *]``, in the original order.
 
     Raises:
-        ValueError: If the graph does not say where its pairs came from.
+        ValueError: If the graph does not say where its pairs came from, or there is not
+            one row for each.
 
     Example:
         .. code-block:: python
@@ -28,7 +29,7 @@ def expand_pairs(data: Data, values: Tensor) -> Tensor:
             alpha = model.attention(data).weights[0] / data.edge_multiplicity[:, None]
             expand_pairs(data, alpha)  # as of the graph before merging
     """
-    return values[_origin(data, "merged_pair", "num_edges")]
+    return _rows(values, data, "merged_pair", "num_edges")
 
 
 def expand_sites(data: Data, values: Tensor) -> Tensor:
@@ -42,9 +43,20 @@ def expand_sites(data: Data, values: Tensor) -> Tensor:
         One row per original site, ``[n, *]``, in the original order.
 
     Raises:
-        ValueError: If the graph does not say where its sites came from.
+        ValueError: If the graph does not say where its sites came from, or there is not
+            one row for each.
     """
-    return values[_origin(data, "merged_site", "num_nodes")]
+    return _rows(values, data, "merged_site", "num_nodes")
+
+
+def _rows(values: Tensor, data: Data, name: str, size: str) -> Tensor:
+    origin, count = _origin(data, name, size), getattr(data, size)
+    if len(values) != count:
+        raise ValueError(
+            f"`values` must have {count} rows, one for each merged site or pair, got "
+            f"{len(values)}"
+        )
+    return values[origin]
 
 
 def _origin(data: Data, name: str, size: str) -> Tensor:

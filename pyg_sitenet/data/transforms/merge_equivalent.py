@@ -10,6 +10,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
+from pyg_sitenet.data.transforms.batches import graph_by_graph
 from pyg_sitenet.data.transforms.carried import (
     FEATURES,
     Classes,
@@ -84,7 +85,7 @@ class MergeEquivalent(BaseTransform):
     def forward(self, data: Data) -> Data:
         """Merge; ``data`` itself stays as it is."""
         if isinstance(data, Batch):
-            return Batch.from_data_list([self(part) for part in data.to_data_list()])
+            return graph_by_graph(self, data)
         if _is_merged(data):
             return data
         distance = _distances(data)

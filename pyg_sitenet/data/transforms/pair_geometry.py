@@ -62,7 +62,7 @@ def pair_triplets(data: Data) -> tuple[Tensor, Tensor]:
 
     Returns:
         Columns of both pairs in ``edge_index``, each ``[T]``; never a pair with itself
-        backwards, where k is i.
+        backwards, where k is i, nor that of an atom with itself, which has no angle.
     """
     sender, receiver = data.edge_index
     order = receiver.argsort(stable=True)
@@ -78,7 +78,9 @@ def pair_triplets(data: Data) -> tuple[Tensor, Tensor]:
     if "edge_shift" in data:
         shift = data.edge_shift[first] + data.edge_shift[second]
         returns &= (shift == 0).all(dim=1)
-    return first[~returns], second[~returns]
+    own = is_self(data)
+    is_angle = ~(returns | own[first] | own[second])
+    return first[is_angle], second[is_angle]
 
 
 def is_self(data: Data) -> Tensor:

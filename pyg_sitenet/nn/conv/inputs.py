@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,14 +22,22 @@ def check_channels(
     in_channels: int | tuple[int, int],
     edge_dim: int | None,
     update_edges: bool,
+    *,
+    projection: int | None,
+    dropout: float,
     **sizes: int | None,
 ) -> tuple[int, int]:
     """Return the sizes of both sides of a graph; ``-1`` waits for the first inputs.
 
     Raises:
-        ValueError: If a size is not above 0, or pairs without a size of their own
-            shall be updated.
+        ValueError: If a size is not above 0, pairs without a size of their own shall be
+            updated, or channels be dropped by a layer that a projection replaces.
     """
+    if projection is not None and dropout:
+        raise ValueError(
+            f"`dropout` must be 0 beside `projection`, got {dropout}; put a "
+            "torch.nn.Dropout behind the layer"
+        )
     both = (
         (in_channels, in_channels)
         if isinstance(in_channels, int)
@@ -38,6 +46,7 @@ def check_channels(
     require_positive(
         in_channels=min((size for size in both if size != -1), default=None),
         edge_dim=None if edge_dim == -1 else edge_dim,
+        projection=projection,
         **sizes,
     )
     if update_edges and edge_dim in (None, -1):
@@ -66,7 +75,7 @@ def both_sides(
     x: Tensor | OptPairTensor,
     edge_index: Adj,
     size: Size,
-    receiver_channels: int,
+    channels: tuple[int, int],
 ) -> tuple[Tensor, Tensor]:
     """Return features of both sides; receivers without any have zeros.
 
@@ -74,10 +83,11 @@ def both_sides(
         x: Features of all sites, or of both sides; ``None`` for receivers without.
         edge_index: Edge indices or a sparse (transposed) adjacency.
         size: Numbers of senders and of receivers.
-        receiver_channels: Size of the vectors of receivers.
+        channels: Sizes of the vectors of senders and of receivers; -1 for any.
 
     Raises:
-        ValueError: If a tensor has fewer than two dimensions.
+        ValueError: If a tensor has fewer than two dimensions, or vectors of another
+            size.
     """
     x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
     if x_dst is None:
@@ -86,12 +96,14 @@ def both_sides(
             count = count if size[1] is None else size[1]
         elif is_sparse(edge_index):
             count = edge_index.size(0)
-        width = max(receiver_channels, 0)
+        width = max(channels[1], 0)
         x_dst = x_src.new_zeros(*x_src.shape[:-2], count, width)
-    for side in (x_src, x_dst):
-        if side.dim() < 2:
+    for side, width in zip((x_src, x_dst), channels, strict=True):
+        if side.dim() < 2 or width not in (-1, side.size(-1)):
+            size_of_vector = "channels" if width == -1 else width
             raise ValueError(
-                f"`x` must have shape [num_nodes, channels], got {list(side.shape)}"
+                f"`x` must have shape [num_nodes, {size_of_vector}], got "
+                f"{list(side.shape)}"
             )
     return x_src, x_dst
 
@@ -161,7 +173,8 @@ def first_log_lengths(ends: tuple[float, float] | None, heads: int) -> OptTensor
     """
     if ends is None:
         return None
-    if not 0 < min(ends) <= max(ends) < math.inf:
+    is_pair = isinstance(ends, Sequence) and len(ends) == 2
+    if not is_pair or not 0 < min(ends) <= max(ends) < math.inf:
         raise ValueError(f"`locality` must be two lengths above 0, got {ends}")
     return torch.linspace(math.log(ends[0]), math.log(ends[1]), heads)
 

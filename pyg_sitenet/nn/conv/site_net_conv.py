@@ -58,7 +58,7 @@ class SiteNetConv(SubclassedPassing):
         dropout: Share of the outgoing site channels to drop. (default: ``0.0``)
         locality: Shortest and longest of the first ranges :math:`\lambda_h`, which are
             spread evenly in their logarithm and learnt. (default: ``None``)
-        projection: Size of a linear map in place of :math:`g^S`. (default: ``None``)
+        projection: Channels of the output, by a linear map for :math:`g^S`.
         **kwargs: Further arguments of :class:`torch_geometric.nn.MessagePassing`.
 
     Shapes:
@@ -103,7 +103,7 @@ class SiteNetConv(SubclassedPassing):
         super().__init__(**inputs.message_options(kwargs))
         self._channels = inputs.check_channels(
             in_channels, edge_dim, update_edges, out_channels=out_channels,
-            heads=heads, top_k=top_k, projection=projection,
+            heads=heads, top_k=top_k, projection=projection, dropout=dropout,
         )  # fmt: skip
         self.in_channels, self.out_channels = in_channels, out_channels
         self.edge_dim, self.heads, self.top_k, self.fused = edge_dim, heads, top_k, True
@@ -168,7 +168,7 @@ class SiteNetConv(SubclassedPassing):
         edge_attr = inputs.pair_features(edge_index, edge_attr, self.edge_dim)
         counts = {"edge_multiplicity": edge_multiplicity, "edge_weight": edge_weight}
         inputs.check_values(edge_index, edge_length=edge_length, **counts)
-        x = inputs.both_sides(x, edge_index, size, self._channels[1])
+        x = inputs.both_sides(x, edge_index, size, self._channels)
         for layer in (self.attention, self.value, self.edge):
             if layer is not None:
                 layer.complete(x, edge_attr)

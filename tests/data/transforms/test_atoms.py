@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 from ase.neighborlist import neighbor_list
 from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.transforms import Compose
 
 from pyg_sitenet.transforms import (
     CoulombPairs,
@@ -15,6 +16,7 @@ from pyg_sitenet.transforms import (
     Sphere,
     Supercell,
     pair_distances,
+    pair_triplets,
 )
 
 TRANSFORMS = [PeriodicRadiusGraph(3.0), Sphere(20), Supercell(20)]
@@ -88,6 +90,10 @@ def test_other_pairs_leave_nothing_behind(transform):
         ({"pbc": torch.ones(2)}, r"`pbc` must have shape \[1, 3\], got \[2\]"),
         ({"pos": torch.ones(2, 3).long()}, "`pos` must have a floating type, got tor"),
         ({"pos": torch.ones(0, 3)}, "`pos` must hold a site or more, got none"),
+        (
+            {"cell": torch.tensor([[[4.0, 0, 0], [4, 1e-4, 0], [0, 0, 4]]])},
+            "`cell` repeats every 0.0001 angstrom, less than 0.1; give its rows",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(changes, message):
@@ -124,3 +130,71 @@ def test_merging_counts_sites_that_see_nothing():
 def test_impossible_tolerances_are_named(tolerance):
     with pytest.raises(ValueError, match="`tolerance` must be 0 or above and finite"):
         MergeEquivalent(tolerance)
+
+
+def test_a_flat_cell_is_refused_along_its_periodic_axes_alone():
+    data = graph(bulk("Si"))
+    data.cell = torch.diag(torch.tensor([4.0, 4.0, 1e-3]))[None]
+    with pytest.raises(ValueError, match=r"`cell` repeats every 0\.001 angstrom"):
+        PeriodicRadiusGraph(3.0)(data)
+    data.pbc = torch.tensor([[True, True, False]])
+    assert PeriodicRadiusGraph(3.0)(data).num_nodes == 2
+
+
+def test_a_skewed_cell_is_the_same_crystal():
+    data = Data(z=torch.tensor([11]), pos=torch.zeros(1, 3))
+    distances = []
+    for skew in (0.0, 400.0):
+        data.cell = torch.tensor([[[4.0, 0, 0], [skew, 4, 0], [0, 0, 4]]])
+        distances.append(Sphere(50)(data).edge_dist.sort().values)
+    torch.testing.assert_close(*distances, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("z", [torch.tensor([14, 0]), torch.tensor([14, 500])])
+def test_numbers_of_no_element_are_named(z):
+    data = PeriodicRadiusGraph(3.0)(graph(bulk("Si")))
+    data.z = z
+    with pytest.raises(
+        ValueError, match=r"`z` must hold atomic numbers, 1 to 118, got"
+    ):
+        CoulombPairs()(data)
+
+
+def test_pairs_of_a_crystal_need_their_shifts():
+    data = PeriodicRadiusGraph(3.0)(graph(bulk("Si")))
+    del data.edge_shift
+    with pytest.raises(ValueError, match="`data` must have `edge_shift`"):
+        CoulombPairs()(data)
+
+
+def test_a_batch_is_transformed_graph_by_graph():
+    graphs = [graph(bulk("Si")), graph(bulk("NaCl", "rocksalt", a=5.64))]
+    transform = Compose([Sphere(20), CoulombPairs(), MergeEquivalent()])
+    batch = transform(Batch.from_data_list(graphs))
+    expected = Batch.from_data_list([transform(part) for part in graphs])
+    assert torch.equal(batch.edge_attr, expected.edge_attr)
+    assert torch.equal(batch.edge_index, expected.edge_index)
+    assert len(batch.to_data_list()) == 2
+
+
+def test_what_a_batch_was_given_as_a_whole_is_not_lost():
+    batch = Batch.from_data_list([graph(bulk("Si")), graph(bulk("Si"))])
+    batch.label = torch.zeros(2)
+    with pytest.raises(ValueError, match="`label` was set on the batch as a whole"):
+        Sphere(20)(batch)
+
+
+def test_an_atom_with_itself_has_no_angle():
+    data = Sphere(20)(graph(bulk("NaCl", "rocksalt", a=5.64)))
+    first, second = pair_triplets(data)
+    assert (data.edge_dist[first] > 0).all()
+    assert (data.edge_dist[second] > 0).all()
+
+
+def test_merging_keeps_no_gradients():
+    data = graph(bulk("Si"))
+    data.pos.requires_grad_()
+    with pytest.raises(
+        ValueError, match=r"`edge_\w+` requires gradients, which merged"
+    ):
+        MergeEquivalent()(Sphere(20)(data))

@@ -33,3 +33,10 @@ def test_graph_without_origin_is_refused(rutile, expand, name):
     merged = MergeEquivalent()(encode_structure(rutile, max_atoms=50))
     with pytest.raises(ValueError, match=f"`data` must have `{name}`"):
         expand(merged, merged.z)
+
+
+@pytest.mark.parametrize("expand", [expand_pairs, expand_sites])
+def test_values_of_other_pairs_or_sites_are_refused(rutile, expand):
+    merged = MergeEquivalent(keep_origin=True)(encode_structure(rutile, max_atoms=50))
+    with pytest.raises(ValueError, match=r"`values` must have \d+ rows, .*, got 1000"):
+        expand(merged, torch.zeros(1000))

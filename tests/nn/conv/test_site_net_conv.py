@@ -326,6 +326,10 @@ def test_unknown_options_are_refused():
         SiteNetConv(8, 6, edge_dim=5, norm="rough")
     with pytest.raises(ValueError, match=r"`decomposed_layers` must be 1, .* got 2"):
         SiteNetConv(8, 6, edge_dim=5, decomposed_layers=2)
+    with pytest.raises(ValueError, match=r"`locality` must be two lengths .* got 5\.0"):
+        SiteNetConv(8, 6, edge_dim=5, locality=5.0)
+    with pytest.raises(ValueError, match=r"`dropout` must be 0 beside `projection`"):
+        SiteNetConv(8, 6, edge_dim=5, projection=7, dropout=0.5)
     with pytest.raises(ValueError, match="dropout probability has to be between 0"):
         SiteNetConv(8, 6, edge_dim=5, dropout=-0.1)
 
@@ -368,3 +372,9 @@ def test_lengths_are_learnt_and_drawn_anew(inputs):
     conv.log_length.data.zero_()
     conv.reset_parameters()
     torch.testing.assert_close(conv.log_length.exp().detach(), torch.tensor([1.0, 4]))
+
+
+def test_features_of_another_size_are_named(inputs):
+    _, edge_attr = inputs
+    with pytest.raises(ValueError, match=r"`x` must have shape \[num_nodes, 8\], got"):
+        SiteNetConv(8, 6, edge_dim=5)(torch.zeros(4, 3), EDGE_INDEX, edge_attr)

@@ -31,7 +31,7 @@ from pyg_sitenet.data.readers.tables.target_checks import (
     check_roles,
     check_rows,
 )
-from pyg_sitenet.data.readers.wanted import Wanted
+from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
@@ -72,9 +72,8 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         )
     if targets or not files:
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
-        return _table_source(
-            place.name, where, _only_table(place, tables), wanted, files
-        )
+        name = _only_table(place, tables, targets)
+        return _table_source(place.name, where, name, wanted, files)
     table = _table_or_none(place, tables)
     archives = [name for name in place.files if is_archive(name)]
     return Source(
@@ -195,13 +194,16 @@ def _table_beside(place: Folder | Archive) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _only_table(place: Folder | Archive, tables: Sequence[str]) -> str:
+def _only_table(
+    place: Folder | Archive, tables: Sequence[str], targets: Sequence[str]
+) -> str:
     if len(tables) == 1:
         return tables[0]
     if not tables:
-        raise DataError(
+        raise MissingTargetError(
             f"{place.name}: no table with targets; add a CSV file with the columns id "
-            "(or file) and the names of the targets"
+            "(or file) and the names of the targets",
+            targets,
         )
     raise DataError(
         f"{place.name}: several tables ({', '.join(tables[:5])}); give the path of one"
