@@ -133,7 +133,14 @@ def beside(output: Path, ending: str) -> Path:
     Example:
         >>> [beside(Path(name), "run.json").name for name in ("a.csv", "a.npz")]
         ['a_run.json', 'a.npz_run.json']
+
+    Raises:
+        DataError: If the path has no name.
     """
+    if output.name in ("", "-"):
+        raise DataError(
+            f"{str(output)!r} names no file; give one such as gaps.csv (--output)"
+        )
     stem = output.stem if output.suffix == ".csv" else output.name
     return output.with_name(f"{stem}_{ending}")
 

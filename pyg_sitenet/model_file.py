@@ -95,9 +95,11 @@ def find_model_file(path: str | Path) -> Path:
     if os.path.isdir(path):
         if (path / MODEL_FILE_NAME).is_file():
             return path / MODEL_FILE_NAME
+        raise ModelFileError(f"{path}: holds no {MODEL_FILE_NAME}; {_remedy(path)}")
+    if not os.path.exists(path) and set(str(path).split(",")) <= set(READY_MODELS):
         raise ModelFileError(
-            f"{path}: holds no {MODEL_FILE_NAME}; expected a model file or the folder "
-            "of a finished training run"
+            f"{path}: names several models where one is expected; `sitenet predict` "
+            "alone takes several"
         )
     if not os.path.isfile(path):
         raise ModelFileError(
@@ -105,6 +107,19 @@ def find_model_file(path: str | Path) -> Path:
             f"model ({', '.join(READY_MODELS)})"
         )
     return path
+
+
+def _remedy(folder: Path) -> str:
+    """Say what to do about a folder without a model."""
+    if (folder / "config.yaml").is_file():
+        return (
+            "its training is not finished, continue it with `sitenet train --output "
+            f"{folder} --resume`"
+        )
+    runs = sorted(folder.glob(f"*/{MODEL_FILE_NAME}"))
+    if runs:
+        return f"it holds several runs, give one of them, such as {runs[0].parent}"
+    return "expected a model file or the folder of a finished training run"
 
 
 def read_description(path: str | Path) -> ModelDescription:
@@ -207,6 +222,10 @@ def _parse_header(path: Path, header: Mapping[str, str]) -> ModelDescription:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelFileError:
+    if isinstance(error, PermissionError):
+        return ModelFileError(
+            f"{path}: cannot be read: {os_reason(error)}; change its permissions"
+        )
     return ModelFileError(
         f"{path}: damaged or truncated, copy or train it again: {brief_line(error)}"
     )

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pyg_sitenet.csv_file import CsvFile, FileState, number_text, read_csv, write_table
+from pyg_sitenet.csv_file import (
+    CsvFile,
+    FileState,
+    beside,
+    number_text,
+    read_csv,
+    write_table,
+)
 from pyg_sitenet.errors import DataError
 
 
@@ -109,3 +116,9 @@ def test_row_of_another_length_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("id,value\na,1\nb\n")
     with pytest.raises(DataError, match=r"rows.csv, after line 2: .*1 cells for 2"):
         list(read_csv(tmp_path / "rows.csv"))
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "-"])
+def test_output_without_a_name_is_refused(path: str) -> None:
+    with pytest.raises(DataError, match=r"names no file; give one such as gaps\.csv"):
+        beside(Path(path), "failures.csv")

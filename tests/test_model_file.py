@@ -378,3 +378,42 @@ def test_file_is_on_the_disk_before_it_has_its_name(
     save_model(path, model, description)
     assert synced == [(size, False)]
     assert load_model(path)[1] == description
+
+
+def test_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
+    unfinished, folds, other = (tmp_path / name for name in ("run", "folds", "other"))
+    for folder in (unfinished, folds / "fold_0", other):
+        folder.mkdir(parents=True)
+    (unfinished / "config.yaml").touch()
+    (folds / "fold_0" / "model.safetensors").touch()
+    with pytest.raises(ModelFileError, match=r"continue it with `sitenet train --outp"):
+        load_model(unfinished)
+    with pytest.raises(ModelFileError, match=r"several runs, give one .*fold_0"):
+        load_model(folds)
+    with pytest.raises(
+        ModelFileError, match=r"holds no model.*expected a model file or"
+    ):
+        load_model(other)
+
+
+def test_several_models_are_refused_where_one_is_expected() -> None:
+    with pytest.raises(
+        ModelFileError, match="names several models where one is expect"
+    ):
+        load_model("band-gap,formation-energy")
+
+
+def test_model_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"x")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(
+        ModelFileError, match="cannot be read: Permission denied; change"
+    ):
+        load_model(file)

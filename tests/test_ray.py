@@ -181,7 +181,9 @@ def test_abandoned_blocks_are_cancelled(cluster: Cluster):
 
 def test_error_of_the_work_is_raised_here(cluster: Cluster, config: DataConfig):
     items = list(open_source(config.source).entries())
-    with pytest.raises(ConfigError, match="`max_atoms` must be at least 1, got 0"):
+    with pytest.raises(
+        ConfigError, match="`max_atoms` must be a whole number above 0, got 0"
+    ):
         Builder(
             Path(config.source).with_name("set"),
             lambda: iter(items),

@@ -102,6 +102,13 @@ class DataConfig(Section):
         "device, else none.",
     )
 
+    @model_validator(mode="after")
+    def _check_fold(self) -> DataConfig:
+        """Refuse a fold where there are none: nothing would come of it."""
+        if self.folds is None and self.fold:
+            raise ValueError(f"fold {self.fold} needs data.folds, how many there are")
+        return self
+
     @property
     def group(self) -> str:
         """The column whose values the split keeps together; empty for none."""

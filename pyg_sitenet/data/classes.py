@@ -18,7 +18,7 @@ from pyg_sitenet.errors import DataError
 _logger = logging.getLogger(__name__)
 
 # More are rather names or numbers; who means them can list them.
-_MOST = 100
+_MOST, _FEW = 100, 10  # labels; fewer may all differ where classes are asked for
 
 
 def with_classes(data: DataConfig) -> DataConfig:
@@ -109,7 +109,8 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
             f" classes, add crystals of another{_unknown(source, name)}"
         )
     # Text that hardly repeats is a name or a number with its unit, unless asked for.
-    most = _MOST if is_asked else min(_MOST, max(2, counts.total() // 2))
+    share = 0.8 if is_asked else 0.5
+    most = min(_MOST, max(_FEW if is_asked else 2, int(share * counts.total())))
     if not 0 < len(counts) <= most:
         raise DataError(
             f"{source.name}: the target {name!r} has {len(counts)} different labels in"

@@ -156,13 +156,14 @@ class Predictor:
                 by default this one does it.
 
         Returns:
-            A table in the order of the input: ``id`` (the path, or the position in the
-            input), ``formula``, and one column per target with its unit in brackets; of
-            classes the most probable one, then the probability of each. An ensemble
-            adds the standard deviation of its members, a ``level`` the ends of the
-            interval (:class:`Uncertainty`), most models ``novelty``; the orderings of a
-            disordered crystal, whose mean is the value, add their standard deviation,
-            minimum and maximum, ``orderings`` and ``misfit`` (:class:`Spread`).
+            A table in the order of the input (of a column of pandas with its index):
+            ``id`` (the path, or the position in the input), ``formula``, and a column
+            for each target with its unit in brackets; of classes the most probable one,
+            then the probability of each. An ensemble adds the standard deviation of its
+            members, a ``level`` the ends of the interval (:class:`Uncertainty`), most
+            models ``novelty``; the orderings of a disordered crystal, whose mean is the
+            value, add their standard deviation, minimum and maximum, ``orderings`` and
+            ``misfit`` (:class:`Spread`).
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
@@ -186,7 +187,8 @@ class Predictor:
         )
         if on_error == "record":
             columns.append("reason")
-        return pd.DataFrame(rows, columns=columns)
+        index = structures.index if isinstance(structures, pd.Series) else None
+        return pd.DataFrame(rows, index, columns)
 
     def predict_records(
         self, records: Iterable[Item], *, workers: int | None = None

@@ -66,6 +66,11 @@ def cross_validate(
         SiteNetError: As :func:`~pyg_sitenet.training.train.train` does.
     """
     _check_processes(accelerator)
+    if config.data.folds not in (None, num_folds):
+        raise ConfigError(
+            f"data.folds is {config.data.folds}, but {num_folds} folds are asked for "
+            "(--folds); leave out one of them"
+        )
     config = complete(config)  # as it is in the run folders
     folder, ledger = Path(output), Ledger()
     if resume and not fold_folder(folder, 0).config.is_file():

@@ -21,6 +21,7 @@ from pyg_sitenet.nn import SiteNet, SiteNetEnsemble
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.callbacks import Watch
+from pyg_sitenet.training.loop.checkpoint_files import check_epochs
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.fit import device_of
 from pyg_sitenet.training.members import load_members, member_config, member_folder
@@ -197,6 +198,7 @@ def _open_run(
         data = load_data(config, cache, splits, devices, progress=progress)
         if resume:
             check_run_data(folder, data)
+            check_epochs(folder, config)
     except SiteNetError:
         folder.discard()
         raise

@@ -99,6 +99,7 @@ WRONG = {
     "coordinate as text": (POSCAR.replace("0.5 0.5", "half 0.5"), "damaged"),
     "two atoms in one place": (POSCAR.replace("0.5 0.5 0.5", "1 0 0"), "are 0 A apart"),
     "atoms 0.3 A apart": (POSCAR.replace("0.5 0.5 0.5", "0 .075 0"), "0.309 A apart"),
+    "more positions than atoms": (POSCAR + "0 0 0.5\n", "more positions than the 2 at"),
     "a CIF under this name": ("data_x\n_cell_length_a 3\n", "damaged"),
     "a gigabyte of atoms": (
         POSCAR.replace("\n1 1", "\n999999999 1"),

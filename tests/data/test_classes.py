@@ -195,3 +195,11 @@ def test_labels_that_differ_in_capitals_alone_are_one_class(
 def test_decimal_commas_are_numbers_rather_than_classes(tmp_path: Path) -> None:
     source = _table(tmp_path, ["0,0", "0,5", "1,0", "0,5", "0,0", "1,0"])
     assert with_classes(_config(source)).classes == {}
+
+
+def test_numbers_that_all_differ_are_no_classes(tmp_path: Path) -> None:
+    source = _table(tmp_path, [0.1 * k for k in range(30)])
+    with pytest.raises(
+        DataError, match="has 30 different labels in 30 crystals, such as"
+    ):
+        with_classes(_config(source, classes={"kind": []}))

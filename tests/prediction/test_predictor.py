@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ase.build import bulk, fcc111
@@ -208,3 +209,10 @@ def test_graph_is_what_is_predicted_from() -> None:
     value = predictor.predict(file)["band_gap [eV]"][0]
     with torch.no_grad():
         assert predictor.model(predictor.graph(file)).item() == pytest.approx(value)
+
+
+def test_rows_of_a_column_keep_its_index(predictor: Predictor) -> None:
+    column = pd.Series([_salt(5.5), _salt(5.7)], index=["b", "a"])
+    table = predictor.predict(column)
+    assert list(table.index) == ["b", "a"]
+    assert list(predictor.predict(list(column)).index) == [0, 1]

@@ -166,3 +166,16 @@ def _history(folder: Path, fold: int) -> list[dict[str, float]]:
     metrics = json.loads((folder / f"fold_{fold}" / "metrics.json").read_text())
     history: list[dict[str, float]] = metrics["history"]
     return history
+
+
+def test_two_numbers_of_folds_are_refused(
+    short: Config, cache: Path, tmp_path: Path
+) -> None:
+    three = override(short, ["data.folds=3"])
+    with pytest.raises(ConfigError, match=r"data\.folds is 3, but 2 folds are asked"):
+        cross_validate(three, tmp_path / "folds", 2, cache=cache)
+
+
+def test_a_fold_of_no_folds_is_refused(short: Config) -> None:
+    with pytest.raises(ConfigError, match=r"fold 3 needs data\.folds"):
+        override(short, ["data.fold=3"])

@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 import signal
 import threading
 import time
@@ -354,3 +355,25 @@ def test_given_parts_are_the_parts_of_the_run(
     assert result.metrics["num_crystals"] == sizes
     predictions = pd.read_csv(result.folder / "predictions.csv")
     assert list(predictions["id"]) == ids[13:16]
+
+
+def test_run_is_not_continued_to_an_epoch_behind_it(
+    run: RunResult, config: Config, cache: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    before = (
+        (folder / "config.yaml").read_bytes(),
+        (folder / "metrics.json").read_bytes(),
+    )
+    for epochs in (1, 2):
+        shorter = override(config, [f"training.max_epochs={epochs}"])
+        message = (
+            rf"trained for 3 epochs, more than the {epochs} of training\.max_epochs"
+        )
+        with pytest.raises(ConfigError, match=message):
+            train(shorter, folder, resume=True, cache=cache)
+    after = (
+        (folder / "config.yaml").read_bytes(),
+        (folder / "metrics.json").read_bytes(),
+    )
+    assert after == before

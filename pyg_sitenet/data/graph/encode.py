@@ -150,8 +150,10 @@ def oxidation_states(structure: Structure) -> list[float]:
 
 
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
-    if max_atoms < 1:
-        raise ConfigError(f"`max_atoms` must be at least 1, got {max_atoms}")
+    if not isinstance(max_atoms, int) or max_atoms < 1:
+        raise ConfigError(
+            f"`max_atoms` must be a whole number above 0, got {max_atoms!r}"
+        )
     if not primitive_tolerance > 0:
         raise ConfigError(
             f"`primitive_tolerance` must be above 0 angstrom, got {primitive_tolerance}"

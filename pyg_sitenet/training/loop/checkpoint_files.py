@@ -13,7 +13,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pyg_sitenet.atomic_write import DAMAGE, check_stored, os_reason, replacing
 from pyg_sitenet.brief import brief_line
-from pyg_sitenet.errors import SiteNetError
+from pyg_sitenet.config import Config, load_config
+from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.training.run.run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
     """Read a training checkpoint; only tensors and plain values, nothing unpickled.
 
     Raises:
-        SiteNetError: If the file is damaged or holds anything else.
+        SiteNetError: If the file is damaged, holds anything else or may not be read.
     """
     try:
         check_stored(path)  # before the sums, for which all of it is unpacked
@@ -83,6 +84,11 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
         state: dict[str, Any] = torch.load(
             path, map_location=map_location, weights_only=True
         )
+    except PermissionError as error:
+        raise SiteNetError(
+            f"{path}: the checkpoint cannot be read: {os_reason(error)}; change its"
+            " permissions"
+        ) from error
     except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
         raise SiteNetError(
             f"{path}: the checkpoint is damaged ({brief_line(error)})"
@@ -94,7 +100,7 @@ def last_good(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
     """Return the newest checkpoint that is whole; None if there is none at all.
 
     Raises:
-        SiteNetError: If there are some and each is damaged.
+        SiteNetError: If there are some and each is damaged, or one may not be read.
     """
     problem: SiteNetError | None = None
     for path in (folder.last, folder.previous):
@@ -103,6 +109,8 @@ def last_good(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
         try:
             state = load_checkpoint(path)
         except SiteNetError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise  # it may be whole
             problem = problem or error
             continue
         if problem is not None:
@@ -114,6 +122,31 @@ def last_good(folder: RunFolder) -> tuple[Path, dict[str, Any]] | None:
             "and continue with resume (--resume) to train from the start"
         ) from problem
     return None
+
+
+def check_epochs(folder: RunFolder, config: Config) -> None:
+    """Check that a run is not continued to an epoch that it has left behind.
+
+    Raises:
+        ConfigError: If it has had more epochs than are asked for.
+    """
+    most = config.training.max_epochs
+    for path in (folder.path, *sorted(folder.path.glob("members/*"))):
+        run = RunFolder(path)
+        if (
+            not run.config.is_file()
+            or load_config(run.config).training.max_epochs <= most
+        ):
+            continue
+        found = last_good(run)
+        loop = {} if found is None else found[1]["loops"]["fit_loop"]
+        done = loop["epoch_progress"]["current"]["processed"] if loop else 0
+        if done > most:
+            raise ConfigError(
+                f"{path}: has been trained for {done} epochs, more than the {most} of "
+                f"training.max_epochs; give {done} to end it there, or train anew in "
+                "another folder"
+            )
 
 
 def _check_sums(path: Path) -> None:

@@ -222,8 +222,10 @@ def _notes(sizes: Mapping[str, int]) -> list[str]:
         "val": "no validation crystals: the weights are those of the last epoch",
         "test": "no test crystals: the test errors are null",
     }
+    total = sum(sizes.values())
+    crystals = "1 crystal" if total == 1 else f"{total} crystals"
     return [
-        f"{reason} ({sum(sizes.values())} crystals in all, see data.{name}_fraction)"
+        f"{reason} ({crystals} in all, see data.{name}_fraction)"
         for name, reason in reasons.items()
         if not sizes[name]
     ]

@@ -166,7 +166,9 @@ def test_a_large_primitive_cell_is_encoded_whole_with_a_warning(triclinic):
     ("settings", "message"),
     [
         ({"environment": "box"}, "unknown environment 'box', expected one of: .*super"),
-        ({"max_atoms": 0}, "`max_atoms` must be at least 1, got 0"),
+        ({"max_atoms": "20"}, "`max_atoms` must be a whole number above 0, got '20'"),
+        ({"dtype": torch.long}, "`dtype` must be a floating type, got torch.int64"),
+        ({"max_atoms": 0}, "`max_atoms` must be a whole number above 0, got 0"),
         (
             {"primitive_tolerance": 0.0},
             "`primitive_tolerance` must be above 0 angstrom",

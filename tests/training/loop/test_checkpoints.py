@@ -231,3 +231,23 @@ def test_without_the_best_checkpoint_the_last_weights_are_kept_and_named(
         # Rows of the element table are limited to norm 1 when they are first used.
         if name != "site_embedding.elements.weight":
             assert torch.equal(tensor, state[f"model.{name}"]), name
+
+
+def test_checkpoint_that_may_not_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    for path in (folder.previous, folder.last):
+        write_checkpoint(path, {"epoch": 1})
+
+    def refuse(path: Path) -> None:
+        if path == folder.last:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    name = "pyg_sitenet.training.loop.checkpoint_files.check_stored"
+    monkeypatch.setattr(name, refuse)
+    with pytest.raises(
+        SiteNetError, match=r"last\.ckpt: the checkpoint cannot be read"
+    ):
+        last_good(folder)

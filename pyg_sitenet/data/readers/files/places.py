@@ -44,7 +44,8 @@ class Folder:
             paths = list(_files_below(root) if recursive else root.iterdir())
         except OSError as error:
             raise DataError(
-                f"{root}: the folder cannot be read: {error.strerror}"
+                f"{error.filename or root}: the folder cannot be read: "
+                f"{error.strerror}; change its permissions, or move it elsewhere"
             ) from error
         # Links to nothing and pipes are listed too: reading them says what is wrong.
         self.files = visible(
@@ -109,9 +110,8 @@ def _files_below(root: Path) -> Iterator[Path]:
     What several links lead to is looked into once, and a link upwards not at all.
     """
     whole, visited, waiting = root.resolve(), set[tuple[int, int]](), [root]
-    os.listdir(root)  # os.walk would be silent where it may not look
     while waiting:
-        for place, folders, names in os.walk(waiting.pop(0)):
+        for place, folders, names in os.walk(waiting.pop(0), onerror=_raise):
             status = os.stat(place)
             if (status.st_dev, status.st_ino) in visited:
                 folders.clear()
@@ -124,6 +124,11 @@ def _files_below(root: Path) -> Iterator[Path]:
                 if link.is_symlink() and not whole.is_relative_to(link.resolve())
             ]
             yield from (Path(place, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    """Raise what ``os.walk`` would pass over: crystals would be missing in silence."""
+    raise error
 
 
 class FolderWithArchives:

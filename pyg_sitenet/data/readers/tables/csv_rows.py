@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
+from pyg_sitenet.data.readers.files.file_names import is_structure_file
 from pyg_sitenet.data.readers.tables.csv_start import (
     DELIMITERS,
     Start,
@@ -29,6 +30,7 @@ from pyg_sitenet.safe_text import text_of_cell
 
 CGCNN_TABLE = "id_prop.csv"
 
+_KNOWN = frozenset({*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS})
 _FIELD_LIMIT = 16 * 1024**2
 _RULE = " -:\t\r\n"  # below the heading of a table in Markdown
 
@@ -68,16 +70,18 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     cells, below = next(lines, None), next(lines, [])
     if cells is None:
         raise DataError(f"{file.name}: the table is empty")
+    is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE and _is_value(cells[-1])
+    if not is_cgcnn:
+        _check_is_heading(file.name, cells)
     if below:
-        _check_heading(file.name, cells, below)
+        _check_no_title(file.name, cells, below)
     if targets and len(cells) == 1:
         raise DataError(
             f"{file.name}: a single column, {cells[0]!r:.60}, where one of ids or files"
             " and one of values are expected; put a comma, semicolon, tab or | between"
             " the columns"
         )
-    is_cgcnn = PurePosixPath(file.name).name == CGCNN_TABLE
-    if is_cgcnn and _is_value(cells[-1]):
+    if is_cgcnn:
         names = ("id", *_unnamed_columns(len(cells) - 1, targets))
         return Header(names, {}, start, rows=0)
     headings = _named(cells)
@@ -97,12 +101,23 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     return Header(columns, units, start, 1 + has_units, remarks)
 
 
-def _check_heading(name: str, cells: Sequence[str], below: Sequence[str]) -> None:
+def _check_is_heading(name: str, cells: Sequence[str]) -> None:
+    """Refuse a row in place of the heading: its crystal would be missing in silence."""
+    names = [cell.strip() for cell in cells]
+    has_file = any("." in text and is_structure_file(text) for text in names)
+    is_bare = not _KNOWN & {text.lower() for text in names}
+    if has_file or (is_bare and any(map(_is_number, names))):
+        raise DataError(
+            f"{name}: the first line, {','.join(names)!r:.60}, is that of a crystal and"
+            " no heading; put one above it that names the columns, such as 'file,gap'"
+        )
+
+
+def _check_no_title(name: str, cells: Sequence[str], below: Sequence[str]) -> None:
     """Say of a title above the heading that it is none."""
     title, *others = map(str.strip, cells)
     has_more = sum(map(bool, below)) > 1 or any(sign in below[0] for sign in DELIMITERS)
-    known = (*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS)
-    if title and not any(others) and has_more and title.lower() not in known:
+    if title and not any(others) and has_more and title.lower() not in _KNOWN:
         raise DataError(
             f"{name}: the first line, {cells[0]!r:.60}, names a single column, and the"
             " one below has more; if it is a title, remove it or begin it with #; if it"
@@ -170,7 +185,11 @@ def _is_remark(line: Sequence[str]) -> bool:
 
 
 def _is_value(cell: str) -> bool:
-    return number_of(cell) is not None or bool(separated(cell) or is_gap(cell))
+    return _is_number(cell) or is_gap(cell)
+
+
+def _is_number(cell: str) -> bool:
+    return number_of(cell) is not None or bool(separated(cell))
 
 
 def _named(cells: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -73,6 +73,7 @@ def read_poscar(text: str, origin: str) -> Structure:
     atoms = [row.split() for row in rows[: head.count]]
     if len(atoms) < head.count:
         raise _truncated(origin, len(atoms), head.count)
+    _check_end(rows[head.count :], head.count, origin)
     positions = np.array([as_vector(words, origin) for words in atoms])
     if cartesian:
         positions = positions * head.scale
@@ -209,6 +210,22 @@ def _no_elements(origin: str) -> StructureError:
     return StructureError(
         f"{origin}: names no elements; write their symbols on the line above the"
         " numbers of atoms"
+    )
+
+
+def _check_end(rows: Sequence[str], count: int, origin: str) -> None:
+    """Refuse a position behind the last; velocities begin with a line of their own.
+
+    Raises:
+        StructureError: If there is one.
+    """
+    try:
+        as_vector(rows[0].split() if rows else [], origin)
+    except StructureError:
+        return
+    raise StructureError(
+        f"{origin}: has more positions than the {count} atoms it says; correct the"
+        " numbers of atoms, or remove what does not belong to the crystal"
     )
 
 

@@ -164,3 +164,19 @@ def test_files_of_the_system_neither_end_a_command_nor_keep_it_waiting(
     folder = Folder(tmp_path)
     assert folder.digest(["a.cif"]) == folder.digest(["a.cif"])
     assert folder.open("t.csv").read() == b""
+
+
+def test_folder_below_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "a.cif").write_text("x")
+    scan = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("below"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    message = "below: the folder cannot be read: Permission denied; change its permiss"
+    with pytest.raises(DataError, match=message):
+        Folder(tmp_path)

@@ -243,6 +243,12 @@ def test_compressed_table_is_read():
         ("t.csv", "id,größe\n".encode("latin-1"), "not UTF-8 text .* save it as UTF-8"),
         ("t.csv", b"id gap\na 1\n", "a single column, 'id gap', .* put a comma, semi"),
         ("t.csv", b"id,gap,gap [eV]\na,1,2\n", "several columns are named 'gap'"),
+        ("t.csv", b"a.cif,1\nb.cif,2\n", "first line, 'a.cif,1', is that of a crystal"),
+        (
+            "t.csv",
+            b"mp-1;0,5\nmp-2;0,7\n",
+            "is that of a crystal and no heading; put on",
+        ),
         ("t.json", b"[", "t.json: not JSON"),
         ("t.json", b"3", "expected a list of rows"),
         ("t.json", b'[{"id": "a", "gap": 1, "gap": 2}]', "t.json: gives 'gap' twice"),
