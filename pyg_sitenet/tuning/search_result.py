@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,17 @@ class TuneResult:
 def fit(tuner: Any, folder: Path) -> Any:  # noqa: ANN401 - ray has no types
     """Run the trials and return what Ray has of each.
 
+    What Ray prints is left out: it would stand before the result, even if that is JSON.
+
     Raises:
         SiteNetError: If Ray cannot write its state, or not all of it.
     """
     try:
-        return tuner.fit()
+        with (
+            open(os.devnull, "w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+        ):
+            return tuner.fit()
     except (OSError, EOFError) as error:
         is_cut_off = isinstance(error, EOFError)
         reason = "a file is cut off" if is_cut_off else " ".join(str(error).split())

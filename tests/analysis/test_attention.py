@@ -129,7 +129,7 @@ before = peak()
 for _ in range(200):
     histogram.add(attention)
 counted = float(histogram.pairs.sum() + histogram.self_pairs.sum())
-print(json.dumps({"counted": counted, "growth": peak() - before}))
+print(json.dumps({"counted": counted, "growth": peak() - before, "before": before}))
 """
 
 
@@ -143,4 +143,5 @@ def test_hundred_million_pairs_take_less_than_300_mb():
     )  # fmt: skip
     result = json.loads(done.stdout)
     assert result["counted"] == 2 * 10**8
-    assert 0 < result["growth"] < 300
+    assert result["before"] > 50  # or it is not in MB
+    assert result["growth"] < 300

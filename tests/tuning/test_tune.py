@@ -198,11 +198,19 @@ def test_finished_search_is_not_overwritten(
 
 
 def test_resumed_search_keeps_what_was_found(
-    search: TuneResult, config: Config, cache: Path
+    search: TuneResult, config: Config, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again = tune(config, search.folder, settings=SEARCHED, resume=True, cache=cache)
     assert again.score == search.score
     assert set(again.trials["trial"]) == set(search.trials["trial"])
+    assert capsys.readouterr().out == ""  # what Ray prints would spoil --json
+
+
+def test_new_search_prints_nothing(
+    config: Config, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(config, tmp_path / "x", num_trials=1, settings=["model.heads"], cache=cache)
+    assert capsys.readouterr().out == ""
 
 
 def test_resume_needs_a_search(config: Config, tmp_path: Path) -> None:
