@@ -11,6 +11,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from pyg_sitenet.data.structure.text import TextFile
+from pyg_sitenet.errors import StructureError
+
 CSCL = Structure(Lattice.cubic(4.123), ["Cs", "Cl"], [[0, 0, 0], [0.5] * 3])
 CIF = CSCL.to(fmt="cif")
 OK = ("CsCl", 2, 4.123**3, 3.5706)
@@ -218,3 +221,12 @@ def test_trajectory_in_an_archive_is_read_in_memory(tmp_path, read, name, monkey
     assert [record.id for record in outcome.records] == [
         f"{stem}@{number}" for number in range(3)
     ]
+
+
+def test_reason_of_what_may_not_be_read_is_plain():
+    def refuse():
+        raise PermissionError(13, "Permission denied", "a.cif")
+
+    message = r"^a\.cif: cannot be read: Permission denied; change its permissions$"
+    with pytest.raises(StructureError, match=message):
+        TextFile("a.cif", refuse, error=StructureError).text()

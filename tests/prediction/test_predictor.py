@@ -216,3 +216,14 @@ def test_rows_of_a_column_keep_its_index(predictor: Predictor) -> None:
     table = predictor.predict(column)
     assert list(table.index) == ["b", "a"]
     assert list(predictor.predict(list(column)).index) == [0, 1]
+
+
+def test_a_warning_names_its_crystal_once(tmp_path: Path) -> None:
+    file = tmp_path / "x.cif"
+    salt = Structure.from_ase_atoms(bulk("LiH", "rocksalt", a=4.08))
+    file.write_text(salt.to(fmt="cif").replace("H ", "D "))
+    with pytest.warns(UserWarning, match="deuterium") as caught:
+        load_predictor("band-gap").predict(file)
+    texts = [str(warning.message) for warning in caught]
+    (text,) = [text for text in texts if "deuterium counts as hydrogen" in text]
+    assert text.count("x.cif") == 1

@@ -36,7 +36,9 @@ class Entry:
                 structure = read_content(self.content, self.origin)
         except StructureError as error:
             return self.fail(str(error), "repair or remove this structure", "read")
-        texts = tuple(str(warning.message) for warning in caught)
+        # Whoever shows them says of which crystal they are.
+        messages = (str(warning.message) for warning in caught)
+        texts = tuple(text.removeprefix(f"{self.origin}: ") for text in messages)
         return Record(self.id, structure, self.targets, self.origin, texts, self.group)
 
     def fail(self, reason: str, remedy: str, stage: str = "table") -> Failure:
