@@ -45,6 +45,7 @@ def evaluate(
         source,
         output,
         workers=workers or 0,
+        run=model,
         watch=lambda results, _: counted(results, "Evaluating", source.count),
     )
     ledger = evaluation.ledger

@@ -210,3 +210,19 @@ def test_figures_of_another_model_go_with_its_rows(
     evaluate(predictor, table, output)
     left = {path.name for path in tmp_path.glob("rows_*.png")}
     assert left == {"rows_parity.png"}
+
+
+def test_crystals_that_the_model_was_trained_on_are_told(
+    predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = ["a,train,1.17", "b,val,0.7", "c,test,0.0", "d,train,2.0"]
+    (tmp_path / "crystals.csv").write_text("\n".join(["id,part,band_gap", *rows]))
+    records = [
+        Record(id_, Structure.from_ase_atoms(bulk("Si")), {"band_gap": value}, id_)
+        for id_, value in (("a", 1.17), ("b", 0.7), ("c", 0.0), ("d", 1.0), ("e", 1.17))
+    ]
+    evaluate(predictor, records, run=tmp_path)
+    assert "was trained on 2 of these 5 crystals" in caplog.text
+    caplog.clear()
+    evaluate(predictor, records[2:], run=tmp_path / "model.safetensors")
+    assert not caplog.text

@@ -19,6 +19,7 @@ from pyg_sitenet.data.sources import Source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.evaluation.collected import Scores
 from pyg_sitenet.evaluation.evaluation_figures import draw_figures
+from pyg_sitenet.evaluation.learnt import Learnt
 from pyg_sitenet.file_locks import locked_file
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.prediction import (
@@ -60,6 +61,7 @@ def evaluate(
     *,
     workers: int | None = None,
     watch: Watch = lambda results, _: results,
+    run: str | Path | None = None,
 ) -> Evaluation:
     """Compare a model's predictions with the known values of a data set.
 
@@ -71,6 +73,8 @@ def evaluate(
         workers: Other processes that read and encode crystals, 0 for one per core; by
             default this one does it.
         watch: See :func:`~pyg_sitenet.prediction.predict_to_file`.
+        run: Run folder of a loaded predictor; crystals it was trained on are warned
+            about, as they are of a model that is named.
 
     Raises:
         ModelFileError: If the model cannot be loaded.
@@ -85,6 +89,7 @@ def evaluate(
     records = _entries(source, predictor.description.units)
     complete = _with_targets(records, names)
     results = watch(predictor.predict_records(complete, workers=workers), 0)
+    results = Learnt(run, model).counting(results)
     layout = predictor.description.layout
     scores, ledger = Scores(layout), Ledger()
     is_again = output is not None and Path(output).is_file()
