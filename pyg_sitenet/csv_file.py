@@ -137,7 +137,7 @@ def beside(output: Path, ending: str) -> Path:
     Raises:
         DataError: If the path has no name.
     """
-    if output.name in ("", "-"):
+    if output.name in ("", "-", ".."):
         raise DataError(
             f"{str(output)!r} names no file; give one such as gaps.csv (--output)"
         )

@@ -96,10 +96,10 @@ def find_model_file(path: str | Path) -> Path:
         if (path / MODEL_FILE_NAME).is_file():
             return path / MODEL_FILE_NAME
         raise ModelFileError(f"{path}: holds no {MODEL_FILE_NAME}; {_remedy(path)}")
-    if not os.path.exists(path) and set(str(path).split(",")) <= set(READY_MODELS):
+    if not os.path.exists(path) and "," in str(path):
         raise ModelFileError(
-            f"{path}: names several models where one is expected; `sitenet predict` "
-            "alone takes several"
+            f"{path}: no such file, or several models where one is expected; `sitenet "
+            "predict` alone takes several"
         )
     if not os.path.isfile(path):
         raise ModelFileError(

@@ -397,9 +397,7 @@ def test_folder_without_a_model_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_several_models_are_refused_where_one_is_expected() -> None:
-    with pytest.raises(
-        ModelFileError, match="names several models where one is expect"
-    ):
+    with pytest.raises(ModelFileError, match="or several models where one is expected"):
         load_model("band-gap,formation-energy")
 
 

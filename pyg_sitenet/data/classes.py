@@ -18,7 +18,9 @@ from pyg_sitenet.errors import DataError
 _logger = logging.getLogger(__name__)
 
 # More are rather names or numbers; who means them can list them.
-_MOST, _FEW = 100, 10  # labels; fewer may all differ where classes are asked for
+_MOST = 100
+# So few labels may all differ where classes are asked for.
+_FEW = 10
 
 
 def with_classes(data: DataConfig) -> DataConfig:
@@ -36,7 +38,8 @@ def with_classes(data: DataConfig) -> DataConfig:
 
     Raises:
         DataError: If the source cannot be opened or has no such target, or if what it
-            holds are no classes: a single label, or more than a hundred.
+            holds are no classes: a single label, more than a hundred, or
+            nearly as many as crystals.
     """
     _check_names(data)
     open_names = [name for name in data.targets if not data.classes.get(name)]

@@ -90,8 +90,8 @@ class SiteNetCalculator(Calculator):
         """Compute all properties at once; warn once of elements unknown to the model.
 
         Raises:
-            StructureError: If the crystal cannot be predicted: atoms that are no
-                element, closer than 0.5 A or not periodic in three directions.
+            StructureError: If the crystal cannot be predicted: it is not periodic in
+                three directions, or has atoms closer than 0.5 A or of no element.
         """
         super().calculate(  # type: ignore[no-untyped-call]
             atoms, properties, system_changes

@@ -97,7 +97,7 @@ class Predictor:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns of numbers: targets with units, of classes each one."""
+        """Names of the columns: targets with units, or probabilities of classes."""
         return value_columns(self.description)
 
     @property

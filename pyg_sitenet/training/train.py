@@ -194,11 +194,12 @@ def _open_run(
     """Open the run folder and the data; the first process notes what is used."""
     if devices.rank == 0:
         open_run_folder(folder, config, resume=resume)
+        if resume:
+            check_epochs(folder, config)
     try:
         data = load_data(config, cache, splits, devices, progress=progress)
         if resume:
             check_run_data(folder, data)
-            check_epochs(folder, config)
     except SiteNetError:
         folder.discard()
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,16 +43,13 @@ class TuneResult:
 def fit(tuner: Any, folder: Path) -> Any:  # noqa: ANN401 - ray has no types
     """Run the trials and return what Ray has of each.
 
-    What Ray prints is left out: it would stand before the result, even if that is JSON.
+    What Ray prints goes to the standard error: it would stand before the result.
 
     Raises:
         SiteNetError: If Ray cannot write its state, or not all of it.
     """
     try:
-        with (
-            open(os.devnull, "w", encoding="utf-8") as nowhere,
-            redirect_stdout(nowhere),
-        ):
+        with redirect_stdout(sys.stderr):
             return tuner.fit()
     except (OSError, EOFError) as error:
         is_cut_off = isinstance(error, EOFError)

@@ -21,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pyg_sitenet.config import Config, load_config, override
 from pyg_sitenet.errors import ConfigError, SiteNetError
+from pyg_sitenet.evaluation import evaluate
 from pyg_sitenet.model_file import load_model, read_description
 from pyg_sitenet.prediction import load_predictor
 from pyg_sitenet.training import RunResult, train
@@ -377,3 +378,13 @@ def test_run_is_not_continued_to_an_epoch_behind_it(
         (folder / "metrics.json").read_bytes(),
     )
     assert after == before
+
+
+def test_evaluation_of_its_own_crystals_is_told(
+    run: RunResult, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluate(run.folder, config.data.source, workers=0)
+    parts = pd.read_csv(run.folder / "crystals.csv")["part"]
+    learnt = int(parts.isin(["train", "val"]).sum())
+    message = f"was trained on {learnt} of these {len(parts)} crystals"
+    assert message in caplog.text

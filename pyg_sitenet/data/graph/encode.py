@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ def encode_structure(
 ) -> Data | HeteroData:
     """Encode a crystal as a graph of its unique sites and the atoms around them.
 
+    A trained model reads the graphs of its own settings alone, which
+    :meth:`Predictor.graph` makes; those of the preset ``default`` are spheres.
+
     Args:
         structure: pymatgen structure, ASE atoms or the path of a file.
         max_atoms: Most atoms that a site attends to; a primitive cell that has more
@@ -46,9 +50,6 @@ def encode_structure(
         unfold: Return the literal bipartite form, with the atoms of the environment
             as nodes of their own, for inspection; the model reads either.
         dtype: Of all real tensors.
-
-    A trained model reads the graphs of its own settings alone, which
-    :meth:`Predictor.graph` makes; those of the preset ``default`` are spheres.
 
     Returns:
         ``Data`` with n unique sites and E pairs: ``z`` [n] atomic numbers, ``x`` [n, 9]
@@ -150,7 +151,7 @@ def oxidation_states(structure: Structure) -> list[float]:
 
 
 def _check_settings(max_atoms: int, primitive_tolerance: float) -> None:
-    if not isinstance(max_atoms, int) or max_atoms < 1:
+    if not isinstance(max_atoms, Integral) or max_atoms < 1:
         raise ConfigError(
             f"`max_atoms` must be a whole number above 0, got {max_atoms!r}"
         )

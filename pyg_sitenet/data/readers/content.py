@@ -23,9 +23,9 @@ from pyg_sitenet.data.structure.load import (
     load_structure,
 )
 from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES, TextFile
 from pyg_sitenet.errors import StructureError
-from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -95,7 +95,7 @@ class Recipe:
             DataError: If units or classes name what is no target.
         """
         source = self.source
-        for part in [source] if isinstance(source, str | Path) else source:
+        for part in source if isinstance(source, list | tuple) else [source]:
             if not isinstance(part, str | os.PathLike):
                 raise TypeError(
                     "`source` must be a path, the name of a data set or several paths,"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, plain_json
 from pyg_sitenet.errors import StructureError
-from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 from pyg_sitenet.plain_yaml import TooLargeError, plain_value
 
 _MAX_DEPTH = 100

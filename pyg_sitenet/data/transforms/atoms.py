@@ -12,8 +12,8 @@ from torch_geometric.data import Data
 from pyg_sitenet.data.geometry.lattice import Floats, minkowski_reduction
 
 Axes: TypeAlias = tuple[bool, bool, bool]
-MIN_TRANSLATION = 0.1
-"""Angstrom; no atom is so close to its own image."""
+MIN_TRANSLATION, MAX_LENGTH = 0.1, 1e5
+"""Angstrom; no atom is so close to its own image, and no cell is longer."""
 
 
 def needs_gradient(data: Data) -> bool:
@@ -68,6 +68,10 @@ def cell_of(data: Data, axes: Axes) -> Floats:
     if data.cell.shape not in ((1, 3, 3), (3, 3)):
         raise ValueError(f"`cell` must have shape [1, 3, 3], got {[*data.cell.shape]}")
     cell: Floats = data.cell.detach().double().cpu().numpy().reshape(3, 3)
+    if not np.abs(cell).max() <= MAX_LENGTH:
+        raise ValueError(
+            f"`cell` must be finite and at most {MAX_LENGTH:g} angstrom long"
+        )
     is_open = ~np.array(axes) & ~cell.any(axis=1)
     if is_open.any():
         cell = complete_cell(cell)

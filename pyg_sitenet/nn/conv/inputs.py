@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ def check_channels(
 
     Raises:
         ValueError: If a size is not above 0, pairs without a size of their own shall be
-            updated, or channels be dropped by a layer that a projection replaces.
+            updated, or `dropout` is given together with `projection`.
     """
     if projection is not None and dropout:
         raise ValueError(
@@ -99,11 +99,11 @@ def both_sides(
         width = max(channels[1], 0)
         x_dst = x_src.new_zeros(*x_src.shape[:-2], count, width)
     for side, width in zip((x_src, x_dst), channels, strict=True):
-        if side.dim() < 2 or width not in (-1, side.size(-1)):
-            size_of_vector = "channels" if width == -1 else width
+        is_other = not is_transformed() and width not in (-1, *side.shape[-1:])
+        if side.dim() < 2 or is_other:
+            expected = "channels" if width == -1 else width
             raise ValueError(
-                f"`x` must have shape [num_nodes, {size_of_vector}], got "
-                f"{list(side.shape)}"
+                f"`x` must have shape [num_nodes, {expected}], got {list(side.shape)}"
             )
     return x_src, x_dst
 
@@ -173,7 +173,7 @@ def first_log_lengths(ends: tuple[float, float] | None, heads: int) -> OptTensor
     """
     if ends is None:
         return None
-    is_pair = isinstance(ends, Sequence) and len(ends) == 2
+    is_pair = not isinstance(ends, float | int) and len(ends) == 2
     if not is_pair or not 0 < min(ends) <= max(ends) < math.inf:
         raise ValueError(f"`locality` must be two lengths above 0, got {ends}")
     return torch.linspace(math.log(ends[0]), math.log(ends[1]), heads)

@@ -58,7 +58,7 @@ class SiteNetConv(SubclassedPassing):
         dropout: Share of the outgoing site channels to drop. (default: ``0.0``)
         locality: Shortest and longest of the first ranges :math:`\lambda_h`, which are
             spread evenly in their logarithm and learnt. (default: ``None``)
-        projection: Channels of the output, by a linear map for :math:`g^S`.
+        projection: Size of a linear map in place of :math:`g^S`. (default: ``None``)
         **kwargs: Further arguments of :class:`torch_geometric.nn.MessagePassing`.
 
     Shapes:

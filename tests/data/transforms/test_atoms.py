@@ -177,6 +177,21 @@ def test_a_batch_is_transformed_graph_by_graph():
     assert len(batch.to_data_list()) == 2
 
 
+def test_a_batch_of_merged_graphs_is_transformed():
+    merge = Compose([Sphere(20), MergeEquivalent()])
+    batch = Batch.from_data_list([merge(graph(bulk("Si"))) for _ in range(2)])
+    assert "num_nodes" in batch[0]
+    assert MergeEquivalent()(batch).num_graphs == 2
+
+
+def test_a_cell_without_end_is_refused():
+    data = graph(bulk("Si"))
+    for length in (float("inf"), 4e20):
+        data.cell = torch.diag(torch.tensor([4.0, 4.0, length]))[None]
+        with pytest.raises(ValueError, match="`cell` must be finite and at most 10000"):
+            Sphere(20)(data)
+
+
 def test_what_a_batch_was_given_as_a_whole_is_not_lost():
     batch = Batch.from_data_list([graph(bulk("Si")), graph(bulk("Si"))])
     batch.label = torch.zeros(2)

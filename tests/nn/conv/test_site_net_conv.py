@@ -1,5 +1,6 @@
 """SiteNetConv behaves as a PyG convolution and computes what its formula says."""
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.testing import is_full_test
@@ -328,6 +329,7 @@ def test_unknown_options_are_refused():
         SiteNetConv(8, 6, edge_dim=5, decomposed_layers=2)
     with pytest.raises(ValueError, match=r"`locality` must be two lengths .* got 5\.0"):
         SiteNetConv(8, 6, edge_dim=5, locality=5.0)
+    SiteNetConv(8, 6, edge_dim=5, heads=3, locality=np.array([1.0, 4.0]))
     with pytest.raises(ValueError, match=r"`dropout` must be 0 beside `projection`"):
         SiteNetConv(8, 6, edge_dim=5, projection=7, dropout=0.5)
     with pytest.raises(ValueError, match="dropout probability has to be between 0"):

@@ -43,9 +43,12 @@ class Folder:
         try:
             paths = list(_files_below(root) if recursive else root.iterdir())
         except OSError as error:
+            remedy = (
+                "; change its permissions" if isinstance(error, PermissionError) else ""
+            )
             raise DataError(
                 f"{error.filename or root}: the folder cannot be read: "
-                f"{error.strerror}; change its permissions, or move it elsewhere"
+                f"{error.strerror}{remedy}"
             ) from error
         # Links to nothing and pipes are listed too: reading them says what is wrong.
         self.files = visible(

@@ -6,7 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of, separated
@@ -104,13 +104,25 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
 def _check_is_heading(name: str, cells: Sequence[str]) -> None:
     """Refuse a row in place of the heading: its crystal would be missing in silence."""
     names = [cell.strip() for cell in cells]
-    has_file = any("." in text and is_structure_file(text) for text in names)
-    is_bare = not _KNOWN & {text.lower() for text in names}
-    if has_file or (is_bare and any(map(_is_number, names))):
+    first, *others = names
+    if _KNOWN & {text.lower() for text in names} or not first:
+        return
+    is_file = "." in first and is_structure_file(first)
+    has_values = bool(others) and all(map(_is_number, others))
+    if is_file or (has_values and not _are_rising(others)):
         raise DataError(
             f"{name}: the first line, {','.join(names)!r:.60}, is that of a crystal and"
-            " no heading; put one above it that names the columns, such as 'file,gap'"
+            " no heading; put one above it that names the columns, such as 'file,gap';"
+            " if it is one, call its first column 'id'"
         )
+
+
+def _are_rising(texts: Sequence[str]) -> bool:
+    """Tell whether numbers name columns, as temperatures and years do."""
+    numbers = [number_of(text) for text in texts]
+    known = [number for number in numbers if number is not None]
+    is_sorted = all(low < high for low, high in pairwise(known))
+    return len(known) == len(texts) and is_sorted and all(n % 1 == 0 for n in known)
 
 
 def _check_no_title(name: str, cells: Sequence[str], below: Sequence[str]) -> None:

@@ -16,9 +16,9 @@ from pyg_sitenet.data.readers.tables.row import (
     Units,
 )
 from pyg_sitenet.data.structure.optimade import is_optimade
+from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
-from pyg_sitenet.plain_json import DuplicateKeyError, plain_json
 
 # What a structure is made of, apart from the values that an entry has beside it.
 _STRUCTURE_KEYS = frozenset(
@@ -88,12 +88,12 @@ def _rows_of_object(name: str, reader: JsonReader) -> Iterator[object]:
     held: dict[str, Any] = {}
     is_done = False
     for key in reader.keys():  # noqa: SIM118 - not a dictionary
+        if key in held or (key == "data" and is_done):
+            raise DuplicateKeyError(key)
         if key == "data" and reader.next_letter() == "[":
             yield from _rows_of_data(name, reader, held)
             is_done = True
         else:
-            if key in held:
-                raise DuplicateKeyError(key)
             held[key] = reader.value()
     if not is_done:
         yield from _rows_of_document(name, held)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, decoder
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES
-from pyg_sitenet.plain_json import DuplicateKeyError, decoder
 
 _SPACE = " \t\r\n"
 _AFTER_VALUE = frozenset(",]}:" + _SPACE)

@@ -249,6 +249,7 @@ def test_compressed_table_is_read():
             b"mp-1;0,5\nmp-2;0,7\n",
             "is that of a crystal and no heading; put on",
         ),
+        ("t.json", b'{"data": [{"id": 1}], "data": [{"id": 2}]}', "gives 'data' twice"),
         ("t.json", b"[", "t.json: not JSON"),
         ("t.json", b"3", "expected a list of rows"),
         ("t.json", b'[{"id": "a", "gap": 1, "gap": 2}]', "t.json: gives 'gap' twice"),
@@ -266,3 +267,10 @@ def test_compressed_table_is_read():
 def test_unreadable_table_says_why(name, content, message):
     with pytest.raises(DataError, match=message):
         _read(name, content, ["gap"])
+
+
+@pytest.mark.parametrize(
+    "heading", ["id,structure.cif,gap", ",0", ",0,1", "compound,300,400", "x,2020"]
+)
+def test_headings_of_numbers_and_dots_are_headings(heading):
+    assert _read("t.csv", f"{heading}\na,1.5,2\n".encode()).count == 1
