@@ -61,6 +61,8 @@ def training(description: ModelDescription, facts: Facts) -> str:
     weights = "the averaged weights of the last epoch"
     if sizes["val"]:
         weights = f"the weights of epoch {metrics['best_epoch']}, which validated best"
+        if description.members > 1:
+            weights = "of each the weights that validated best"
     split = f"Random split (seed {config.data.split_seed})"
     if facts.source in MATBENCH:
         split = "The official fold 0"

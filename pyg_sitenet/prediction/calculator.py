@@ -33,7 +33,8 @@ class SiteNetCalculator(Calculator):
     The energy is that of the cell, in eV: the prediction times the number of atoms.
     Forces (eV/A) and stress (eV/A^3, in ASE's order and sign) are its exact
     derivatives. They are as good as the model: one trained on relaxed crystals alone
-    knows little of the slopes around them.
+    knows little of the slopes around them, and those of ``default`` jump where the
+    maximum over the sites passes from one site to another.
 
     Args:
         model: A model file, a run folder, or the name of a ready model such as
