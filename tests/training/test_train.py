@@ -19,7 +19,7 @@ import rich
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pyg_sitenet.config import Config, load_config, override
+from pyg_sitenet.config import Config, dump_config, load_config, override
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.evaluation import evaluate
 from pyg_sitenet.model_file import load_model, read_description
@@ -373,6 +373,12 @@ def test_run_is_not_continued_to_an_epoch_behind_it(
         )
         with pytest.raises(ConfigError, match=message):
             train(shorter, folder, resume=True, cache=cache)
+    # As an earlier version left it, whose settings were written before the check.
+    broken = shutil.copytree(run.folder, tmp_path / "broken")
+    (broken / "config.yaml").write_text(dump_config(shorter))
+    (broken / "metrics.json").unlink()
+    with pytest.raises(ConfigError, match="trained for 3 epochs, more than the 2 of"):
+        train(shorter, broken, resume=True, cache=cache)
     after = (
         (folder / "config.yaml").read_bytes(),
         (folder / "metrics.json").read_bytes(),

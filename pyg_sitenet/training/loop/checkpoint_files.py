@@ -139,14 +139,23 @@ def check_epochs(folder: RunFolder, config: Config) -> None:
         ):
             continue
         found = last_good(run)
-        loop = {} if found is None else found[1]["loops"]["fit_loop"]
-        done = loop["epoch_progress"]["current"]["processed"] if loop else 0
-        if done > most:
-            raise ConfigError(
-                f"{path}: has been trained for {done} epochs, more than the {most} of "
-                f"training.max_epochs; give {done} to end it there, or train anew in "
-                "another folder"
-            )
+        if found is not None:
+            check_done(run, found[1], most)
+
+
+def check_done(folder: RunFolder, state: dict[str, Any], most: int) -> None:
+    """Check that a checkpoint has had no more epochs than are asked for.
+
+    Raises:
+        ConfigError: If it has.
+    """
+    done = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if done > most:
+        raise ConfigError(
+            f"{folder.path}: has been trained for {done} epochs, more than the {most} "
+            f"of training.max_epochs; give {done} to end it there, or train anew in "
+            "another folder"
+        )
 
 
 def _check_sums(path: Path) -> None:

@@ -28,7 +28,7 @@ from pyg_sitenet.training.loop.callbacks import (
     SyncElementNorms,
     Watch,
 )
-from pyg_sitenet.training.loop.checkpoint_files import last_good
+from pyg_sitenet.training.loop.checkpoint_files import check_done, last_good
 from pyg_sitenet.training.loop.checkpoints import PROCESSES, Checkpoints
 from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.loop.duration import Duration
@@ -84,6 +84,7 @@ def fit(
     checkpoint = last_good(folder) if resume else None
     if checkpoint is not None:
         _check_processes(checkpoint[1], devices.num_processes)
+        check_done(folder, checkpoint[1], config.max_epochs)
         _set_position(train_loader, checkpoint[1])
     elif resume and devices.rank == 0:
         _logger.warning("%s: no checkpoint, trained from the start", folder.path)
