@@ -9,8 +9,6 @@ and prints the Markdown of ``docs/accuracy.md``.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import BOARD, RESULTS
+from accuracy_runs import read_kept
 from numpy.typing import NDArray
 from out_of_domain_splits import Crystal, read_crystals
 from pymatgen.core import Composition
@@ -67,10 +66,8 @@ class Task:
 def read_task(name: str, data: Path) -> Task:
     """Read what is kept of a task."""
     crystals = {c["id"]: c for c in read_crystals(data / f"{name}.jsonl.gz", None)}
-    with gzip.open(RESULTS / name / "single.csv.gz", "rt", encoding="utf-8") as file:
-        predictions = {
-            row["id"]: float(row["prediction"]) for row in csv.DictReader(file)
-        }
+    folds = read_kept(RESULTS / name / "single.csv.gz").predictions.values()
+    predictions = {id_: value for fold in folds for id_, value in fold.items()}
     chosen = [crystals[id_] for id_ in predictions]
     return Task(name, chosen, np.array([*predictions.values()]))
 

@@ -142,8 +142,8 @@ def _ascending(scores: Array) -> tuple[float, ...]:
 def spread_floor(spread: Array, members: int) -> float:
     """Return what to add to a spread: no interval shrinks to nothing by agreement.
 
-    The median spread, times 8 for two members, 2 for three and a half for five and
-    more: few members agree by chance, and then their spread says little.
+    The median spread, times 8 for two members, 2 for three, 0.9 for four and a half
+    for more: few members agree by chance, and then their spread says little.
 
     Args:
         spread: Of held-out crystals, or of those trained on if there are no others,

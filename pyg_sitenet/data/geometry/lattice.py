@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# Angstrom: no cell is longer, and the squares of more lose their digits.
+MAX_LENGTH = 1e5
+
 # Lengths that differ by less than this share of the cell's size count as equal: more
 # than the noise of a change of setting, less than a distortion one would report.
 RELATIVE_TOLERANCE = 1e-4

@@ -8,6 +8,7 @@ from scipy.spatial import KDTree
 
 from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
 from pyg_sitenet.data.geometry.lattice import (
+    MAX_LENGTH,
     Floats,
     minimum_image_distances,
     minkowski_reduction,
@@ -25,9 +26,6 @@ MIN_DISTANCE = 0.5
 
 # Cubic angstrom: atoms MIN_DISTANCE apart need more room than this.
 MIN_VOLUME = 0.05
-
-# Angstrom: no cell is longer, and the squares of more lose their digits.
-MAX_LENGTH = 1e5
 
 # Fractional: atoms may leave their cell, but not so far that digits are lost.
 MAX_COORDINATE = 1e6

@@ -9,11 +9,11 @@ import torch
 from ase.geometry import complete_cell
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.geometry.lattice import Floats, minkowski_reduction
+from pyg_sitenet.data.geometry.lattice import MAX_LENGTH, Floats, minkowski_reduction
 
 Axes: TypeAlias = tuple[bool, bool, bool]
-MIN_TRANSLATION, MAX_LENGTH = 0.1, 1e5
-"""Angstrom; no atom is so close to its own image, and no cell is longer."""
+MIN_TRANSLATION = 0.1
+"""Angstrom; no atom is so close to its own image."""
 
 
 def needs_gradient(data: Data) -> bool:

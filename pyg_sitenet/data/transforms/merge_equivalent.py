@@ -70,8 +70,8 @@ class MergeEquivalent(BaseTransform):
     Raises:
         TypeError: If the graph is a ``HeteroData``.
         ValueError: If ``tolerance`` is not as described, or the graph holds no
-            distances, an attribute that differs between equal sites or pairs, or one of
-            the two multiplicities alone.
+            distances, pairs that require gradients, an attribute that differs between
+            equal sites or pairs, or one of the two multiplicities alone.
     """
 
     def __init__(self, tolerance: float = 1e-3, *, keep_origin: bool = False) -> None:

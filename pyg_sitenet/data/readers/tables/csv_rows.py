@@ -18,19 +18,13 @@ from pyg_sitenet.data.readers.tables.csv_start import (
     states_units,
 )
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
-from pyg_sitenet.data.readers.tables.row import (
-    FILE_COLUMNS,
-    ID_COLUMNS,
-    STRUCTURE_COLUMNS,
-    Row,
-)
+from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS, Row
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.safe_text import text_of_cell
 
 CGCNN_TABLE = "id_prop.csv"
 
-_KNOWN = frozenset({*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS})
 _FIELD_LIMIT = 16 * 1024**2
 _RULE = " -:\t\r\n"  # below the heading of a table in Markdown
 
@@ -105,7 +99,7 @@ def _check_is_heading(name: str, cells: Sequence[str]) -> None:
     """Refuse a row in place of the heading: its crystal would be missing in silence."""
     names = [cell.strip() for cell in cells]
     first, *others = names
-    if _KNOWN & {text.lower() for text in names} or not first:
+    if KNOWN_COLUMNS & {text.lower() for text in names} or not first:
         return
     is_file = "." in first and is_structure_file(first)
     has_values = bool(others) and all(map(_is_number, others))
@@ -129,7 +123,7 @@ def _check_no_title(name: str, cells: Sequence[str], below: Sequence[str]) -> No
     """Say of a title above the heading that it is none."""
     title, *others = map(str.strip, cells)
     has_more = sum(map(bool, below)) > 1 or any(sign in below[0] for sign in DELIMITERS)
-    if title and not any(others) and has_more and title.lower() not in _KNOWN:
+    if title and not any(others) and has_more and title.lower() not in KNOWN_COLUMNS:
         raise DataError(
             f"{name}: the first line, {cells[0]!r:.60}, names a single column, and the"
             " one below has more; if it is a title, remove it or begin it with #; if it"

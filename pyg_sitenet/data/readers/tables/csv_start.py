@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyg_sitenet.data.readers.cells import is_gap, number_of
-from pyg_sitenet.data.readers.tables.row import (
-    FILE_COLUMNS,
-    ID_COLUMNS,
-    STRUCTURE_COLUMNS,
-)
+from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS, UNIT_COLUMNS
 from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.structure.text import TextFile
 
@@ -19,8 +15,7 @@ _QUOTED = re.compile('"[^"]*"')
 _DELIMITER_LINE = re.compile(r'"?sep=([;,|\t])"?', re.I)  # tells Excel the delimiter
 DELIMITERS = ";\t,|"
 _REMARK = ("#", '"#')
-_AROUND, _UNIT_WORDS = " []():", ("unit", "units")  # as the row of units is named
-_KNOWN = {*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS}
+_AROUND = " []():"  # the word for units that a row of them begins with
 
 
 class Start(NamedTuple):
@@ -80,7 +75,7 @@ def states_units(cells: Sequence[str]) -> bool:
     stated = [cell for cell in others if not is_gap(cell)]
     return (
         bool(stated)
-        and (is_gap(first) or first.strip(_AROUND).lower() in _UNIT_WORDS)
+        and (is_gap(first) or first.strip(_AROUND).lower() in UNIT_COLUMNS)
         and all(number_of(cell) is None and is_unit(cell) for cell in stated)
     )
 
@@ -103,10 +98,10 @@ def _delimiter(heading: str, row: str) -> str:
 def _names_columns(remark: str, row: str, delimiter: str) -> bool:
     """Tell whether a remark is the heading of the row below, which holds values."""
     heads, cells = (_cells(line, delimiter) for line in (remark, row))
-    if len(heads) != len(cells) or len(cells) < 2 or _KNOWN & {*cells}:
+    if len(heads) != len(cells) or len(cells) < 2 or KNOWN_COLUMNS & {*cells}:
         return False
     has_numbers = any(number_of(cell) is not None for cell in cells)
-    return has_numbers or bool(_KNOWN & {*heads})
+    return has_numbers or bool(KNOWN_COLUMNS & {*heads})
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -10,6 +10,7 @@ ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
 UNIT_COLUMNS = ("unit", "units")
+KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS})
 
 
 @dataclass(frozen=True, slots=True)

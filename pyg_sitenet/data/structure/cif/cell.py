@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pymatgen.core import Lattice
 
-from pyg_sitenet.data.structure.check import MAX_LENGTH
+from pyg_sitenet.data.geometry.lattice import MAX_LENGTH
 from pyg_sitenet.data.structure.cif.symmetry.operations import METRIC_TOLERANCE
 from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import StructureError
