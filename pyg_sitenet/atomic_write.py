@@ -98,6 +98,12 @@ def os_reason(error: BaseException) -> str | None:
     return None
 
 
+def read_problem(error: BaseException) -> str:
+    """Say that something cannot be read, why, and what to do if it may not be."""
+    remedy = "; change its permissions" if isinstance(error, PermissionError) else ""
+    return f"cannot be read: {os_reason(error) or error}{remedy}"
+
+
 def sync_folder(folder: Path) -> None:
     """Let a new name itself survive a power cut, where folders can be opened."""
     with suppress(OSError):

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from pyg_sitenet.atomic_write import os_reason, replacing
+from pyg_sitenet.atomic_write import os_reason, read_problem, replacing
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.errors import ModelFileError
 from pyg_sitenet.model_header import (
@@ -223,9 +223,7 @@ def _parse_header(path: Path, header: Mapping[str, str]) -> ModelDescription:
 
 def _unreadable(path: Path, error: Exception) -> ModelFileError:
     if isinstance(error, PermissionError):
-        return ModelFileError(
-            f"{path}: cannot be read: {os_reason(error)}; change its permissions"
-        )
+        return ModelFileError(f"{path}: {read_problem(error)}")
     return ModelFileError(
         f"{path}: damaged or truncated, copy or train it again: {brief_line(error)}"
     )

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from pyg_sitenet.atomic_write import os_reason
+from pyg_sitenet.atomic_write import read_problem
 from pyg_sitenet.data.structure.compression import READ_ERRORS, Unpacked, unpacked
 from pyg_sitenet.errors import DataError, SiteNetError, StructureError
 
@@ -158,13 +158,7 @@ class TextFile:
             ):
                 yield file
         except READ_ERRORS as error:
-            remedy = (
-                "; change its permissions" if isinstance(error, PermissionError) else ""
-            )
-            reason = os_reason(error) or error
-            raise self.error(
-                f"{self.name}: cannot be read: {reason}{remedy}"
-            ) from error
+            raise self.error(f"{self.name}: {read_problem(error)}") from error
 
 
 def _open(path: Path) -> BinaryIO:

@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from pyg_sitenet.atomic_write import DAMAGE, check_stored, os_reason, replacing
+from pyg_sitenet.atomic_write import (
+    DAMAGE,
+    check_stored,
+    os_reason,
+    read_problem,
+    replacing,
+)
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.config import Config, load_config
 from pyg_sitenet.errors import ConfigError, SiteNetError
@@ -85,10 +91,7 @@ def load_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
             path, map_location=map_location, weights_only=True
         )
     except PermissionError as error:
-        raise SiteNetError(
-            f"{path}: the checkpoint cannot be read: {os_reason(error)}; change its"
-            " permissions"
-        ) from error
+        raise SiteNetError(f"{path}: the checkpoint {read_problem(error)}") from error
     except (*DAMAGE, OSError, pickle.UnpicklingError) as error:
         raise SiteNetError(
             f"{path}: the checkpoint is damaged ({brief_line(error)})"

@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from pyg_sitenet.atomic_write import read_problem
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import (
@@ -43,12 +44,8 @@ class Folder:
         try:
             paths = list(_files_below(root) if recursive else root.iterdir())
         except OSError as error:
-            remedy = (
-                "; change its permissions" if isinstance(error, PermissionError) else ""
-            )
             raise DataError(
-                f"{error.filename or root}: the folder cannot be read: "
-                f"{error.strerror}{remedy}"
+                f"{error.filename or root}: the folder {read_problem(error)}"
             ) from error
         # Links to nothing and pipes are listed too: reading them says what is wrong.
         self.files = visible(
