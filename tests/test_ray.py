@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -52,13 +53,6 @@ def cluster() -> Iterator[Cluster]:
             yield cluster
 
 
-@pytest.fixture(scope="module")
-def raylet(cluster: Cluster) -> int:
-    """Return the process that starts the others of the cluster."""
-    del cluster  # it is there
-    return int(ray.get(ray.remote(lambda: os.getppid()).remote()))
-
-
 @pytest.fixture
 def crystals(tmp_path: Path) -> Path:
     """A folder of 72 files, every 20th of which is torn."""
@@ -103,18 +97,24 @@ def _written(output: Path) -> list[bytes]:
     return [file(output).read_bytes() for file in (Path, failures_file, run_file)]
 
 
-def _kill_worker(raylet: int) -> bool:
-    """Kill one of the processes that compute, and tell whether there was one."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            name = (path / "cmdline").read_bytes()
-            status = (path / "status").read_text()
-        except OSError:  # it has just ended
-            continue
-        if name.startswith(b"ray::pyg_sitenet") and f"PPid:\t{raylet}\n" in status:
-            os.kill(int(path.name), signal.SIGKILL)
-            return True
-    return False
+class _Deadly(Cluster):
+    """A cluster that once loses a process in the middle of a block."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(2)
+        self.victim = folder / "victim"
+
+    def map(self, function, blocks):
+        victim = self.victim
+
+        def compute(block):
+            if len(block) == SIZE:
+                with contextlib.suppress(FileExistsError):
+                    victim.touch(exist_ok=False)
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return function(block)
+
+        return super().map(compute, blocks)
 
 
 def _watch(act: Callable[[], object], after: int) -> Callable[[Results, int], Results]:
@@ -193,38 +193,26 @@ def test_error_of_the_work_is_raised_here(cluster: Cluster, config: DataConfig):
 
 
 def test_prepared_folder_is_the_same_to_the_byte_although_a_worker_is_killed(
-    raylet: int, config: DataConfig, tmp_path: Path
+    cluster: Cluster, config: DataConfig, tmp_path: Path
 ):
+    del cluster  # it is there
     prepare(config, tmp_path / "here", targets=())
-    killed = []
-
-    class Killing(Cluster):
-        def map(self, function, blocks):
-            for number, answer in enumerate(super().map(function, blocks)):
-                if number == 0:
-                    killed.append(_kill_worker(raylet))
-                yield answer
-
-    _, ledger = prepare(config, tmp_path / "there", targets=(), cluster=Killing(2))
-    assert killed == [True]
+    deadly = _Deadly(tmp_path)
+    _, ledger = prepare(config, tmp_path / "there", targets=(), cluster=deadly)
+    assert deadly.victim.exists()
     assert (ledger.used, ledger.failed) == (68, 4)
     assert _content(tmp_path / "here") == _content(tmp_path / "there")
 
 
 def test_predictions_are_the_same_to_the_byte_although_a_worker_is_killed(
-    cluster: Cluster,
-    raylet: int,
-    predictor: Predictor,
-    crystals: Path,
-    tmp_path: Path,
+    predictor: Predictor, crystals: Path, tmp_path: Path
 ):
     source = open_source([crystals])
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"
     predict_to_file(predictor, source, here, workers=1)
-    killed: list[bool] = []
-    watch = _watch(lambda: killed.append(_kill_worker(raylet)), after=1)
-    ledger = predict_to_file(predictor, source, there, cluster=cluster, watch=watch)
-    assert killed == [True]
+    deadly = _Deadly(tmp_path)
+    ledger = predict_to_file(predictor, source, there, cluster=deadly)
+    assert deadly.victim.exists()
     assert (ledger.used, ledger.failed) == (68, 4)
     assert _written(here) == _written(there)
 
