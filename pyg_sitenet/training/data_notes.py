@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.config import Config
+from pyg_sitenet.config import Config, TrainingConfig
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
@@ -65,7 +65,7 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
         notes += _polymorphs(crystals)
     units = data.dataset.units
     notes += [*_renamed_columns(config.data.targets, units), *_unused_units(config)]
-    return notes
+    return [*notes, *_warm_up(config.training)]
 
 
 def _crystals(data: CrystalDataModule) -> Crystals:
@@ -109,6 +109,16 @@ def _unused_units(config: Config) -> Iterator[str]:
             )
         if name not in targets:
             yield f"data.units names {name!r}, which is no target ({_listed(targets)})"
+
+
+def _warm_up(training: TrainingConfig) -> Iterator[str]:
+    warmup, epochs = training.warmup_epochs, training.max_epochs
+    if training.schedule != "one_cycle" and 0 < epochs <= warmup:
+        yield (
+            f"training.warmup_epochs={warmup} is not shorter than the training"
+            f" (training.max_epochs={epochs}): the learning rate still rises when it"
+            " ends; train longer, or set training.warmup_epochs=0"
+        )
 
 
 def _values(config: Config, crystals: Crystals) -> Iterator[str]:

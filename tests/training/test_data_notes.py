@@ -153,6 +153,23 @@ def test_unit_of_what_is_no_target_is_told(
     assert not any("data.units" in note for note in notes_of(source))
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_warm_up_of_the_whole_training_is_told(
+    tmp_path: Path, crystals: dict[str, Structure], notes_of: Notes, schedule: str
+) -> None:
+    source = _write(tmp_path / "data", crystals, gap=range(8))
+
+    def notes(warmup: int, schedule: str) -> list[str]:
+        training = {"max_epochs": 3, "warmup_epochs": warmup, "schedule": schedule}
+        changes = [f"training.{name}={value}" for name, value in training.items()]
+        return [note for note in notes_of(source, *changes) if "warmup" in note]
+
+    line = "training.warmup_epochs=3 is not shorter than the training"
+    assert [note.startswith(line) for note in notes(3, schedule)] == [True]
+    assert notes(2, schedule) == []
+    assert notes(3, "one_cycle") == []
+
+
 def test_frames_of_a_simulation_are_not_equal(notes_of: Notes, tmp_path: Path) -> None:
     """They have one volume, and the atoms of a salt have moved to all sides alike."""
     salt = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
