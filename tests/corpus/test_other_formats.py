@@ -71,6 +71,21 @@ Cl 0.5 0.5 0.5
 """
 
 
+# Vectors in units of the length that &system states.
+PWI_OF_A = PWI.replace("CELL_PARAMETERS angstrom", "CELL_PARAMETERS").replace(
+    "4.123", "1.0"
+)
+XYZ = """2
+pbc="T T T" lattice="4.123 0 0 0 4.123 0 0 0 4.123" properties=species:s:1:pos:r:3
+Cs 0 0 0
+Cl 2.0615 2.0615 2.0615
+"""
+
+
+def pwi(settings, text=PWI_OF_A):
+    return text.replace("ntyp = 2", f"ntyp = 2, {settings}")
+
+
 def cell(unit, length):
     return CELL.replace("UNIT", unit).replace("LENGTHS", " ".join([length] * 3))
 
@@ -84,13 +99,58 @@ RIGHT = {
     "aims": ("geometry.in", AIMS),
     "dump with a shifted box": ("a.lammpstrj", DUMP),
     "xdatcar": ("XDATCAR", XDATCAR),
+    "dump with a box of any vectors": (
+        "a.lammpstrj",
+        DUMP.replace("BOUNDS pp", "BOUNDS abc origin pp")
+        .replace("1 5.123", "4.123 0 0 1")
+        .replace("0 4.123\n0 4.123", "0 4.123 0 0\n0 0 4.123 0"),
+    ),
+    "xdatcar with a title like a frame": (
+        "XDATCAR",
+        XDATCAR.replace("CsCl", "Direct from the run"),
+    ),
     "input of pw.x": ("a.pwi", PWI),
+    "pw.x with A": ("a.pwi", pwi("A = 4.123d0")),
+    "pw.x with a on its line": ("a.pwi", pwi("\n a=4.123 ! A = 3")),
+    "pw.x with A in alat": (
+        "a.pwi",
+        pwi("A = 4.123").replace("CELL_PARAMETERS", "CELL_PARAMETERS {alat}"),
+    ),
+    "pw.x with celldm": ("a.pwi", pwi("celldm=7.791340")),
+    "pw.x with celldm( 1 )": ("a.pwi", pwi("celldm( 1 ) = 7.791340")),
+    "pw.x in bohr": ("a.pwi", PWI_OF_A.replace("1.0", "7.791340")),
+    "pw.x that assumes no isolation": ("a.pwi", pwi("assume_isolated = 'none'", PWI)),
+    "cards in small letters": (
+        "a.pwi",
+        PWI.replace("CELL_P", "cell_p").replace("ATOMIC_", "atomic_"),
+    ),
+    "species with numbers": (
+        "a.cell",
+        cell("ang", "4.123").replace("Cs 0", "cs1 0").replace("Cl 0", "CL:a 0"),
+    ),
+    "keys of xyz in small letters": ("a.xyz", XYZ),
 }
 
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_right_crystal(judge, case):
     judge(*RIGHT[case], CSCL)
+
+
+BISMUTH = """%BLOCK LATTICE_ABC
+4.7459 4.7459 4.7459
+57.24 57.24 57.24
+%ENDBLOCK LATTICE_ABC
+%BLOCK POSITIONS_ABS
+Bi 2.31133 1.26122 0.87403
+Bi -2.31133 -1.26122 -0.87403
+%ENDBLOCK POSITIONS_ABS
+"""
+
+
+def test_positions_in_the_axes_of_lengths_and_angles(judge):
+    """The vector a lies along x, and b in the plane of x and y."""
+    judge("a.cell", BISMUTH, ("Bi", 2, 70.78, 3.071))
 
 
 GAN = """GaN
@@ -143,6 +203,17 @@ WRONG = {
         "a.pwi",
         PWI.replace("ibrav = 0", "ibrav = 2"),
         "gives its cell as ibrav = 2",
+    ),
+    "two lengths of a lattice": (
+        "a.pwi",
+        pwi("A = 4.123, celldm(1) = 7.79"),
+        r"gives both celldm\(1\) and A, expected one of them",
+    ),
+    "isolated": ("a.pwi", pwi("assume_isolated='2D'", PWI), "a molecule or slab"),
+    "impossible angles": (
+        "a.cell",
+        cell("ang", "4.123").replace("90 90 90", "20 20 90"),
+        "a.cell: no cell has the angles 20 20 90; correct them",
     ),
     "pdb": ("a.pdb", "CRYST1\n", r"\.pdb is not a format that is read"),
     "gro": ("a.gro", "salt\n", r"\.gro is not a format that is read"),

@@ -17,6 +17,7 @@ from pymatgen.core import Structure
 from pyg_sitenet.data.structure.border import enough_memory, reading
 from pyg_sitenet.data.structure.compression import READ_ERRORS
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
+from pyg_sitenet.data.structure.formats import format_of
 from pyg_sitenet.data.structure.load import (
     check_structure,
     load_file,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _PRINTED = re.compile(r"\s*(?:Full Formula \(|Structure Summary|\w*Atoms\(symbols=)")
 _MAX_LITERAL = 1 << 20
+_CELL_OF_CIF = re.compile(r"^\s*_cell[_.]length_a\b", re.IGNORECASE | re.MULTILINE)
+_FEWEST_LINES = 6  # of a file in one line, which no path looks like
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,24 @@ def is_printed(cell: str) -> bool:
     return _PRINTED.match(cell) is not None
 
 
+def is_structure_text(cell: str) -> bool:
+    """Tell whether a cell holds a structure rather than the name of a file."""
+    text = cell.strip()
+    return "\n" in text or text.startswith("{") or is_printed(text) or _is_escaped(text)
+
+
+def is_structure_cell(cell: object) -> bool:
+    """Tell whether a cell evidently holds a structure or names a structure file."""
+    if not isinstance(cell, str):
+        return isinstance(cell, Mapping)
+    return is_structure_text(cell) or format_of(cell.strip()) is not None
+
+
+def _is_escaped(text: str) -> bool:
+    r"""Tell whether the lines of a file end with ``\n`` as two characters."""
+    return "\n" not in text and text.count("\\n") >= _FEWEST_LINES
+
+
 def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     """Tell what the text in a table's cell is: a dictionary, a file's text or neither.
 
@@ -186,7 +207,16 @@ def content_of_cell(cell: str) -> Text | Mapping[str, Any] | None:
     if text.startswith("{"):
         values = _dictionary(text)
         return values if isinstance(values, dict) else None
-    if "\n" not in text:
+    if _is_escaped(text):
+        cell = cell.replace("\\r", "").replace("\\n", "\n").replace("\\t", " ")
+    elif "\n" not in text:
         return None
-    is_cif = "_cell_length_a" in text or text.startswith(("data_", "#", "loop_"))
-    return Text(cell.encode(), "structure.cif" if is_cif else "POSCAR")
+    return Text(cell.encode(), _file_name(cell.strip()))
+
+
+def _file_name(text: str) -> str:
+    """Return a name with the ending of the format that a file's text is in."""
+    if _CELL_OF_CIF.search(text) or text.startswith(("data_", "#", "loop_")):
+        return "structure.cif"
+    title = text.split("\n", 2)[1]
+    return "structure.xyz" if "lattice=" in title.lower() else "POSCAR"

@@ -189,7 +189,7 @@ _BY_NAME = {name: entry for entry in FORMATS for name in entry.names}
 
 def format_of(file_name: str) -> FileFormat | None:
     """Return the format that the name of a file tells, under any compression."""
-    name = basename(uncompressed(file_name)).lower()
+    name = basename(uncompressed(file_name).replace("\\", "/")).lower()
     ending = splitext(name)[1]
     if ending in PACKED_ENDINGS:
         return None

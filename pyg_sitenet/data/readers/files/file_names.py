@@ -83,11 +83,15 @@ def visible(names: Iterable[str]) -> list[str]:
 
 
 def index_files(files: Sequence[str]) -> dict[str, list[str]]:
-    """Map path, name and both without ending to the structure files they mean."""
+    """Map path, name and both without ending to the structure files they mean.
+
+    Paths have slashes, which some archives from Windows write as backslashes.
+    """
     index: dict[str, list[str]] = defaultdict(list)
     for name in filter(is_structure_file, files):
-        base = basename(name)
-        keys = (name, id_of_file(name), base, id_of_file(base))
+        path = name.replace("\\", "/")
+        base = basename(path)
+        keys = (path, id_of_file(path), base, id_of_file(base))
         for key in dict.fromkeys((*keys, *(normalize("NFC", key) for key in keys))):
             index[key].append(name)
     return dict(index)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
+from pyg_sitenet.data.readers.files.documents import holds_structure, is_document
 from pyg_sitenet.data.readers.files.file_entries import file_entries
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
@@ -18,13 +19,10 @@ from pyg_sitenet.data.readers.files.file_names import (
 )
 from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
 from pyg_sitenet.data.readers.tables.own_results import is_result
-from pyg_sitenet.data.readers.tables.row_entries import (
-    Columns,
-    named_files,
-    row_entries,
-)
+from pyg_sitenet.data.readers.tables.row_entries import named_files, row_entries
 from pyg_sitenet.data.readers.tables.table import Table, read_table
 from pyg_sitenet.data.readers.tables.target_checks import (
     check_numbers,
@@ -64,7 +62,9 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     beside = _table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)
-    if not files and not targets and len(tables) > 1:
+    if files:
+        files += _documents(place, tables if targets else ())
+    elif not targets and len(tables) > 1:
         files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
     if not files and not tables:
         raise DataError(
@@ -184,6 +184,17 @@ def _tables(place: Folder | Archive) -> list[str]:
         if not {".json", ".xlsx"} & set(PurePosixPath(name.lower()).suffixes)
     ]
     return cgcnn or text_tables or tables
+
+
+def _documents(place: Folder | Archive, tables: Sequence[str]) -> list[str]:
+    """Return the JSON and YAML files that hold structures, as the others do."""
+    return [
+        name
+        for name in place.files
+        if is_document(name)
+        and name not in tables
+        and holds_structure(_file(place, name))
+    ]
 
 
 def _table_beside(place: Folder | Archive) -> Path | None:

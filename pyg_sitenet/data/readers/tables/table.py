@@ -15,11 +15,12 @@ from pyg_sitenet.data.readers.cells import (
     is_label,
     number_of,
 )
+from pyg_sitenet.data.readers.content import is_structure_cell
 from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
-from pyg_sitenet.data.readers.tables.row import Row, Units
+from pyg_sitenet.data.readers.tables.row import STRUCTURE_COLUMNS, Row, Units
 from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
@@ -45,6 +46,8 @@ class Table:
         shared_names: Columns of names, in small letters, of which some repeat.
         unsure: Columns of numbers that may be meant in two ways, with an example.
         unstated: How many rows lack a value in a column whose name speaks of units.
+        structures: Columns with a name for structures, in small letters, of which a
+            row evidently holds one, or the name of its file.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Table:
     shared_names: frozenset[str] = frozenset()
     unsure: Mapping[str, str] = field(default_factory=dict)
     unstated: Mapping[str, int] = field(default_factory=dict)
+    structures: frozenset[str] = frozenset()
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -158,6 +162,7 @@ class _Look:
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
         self._names: set[int] = set()
         self._shared: set[str] = set()
+        self._structures: set[str] = set()
 
     def table(self, name: str, start: Callable[[], Iterator[Row | Units]]) -> Table:
         """Return the table that has these rows."""
@@ -170,9 +175,12 @@ class _Look:
             self.columns.update(dict.fromkeys(row.values))
             for column, value in row.values.items():
                 self._see(column, value)
-                if column.lower() == "name":
+                lower = column.lower()
+                if lower == "name":
                     self._see_name(value)
-                if "unit" in column.lower() and not is_gap(value):
+                if lower in STRUCTURE_COLUMNS and lower not in self._structures:
+                    self._structures |= {lower} if is_structure_cell(value) else set()
+                if "unit" in lower and not is_gap(value):
                     self._stated.setdefault(column, str(value).strip())
                     self._unit_counts[column] += 1
         styles = {
@@ -202,6 +210,7 @@ class _Look:
             frozenset(self._shared),
             unsure,
             {column: count - n for column, n in self._unit_counts.items()},
+            frozenset(self._structures),
         )
 
     def _see_name(self, value: object) -> None:

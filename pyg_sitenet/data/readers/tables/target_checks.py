@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pyg_sitenet.data.readers.cells import is_gap, separated
-from pyg_sitenet.data.readers.tables.row_entries import Columns
+from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.table import Table
 from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError

@@ -28,6 +28,7 @@ _UNITS = {
 _COMMENT = re.compile(r"[#!;].*|^\s*COMMENT\b.*", re.IGNORECASE)
 _BLOCK = re.compile(r"^\s*%BLOCK\s+(\S+)", re.IGNORECASE)
 _END = re.compile(r"^\s*%ENDBLOCK\s+(\S+)", re.IGNORECASE)
+_LETTERS = re.compile("[A-Za-z]+")
 
 Rows = list[list[str]]
 
@@ -50,16 +51,17 @@ def read_cell(text: str, origin: str) -> Structure:
                 f"{origin}: has mixture atoms, which are not read from this format;"
                 " convert it to CIF"
             )
-    symbols = [row[0].split(":")[0] for row in rows]
     positions = [as_vector(row[1:], origin) * factor for row in rows]
-    names = list(map(_capital, symbols))
+    names = [_element(row[0]) for row in rows]
     return make_structure(
         cell, names, positions, origin, cartesian=cartesian, numbers=True
     )
 
 
-def _capital(symbol: str) -> str:
-    return symbol[:1].upper() + symbol[1:].lower()
+def _element(species: str) -> str:
+    """Return the element that the first letters of a species are, or its number."""
+    letters = _LETTERS.match(species)
+    return (letters[0] if letters else species.split(":")[0]).capitalize()
 
 
 def _blocks(text: str, origin: str) -> dict[str, Rows]:
@@ -122,5 +124,11 @@ def _cell(blocks: dict[str, Rows], origin: str) -> Floats:
     values = np.array([as_vector(row, origin) for row in rows])
     if name == "lattice_cart":
         return values * factor
-    lattice = Lattice.from_parameters(*values[0] * factor, *values[1])
+    # Positions may be Cartesian: a lies along x, and b in the plane of x and y.
+    try:
+        lattice = Lattice.from_parameters(*values[0] * factor, *values[1], vesta=True)
+    except (ValueError, ZeroDivisionError) as error:
+        raise StructureError(
+            f"{origin}: no cell has the angles {' '.join(rows[1])}; correct them"
+        ) from error
     return np.array(lattice.matrix)

@@ -11,12 +11,25 @@ from ase import Atoms
 from ase.io.espresso import read_espresso_in, read_espresso_out
 
 from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.programs.sites import BOHR
 from pyg_sitenet.errors import StructureError
 
 _IBRAV = re.compile(r"^[^!\n]*\bibrav\s*=\s*(-?\d+)", re.MULTILINE | re.IGNORECASE)
-_SLAB = re.compile(r"^[^!\n]*\bassume_isolated\s*=", re.MULTILINE | re.IGNORECASE)
-
-
+_SLAB = re.compile(
+    r"^[^!\n]*\bassume_isolated\s*=\s*['\"]?(?!none\b)\w", re.MULTILINE | re.IGNORECASE
+)
+# The length of the lattice vector in bohr or angstrom, and names of cards: ASE knows
+# one spelling of the first and of the last, and not the second.
+_CELLDM = re.compile(
+    r"^([^!\n]*?)\bcelldm\s*(?:\(\s*1\s*\))?\s*=", re.MULTILINE | re.IGNORECASE
+)
+_A = re.compile(
+    r"^([^!\n]*?)(?<![\w%])A\s*=\s*([+\-.\w]+)", re.MULTILINE | re.IGNORECASE
+)
+_NAME_OF_CARD = re.compile(
+    r"^[ \t]*(?:ATOMIC_\w+|CELL_PARAMETERS|K_POINTS|CONSTRAINTS|OCCUPATIONS)\b",
+    re.MULTILINE | re.IGNORECASE,
+)
 # A unit in whichever brackets, as pw.x knows them; it takes others for one of these.
 _CARD = re.compile(
     r"^[ \t]*(CELL_PARAMETERS|ATOMIC_POSITIONS)[ \t({]*(\w*)",
@@ -49,11 +62,27 @@ def read_pw_input(text: str, origin: str) -> Atoms:
             f"{origin}: a molecule or slab without periodicity (assume_isolated); give"
             " a crystal"
         )
+    text = _as_ase_spells(text, origin)
     _check_cards(text, origin)
     atoms = read_espresso_in(io.StringIO(text))
     if not isinstance(atoms, Atoms):
         raise StructureError(f"{origin}: holds no atoms")
     return atoms
+
+
+def _as_ase_spells(text: str, origin: str) -> str:
+    """Write cards in capitals, and the length of the lattice vector as celldm(1)."""
+    text = _NAME_OF_CARD.sub(lambda card: card[0].upper(), text)
+    text = _CELLDM.sub(r"\1celldm(1)=", text)
+    length = _A.search(text)
+    if length is None:
+        return text
+    if _CELLDM.search(text):
+        raise StructureError(
+            f"{origin}: gives both celldm(1) and A, expected one of them; remove one"
+        )
+    bohr = float(length[2].lower().replace("d", "e")) / BOHR
+    return _A.sub(lambda length: f"{length[1]}celldm(1)={bohr!r}", text, count=1)
 
 
 def _check_cards(text: str, origin: str) -> None:

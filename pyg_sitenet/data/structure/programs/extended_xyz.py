@@ -20,6 +20,8 @@ from pyg_sitenet.errors import StructureError
 # ASE makes a name for each column that a frame says its atoms have.
 _MAX_COLUMNS = 10_000
 _UNDERLINED = re.compile(r"""(\w+)["']?\s*=\s*["']?([+-]?[\d.]*\d_\d[\w.+-]*)""")
+_KEYS = re.compile(r"(?<![\w\"'])(?:lattice|properties)(?=\s*=)", re.IGNORECASE)
+_KINDS = re.compile(r"(?<=:)[sril](?=:\d)")
 _COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
 
 
@@ -37,6 +39,7 @@ def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
             continue
         where = f"{origin}, frame {number}"
         frame = [line, *_first_lines(rest, _count(line, where) + 1, where)]
+        frame[1] = _in_capitals(frame[1])
         _check_columns(frame[1], where)
         line = next(rest, None)
         while line is not None and line.lstrip().startswith("VEC"):
@@ -44,6 +47,13 @@ def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
             line = next(rest, None)
         yield Piece(str(number), where, partial(_frame, "".join(frame), where))
         number += 1
+
+
+def _in_capitals(comment: str) -> str:
+    """Write keys and kinds of columns in capitals, as ASE alone knows them."""
+    comment = _KEYS.sub(lambda key: key[0].capitalize(), comment)
+    start, key, columns = comment.partition("Properties")
+    return start + key + _KINDS.sub(lambda kind: kind[0].upper(), columns)
 
 
 def _count(line: str, origin: str) -> int:

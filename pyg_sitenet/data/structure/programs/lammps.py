@@ -114,13 +114,14 @@ def _check_units(items: dict[str, list[str]], origin: str) -> None:
 def _box(words: list[str], lines: list[str], origin: str) -> tuple[Floats, Floats]:
     """Return the corner and the lattice vectors of a box."""
     is_tilted = words[:3] == ["xy", "xz", "yz"]
-    periodic = words[3:] if is_tilted else words
+    is_general = words[:2] == ["abc", "origin"]
+    periodic = words[3:] if is_tilted else words[2:] if is_general else words
     if periodic != ["pp", "pp", "pp"]:
         raise StructureError(
             f"{origin}: the box is {' '.join(words)[:40]!r}, expected one that is"
             " periodic in three directions (pp pp pp); give a crystal"
         )
-    size = 3 if is_tilted else 2
+    size = 4 if is_general else 3 if is_tilted else 2
     rows = [as_numbers(line.split(), origin) for line in lines]
     if len(rows) != 3 or any(len(row) != size for row in rows):
         raise StructureError(
@@ -128,6 +129,8 @@ def _box(words: list[str], lines: list[str], origin: str) -> tuple[Floats, Float
             " numbers; export it again"
         )
     bounds = np.array(rows)
+    if is_general:
+        return bounds[:, 3], bounds[:, :3]
     low, high = bounds[:, 0].copy(), bounds[:, 1].copy()
     xy, xz, yz = bounds[:, 2] if is_tilted else np.zeros(3)
     low[0] -= min(0.0, xy, xz, xy + xz)

@@ -93,15 +93,13 @@ def read_xdatcar(lines: Iterable[str], origin: str) -> Iterator[Piece]:
     number = 0
     for line in rest:
         where = f"{origin}, frame {number}"
-        if not line.lower().lstrip().startswith("direct"):
+        if head is None or not line.lower().lstrip().startswith("direct"):
             if not line.strip() and head is not None:
                 continue
             head = _head([line, *islice(rest, _HEADER_LINES - 1)], where)
             if not head.names:
                 raise _no_elements(origin)
             continue
-        if head is None:
-            raise StructureError(f"{origin}: damaged: no cell above the positions")
         rows = [row.split() for row in islice(rest, head.count)]
         if len(rows) < head.count:
             raise _truncated(where, len(rows), head.count)

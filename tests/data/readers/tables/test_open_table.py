@@ -1,7 +1,9 @@
+import json
 import shutil
 import zipfile
 
 import pytest
+import yaml
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
@@ -226,3 +228,36 @@ def test_column_of_units_that_may_be_of_several_targets_is_not_used(folder):
 def test_objects_are_no_source():
     with pytest.raises(DataError, match="several of them, got dict; write a table to"):
         open_source({"a": 1})
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+def test_structures_in_json_and_yaml_files_beside_others(folder, structures, ending):
+    """Records of calculations and settings are no structures."""
+    values = structures["NaCl"].as_dict()
+    dump = json.dumps if ending == "json" else yaml.safe_dump
+    (folder / "sub").mkdir()
+    (folder / f"sub/salt.{ending}").write_text(dump(values))
+    deep = {"calc": {"input": {"data": {"structure": values}}}}
+    (folder / f"record.{ending}").write_text(dump(deep))
+    (folder / f"settings.{ending}").write_text(dump({"data": {"max_atoms": 100}}))
+    records = {record.id: record for record in open_source(folder)}
+    assert records.keys() == {"NaCl", "MgO", "LiF", f"sub/salt.{ending}"}
+    assert records[f"sub/salt.{ending}"].structure == structures["NaCl"]
+    reasons = {r.reason for r in open_source(folder, ["gap"]) if isinstance(r, Failure)}
+    assert reasons == {"no row for this file in gaps.csv"}
+    (folder / f"sub/salt.{ending}").write_text(dump(values).replace("Na", "Qq"))
+    assert [r.id for r in open_source(folder) if isinstance(r, Failure)] == [
+        f"sub/salt.{ending}"
+    ]
+
+
+def test_archive_whose_paths_have_backslashes(tmp_path, structures):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("t.csv", "file,gap\nnew\\NaCl.cif,1\nnew/POSCAR,2\nLiF,3\n")
+        file.writestr(r"new\NaCl.cif", structures["NaCl"].to(fmt="cif"))
+        file.writestr(r"new\POSCAR", structures["MgO"].to(fmt="poscar"))
+        file.writestr(r"new\LiF.cif", structures["LiF"].to(fmt="cif"))
+    records = list(open_source(archive, ["gap"]))
+    found = [record.structure.composition.reduced_formula for record in records]
+    assert found == ["NaCl", "MgO", "LiF"]

@@ -1,6 +1,7 @@
 import csv
 import json
 
+import ase.io
 import pytest
 
 from pyg_sitenet.data.records import Failure, Record
@@ -289,3 +290,66 @@ def test_ids_that_are_not_known_are_those_of_the_files(folder, gap):
     (folder / "gaps.csv").write_text("\n".join(["id,file,gap", *lines]))
     result = _gaps(r for r in open_source(folder, ["gap"]) if isinstance(r, Record))
     assert result == {"NaCl": 0.0, "MgO": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "cells"),
+    [
+        ("id", "atoms", ["2", "1"]),
+        ("file", "atoms", ["2", "1"]),
+        ("file", "structure", ["2", "rocksalt"]),
+    ],
+)
+def test_column_that_has_the_name_of_structures_alone(
+    tmp_path, structures, key, name, cells
+):
+    """Numbers of atoms are not the names of files, nor are kinds beside files."""
+    names = {"NaCl": "1.cif", "MgO": "2.cif"}
+    for formula, file in names.items():
+        structures[formula].to(filename=str(tmp_path / file))
+    rows = [
+        {key: file.removesuffix(".cif" * (key == "id")), name: cell, "gap": k}
+        for k, (file, cell) in enumerate(zip(names.values(), cells, strict=True))
+    ]
+    _write_csv(tmp_path / "t.csv", rows)
+    records = list(open_source(tmp_path, ["gap"]))
+    found = [record.structure.composition.reduced_formula for record in records]
+    assert found == list(names)
+
+
+def test_column_that_names_no_files_is_to_be_renamed(folder):
+    _write_csv(folder / "gaps.csv", [{"id": "NaCl", "structure": "salt", "gap": 1}])
+    (failure, *_) = open_source(folder, ["gap"])
+    assert failure.reason == "no structure file for 'salt'"
+    assert failure.remedy == (
+        "add the file or remove the row, or rename the column 'structure' if it names"
+        " no files"
+    )
+
+
+@pytest.mark.parametrize("kind", ["dotted", "escaped", "xyz"])
+def test_texts_of_files_in_cells(tmp_path, structures, kind):
+    text = structures["NaCl"].to(fmt="cif")
+    if kind == "dotted":
+        text = text.replace("_cell_", "_CELL.").replace("_atom_site_", "_atom_site.")
+        text = text[text.index("_CELL.") :]
+    elif kind == "escaped":
+        text = text.replace("\n", "\\n")
+    else:
+        file = tmp_path / "NaCl.extxyz"
+        ase.io.write(file, structures["NaCl"].to_ase_atoms())
+        text = file.read_text()
+    rows = [{"id": "a", "cif": text, "gap": 1}]
+    (record,) = open_source(_write_csv(tmp_path / "t.csv", rows), ["gap"])
+    assert record.id == "a"
+    assert record.structure.composition == structures["NaCl"].composition
+    assert record.structure.volume == pytest.approx(structures["NaCl"].volume)
+
+
+def test_dictionaries_of_atoms_in_json_lines(tmp_path, structures):
+    lines = [
+        json.dumps({"id": k, "atoms": _plain(structure), "file": "none.cif", "gap": k})
+        for k, structure in enumerate(structures.values())
+    ]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    assert len(_gaps(open_source(tmp_path / "t.jsonl", ["gap"]))) == len(structures)

@@ -1,0 +1,124 @@
+"""Which column of a table is what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyg_sitenet.data.readers.cells import is_gap
+from pyg_sitenet.data.readers.tables.row import (
+    FILE_COLUMNS,
+    ID_COLUMNS,
+    STRUCTURE_COLUMNS,
+    UNIT_COLUMNS,
+    Row,
+)
+from pyg_sitenet.data.readers.tables.table import Table
+
+_UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are.
+
+    Args:
+        id: Holds the ids; if there is none, files or row numbers give them.
+        structure: Holds structures, or the paths of their files; if there is none,
+            the ids name the files.
+        unit_columns: For each target the column that holds its unit, if there is one.
+        targets: All columns that hold numbers.
+        labels: All that hold text or booleans.
+        styles: What writes the numbers of a column as programs do, where that is not
+            how they are written.
+    """
+
+    id: str | None
+    structure: str | None
+    unit_columns: Mapping[str, str]
+    targets: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+
+    @classmethod
+    def recognise(cls, table: Table) -> Columns:
+        """Recognise the columns by their names; without any, the first holds ids.
+
+        Names that several crystals share, such as polymorphs, are no ids where there
+        are files or structures to tell them apart.
+        """
+        structure = _structure_column(table)
+        shared = table.shared_names if structure is not None else ()
+        id_ = table.column_of([name for name in ID_COLUMNS if name not in shared])
+        if id_ is None and structure is None and table.columns:
+            id_ = table.columns[0]
+        columns = [c for c in table.columns if c not in (id_, structure)]
+        names = {column for column in columns if column.lower() in shared}
+        numbers = [c for c in columns if c in table.numbers and c not in names]
+        units = {
+            name: column
+            for name in numbers
+            if (
+                column := table.column_of([f"{name.lower()}{u}" for u in _UNIT_ENDINGS])
+            )
+        }
+        unit = table.column_of(UNIT_COLUMNS)
+        if unit is not None and len(numbers) == 1:
+            units.setdefault(numbers[0], unit)
+        used = set(units.values())
+        return cls(
+            id_,
+            structure,
+            units,
+            tuple(name for name in numbers if name not in used),
+            tuple(name for name in columns if name in (table.labels | names) - used),
+            {name: table.styles[name] for name in columns if name in table.styles},
+        )
+
+    def units(self, table: Table) -> dict[str, str]:
+        """Return the units that headers state, or a column of units its first."""
+        units = {
+            name: table.units[name] for name in self.targets if name in table.units
+        }
+        for name, column in self.unit_columns.items():
+            if column in table.stated:
+                units.setdefault(name, table.stated[column])
+        return units
+
+    def units_of(self, row: Row, units: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the unit of each number of a row.
+
+        Args:
+            row: The row.
+            units: Those of the table, which a row has that states none.
+        """
+        if not self.unit_columns:
+            return units
+        stated = {
+            name: str(row.values[column]).strip()
+            for name, column in self.unit_columns.items()
+            if not is_gap(row.values.get(column))
+        }
+        return {**units, **stated}
+
+    def cells(self, row: Row) -> Mapping[str, Any]:
+        """Return the cells of a row, numbers written as programs do."""
+        if not self.styles:
+            return row.values
+        return {
+            name: self.styles[name](cell)
+            if name in self.styles and isinstance(cell, str)
+            else cell
+            for name, cell in row.values.items()
+        }
+
+
+def _structure_column(table: Table) -> str | None:
+    """Return the column of structures or files.
+
+    What only has the name of one may hold kinds of structures or numbers of atoms.
+    """
+    evident = [name for name in STRUCTURE_COLUMNS if name in table.structures]
+    others = [name for name in STRUCTURE_COLUMNS if name != "atoms"]
+    return table.column_of((*evident, *FILE_COLUMNS, *others))
