@@ -23,46 +23,55 @@ Result = TypeVar("Result", bound=Prediction | Failure)
 
 
 class Learnt:
-    """Counts results that are training crystals of a run.
+    """Tells crystals that a model was trained on from others.
 
     Ids may be the numbers of rows and values those of a few classes. So it is told
     only if nearly all crystals whose ids are shared have the same values, too.
 
     Args:
         places: The run folder, or its model file, and others to look at if that is not
-            known; nothing is counted without a ``crystals.csv``, as of a ready model.
+            known; nothing is learnt without a ``crystals.csv``, as of a ready model.
+
+    Attributes:
+        is_known: Whether it is on record which crystals were learnt.
     """
 
     def __init__(self, *places: object) -> None:
-        self._values: dict[str, dict[str, str]] = {}
-        self._counts = Counter[str]()
-        for place in places:
-            if isinstance(place, str | Path):
-                table = find_model_file(place).with_name("crystals.csv")
-                self._values = dict(_read(table)) if table.is_file() else {}
-                return
+        paths = [place for place in places if isinstance(place, str | Path)]
+        tables = [find_model_file(path).with_name("crystals.csv") for path in paths[:1]]
+        self.is_known = any(table.is_file() for table in tables)
+        self._values = dict(_read(tables[0])) if self.is_known else {}
+
+    def count(self, crystals: Iterable[tuple[str, Mapping[str, float]]]) -> int:
+        """Return how many were learnt, of ids with values."""
+        kinds = Counter(self._kind(id_, values) for id_, values in crystals)
+        return kinds["learnt"] if _are_learnt(kinds) else 0
 
     def counting(self, results: Iterable[Result]) -> Iterator[Result]:
         """Yield the results; at the end say how many were learnt."""
+        kinds = Counter[str]()
         for result in results:
             if isinstance(result, Prediction):
-                self._counts[self._kind(result)] += 1
+                kinds[self._kind(result.id, result.targets)] += 1
             yield result
-        learnt = self._counts["learnt"]
-        if learnt > _MOST_UNLIKE * self._counts["unlike"]:
+        if _are_learnt(kinds):
             _logger.warning(
                 "the model was trained on %d of these %d crystals, to judge by their "
                 "ids and values; the errors are not those of new crystals",
-                learnt,
-                self._counts.total(),
+                kinds["learnt"],
+                kinds.total(),
             )
 
-    def _kind(self, result: Prediction) -> str:
-        known = {k: v for k, v in result.targets.items() if not math.isnan(v)}
-        learnt = self._values.get(result.id)
+    def _kind(self, id_: str, values: Mapping[str, float]) -> str:
+        known = {k: v for k, v in values.items() if not math.isnan(v)}
+        learnt = self._values.get(id_)
         if learnt is None:
             return "new"
         return "learnt" if _agree(learnt, known) else "unlike"
+
+
+def _are_learnt(kinds: Mapping[str, int]) -> bool:
+    return kinds["learnt"] > _MOST_UNLIKE * kinds["unlike"]
 
 
 def _read(table: Path) -> Iterator[tuple[str, dict[str, str]]]:

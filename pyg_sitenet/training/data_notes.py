@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyg_sitenet.config import Config, TrainingConfig
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
@@ -14,44 +12,19 @@ from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.units import parse_unit
 from pyg_sitenet.prediction.headings import column_name, with_unit
+from pyg_sitenet.training.leakage import PARTS, Crystals, leakage_notes
 from pyg_sitenet.training.value_notes import value_notes
 
-Array = NDArray[np.float64]
-
-PARTS = {
-    "train": "training",
-    "val": "validation",
-    "calibration": "calibration",
-    "test": "test",
-}
 _SHOWN = 10  # names in a line
-
-
-class Crystals(NamedTuple):
-    """The crystals of a run, each once however many graphs it has.
-
-    Attributes:
-        ids: Names.
-        parts: Which part each is in, empty for none.
-        y: Targets, [N, T].
-        formulas: Reduced formulas.
-        equal: Places of crystals that are equal, for each that is there again.
-    """
-
-    ids: Sequence[str]
-    parts: Sequence[str]
-    y: Array
-    formulas: Sequence[str]
-    equal: Sequence[Sequence[int]]
 
 
 def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> list[str]:
     """Return a line for each thing that a user should know of the data.
 
     Equal crystals under other ids, targets that hardly vary or have values far from all
-    others, classes that a part lacks,
-    formulas that are in training and test, columns and units that are not used, and
-    values that were read otherwise than they stand there.
+    others, classes that a part lacks, crystals and formulas of the test that were
+    learnt, columns and units that are not used, and values that were read otherwise
+    than they stand there.
 
     Args:
         config: All settings.
@@ -60,9 +33,8 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
     """
     crystals = _crystals(data)
     notes = [*data.dataset.notes, *_unused(config, data), *_values(config, crystals)]
-    notes += [*_missing_classes(config, crystals), *_equal(config, crystals)]
-    if is_drawn and config.data.split == "random":
-        notes += _polymorphs(crystals)
+    notes += _missing_classes(config, crystals)
+    notes += leakage_notes(config, crystals, is_drawn=is_drawn)
     units = data.dataset.units
     notes += [*_renamed_columns(config.data.targets, units), *_unused_units(config)]
     return [*notes, *_warm_up(config.training)]
@@ -163,55 +135,6 @@ def _missing_classes(config: Config, crystals: Crystals) -> Iterator[str]:
                 else "whose scores leave it out"
             )
             yield f"{name}: no crystal of {shown} in the {title} part, {effect}"
-
-
-def _equal(config: Config, crystals: Crystals) -> Iterator[str]:
-    groups = crystals.equal
-    if not groups:
-        return
-    number = sum(map(len, groups))
-    examples = ", ".join(crystals.ids[k] for k in groups[0][:3])
-    line = (
-        f"{number} crystals are equal to others under other ids ({len(groups)}"
-        f" different ones, such as {examples})"
-    )
-    apart = [g for g in groups if len({crystals.parts[k] for k in g} - {""}) > 1]
-    if apart:
-        line += f"; {sum(map(len, apart))} of them are in several parts of the data"
-    for t, name in enumerate(config.data.targets):
-        ranges = [_range(crystals.y[group, t]) for group in groups]
-        scale = (
-            1e-3 * _range(crystals.y[:, t]) if name not in config.data.classes else 0
-        )
-        unlike = [k for k, width in enumerate(ranges) if width > scale]
-        if unlike:
-            count = sum(len(groups[k]) for k in unlike)
-            line += f"; {count} have contradictory values of {name}"
-            if name not in config.data.classes:
-                line += f" (up to {max(ranges):.4g} apart)"
-    remedy = "keep one of each"
-    if apart and config.data.split == "random":
-        remedy += ", or keep them in one part with data.split=composition"
-    yield f"{line}; {remedy}"
-
-
-def _range(values: Array) -> float:
-    numbers = values[~np.isnan(values)]
-    return float(np.ptp(numbers)) if len(numbers) else 0.0
-
-
-def _polymorphs(crystals: Crystals) -> Iterator[str]:
-    pairs = list(zip(crystals.formulas, crystals.parts, strict=True))
-    trained = {formula for formula, part in pairs if part == "train"}
-    tested = [formula for formula, part in pairs if part == "test"]
-    shared = [formula for formula in tested if formula in trained]
-    if shared:
-        yield (
-            f"the formula of {len(shared)} of {len(tested)} test crystals is also in"
-            f" the training part (such as {shared[0]}), so that the test error is not"
-            " that of new compounds; data.split=composition keeps each formula in one"
-            " part"
-        )
 
 
 def _listed(names: Sequence[str] | Iterator[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from pymatgen.core import Structure
 from pyg_sitenet.config import Config, override
 from pyg_sitenet.data.records import Record
 from pyg_sitenet.data.sources import open_source
-from pyg_sitenet.training import train
+from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.loading import complete, load_data
 from pyg_sitenet.training.loop.devices import Devices
@@ -168,6 +170,38 @@ def test_warm_up_of_the_whole_training_is_told(
     assert [note.startswith(line) for note in notes(3, schedule)] == [True]
     assert notes(2, schedule) == []
     assert notes(3, "one_cycle") == []
+
+
+def test_held_out_crystals_that_the_initial_model_has_learnt_are_told(
+    run: RunResult, config: Config, notes_of: Notes
+) -> None:
+    """Of another split; those of its own are new, as other values under the ids are."""
+    own = [f"training.initial_model={run.folder}", "data.targets=[band_gap]"]
+
+    def notes(*settings: str) -> list[str]:
+        lines = notes_of(Path(config.data.source), *own, *settings)
+        return [line for line in lines if "the training begins with" in line]
+
+    assert notes() == []
+    (line,) = notes("data.split_seed=1")
+    shared = "was trained on ([0-9]+) of ([0-9]+) test crystals, to judge by their ids"
+    match = re.search(shared, line)
+    assert match is not None
+    learnt, tested = map(int, match.groups())
+    with (run.folder / "crystals.csv").open(newline="") as file:
+        parts = {row["id"]: row["part"] for row in csv.DictReader(file)}
+    assert 0 < learnt <= tested < len(parts)
+    assert notes("data.split_seed=1", "data.targets=[refractive_index]") == []
+
+
+def test_initial_model_that_does_not_tell_its_crystals(
+    run: RunResult, config: Config, notes_of: Notes, tmp_path: Path
+) -> None:
+    copy = tmp_path / "model.safetensors"
+    shutil.copy(run.folder / "model.safetensors", copy)
+    own = [f"training.initial_model={copy}", "data.targets=[band_gap]"]
+    lines = notes_of(Path(config.data.source), *own)
+    assert any("does not tell its training crystals" in line for line in lines)
 
 
 def test_frames_of_a_simulation_are_not_equal(notes_of: Notes, tmp_path: Path) -> None:
