@@ -13,6 +13,7 @@ from pyg_sitenet.data.readers.tables.row import (
     STRUCTURE_COLUMNS,
     UNIT_COLUMNS,
     Row,
+    is_text,
 )
 from pyg_sitenet.data.readers.tables.table import Table
 
@@ -108,7 +109,7 @@ class Columns:
             return row.values
         return {
             name: self.styles[name](cell)
-            if name in self.styles and isinstance(cell, str)
+            if name in self.styles and is_text(cell)
             else cell
             for name, cell in row.values.items()
         }

@@ -18,7 +18,12 @@ from pyg_sitenet.data.readers.tables.csv_start import (
     states_units,
 )
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
-from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS, Row
+from pyg_sitenet.data.readers.tables.row import (
+    KNOWN_COLUMNS,
+    STORED,
+    Row,
+    StoredNumber,
+)
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.safe_text import text_of_cell
@@ -162,7 +167,7 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
                 continue
             if any(cell.strip(_RULE) for cell in line):
                 width = width or len(line)
-                yield [text_of_cell(cell) for cell in line]
+                yield [_cell(text) for text in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
     if (text.count - before) % 2 and end > first:  # of the last row alone
@@ -170,6 +175,12 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
             f"{file.name}: a quote in line {start.skipped + first} is not closed, so"
             " that all lines below are one cell; close or remove it"
         )
+
+
+def _cell(text: str) -> str:
+    if text.startswith(STORED):
+        return StoredNumber(text[1:])
+    return text_of_cell(text)
 
 
 class _Quotes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
-from pyg_sitenet.data.readers.files.documents import holds_structure, is_document
+from pyg_sitenet.data.readers.files.documents import begins_with_rows, documents_of
 from pyg_sitenet.data.readers.files.file_entries import file_entries
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
@@ -22,6 +23,7 @@ from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
 from pyg_sitenet.data.readers.tables.own_results import is_result
+from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS
 from pyg_sitenet.data.readers.tables.row_entries import named_files, row_entries
 from pyg_sitenet.data.readers.tables.table import Table, read_table
 from pyg_sitenet.data.readers.tables.target_checks import (
@@ -63,7 +65,7 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     if beside is not None:
         return open_table(beside, wanted)
     if files:
-        files += _documents(place, tables if targets else ())
+        files += documents_of(place, tables if targets else ())
     elif not targets and len(tables) > 1:
         files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
     if not files and not tables:
@@ -73,7 +75,8 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     if targets or not files:
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
         name = _only_table(place, tables, targets)
-        return _table_source(place.name, where, name, wanted, files)
+        source = _table_source(place.name, where, name, wanted, files)
+        return replace(source, notes=[*source.notes, *_exports(place, name)])
     table = _table_or_none(place, tables)
     archives = [name for name in place.files if is_archive(name)]
     return Source(
@@ -186,15 +189,16 @@ def _tables(place: Folder | Archive) -> list[str]:
     return cgcnn or text_tables or tables
 
 
-def _documents(place: Folder | Archive, tables: Sequence[str]) -> list[str]:
-    """Return the JSON and YAML files that hold structures, as the others do."""
-    return [
-        name
-        for name in place.files
-        if is_document(name)
-        and name not in tables
-        and holds_structure(_file(place, name))
-    ]
+def _exports(place: Folder | Archive, table: str) -> Iterator[str]:
+    """Say of a spreadsheet or rows in JSON beside the table that they are not read."""
+    for name in place.files:
+        suffix = PurePosixPath(name.lower()).suffix
+        if name == table or not is_table(name) or "/" in name:
+            continue
+        if suffix == ".xlsx" or (
+            suffix == ".json" and begins_with_rows(_file(place, name), KNOWN_COLUMNS)
+        ):
+            yield f"{name} is not read, since {table} is the table; remove one of them"
 
 
 def _table_beside(place: Folder | Archive) -> Path | None:

@@ -13,6 +13,21 @@ UNIT_COLUMNS = ("unit", "units")
 KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS})
 
 
+STORED = "\x1f"
+"""Begins a cell of a spreadsheet that holds a number; blank to whatever reads it."""
+
+
+class StoredNumber(str):
+    """A number as a spreadsheet holds it: no text, and so with a decimal point."""
+
+    __slots__ = ()
+
+
+def is_text(cell: object) -> bool:
+    """Tell whether the way in which a number in a cell is written says anything."""
+    return isinstance(cell, str) and not isinstance(cell, StoredNumber)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of a table.

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from xml.parsers import expat  # nosec B407  # stops before any entity is declared
 from zipfile import ZipFile
 
+from pyg_sitenet.data.readers.tables.row import STORED
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.compression import MAX_RATIO
 from pyg_sitenet.data.structure.text import TextFile
@@ -46,7 +47,7 @@ def sheet_as_csv(file: TextFile) -> TextFile:
             )
             lines = csv.writer(table, quoting=csv.QUOTE_ALL, lineterminator="\n")
             for row in _only_sheet(file.name, book):
-                size = sum(len(cell) for cell in row if isinstance(cell, str))
+                size = sum(map(len, row))
                 if table.tell() + size > MAX_BYTES:  # cells may share one text
                     raise DataError(
                         f"{file.name}: a sheet of more than {MAX_BYTES} letters;"
@@ -110,9 +111,9 @@ def _declares(part: Any, *, is_xml: bool) -> bool:  # noqa: ANN401 - an open fil
     return bool(events) and events[0]
 
 
-def _only_sheet(name: str, book: Any) -> Iterator[list[object]]:  # noqa: ANN401
+def _only_sheet(name: str, book: Any) -> Iterator[list[str]]:  # noqa: ANN401
     """Yield the rows of the sheet that has cells."""
-    sheets: dict[str, Iterable[list[object]]] = {}
+    sheets: dict[str, Iterable[list[str]]] = {}
     if len(book.worksheets) > MAX_SHEETS:  # which may all be one part of the file
         raise DataError(
             f"{name}: {len(book.worksheets)} sheets, more than {MAX_SHEETS}; {_SAVE}"
@@ -130,7 +131,7 @@ def _only_sheet(name: str, book: Any) -> Iterator[list[object]]:  # noqa: ANN401
     yield from next(iter(sheets.values()))
 
 
-def _rows(name: str, sheet: Any) -> Iterator[list[object]]:  # noqa: ANN401
+def _rows(name: str, sheet: Any) -> Iterator[list[str]]:  # noqa: ANN401
     """Yield rows that have cells, without the empty ones at their end."""
     for row in sheet.iter_rows(values_only=True, max_row=_MAX_ROWS):
         if len(row) > MAX_COLUMNS:
@@ -142,4 +143,10 @@ def _rows(name: str, sheet: Any) -> Iterator[list[object]]:  # noqa: ANN401
             (k for k, cell in enumerate(row, 1) if cell is not None), default=0
         )
         if length:
-            yield ["" if cell is None else cell for cell in row[:length]]
+            yield [_text(cell) for cell in row[:length]]
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return f"{STORED}{cell}"
+    return "" if cell is None else str(cell).lstrip(STORED)

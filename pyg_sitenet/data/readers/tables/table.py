@@ -20,7 +20,7 @@ from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
-from pyg_sitenet.data.readers.tables.row import STRUCTURE_COLUMNS, Row, Units
+from pyg_sitenet.data.readers.tables.row import STRUCTURE_COLUMNS, Row, Units, is_text
 from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
@@ -226,8 +226,8 @@ class _Look:
         number = number_of(value)
         if number is not None and number == number:
             self.numbers.add(column)
-            if isinstance(value, str):
-                self._styles[column].see_number(value)
+            if is_text(value):
+                self._styles[column].see_number(str(value))
         elif is_gap(value):
             if isinstance(value, str) and value.strip():
                 self._gaps[column][value.strip()] += 1

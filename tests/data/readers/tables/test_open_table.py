@@ -2,6 +2,7 @@ import json
 import shutil
 import zipfile
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -80,6 +81,22 @@ def test_table_is_chosen_by_its_path_if_there_are_several(folder):
         open_source(folder, ["n"])
     assert [r.targets for r in open_source(folder / "more.csv", ["n"])] == [{"n": 1.5}]
     assert len(list(open_source(folder))) == 3
+
+
+@pytest.mark.parametrize("name", ["gaps.xlsx", "export.json"])
+def test_export_beside_the_table_is_told(folder, name):
+    """Which of both is the newer one, nobody can tell."""
+    rows = [{"id": "NaCl", "gap [eV]": 7}]
+    if name.endswith("xlsx"):
+        pd.DataFrame(rows).to_excel(folder / name, index=False)
+    else:
+        (folder / name).write_text(json.dumps(rows))
+    (folder / "steps.json").write_text(json.dumps([{"step": 1, "energy": -3.5}]))
+    source = open_source(folder, ["gap"])
+    assert [record.targets["gap"] for record in source] == [8.5, 7.8, 13.6]
+    assert source.notes == [
+        f"{name} is not read, since gaps.csv is the table; remove one of them"
+    ]
 
 
 def test_targets_need_a_table(folder):

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.data.readers.tables import spreadsheet
 from pyg_sitenet.data.readers.tables.spreadsheet import MAX_COLUMNS
-from pyg_sitenet.data.records import Record
+from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError
 
@@ -68,6 +68,24 @@ def test_cells_are_those_of_the_same_csv(folder: Path) -> None:
     assert [r.targets["gap"] for r in records][:2] == [8500, 13600]
     assert [r.targets["is salt"] for r in records] == [1, 1, 0]
     assert source.units["gap"] == "meV"
+
+
+def test_numbers_say_nothing_of_how_texts_are_meant(folder: Path) -> None:
+    """Cells of numbers have no decimal sign; texts beside them may have any."""
+    rows = [["id", "file", "gap", "n"], ["a", "NaCl.cif", 1.234, "0,5"]]
+    path = write(folder / "t.xlsx", {"t": [*rows, ["b", "LiF.cif", 2.345, "0,25"]]})
+    records = list(open_source(path, ["gap", "n"]))
+    assert [r.targets for r in records if isinstance(r, Record)] == [
+        {"gap": 1.234, "n": 0.5},
+        {"gap": 2.345, "n": 0.25},
+    ]
+    rows = [["id", "file", "gap"], ["a", "NaCl.cif", "1,234"], ["b", "LiF.cif", 3.5]]
+    path = write(folder / "t.xlsx", {"t": rows})
+    one, other = open_source(path, ["gap"])
+    assert isinstance(one, Failure)
+    assert "'1,234'" in one.reason
+    assert isinstance(other, Record)
+    assert other.targets == {"gap": 3.5}
 
 
 def test_table_of_a_folder_may_be_a_spreadsheet_beside_the_lock_of_excel(
