@@ -48,6 +48,12 @@ def named(name):
     return f"_symmetry_space_group_name_H-M '{name}'\n"
 
 
+def coded(number, code):
+    """Name a setting by its number and code."""
+    code = f"_space_group.IT_coordinate_system_code {code}\n"
+    return f"_space_group_IT_number {number}\n{code}"
+
+
 def operations(*texts, tag="_symmetry_equiv_pos_as_xyz"):
     return f"loop_\n{tag}\n" + "".join(f"'{text}'\n" for text in texts)
 
@@ -67,11 +73,20 @@ TURNED = (
     *("Zr1 Zr 0.2083 0.2754 0.0395", "O1 O 0.3447 0.07 0.3317"),
     "O2 O 0.4792 0.4496 0.7569",
 )
+SWAPPED = (  # along c, -b, a
+    *("Zr1 Zr 0.2083 -0.0395 0.2754", "O1 O 0.3447 -0.3317 0.07"),
+    "O2 O 0.4792 -0.7569 0.4496",
+)
 ZRO2 = ("Zr4 O8", 12, 2.0519)
 P21C = ("x,y,z", "-x,y+1/2,-z+1/2", "-x,-y,-z", "x,-y+1/2,z+1/2")
 TITANATE = (
     *("Ca1 Ca -0.00676 0.03602 0.25", "Ti1 Ti 0 0.5 0"),
     *("O1 O 0.0714 0.4838 0.25", "O2 O 0.7108 0.2888 0.0371"),
+)
+CRYOLITE = (
+    *("Al1 Al 0 0 0", "Na1 Na 0 0 0.5", "Na2 Na 0.5133 -0.0519 0.2474"),
+    *("F1 F 0.1026 0.045 0.2194", "F2 F -0.2732 0.1728 0.0462"),
+    "F3 F 0.1626 0.2698 -0.0628",
 )
 SPINEL = (
     *("Mg1 Mg 0.125 0.125 0.125", "Al1 Al 0.5 0.5 0.5"),
@@ -116,6 +131,39 @@ RIGHT = {
     "short name of other axes": (
         cell(5.3796, 5.4423, 7.6401, 90, 90, 90) + named("Pbnm") + atoms(*TITANATE),
         ("Ca4 Ti4 O12", 20, 1.950),
+    ),
+    "code of other axes": (
+        cell(5.3796, 5.4423, 7.6401, 90, 90, 90) + coded(62, "cab") + atoms(*TITANATE),
+        ("Ca4 Ti4 O12", 20, 1.950),
+    ),
+    "code of unique axis c": (BY_C + coded(14, "c1") + atoms(*TURNED), ZRO2),
+    "code of swapped axes": (  # P 1 21/a 1
+        cell(5.3173, 5.2116, 5.1505, 90, 99.23, 90)
+        + coded(14, "-b1")
+        + atoms(*SWAPPED),
+        ZRO2,
+    ),
+    "code of a cell choice": (  # P 1 21/n 1
+        cell(5.4024, 5.5959, 7.7564, 90, 90.278, 90)
+        + coded(14, "b2")
+        + atoms(*CRYOLITE),
+        ("Na6 Al2 F12", 20, 1.802),
+    ),
+    "code of an origin": (
+        cube(5.431) + named("F d -3 m") + coded(227, 2) + SILICON,
+        ("Si8", 8, 2.3517),
+    ),
+    "code of origin 1 in capitals, with its axes": (
+        cube(5.431) + coded(227, "'1 ABC'") + atoms("Si1 Si 0 0 0"),
+        ("Si8", 8, 2.3517),
+    ),
+    "code of rhombohedral axes": (
+        BISMUTH + named("R -3 m") + coded(166, "r") + BI,
+        ("Bi2", 2, 3.0719),
+    ),
+    "code of the only origin": (
+        cube(4.123) + coded(221, 1) + atoms("Cs1 Cs 0 0 0", "Cl1 Cl .5 .5 .5"),
+        ("Cs1 Cl1", 2, 3.5706),
     ),
     "origin 1": (
         cube(5.431) + named("F d -3 m :1") + atoms("Si1 Si 0 0 0"),
@@ -260,6 +308,18 @@ REFUSED = {
         + "_space_group_name_Hall '-F 4vw 2vw 3'\n"
         + SILICON,
         "is F d -3 m :1 but its 192 symmetry operations are those of F d -3 m:2",
+    ),
+    "code against the name": (
+        OXIDE + named("P 1 21/c 1") + coded(14, "b2") + atoms(*ZIRCONIA),
+        r"said to be P 1 21/c 1, but b2 \(.*_system_code\) means P 1 21/n 1 of number",
+    ),
+    "code of no such group": (
+        cube(4.123) + coded(221, "b1") + atoms("Cs1 Cs 0 0 0"),
+        r"said to be 221, but b1 \(.*\) means nothing of number 221; correct one",
+    ),
+    "code against the operations": (
+        OXIDE + coded(14, "b2") + operations(*P21C) + atoms(*ZIRCONIA),
+        r"14 \(code b2\) but its 4 symmetry operations are those of P 1 21/c 1",
     ),
     "Hall symbol of another setting": (
         OXIDE

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import warnings
 
+import gemmi
+
 from pyg_sitenet.data.structure.cif.symmetry.group_names import (
     Settings,
     num_settings,
     settings_of_name,
     settings_of_number,
+)
+from pyg_sitenet.data.structure.cif.symmetry.setting_codes import (
+    is_among,
+    settings_of_code,
 )
 from pyg_sitenet.data.structure.cif.values import Values, is_null
 from pyg_sitenet.errors import SiteNetWarning, StructureError
@@ -28,6 +34,7 @@ NAMES = (
     "_space_group_name_h-m_ref",
 )
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+CODE = "_space_group_it_coordinate_system_code"
 MAGNETIC = "_space_group_symop_magn_operation_xyz"
 # What says of the symmetry nothing that atoms could be multiplied by.
 _SILENT = (
@@ -78,6 +85,47 @@ def _common(settings: list[Settings]) -> Settings:
     return shared or min(settings, key=len)
 
 
+def coded_settings(named: Settings, values: Values, origin: str) -> Settings:
+    """Return those of the settings that the code of the coordinate system allows.
+
+    A number stands for its standard setting only where the code names no other.
+
+    Raises:
+        StructureError: If the code allows none.
+    """
+    code = values.text(CODE)
+    if not code or not named:
+        return named
+    allowed = settings_of_code(named[0].number, code)
+    kept = tuple(setting for setting in named if is_among(setting, allowed))
+    if kept or (allowed and not _is_named(values)):
+        return kept or allowed
+    meant = " or ".join(setting.xhm() for setting in allowed) or "nothing"
+    raise StructureError(
+        f"{origin}: the space group is said to be {values.text(*NAMES, *NUMBERS)}, but"
+        f" {code} ({CODE}) means {meant} of number {named[0].number}; correct one of"
+        " them or give the symmetry operations"
+    )
+
+
+def is_other_code(setting: gemmi.SpaceGroup, values: Values) -> bool:
+    """Tell whether the code of the coordinate system means other settings."""
+    allowed = settings_of_code(setting.number, values.text(CODE))
+    return bool(allowed) and not is_among(setting, allowed)
+
+
+def _is_named(values: Values) -> bool:
+    return any(settings_of_name(values.text(tag)) for tag in NAMES[:-1])
+
+
+def _is_settled(number: str, values: Values) -> bool:
+    """Tell whether a number needs no name: by its only setting or by the code."""
+    if num_settings(int(number)) == 1:
+        return True
+    coded = {s.hm for s in settings_of_code(int(number), values.text(CODE))}
+    return len(coded) == 1 or (bool(coded) and _by_number(number)[0].hm not in coded)
+
+
 def _by_number(text: str) -> Settings:
     number = int(text) if text.isdecimal() and len(text) < 4 else 0
     return settings_of_number(number) if 1 <= number <= 230 else ()
@@ -93,10 +141,9 @@ def check_named(values: Values, origin: str) -> None:
     if values.column(*OPERATIONS) or values.text(*HALL) or values.column(MAGNETIC):
         return
     number = values.text(*NUMBERS)
-    is_named = any(settings_of_name(name) for name in names)
-    if is_named or not number or not _by_number(number):
+    if _is_named(values) or not number or not _by_number(number):
         return
-    if num_settings(int(number)) == 1:
+    if _is_settled(number, values):
         return
     if names:
         raise StructureError(

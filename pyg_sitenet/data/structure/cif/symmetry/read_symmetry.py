@@ -18,11 +18,14 @@ from pyg_sitenet.data.structure.cif.symmetry.group_names import (
     settings_of_name,
 )
 from pyg_sitenet.data.structure.cif.symmetry.named_group import (
+    CODE,
     HALL,
     MAGNETIC,
     NAMES,
     NUMBERS,
     OPERATIONS,
+    coded_settings,
+    is_other_code,
     named_settings,
     refuse_unknown,
 )
@@ -85,7 +88,8 @@ def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
     if not named:
         refuse_unknown(values, origin)
         return Symmetry((read_operations(("x,y,z",)),))
-    oriented = along_axis(named, lattice.angles)
+    coded = coded_settings(named, values, origin)
+    oriented = along_axis(coded, lattice.angles)
     return Symmetry(tuple(map(group_of_setting, oriented)))
 
 
@@ -167,7 +171,8 @@ def _compare(
     """Compare the operations that are used with the name and the Hall symbol."""
     if not named:
         return Symmetry((group,))
-    name = values.text(*NAMES, *NUMBERS)
+    name, code = values.text(*NAMES, *NUMBERS), values.text(CODE)
+    name = f"{name} (code {code})" if code else name
     number = group.number(np.array(lattice.matrix))
     own = group.setting.xhm() if group.setting else f"number {number}"
     conflict = (
@@ -182,16 +187,18 @@ def _compare(
 
 
 def _is_other_setting(group: Group, named: Settings, values: Values) -> bool:
-    """Tell whether a name means another setting than that of the operations."""
+    """Tell whether a name or a code means another setting than the operations."""
+    if group.setting is None:
+        return False
     names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
     exact = [
         name
         for name in names
         if settings_of_name(name) and not is_standard_name(name, named[0])
     ]
-    if group.setting is None or not exact:
-        return False
-    return all(setting.xhm() != group.setting.xhm() for setting in named)
+    own = group.setting.xhm()
+    is_other_name = bool(exact) and all(setting.xhm() != own for setting in named)
+    return is_other_name or is_other_code(group.setting, values)
 
 
 def hall_conflict(values: Values, group: Group) -> str:
