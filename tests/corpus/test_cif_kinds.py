@@ -13,6 +13,7 @@ from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 SITE = "label type_symbol fract_x fract_y fract_z"
+HM = "_space_group_name_H-M_alt"
 SHARED = f"{SITE} occupancy"
 
 
@@ -54,6 +55,10 @@ def coded(number, code):
     return f"_space_group_IT_number {number}\n{code}"
 
 
+def looped(tag, *values):
+    return f"loop_\n{tag}\n" + "".join(f"'{value}'\n" for value in values)
+
+
 def operations(*texts, tag="_symmetry_equiv_pos_as_xyz"):
     return f"loop_\n{tag}\n" + "".join(f"'{text}'\n" for text in texts)
 
@@ -61,6 +66,10 @@ def operations(*texts, tag="_symmetry_equiv_pos_as_xyz"):
 def all_operations(name):
     group = gemmi.find_spacegroup_by_name(name)
     return operations(*(operation.triplet() for operation in group.operations()))
+
+
+def salt(stated):
+    return cube(5.64) + stated + atoms("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
 
 
 ZIRCONIA = (
@@ -164,6 +173,25 @@ RIGHT = {
     "code of the only origin": (
         cube(4.123) + coded(221, 1) + atoms("Cs1 Cs 0 0 0", "Cl1 Cl .5 .5 .5"),
         ("Cs1 Cl1", 2, 3.5706),
+    ),
+    "spellings of one name": (
+        salt(looped(HM, "F m -3 m", "F 4/m -3 2/m", "Fm-3m")),
+        ("Na4 Cl4", 8, 2.82),
+    ),
+    "loops of equal values": (
+        salt(
+            looped("_space_group_IT_number", 225, 225)
+            + looped("_cell_volume", "?", 179.41, "179.410(2)")
+            + looped("_exptl_crystal_density_diffrn", 2.163, 2.165)
+        ),
+        ("Na4 Cl4", 8, 2.82),
+    ),
+    "settings of a loop of which the operations are one": (
+        OXIDE
+        + looped(HM, "P 1 21/n 1", "P 1 21/c 1")
+        + operations(*P21C)
+        + atoms(*ZIRCONIA),
+        ZRO2,
     ),
     "origin 1": (
         cube(5.431) + named("F d -3 m :1") + atoms("Si1 Si 0 0 0"),
@@ -320,6 +348,34 @@ REFUSED = {
     "code against the operations": (
         OXIDE + coded(14, "b2") + operations(*P21C) + atoms(*ZIRCONIA),
         r"14 \(code b2\) but its 4 symmetry operations are those of P 1 21/c 1",
+    ),
+    "two temperatures": (
+        salt("").replace("_cell_length_a 5.64\n", looped("_cell_length_a", 5.6, 5.7)),
+        "gives _cell_length_a twice, 5.6 and 5.7; remove the one that is not meant",
+    ),
+    "two formulas": (
+        salt(named("F m -3 m") + looped("_chemical_formula_sum", "Na Cl", "K Cl")),
+        "gives _chemical_formula_sum twice, Na Cl and K Cl",
+    ),
+    "two densities": (
+        salt(named("F m -3 m") + looped("_exptl_crystal_density_diffrn", 2.16, 4.33)),
+        "its density is stated to be 4.33 g/cm.3 but .* has 2.164",
+    ),
+    "two numbers": (
+        salt(looped("_symmetry_Int_Tables_number", 225, 221)),
+        "gives _symmetry_int_tables_number twice, 225 and 221",
+    ),
+    "two names": (
+        salt(looped(HM, "F m -3 m", "P m -3 m")),
+        "is said to be F m -3 m and P m -3 m, which are different ones",
+    ),
+    "names of two settings": (
+        OXIDE + looped(HM, "P 1 21/c 1", "P 1 21/n 1") + atoms(*ZIRCONIA),
+        "said to be P 1 21/c 1 and P 1 21/n 1, which are different settings; correct",
+    ),
+    "names of two settings by two tags": (
+        OXIDE + named("P 1 21/n 1") + f"{HM} 'P 1 21/c 1'\n" + atoms(*ZIRCONIA),
+        "said to be P 1 21/c 1 and P 1 21/n 1, which are different settings; correct",
     ),
     "Hall symbol of another setting": (
         OXIDE

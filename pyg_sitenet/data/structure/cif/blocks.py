@@ -68,7 +68,7 @@ def parse_block(text: str, origin: str) -> Values:
                 raise StructureError(
                     f"{origin}: gives {tag} twice; remove the one that is not meant"
                 )
-    return Values(columns)
+    return Values(columns, origin)
 
 
 def _items(text: str, origin: str) -> Iterator[Item]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pyg_sitenet.errors import StructureError
+
 _USED = (
     "_cell_",
     "_atom_site_",
@@ -50,9 +52,11 @@ class Values:
 
     Args:
         columns: The values of each plain tag, one where it stands alone.
+        origin: File that messages begin with.
     """
 
     columns: Mapping[str, list[str]]
+    origin: str
 
     def column(self, *tags: str) -> list[str]:
         """Return the values of the first tag that is there with any known value."""
@@ -62,17 +66,30 @@ class Values:
                 return values
         return []
 
+    def known(self, *tags: str) -> list[str]:
+        """Return the known values of the first tag that has any."""
+        return [value for value in self.column(*tags) if not is_null(value)]
+
     def cells(self, numbers: Iterable[int], *tags: str) -> list[str]:
         """Return the values of these rows, counted from 1; beyond the end ``?``."""
         column = self.column(*tags)
         return [column[n - 1] if n <= len(column) else "?" for n in numbers]
 
     def text(self, *tags: str) -> str:
-        """Return the first known value of the first tag that has one, or nothing."""
-        for value in self.column(*tags):
-            if not is_null(value):
-                return value
-        return ""
+        """Return the value of the first tag that has a known one, or nothing.
+
+        Raises:
+            StructureError: If a loop gives it several: none of them is the crystal's.
+        """
+        tag = next((tag for tag in tags if self.known(tag)), "")
+        values = self.known(tag)
+        for value in values[1:]:
+            if value != values[0] and number(value) != number(values[0]):
+                raise StructureError(
+                    f"{self.origin}: gives {tag} twice, {values[0]} and {value}; remove"
+                    " the one that is not meant"
+                )
+        return values[0] if values else ""
 
     def number(self, *tags: str) -> float:
         """Return the number that a tag has, nan if there is none."""

@@ -32,16 +32,16 @@ def check_mass(
     mass, formula = float(structure.composition.weight), read_formula(values)
     with_hydrogen = mass + hydrogens * _HYDROGEN
     made = f"{structure.composition.hill_formula} in {structure.volume:.5g} A^3"
-    text = values.text("_exptl_crystal_density_diffrn")
-    stated = number(text) * structure.volume / _GRAMS
-    if 0 < number(text) < 30 and not _fits(
-        mass, with_hydrogen, stated, formula, _DENSITY_TOLERANCE
-    ):
-        raise StructureError(
-            f"{origin}: its density is stated to be {text} g/cm^3 but {made} has"
-            f" {mass / structure.volume * _GRAMS:.4g}; correct the symmetry, the atoms"
-            " or the cell"
-        )
+    for text in values.known("_exptl_crystal_density_diffrn"):  # of each specimen
+        stated = number(text) * structure.volume / _GRAMS
+        if 0 < number(text) < 30 and not _fits(
+            mass, with_hydrogen, stated, formula, _DENSITY_TOLERANCE
+        ):
+            raise StructureError(
+                f"{origin}: its density is stated to be {text} g/cm^3 but {made} has"
+                f" {mass / structure.volume * _GRAMS:.4g}; correct the symmetry, the"
+                " atoms or the cell"
+            )
     text, z = values.text("_chemical_formula_weight"), _number_of_formulas(values)
     if not (number(text) > 0 and z):
         return

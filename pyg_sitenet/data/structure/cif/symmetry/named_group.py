@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 
 import gemmi
 
 from pyg_sitenet.data.structure.cif.symmetry.group_names import (
     Settings,
+    is_standard_name,
     num_settings,
     settings_of_name,
     settings_of_number,
@@ -54,15 +56,21 @@ _SILENT = (
 )
 
 
+def stated_names(values: Values) -> list[str]:
+    """Return all symbols of the group, which may be looped, but not of its standard."""
+    names = [name for tag in NAMES[:-1] for name in values.known(tag)]
+    return list(dict.fromkeys(names))
+
+
 def named_settings(values: Values, origin: str) -> Settings:
-    """Return the settings that names and number agree on, none if none is known.
+    """Return the settings that names and number may mean, none if none is known.
 
     Raises:
         StructureError: If two of them are of different types.
     """
     numbers = {text for tag in NUMBERS if (text := values.text(tag))}
-    names = {text for tag in NAMES[:-1] if (text := values.text(tag))}
-    stated = [(name, settings_of_name(name)) for name in sorted(names)]
+    names = stated_names(values)
+    stated = [(name, settings_of_name(name)) for name in names]
     stated += [(text, _by_number(text)) for text in sorted(numbers)]
     reference = settings_of_name(values.text(NAMES[-1])) if not stated else ()
     if reference:
@@ -75,36 +83,51 @@ def named_settings(values: Values, origin: str) -> Settings:
             f"{origin}: the space group is said to be {shown}, which are different"
             " ones; correct one"
         )
-    by_name = [settings for text, settings in readable if text in names]
-    return _common(by_name) if by_name else (readable[0][1] if readable else ())
+    by_name = _by_names(names)
+    if not by_name:
+        return readable[0][1] if readable else ()
+    return _shared(by_name) or tuple(chain.from_iterable(by_name))
 
 
-def _common(settings: list[Settings]) -> Settings:
-    """Return what all names allow; the most exact name where they share nothing."""
-    shared = tuple(s for s in settings[0] if all(s in other for other in settings))
-    return shared or min(settings, key=len)
+def _by_names(names: list[str]) -> list[Settings]:
+    """Return what each known name means; names of types only if there are no others."""
+    known = [(name, found) for name in names if (found := settings_of_name(name))]
+    exact = [found for name, found in known if not is_standard_name(name, found[0])]
+    return exact or [found for _, found in known]
 
 
-def coded_settings(named: Settings, values: Values, origin: str) -> Settings:
-    """Return those of the settings that the code of the coordinate system allows.
+def _shared(settings: list[Settings]) -> Settings:
+    return tuple(s for s in settings[0] if all(s in other for other in settings))
+
+
+def left_settings(named: Settings, values: Values, origin: str) -> Settings:
+    """Return the settings that all names, and the code of the axes, leave.
 
     A number stands for its standard setting only where the code names no other.
 
     Raises:
-        StructureError: If the code allows none.
+        StructureError: If they leave none.
     """
+    by_name = _by_names(stated_names(values))
+    if by_name and not _shared(by_name):
+        shown = " and ".join(stated_names(values))
+        raise StructureError(
+            f"{origin}: the space group is said to be {shown}, which are different"
+            " settings; correct one or give the symmetry operations"
+        )
     code = values.text(CODE)
-    if not code or not named:
+    if not code:
         return named
     allowed = settings_of_code(named[0].number, code)
     kept = tuple(setting for setting in named if is_among(setting, allowed))
     if kept or (allowed and not _is_named(values)):
         return kept or allowed
+    shown = values.known(*NAMES, *NUMBERS)[0]
     meant = " or ".join(setting.xhm() for setting in allowed) or "nothing"
     raise StructureError(
-        f"{origin}: the space group is said to be {values.text(*NAMES, *NUMBERS)}, but"
-        f" {code} ({CODE}) means {meant} of number {named[0].number}; correct one of"
-        " them or give the symmetry operations"
+        f"{origin}: the space group is said to be {shown}, but {code} ({CODE}) means"
+        f" {meant} of number {named[0].number}; correct one of them or give the"
+        " symmetry operations"
     )
 
 
@@ -115,7 +138,7 @@ def is_other_code(setting: gemmi.SpaceGroup, values: Values) -> bool:
 
 
 def _is_named(values: Values) -> bool:
-    return any(settings_of_name(values.text(tag)) for tag in NAMES[:-1])
+    return any(map(settings_of_name, stated_names(values)))
 
 
 def _is_settled(number: str, values: Values) -> bool:
@@ -137,7 +160,7 @@ def check_named(values: Values, origin: str) -> None:
     Raises:
         StructureError: If nothing else tells the setting.
     """
-    names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
+    names = stated_names(values)
     if values.column(*OPERATIONS) or values.text(*HALL) or values.column(MAGNETIC):
         return
     number = values.text(*NUMBERS)
@@ -168,8 +191,8 @@ def refuse_unknown(values: Values, origin: str) -> None:
         is_symmetry = tag.startswith(("_symmetry_", "_space_group_"))
         if not is_symmetry or tag.startswith(_SILENT) or all(map(is_null, column)):
             continue
+        shown = "".join(values.known(tag)[0].split())
         raise StructureError(
-            f"{origin}: the space group {''.join(column[0].split())} is not known"
-            f" ({tag}) and no symmetry operations are given; export it with its"
-            " operations or in P 1"
+            f"{origin}: the space group {shown} is not known ({tag}) and no symmetry"
+            " operations are given; export it with its operations or in P 1"
         )

@@ -24,10 +24,11 @@ from pyg_sitenet.data.structure.cif.symmetry.named_group import (
     NAMES,
     NUMBERS,
     OPERATIONS,
-    coded_settings,
     is_other_code,
+    left_settings,
     named_settings,
     refuse_unknown,
+    stated_names,
 )
 from pyg_sitenet.data.structure.cif.symmetry.operations import (
     Group,
@@ -88,8 +89,8 @@ def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
     if not named:
         refuse_unknown(values, origin)
         return Symmetry((read_operations(("x,y,z",)),))
-    coded = coded_settings(named, values, origin)
-    oriented = along_axis(coded, lattice.angles)
+    left = left_settings(named, values, origin)
+    oriented = along_axis(left, lattice.angles)
     return Symmetry(tuple(map(group_of_setting, oriented)))
 
 
@@ -134,7 +135,7 @@ def _generated(values: Values, origin: str) -> Group | None:
     try:
         return group_of_hall(hall)
     except (RuntimeError, ValueError) as error:
-        if values.text(*NAMES):
+        if values.column(*NAMES):
             return None
         raise StructureError(
             f"{origin}: the Hall symbol {hall!r} is not known ({error}) and no symmetry"
@@ -171,7 +172,7 @@ def _compare(
     """Compare the operations that are used with the name and the Hall symbol."""
     if not named:
         return Symmetry((group,))
-    name, code = values.text(*NAMES, *NUMBERS), values.text(CODE)
+    name, code = values.known(*NAMES, *NUMBERS)[0], values.text(CODE)
     name = f"{name} (code {code})" if code else name
     number = group.number(np.array(lattice.matrix))
     own = group.setting.xhm() if group.setting else f"number {number}"
@@ -190,10 +191,9 @@ def _is_other_setting(group: Group, named: Settings, values: Values) -> bool:
     """Tell whether a name or a code means another setting than the operations."""
     if group.setting is None:
         return False
-    names = [text for tag in NAMES[:-1] if (text := values.text(tag))]
     exact = [
         name
-        for name in names
+        for name in stated_names(values)
         if settings_of_name(name) and not is_standard_name(name, named[0])
     ]
     own = group.setting.xhm()
