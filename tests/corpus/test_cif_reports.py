@@ -281,6 +281,38 @@ def test_label_stands_for_its_element(tmp_path, label, formula, element):
     assert site.species_string == element
 
 
+@pytest.mark.parametrize(
+    ("formula", "atoms", "made"),
+    [
+        ("NA CL", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+        ("NACL", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+        ("TI1.0 N", "Ti1 Ti 0 0 0\nN1 N .5 .5 .5\n", "Ti4 N4"),
+        ("(SI C)2", "Si1 Si 0 0 0\nC1 C .25 .25 .25\n", "Si4 C4"),
+        ("CO O", "Co1 Co 0 0 0\nO1 O .5 .5 .5\n", "Co4 O4"),
+        ("CO O", "CO1 ? 0 0 0\nO1 ? .5 .5 .5\n", "Co4 O4"),
+        ("CO", "C1 C 0 0 0\nO1 O .2 0 0\n", "C4 O4"),
+        ("CO", "CO1 ? 0 0 0\n", "Co4"),
+        ("CA CO", "CA1 ? 0 0 0\nC1 ? .5 .5 .5\nO1 ? .25 .25 .25\n", "Ca4 C4 O4"),
+        ("Ln Cl", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+        ("A CL", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+        ("Na Cl X", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+        ("Na Cl.", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
+    ],
+)
+def test_formula_in_capitals_or_of_no_element(tmp_path, formula, atoms, made):
+    text = rock_salt(f"_chemical_formula_sum '{formula}'\n", atoms=atoms)
+    (tmp_path / "a.cif").write_text(text)
+    assert load_structure(tmp_path / "a.cif").composition.formula == made
+
+
+@pytest.mark.parametrize("formula", ["MG O", "NA2 CL", "CO"])
+def test_formula_in_capitals_is_compared(tmp_path, formula):
+    text = rock_salt(f"_chemical_formula_sum '{formula}'\n")
+    (tmp_path / "a.cif").write_text(text)
+    with pytest.raises(StructureError, match=f"_formula_sum is {formula}: truncated"):
+        load_structure(tmp_path / "a.cif")
+
+
 @pytest.mark.parametrize("label", ["CO1", "HO2", "Va1", "X1", "Du", "Bq", "M2", "FeMg"])
 def test_label_that_names_no_element_is_refused(tmp_path, label):
     loop = ATOMS.replace("_atom_site_type_symbol\n", "")

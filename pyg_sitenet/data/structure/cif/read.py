@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import spglib
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
 from pyg_sitenet.data.structure.cif.blocks import parse_block
 from pyg_sitenet.data.structure.cif.cell import read_cell
 from pyg_sitenet.data.structure.cif.sites import Images, join_sites, make_images
-from pyg_sitenet.data.structure.cif.stated.formula import check_formula, read_formula
+from pyg_sitenet.data.structure.cif.stated.formula import (
+    check_formula,
+    formula_elements,
+)
 from pyg_sitenet.data.structure.cif.stated.mass import check_mass
 from pyg_sitenet.data.structure.cif.stated.multiplicity import (
     check_orders,
@@ -26,8 +31,9 @@ from pyg_sitenet.data.structure.cif.symmetry.read_symmetry import (
     read_symmetry,
 )
 from pyg_sitenet.data.structure.cif.values import Values
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
+_HYDROGEN = {"H", "D", "T"}
 # Angstrom, for symmetry that a name states of a crystal and its operations do not.
 _SYMPRECS = (0.01, 0.1)
 
@@ -42,8 +48,7 @@ def read_cif_block(text: str, origin: str) -> Structure:
     """
     values = parse_block(text, origin)
     lattice = read_cell(values, origin)
-    elements = frozenset(Element.from_Z(z).symbol for z in read_formula(values))
-    rows = read_rows(values, elements, origin)
+    rows = _rows(values, origin)
     if not rows:
         raise StructureError(f"{origin}: damaged, or no atoms: their list is empty")
     check_named(values, origin)
@@ -64,6 +69,25 @@ def read_cif_block(text: str, origin: str) -> Structure:
     group, structure = structures[0]
     _check_conflicts(structure, group, symmetry, values, origin)
     return structure
+
+
+def _rows(values: Values, origin: str) -> list[Row]:
+    """Return the atoms; their labels decide what a formula in capitals means."""
+    formulas = formula_elements(values) or [frozenset()]
+
+    def fits(elements: frozenset[str]) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SiteNetWarning)
+            try:
+                rows = read_rows(values, elements, origin)
+            except StructureError:
+                return False
+        found = {specie.symbol for row in rows for specie in row.species}
+        return found - _HYDROGEN == elements - _HYDROGEN
+
+    is_open = len(formulas) > 1
+    meant = next(filter(fits, formulas), formulas[0]) if is_open else formulas[0]
+    return read_rows(values, meant, origin)
 
 
 def _make(

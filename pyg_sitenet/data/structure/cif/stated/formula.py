@@ -7,8 +7,9 @@ import re
 import warnings
 from collections.abc import Mapping
 
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Composition, DummySpecies, Element, Structure
 
+from pyg_sitenet.data.structure.cif.stated.capitals import proper_formulas
 from pyg_sitenet.data.structure.cif.values import Values
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
@@ -19,17 +20,37 @@ _DISORDERED_TOLERANCE = 2e-2
 # Share of the number of atoms.
 _COUNT_TOLERANCE = 0.05
 
-_PART = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*)\s*")
+_PART = re.compile(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+|)\s*")
 
 Amounts = dict[int, float]
 
 
-def read_formula(values: Values) -> Amounts:
+def formula_elements(values: Values) -> list[frozenset[str]]:
+    """Return the elements of each reading of ``_chemical_formula_sum``, if any."""
+    return [
+        frozenset(Element.from_Z(z).symbol for z in amounts)
+        for amounts in _read_formulas(values)
+    ]
+
+
+def read_formula(values: Values, structure: Structure) -> Amounts:
     """Return the amounts of atomic numbers in ``_chemical_formula_sum``; may be empty.
 
-    Isotopes and ions count as their element.
+    Isotopes and ions count as their element. Of a formula in capitals, which may mean
+    several, it is the one nearest to the atoms.
     """
-    text = values.text("_chemical_formula_sum")
+    listed = _amounts(structure.composition)
+    readings = _read_formulas(values)
+    return min(readings, key=lambda stated: _apart(stated, listed), default={})
+
+
+def _read_formulas(values: Values) -> list[Amounts]:
+    formulas = proper_formulas(values.text("_chemical_formula_sum"))
+    return [amounts for text in formulas if (amounts := _read(text))]
+
+
+def _read(text: str) -> Amounts:
+    """Return the amounts in a formula, none if it names what is no element."""
     parts = _PART.findall(text)
     if text and "".join(_PART.sub("", text).split()) == "":
         pairs = [(symbol, float(amount or 1)) for symbol, amount in parts]
@@ -40,9 +61,11 @@ def read_formula(values: Values) -> Amounts:
                 amounts[z] = amounts.get(z, 0) + amount
             return {z: amount for z, amount in amounts.items() if amount}
     try:
-        return _amounts(Composition(text))
+        composition = Composition(text)
     except (ValueError, TypeError):
         return {}
+    is_real = not any(isinstance(specie, DummySpecies) for specie in composition)
+    return _amounts(composition) if is_real else {}
 
 
 def check_formula(
@@ -59,7 +82,7 @@ def check_formula(
     Raises:
         StructureError: If the atoms contradict the formula, or their number Z.
     """
-    stated, listed = read_formula(values), _amounts(structure.composition)
+    stated, listed = read_formula(values, structure), _amounts(structure.composition)
     text = values.text("_chemical_formula_sum")
     is_ordered = structure.is_ordered
     message = (
@@ -137,6 +160,16 @@ def _share_of_hydrogen(amounts: Amounts) -> float:
 
 def _heavy(amounts: Amounts) -> Amounts:
     return {z: amount for z, amount in amounts.items() if z != 1}
+
+
+def _apart(stated: Amounts, listed: Amounts) -> float:
+    """Return how far the shares of all elements but hydrogen are from each other."""
+    first, second = _heavy(stated), _heavy(listed)
+    total, other = sum(first.values()) or 1.0, sum(second.values()) or 1.0
+    return sum(
+        abs(first.get(z, 0.0) / total - second.get(z, 0.0) / other)
+        for z in first.keys() | second.keys()
+    )
 
 
 def _same_shares(

@@ -29,7 +29,7 @@ def check_mass(
     Raises:
         StructureError: If the density or the weight of a formula is another.
     """
-    mass, formula = float(structure.composition.weight), read_formula(values)
+    mass, formula = float(structure.composition.weight), read_formula(values, structure)
     with_hydrogen = mass + hydrogens * _HYDROGEN
     made = f"{structure.composition.hill_formula} in {structure.volume:.5g} A^3"
     for text in values.known("_exptl_crystal_density_diffrn"):  # of each specimen
