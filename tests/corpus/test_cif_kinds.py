@@ -455,6 +455,7 @@ def test_label_of_a_place_is_no_element(tmp_path, label):
     [
         *("Fe/Ni", "'Fe,Ni'", "Fe|Ni", "Fe+Ni", "Fe:Ni", "Fe&Ni", "Al-Si1", "Al_Si"),
         *("KNa1", "VCr1", "YLu", "FeNiCo", "FeV2", "FeMg"),
+        *("FE/NI", "AL-SI1", "FENI", "CUNI1", "NAK1", "KNA1", "CUK"),
     ],
 )
 def test_label_of_several_elements_is_refused(tmp_path, label):
@@ -470,6 +471,8 @@ def test_label_of_several_elements_is_refused(tmp_path, label):
     [
         *(("OSi1", "O"), ("HN1", "H"), ("FeA", "Fe"), ("FeB2", "Fe"), ("O_1", "O")),
         *(("Fe1'", "Fe"), ("Al-1", "Al"), ("CL1", "Cl"), ("Hoh1", "O"), ("SiT", "Si")),
+        *(("CU1", "Cu"), ("CU(1)", "Cu"), ("DY2", "Dy"), ("PU", "Pu"), ("BK1", "Bk")),
+        *(("CUB1", "Cu"), ("FE-OCT", "Fe")),
     ],
 )
 def test_label_with_a_suffix_is_its_element(tmp_path, label, element):

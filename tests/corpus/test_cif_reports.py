@@ -263,6 +263,7 @@ def test_origin_follows_from_the_name_or_the_number_of_atoms(
     [
         ("Co1", "", "Co"),
         ("CO1", "_chemical_formula_sum 'Co'\n", "Co"),
+        ("CU1", "_chemical_formula_sum 'Cu'\n", "Cu"),
         ("Ow1", "", "O"),
         ("Oa", "", "O"),
         ("SiT", "", "Si"),
@@ -292,6 +293,7 @@ def test_label_stands_for_its_element(tmp_path, label, formula, element):
         ("CO O", "CO1 ? 0 0 0\nO1 ? .5 .5 .5\n", "Co4 O4"),
         ("CO", "C1 C 0 0 0\nO1 O .2 0 0\n", "C4 O4"),
         ("CO", "CO1 ? 0 0 0\n", "Co4"),
+        ("CUO", "CU1 ? 0 0 0\nO1 ? .5 .5 .5\n", "Cu4 O4"),
         ("CA CO", "CA1 ? 0 0 0\nC1 ? .5 .5 .5\nO1 ? .25 .25 .25\n", "Ca4 C4 O4"),
         ("Ln Cl", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
         ("A CL", "Na1 Na 0 0 0\nCl1 Cl .5 .5 .5\n", "Na4 Cl4"),
@@ -303,6 +305,13 @@ def test_formula_in_capitals_or_of_no_element(tmp_path, formula, atoms, made):
     text = rock_salt(f"_chemical_formula_sum '{formula}'\n", atoms=atoms)
     (tmp_path / "a.cif").write_text(text)
     assert load_structure(tmp_path / "a.cif").composition.formula == made
+
+
+def test_label_of_two_elements_of_the_formula_is_refused(tmp_path):
+    text = rock_salt("_chemical_formula_sum 'C U O'\n", atoms="CU1 ? 0 0 0\n")
+    (tmp_path / "a.cif").write_text(text)
+    with pytest.raises(StructureError, match=r"'CU1' .* names several; list each"):
+        load_structure(tmp_path / "a.cif")
 
 
 @pytest.mark.parametrize("formula", ["MG O", "NA2 CL", "CO"])

@@ -125,7 +125,7 @@ def _contents(
             message = f"{origin}: atom {row + 1} ({label}) is a dummy: left out"
             warnings.warn(message, SiteNetWarning, stacklevel=5)
         if content is None and not is_dummy:
-            raise StructureError(f"{origin}: {reason_of(symbol, label)}")
+            raise StructureError(f"{origin}: {reason_of(symbol, label, formula)}")
         listed.append(content or Content({}))
     return listed
 

@@ -81,7 +81,7 @@ def content_of_label(label: str, formula: frozenset[str]) -> Content | None:
     double = element(letters[:2]) if len(letters) > 1 else ""
     if water and double not in formula:
         return water
-    if names_several(text, letters):
+    if names_several(text, letters, formula):
         return None
     return _choose(letters, double, element(letters[:1]), formula)
 
@@ -106,10 +106,11 @@ def _choose(
     return Content({chosen: 1.0}) if chosen else None
 
 
-def reason_of(symbol: str, label: str) -> str:
+def reason_of(symbol: str, label: str, formula: frozenset[str]) -> str:
     """Return why an atom that is given so stands for no element, and what to do."""
     text = (label if is_null(symbol) else symbol).strip()
-    if len(text) <= _LONGEST and names_several(text, _LETTERS.findall(text)[0]):
+    letters = _LETTERS.findall(text)[0]
+    if len(text) <= _LONGEST and names_several(text, letters, formula):
         return (
             f"{text!r} is not a chemical element but names several; list each in a row"
             " of its own with its occupancy"
