@@ -1,5 +1,6 @@
 """CIFs after public reports: the crystal that is meant, or the true reason."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def test_indented_data_lines_begin_blocks():
     assert formulas == {"first": "Cs1 Cl1", "second": "Cs1 Br1"}
 
 
+HEADER = "#\\#CIF_2.0\n"
 CELL = """\
 data_x
 _cell_length_a {a}
@@ -85,6 +87,7 @@ _cell_angle_alpha 90
 _cell_angle_beta 90
 _cell_angle_gamma 90
 """
+FULL = "_space_group_name_H-M_alt {}\n"
 NAMED = "_symmetry_space_group_name_H-M '{}'\n"
 ATOMS = """\
 loop_
@@ -103,6 +106,35 @@ FACES = (
 
 def rock_salt(stated="", symmetry=FACES, atoms=NACL, loop=ATOMS):
     return CELL.format(a=5.64) + stated + symmetry + loop + atoms
+
+
+OTHER = "data_y\n; _cell_length_a 9\n_cell_length_a 9\nloop_\n_atom_site_fract_x\n0.1\n"
+CIF_2 = {
+    "name": (FULL.format('"""F m -3 m"""'), ""),
+    "name in single quotes": (FULL.format("'''F m -3 m'''"), ""),
+    "two in a line": (FULL.format(f"'''Fm-3m''' _note '''{OTHER}''' _o 2"), ""),
+    "operations": ("", re.sub("'(.*)'", r'"""\1"""', FACES)),
+    "note": (f'_note """{OTHER}"""\n', FACES),
+    "note with other quotes": (f"_note '''it's \"\"\"\n{OTHER}'''\n", FACES),
+    "nothing": ('_note """"""\n', FACES),
+    "comment": ('# """ and _note """\n', FACES),
+    "text field": ('_note\n;\n"""\n;\n', FACES),
+    "quotes in quotes": ("_note 'it is \"\"\"'\n_other o'''clock\n", FACES),
+}
+
+
+@pytest.mark.parametrize("case", CIF_2)
+def test_triple_quotes_of_cif_2(tmp_path, case):
+    stated, symmetry = CIF_2[case]
+    (tmp_path / "a.cif").write_text(HEADER + rock_salt(stated, symmetry))
+    (structure,) = (made for _, made in read_structures(tmp_path / "a.cif"))
+    assert_crystal(structure, "Na4 Cl4", 8, 2.82)
+
+
+def test_triple_quotes_of_older_cifs_belong_to_the_value(tmp_path):
+    (tmp_path / "a.cif").write_text(rock_salt(NAMED.format("''F m -3 m''"), ""))
+    with pytest.raises(StructureError, match=r"space group ''Fm-3m'' is not known"):
+        load_structure(tmp_path / "a.cif")
 
 
 def silicon(name, position, stated=""):

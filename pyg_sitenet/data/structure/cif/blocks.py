@@ -9,6 +9,7 @@ from typing import cast
 import gemmi
 
 from pyg_sitenet.data.structure.cif.sloppy import sloppy_items
+from pyg_sitenet.data.structure.cif.triple_quotes import without_triple_quotes
 from pyg_sitenet.data.structure.cif.values import Values, is_null, is_used, plain_tag
 from pyg_sitenet.errors import StructureError
 
@@ -25,7 +26,7 @@ _COORDINATE = ("_atom_site_fract_x", "_atom_site.fract_x")
 
 def split_cif(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield name and text of each data block that lists atoms with coordinates."""
-    for name, block in _blocks(lines):
+    for name, block in _blocks(without_triple_quotes(lines)):
         text = block.lower()
         if any(tag in text for tag in _COORDINATE) and not _NO_ATOMS.search(block):
             yield name, block
