@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gemmi
 import numpy as np
 import pytest
+import spglib
 from pymatgen.io.cif import CifWriter
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.structure.cif import split_cif
 from pyg_sitenet.data.structure.cif.symmetry.operations import read_operations
+from pyg_sitenet.data.structure.cif.symmetry.setting_codes import settings_of_code
 from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
@@ -202,6 +205,18 @@ def test_atoms_without_occupancy_are_warned_about(tmp_path):
 def test_translation_of_an_operation_is_what_is_written(written, shift):
     group = read_operations(("x,y,z", f"-x+{written},-y,-z"))
     assert group.translations[1, 0] == pytest.approx(shift, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
+def test_code_of_a_setting_is_what_spglib_calls_it():
+    kinds = filter(None, map(spglib.get_spacegroup_type, range(1, 531)))
+    coded = [kind for kind in kinds if kind.choice]
+    for kind in coded:
+        operations = gemmi.symops_from_hall(kind.hall_symbol)
+        settings = settings_of_code(kind.number, kind.choice)
+        assert any(setting.operations() == operations for setting in settings)
+        assert len(settings) == 1 or kind.choice in "12"
+    assert len(coded) == 344
 
 
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
