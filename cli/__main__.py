@@ -1,5 +1,18 @@
-"""Run the command line with ``python -m pyg_sitenet.cli``."""
+"""The command ``sitenet``, also as ``python -m pyg_sitenet.cli``."""
 
-from .main import app
+import sys
 
-app()
+_INTERRUPTED = 130
+
+
+def run() -> None:
+    """Run the application; an interrupt while it is still loaded ends it in silence."""
+    try:
+        from .main import app
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    app()
+
+
+if __name__ == "__main__":
+    run()

@@ -11,7 +11,7 @@ import typer
 
 from .counts import tell_notes
 from .loading import loading
-from .options import Data, Device, Json, Model
+from .options import Crystals, Device, Json, Model
 from .terminal import chosen_device, counted, say, say_json, show_table
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ Untrained = Annotated[
 
 def converge(
     model: Model,
-    data: Data,
+    data: Crystals,
     output: Output = Path("convergence"),
     atoms: Atoms = "20,50,100,200,500,1000,2000,5000",
     crystals: Count = 100,

@@ -9,7 +9,7 @@ import typer
 
 from .counts import end, report
 from .loading import loading
-from .options import Data, Device, Json, Model, Strict, Workers
+from .options import Crystals, Device, Json, Model, Strict, Workers
 from .terminal import chosen_device, counted, say, say_json
 
 Output = Annotated[
@@ -19,7 +19,7 @@ Output = Annotated[
 
 def embed(
     model: Model,
-    data: Data,
+    data: Crystals,
     output: Output,
     workers: Workers = None,
     strict: Strict = False,

@@ -52,8 +52,11 @@ class Commands(TyperGroup):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Read the options that stand before the command."""
+        words = list(args[1] if len(args) > 1 else kwargs["args"])
         with _safe_usage():
-            return super().make_context(*args, **kwargs)
+            context = super().make_context(*args, **kwargs)
+        context.obj = words  # for options that are read before others
+        return context
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Read the arguments of the command and run it."""

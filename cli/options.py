@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-DATA_HELP = (
+CRYSTALS_HELP = (
     "the name of a bundled data set (band_gaps, dielectric, formation_energy) or of a "
     "Matbench task (matbench_phonons, or matbench_phonons:FILE), a folder or zip of "
     "structure files with a table, a table (CSV, XLSX, JSON, JSONL) whose rows hold "
-    "structures, an OPTIMADE export, a structure file or trajectory (CIF, POSCAR, "
-    "extended XYZ, ASE, ...), or a folder that sitenet prepare wrote."
+    "structures, an OPTIMADE export, or a structure file or trajectory (CIF, POSCAR, "
+    "extended XYZ, ASE, ...)"
 )
+DATA_HELP = f"{CRYSTALS_HELP}, or a folder that sitenet prepare wrote."
 
 Model = Annotated[
     Path,
@@ -21,6 +22,9 @@ Model = Annotated[
     ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help=f"Crystals: {DATA_HELP}")]
+Crystals = Annotated[
+    str, typer.Argument(metavar="DATA", help=f"Crystals: {CRYSTALS_HELP}.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OutputFile = Annotated[
     Path | None,

@@ -10,7 +10,7 @@ import typer
 from .counts import end, report
 from .options import (
     ConfigFile,
-    Data,
+    Crystals,
     Json,
     Preset,
     Ray,
@@ -28,7 +28,7 @@ Output = Annotated[
 
 
 def prepare(
-    data: Data,
+    data: Crystals,
     output: Output,
     target: Targets = None,
     preset: Preset = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zipfile
@@ -96,6 +97,13 @@ def os_reason(error: BaseException) -> str | None:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def room_remedy(reason: str | None) -> str:
+    """Return what to do where the system said so of what is written."""
+    if reason == os.strerror(errno.EFBIG):
+        return "raise the limit on the size of a file (ulimit -f)"
+    return "free some space"
 
 
 def read_problem(error: BaseException) -> str:

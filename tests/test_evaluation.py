@@ -188,11 +188,27 @@ def test_table_without_any_target_is_refused(
     bulk("Si").write(tmp_path / "Si.cif")
     table = tmp_path / "table.csv"
     table.write_text("file,energy\nSi.cif,1\n")
-    with pytest.raises(DataError, match=r"no target 'kind' \(available: energy\)"):
+    message = (
+        r"no target 'kind' \(available: energy\); columns with the known values are to"
+        " have the names that the model has for them, gap, kind, n"
+    )
+    with pytest.raises(DataError, match=message):
         evaluate(several, table)
     table.write_text("file,gap,n\nSi.cif,wide,1\n")  # not as if it were not there
     with pytest.raises(DataError, match="the column 'gap' holds no numbers but 'wide'"):
         evaluate(several, table)
+
+
+def test_cells_that_are_read_otherwise_are_told(
+    several: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bulk("Si").write(tmp_path / "Si.cif")
+    table = tmp_path / "table.csv"
+    label = several.description.classes["kind"][0]
+    table.write_text(f'file,kind,n\nSi.cif,{label.upper()},"3,4"\n')
+    evaluate(several, table)
+    assert f"kind: {label.upper()!r} taken as {label!r}" in caplog.text
+    assert "n: numbers are written like '3,4', which is read as 3.4" in caplog.text
 
 
 def test_figures_of_another_model_go_with_its_rows(

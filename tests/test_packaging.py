@@ -180,7 +180,7 @@ def test_import_does_not_wait_for_heavy_libraries(module: str):
 
 def test_command_is_installed_as_sitenet():
     (script,) = metadata.entry_points(group="console_scripts", name="sitenet")
-    assert script.value == "pyg_sitenet.cli.main:app"
+    assert script.value == "pyg_sitenet.cli.__main__:run"
 
 
 def test_tests_that_the_security_page_names_are_there() -> None:

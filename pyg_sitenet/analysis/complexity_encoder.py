@@ -21,7 +21,7 @@ from pyg_sitenet.prediction import Predictor
 
 # Names, and known values, of which one crystal has more than another.
 _NOT_IN_BATCHES = ["y", "id", "formula", "complexity"]
-_NO_STRUCTURE = "prepared graphs hold no structure"
+_NO_STRUCTURE = "prepared graphs hold no structure; give what they were prepared from"
 
 
 @dataclass(frozen=True)

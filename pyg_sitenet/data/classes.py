@@ -104,7 +104,7 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
         DataError: If they are no classes.
     """
     cells = source.column(name)
-    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)), name)
+    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)))
     if len(counts) == 1:
         raise DataError(
             f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
@@ -131,16 +131,11 @@ def _unknown(source: Source, name: str) -> str:
     return f", or list {shown} in data.classes if they are one" if shown else ""
 
 
-def _alike(counts: Counter[str], name: str) -> Counter[str]:
-    """Join labels that differ in small and capital letters alone, and say so."""
+def _alike(counts: Counter[str]) -> Counter[str]:
+    """Join labels that differ in small and capital letters alone."""
     spellings: dict[str, list[str]] = {label.lower(): [] for label in counts}
     for label, _ in counts.most_common():
         spellings[label.lower()].append(label)
-    for label, *others in spellings.values():
-        if others:
-            shown = " and ".join(map(repr, others))
-            text = "%s: %s taken as %r; list them in data.classes to keep them apart"
-            _logger.warning(text, name, shown, label)
     return Counter(
         {
             labels[0]: sum(counts[label] for label in labels)

@@ -51,4 +51,19 @@ class Failure:
         """Return where, why and what to do, in one line."""
         is_told = self.reason.startswith(self.origin)
         where = "" if is_told else f"{self.origin}: "
-        return f"{where}{self.reason}; {self.remedy}"
+        return f"{where}{self.explanation()}"
+
+    def explanation(self) -> str:
+        """Return why and what to do."""
+        is_told = self.reason.endswith(f"; {self.remedy}") or not self.remedy
+        return self.reason if is_told else f"{self.reason}; {self.remedy}"
+
+
+def remedy_of(reason: str, default: str) -> str:
+    """Return the remedy that ends the text of an error, or else another.
+
+    Example:
+        >>> remedy_of("a.cif: a torn file; export it again", "remove it")
+        'export it again'
+    """
+    return reason.rpartition("; ")[2] if "; " in reason else default

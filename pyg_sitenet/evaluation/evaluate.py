@@ -118,6 +118,8 @@ def open_labelled(data: str | Path, description: ModelDescription) -> Source:
         DataError: If they cannot be opened, or state none.
     """
     source, targets = open_known(data, description, needed=True)
+    for note in source.notes:
+        _logger.warning("%s", note)
     missing = [name for name in description.targets if name not in targets]
     if missing:
         _logger.warning(

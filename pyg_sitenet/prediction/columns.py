@@ -194,8 +194,7 @@ def table_row(
 ) -> dict[str, object]:
     """Return the row of a table in memory, of failures with the reason alone."""
     if isinstance(result, Failure):
-        reason = f"{result.reason}; {result.remedy}".removesuffix("; ")
-        return {"id": result.id, "formula": "", "reason": reason}
+        return {"id": result.id, "formula": "", "reason": result.explanation()}
     values = answer_cells(result, description)
     spread = zip(
         spread_columns(description), spread_cells(result, description), strict=True

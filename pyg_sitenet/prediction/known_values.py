@@ -36,6 +36,11 @@ def open_known(
         except MissingTargetError as error:
             targets = [name for name in targets if name not in error.targets]
             if needed and not targets:
-                raise
+                named = ", ".join(description.targets)
+                raise MissingTargetError(
+                    f"{error}; columns with the known values are to have the names that"
+                    f" the model has for them, {named}",
+                    error.targets,
+                ) from error
         else:
             return source, targets

@@ -40,6 +40,15 @@ def test_sizes_that_are_no_numbers_are_wrong_usage(sitenet, run, crystals, atoms
     assert "--atoms needs numbers" in done.stderr
 
 
+def test_one_size_has_nothing_to_be_compared_with(sitenet, run, crystals, tmp_path):
+    words = ["--atoms", "20,20", "--output", tmp_path / "out"]
+    done = sitenet("converge", run, crystals, *words)
+    assert done.exit_code == 1
+    assert "expected two sizes of environment or more to compare, got [20]" in (
+        " ".join(done.stderr.split())
+    )
+
+
 def test_second_run_in_a_folder_is_refused(sitenet, run, crystals, tmp_path):
     with locked_folder(tmp_path / "out"):
         done = sitenet("converge", run, crystals, "--output", tmp_path / "out")

@@ -1,5 +1,7 @@
 import inspect
 import re
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -38,6 +40,34 @@ def test_help_fills_the_lines_of_a_narrow_terminal(sitenet, command, monkeypatch
         lines = textwrap.wrap(paragraph, 78, break_on_hyphens=False)
         start = shown.index(lines[0])
         assert shown[start : start + len(lines)] == lines
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_offers_encoded_crystals_where_they_are_taken(sitenet, command):
+    """What is made of structures, or of other encodings, needs more than they hold."""
+    words = " ".join(sitenet(command, "--help").stdout.replace("│", " ").split())
+    takes_crystals = "a structure file or trajectory" in words
+    is_offered = "a folder that sitenet prepare wrote" in words
+    needs_structures = command in {"converge", "embed", "prepare"}
+    assert is_offered == (takes_crystals and not needs_structures)
+
+
+def test_interrupt_while_modules_are_loaded_says_nothing():
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from pyg_sitenet.cli.__main__ import run
+run()
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_version_is_printed(sitenet):

@@ -394,6 +394,20 @@ def test_ready_models_are_listed_with_unit_and_error_on_narrow_terminals(
         assert f"{name} {scores['test']['mae']:.4g} {scores['unit']}" in words
 
 
+def test_list_of_models_for_programs(sitenet):
+    for words in (["--list", "--json"], ["--json", "--list"]):
+        facts = json.loads(sitenet("predict", *words).stdout)
+        assert [fact["model"] for fact in facts] == list(READY_MODELS)
+    for fact in facts:
+        description = read_description(fact["model"])
+        scores = description.metrics["targets"][fact["target"]]
+        assert (fact["test_mae"], fact["unit"]) == (
+            scores["test"]["mae"],
+            scores["unit"],
+        )
+        assert fact["networks"] == description.members
+
+
 def test_two_models_give_one_table_of_what_each_says(sitenet, tmp_path):
     files = [EXAMPLES / "NaCl.cif", EXAMPLES / "MgO.cif"]
     outputs = {}

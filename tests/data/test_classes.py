@@ -181,14 +181,16 @@ def test_words_for_nothing_are_no_classes(
     assert note not in caplog.text  # told once, with what else is known of the data
 
 
-def test_labels_that_differ_in_capitals_alone_are_one_class(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_labels_that_differ_in_capitals_alone_are_one_class(tmp_path: Path) -> None:
     source = _table(tmp_path, ["Yes", "yes", "No", "no", "yes", "NO"])
     config = with_classes(_config(source))
     assert config.classes == {"kind": ("No", "yes")}
-    assert "kind: 'Yes' taken as 'yes'; list them in data.classes" in caplog.text
     dataset = CrystalDataset.from_config(tmp_path / "cache", config)
+    assert dataset.notes == (
+        "kind: 'Yes' taken as 'yes'; list both in data.classes to keep them apart",
+        "kind: 'no' taken as 'No'; list both in data.classes to keep them apart",
+        "kind: 'NO' taken as 'No'; list both in data.classes to keep them apart",
+    )
     assert dataset.y[:, 0].tolist() == [1, 1, 0, 0, 1, 0]
 
 

@@ -116,6 +116,15 @@ def test_bad_structure_can_be_recorded(predictor: Predictor, tmp_path: Path) -> 
     assert "empty.cif" in table["reason"][0]
 
 
+def test_remedy_is_the_one_of_the_reason(predictor: Predictor) -> None:
+    """No other is added to it: a vacancy is no wrong position."""
+    salt = _salt()
+    salt.replace(0, {"Na": 0.5})
+    (row,) = predictor.predict([salt], on_error="record").to_dict("records")
+    assert "let some be made" in row["reason"]
+    assert "check the cell" not in row["reason"]
+
+
 def test_no_structures_give_an_empty_table(predictor: Predictor) -> None:
     table = predictor.predict([])
     assert list(table.columns) == ["id", "formula", "band_gap [eV]", "n"]

@@ -284,7 +284,7 @@ def test_progress_is_shown_on_standard_error(
     train(short, tmp_path, progress=True, cache=cache)
     captured = capfd.readouterr()
     assert captured.out == ""
-    assert "Epoch 0/0" in captured.err
+    assert "Epoch 1/1" in captured.err
     assert "val/mae/band_gap:" in captured.err
     assert rich.get_console() is console
     assert not console.stderr

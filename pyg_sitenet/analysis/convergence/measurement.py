@@ -22,7 +22,7 @@ from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.structure.load import reduced_formula
-from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
+from pyg_sitenet.errors import ConfigError, DataError, SiteNetWarning, StructureError
 from pyg_sitenet.prediction import Predictor, column_name
 from pyg_sitenet.transforms import MergeEquivalent, expand_sites
 
@@ -91,8 +91,14 @@ def measure_convergence(
         max_pairs: Pairs of a crystal at most; larger steps are listed as skipped.
 
     Raises:
+        ConfigError: If there are no two sizes.
         DataError: If no crystal can be used in two sizes.
     """
+    if len(set(limits)) < 2:
+        raise ConfigError(
+            f"expected two sizes of environment or more to compare, got {list(limits)};"
+            " give others (--atoms 50,500)"
+        )
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     for entry in entries:

@@ -17,7 +17,7 @@ from pyg_sitenet.data.graph.description import describe
 from pyg_sitenet.data.graph.encode import encode_checked
 from pyg_sitenet.data.graph.encoded import Encoded, Ordered
 from pyg_sitenet.data.readers.entry import Entry
-from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.records import Failure, Record, remedy_of
 from pyg_sitenet.data.structure.check import refuse_disorder
 from pyg_sitenet.data.structure.load import reduced_formula
 from pyg_sitenet.data.transforms.merge_equivalent import MergeEquivalent
@@ -130,7 +130,7 @@ class Encoder:
             raise
         except (ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            remedy = "check the cell and the positions"
+            remedy = remedy_of(reason, "check the cell and the positions")
             return Failure(record.origin, record.id, "encode", reason, remedy)
         if self.pre_filter is not None and not self.pre_filter(graphs[0]):
             return None

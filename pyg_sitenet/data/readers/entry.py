@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from pyg_sitenet.data.readers.content import Content, read_content
-from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.records import Failure, Record, remedy_of
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 
@@ -35,7 +35,8 @@ class Entry:
                 warnings.simplefilter("always", SiteNetWarning)
                 structure = read_content(self.content, self.origin)
         except StructureError as error:
-            return self.fail(str(error), "repair or remove this structure", "read")
+            remedy = remedy_of(str(error), "repair or remove this structure")
+            return self.fail(str(error), remedy, "read")
         # Whoever shows them says of which crystal they are.
         messages = (str(warning.message) for warning in caught)
         texts = tuple(text.removeprefix(f"{self.origin}: ") for text in messages)

@@ -110,7 +110,7 @@ def check_same_run(path: Path, begun: Run, run: Run) -> None:
         "model": "with another model",
         "version": f"with version {begun.version} of pyg_sitenet",
         "columns": f"with the columns {', '.join(begun.columns)}",
-        "inputs": f"with other inputs, {begun.inputs}",
+        "inputs": f"with other inputs, or under another name, {begun.inputs}",
         "settings": f"with other settings, {begun.settings}",
         "content": "before its inputs changed",
     }

@@ -17,6 +17,7 @@ from pyg_sitenet.atomic_write import (
     os_reason,
     read_problem,
     replacing,
+    room_remedy,
 )
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.config import Config, load_config
@@ -71,10 +72,11 @@ def write_checkpoint(
             torch.save(state, file)
     except (OSError, RuntimeError) as error:  # torch hides some errors of the disk
         note = "; the one before is kept" if path.exists() else ""
+        reason = os_reason(error)
         raise SiteNetError(
             f"{path}: the checkpoint cannot be written: "
-            f"{os_reason(error) or brief_line(error)}{note}: free some space and"
-            " continue with resume (--resume)"
+            f"{reason or brief_line(error)}{note}: {room_remedy(reason)} and continue"
+            " with resume (--resume)"
         ) from error
 
 

@@ -156,7 +156,10 @@ def _make_callbacks(
 
 
 class _Bar(RichProgressBar):
-    """Shows errors under names of targets, which may come from anybody's table."""
+    """Counts epochs from 1, and shows targets, whose names may be anybody's, safely."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{self.trainer.max_epochs}"
 
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import random
+import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +137,20 @@ def test_full_disk_is_named_and_leaves_the_old_checkpoint(
     assert path.read_bytes() == before
     assert _are_equal(load_checkpoint(path), STATE)
     assert sorted(item.name for item in small_disk.iterdir()) == ["last.ckpt", "other"]
+
+
+def test_limit_on_the_size_of_files_is_no_full_disk(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    message = r"File too large: raise the limit .* \(ulimit -f\) and continue"
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, limits[1]))
+    try:
+        with pytest.raises(SiteNetError, match=message):
+            write_checkpoint(tmp_path / "last.ckpt", STATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("free", [0, 40960])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,8 @@ from pyg_sitenet.data.readers.tables.target_checks import (
     check_numbers,
     check_roles,
     check_rows,
+    spelling_notes,
+    target_notes,
 )
 from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
 from pyg_sitenet.data.records import Failure
@@ -121,7 +123,10 @@ def _table_source(
         count=None if files else table.count,
         labels=columns.labels,
         make_column=lambda name: (columns.cells(row).get(name) for row in table.rows()),
-        notes=[*_notes(table, wanted.targets, stated, units)],
+        notes=[
+            *target_notes(table, columns, wanted.targets, stated, units),
+            *spelling_notes(table, columns, wanted.classes),
+        ],
     )
 
 
@@ -140,27 +145,6 @@ def _entries(
                 f"no row for this file in {PurePosixPath(name).name}",
                 "add a row or remove the file",
             )
-
-
-def _notes(
-    table: Table,
-    targets: Sequence[str],
-    stated: Mapping[str, str],
-    units: Mapping[str, str],
-) -> Iterator[str]:
-    """Say how values were read, and in which units they were stated."""
-    columns = Columns.recognise(table)
-    if table.shared_names and columns.id is None:
-        yield "name: several crystals share one, so that ids are not taken from it"
-    for target in targets:
-        yield from table.notes.get(target, ())
-        missing = table.unstated.get(columns.unit_columns.get(target, ""), 0)
-        if missing and target in stated:
-            rows = "1 row states" if missing == 1 else f"{missing} rows state"
-            yield f"{target}: {rows} no unit, taken as {stated[target]}"
-    for target, unit in stated.items():
-        if target in targets and unit != units[target]:
-            yield f"{target}: stated in {unit}, converted to {units[target]}"
 
 
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:

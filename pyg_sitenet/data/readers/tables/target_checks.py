@@ -1,13 +1,15 @@
-"""Why a column of a table is no target, in words."""
+"""Why a column of a table is no target, or how it was understood, in words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.targets import place_of
 from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError
 from pyg_sitenet.errors import DataError
@@ -77,3 +79,55 @@ def _why_no_numbers(table: Table, target: str, example: str) -> str:
         f" written like 1.5{unit}, and classes are learnt with"
         f" data.classes={{{target}: []}}"
     )
+
+
+def target_notes(
+    table: Table,
+    columns: Columns,
+    targets: Sequence[str],
+    stated: Mapping[str, str],
+    units: Mapping[str, str],
+) -> Iterator[str]:
+    """Say how values were read, and in which units they were stated.
+
+    Args:
+        table: The rows.
+        columns: What its columns are.
+        targets: Those that are asked for.
+        stated: The units that the table states.
+        units: Those in which values are wanted.
+    """
+    if table.shared_names and columns.id is None:
+        yield "name: several crystals share one, so that ids are not taken from it"
+    for target in targets:
+        yield from table.notes.get(target, ())
+        missing = table.unstated.get(columns.unit_columns.get(target, ""), 0)
+        if missing and target in stated:
+            rows = "1 row states" if missing == 1 else f"{missing} rows state"
+            yield f"{target}: {rows} no unit, taken as {stated[target]}"
+    for target, unit in stated.items():
+        if target in targets and unit != units[target]:
+            yield f"{target}: stated in {unit}, converted to {units[target]}"
+
+
+def spelling_notes(
+    table: Table, columns: Columns, classes: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Say which labels are taken for classes that are spelled otherwise.
+
+    Args:
+        table: The rows.
+        columns: What its columns are.
+        classes: Labels of each target that is classes.
+    """
+    for name, labels in classes.items():
+        if not labels:  # they are yet to be found
+            continue
+        cells = {str(columns.cells(row).get(name)): None for row in table.rows()}
+        for label in dict.fromkeys(map(as_label, cells)):
+            place = place_of(label, labels)
+            if place is not None and label != labels[place]:
+                yield (
+                    f"{name}: {label!r:.60} taken as {labels[place]!r:.60}; list both"
+                    " in data.classes to keep them apart"
+                )
