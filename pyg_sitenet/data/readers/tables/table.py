@@ -46,8 +46,7 @@ class Table:
         shared_names: Columns of names, in small letters, of which some repeat.
         unsure: Columns of numbers that may be meant in two ways, with an example.
         unstated: How many rows lack a value in a column whose name speaks of units.
-        structures: Columns with a name for structures, in small letters, of which a
-            row evidently holds one, or the name of its file.
+        structures: Columns, in small letters, that evidently hold structures or files.
     """
 
     name: str
@@ -129,11 +128,9 @@ def _renamed(
     for row in start():
         if isinstance(row, Units):
             yield row
-            continue
-        values = {
-            names.get(column, column): value for column, value in row.values.items()
-        }
-        yield Row(row.number, values, row.problem)
+        else:
+            values = {names.get(k, k): value for k, value in row.values.items()}
+            yield replace(row, values=values)
 
 
 class _Look:
@@ -173,16 +170,7 @@ class _Look:
                 continue
             count += 1
             self.columns.update(dict.fromkeys(row.values))
-            for column, value in row.values.items():
-                self._see(column, value)
-                lower = column.lower()
-                if lower == "name":
-                    self._see_name(value)
-                if lower in STRUCTURE_COLUMNS and lower not in self._structures:
-                    self._structures |= {lower} if is_structure_cell(value) else set()
-                if "unit" in lower and not is_gap(value):
-                    self._stated.setdefault(column, str(value).strip())
-                    self._unit_counts[column] += 1
+            self._see_row(row)
         styles = {
             column: reader
             for column, style in self._styles.items()
@@ -212,6 +200,18 @@ class _Look:
             {column: count - n for column, n in self._unit_counts.items()},
             frozenset(self._structures),
         )
+
+    def _see_row(self, row: Row) -> None:
+        for column, value in row.values.items():
+            self._see(column, value)
+            lower = column.lower()
+            if lower == "name":
+                self._see_name(value)
+            if lower in STRUCTURE_COLUMNS and lower not in self._structures:
+                self._structures |= {lower} if is_structure_cell(value) else set()
+            if "unit" in lower and not is_gap(value):
+                self._stated.setdefault(column, str(value).strip())
+                self._unit_counts[column] += 1
 
     def _see_name(self, value: object) -> None:
         if self._shared or is_gap(value):
