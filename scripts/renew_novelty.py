@@ -6,11 +6,16 @@ as a training makes it, and the intervals are calibrated with it as by
 
     python scripts/renew_novelty.py formation-energy
     python scripts/renew_novelty.py phonon-frequency --source matbench_phonons:FILE
+    python scripts/renew_novelty.py band-gap --run runs/gap-0
+
+An ensemble of several runs needs it: the record of its first run does not tell how far
+its members disagree.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,7 @@ from ready_model_facts import FACTS, Facts
 from ready_model_scores import Answers, calibrate_on_half
 
 from pyg_sitenet.cache_folder import cache_folder
-from pyg_sitenet.config import Config
+from pyg_sitenet.config import Config, load_config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule, splits_by_id
 from pyg_sitenet.data.batches.splits import make_splits
 from pyg_sitenet.data.dataset import CrystalDataset
@@ -49,7 +54,10 @@ def main() -> None:
     args = parse_arguments()
     facts = FACTS[args.name]
     model, description = load_model(args.output / args.name)
-    data = read_data(description.config, facts, args.source or facts.source)
+    if args.run is None:
+        data = read_data(description.config, facts, args.source or facts.source)
+    else:
+        data = read_run(args.run)
     check_crystals(description, data)
     predicted, spread = answers(model, data)
     crystals = {part: data.part(part) for part in data.splits}
@@ -79,6 +87,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=sorted(FACTS))
     parser.add_argument("--source", metavar="TASK:FILE", help="a file that is there")
+    parser.add_argument("--run", type=Path, help="whose crystals were learnt")
     parser.add_argument("--note", default="", help="on the training data, for the card")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     return parser.parse_args()
@@ -102,6 +111,19 @@ def read_data(config: Config, facts: Facts, source: str) -> CrystalDataModule:
         parts = {"train": train, "val": [], "test": test}
         ids = {part: list(map(task.id_of_row, rows)) for part, rows in parts.items()}
         splits = splits_by_id(dataset, ids)
+    splits |= {"calibration": splits["test"], "test": splits["test"][:0]}
+    return CrystalDataModule(dataset, own, 0, splits)
+
+
+def read_run(run: Path) -> CrystalDataModule:
+    """Encode the crystals of a run in its parts, the test part for calibration."""
+    own = load_config(run / "config.yaml").data
+    dataset = CrystalDataset.from_config(cache_folder(None), own)
+    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    with (run / "crystals.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            parts[row["part"]].append(row["id"])
+    splits = splits_by_id(dataset, parts)
     splits |= {"calibration": splits["test"], "test": splits["test"][:0]}
     return CrystalDataModule(dataset, own, 0, splits)
 
