@@ -118,6 +118,16 @@ RIGHT = {
     ),
     "pw.x with celldm": ("a.pwi", pwi("celldm=7.791340")),
     "pw.x with celldm( 1 )": ("a.pwi", pwi("celldm( 1 ) = 7.791340")),
+    "pw.x with A in title and remarks": (
+        "a.pwi",
+        "&control\n title = 'CsCl, a = 9', prefix = 'a = b'\n/\n"
+        + pwi("\n# a = 9\n! A = x\n A = 4.123\n"),
+    ),
+    "pw.x with A beside angstrom": ("a.pwi", pwi("A = 3", PWI)),
+    "pw.x with celldm and a title": (
+        "a.pwi",
+        "&control\n title = 'CsCl, a = 4.1'\n/\n" + pwi("celldm(1) = 7.791340"),
+    ),
     "pw.x in bohr": ("a.pwi", PWI_OF_A.replace("1.0", "7.791340")),
     "pw.x that assumes no isolation": ("a.pwi", pwi("assume_isolated = 'none'", PWI)),
     "cards in small letters": (
@@ -129,6 +139,12 @@ RIGHT = {
         cell("ang", "4.123").replace("Cs 0", "cs1 0").replace("Cl 0", "CL:a 0"),
     ),
     "keys of xyz in small letters": ("a.xyz", XYZ),
+    "values of one's own in small letters": (
+        "a.xyz",
+        XYZ.replace("lattice", "Lattice")
+        .replace("properties", "Properties")
+        .replace("pos:r:3", "pos:r:3 lattice=bcc properties=optical kind=a:s:1"),
+    ),
 }
 
 
@@ -209,7 +225,12 @@ WRONG = {
         pwi("A = 4.123, celldm(1) = 7.79"),
         r"gives both celldm\(1\) and A, expected one of them",
     ),
-    "isolated": ("a.pwi", pwi("assume_isolated='2D'", PWI), "a molecule or slab"),
+    "length that is no number": (
+        "a.pwi",
+        pwi("A = alat"),
+        "A is 'alat', expected a number of angstrom; correct it",
+    ),
+    "isolated": ("a.pwi", pwi("assume_isolated=' 2D'", PWI), "a molecule or slab"),
     "impossible angles": (
         "a.cell",
         cell("ang", "4.123").replace("90 90 90", "20 20 90"),

@@ -218,5 +218,5 @@ def _file_name(text: str) -> str:
     """Return a name with the ending of the format that a file's text is in."""
     if _CELL_OF_CIF.search(text) or text.startswith(("data_", "#", "loop_")):
         return "structure.cif"
-    title = text.split("\n", 2)[1]
+    title = text.partition("\n")[2].partition("\n")[0]
     return "structure.xyz" if "lattice=" in title.lower() else "POSCAR"

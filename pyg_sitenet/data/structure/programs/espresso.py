@@ -16,15 +16,19 @@ from pyg_sitenet.errors import StructureError
 
 _IBRAV = re.compile(r"^[^!\n]*\bibrav\s*=\s*(-?\d+)", re.MULTILINE | re.IGNORECASE)
 _SLAB = re.compile(
-    r"^[^!\n]*\bassume_isolated\s*=\s*['\"]?(?!none\b)\w", re.MULTILINE | re.IGNORECASE
+    r"^[^!\n]*\bassume_isolated\s*=\s*['\"]?\s*(?!none\b)\w",
+    re.MULTILINE | re.IGNORECASE,
 )
 # The length of the lattice vector in bohr or angstrom, and names of cards: ASE knows
 # one spelling of the first and of the last, and not the second.
+_SYSTEM = re.compile(
+    r"^[ \t]*&system\b.*?^[ \t]*/", re.MULTILINE | re.IGNORECASE | re.DOTALL
+)
 _CELLDM = re.compile(
-    r"^([^!\n]*?)\bcelldm\s*(?:\(\s*1\s*\))?\s*=", re.MULTILINE | re.IGNORECASE
+    r"^([^!#\n]*?)\bcelldm\s*(?:\(\s*1\s*\))?\s*=", re.MULTILINE | re.IGNORECASE
 )
 _A = re.compile(
-    r"^([^!\n]*?)(?<![\w%])A\s*=\s*([+\-.\w]+)", re.MULTILINE | re.IGNORECASE
+    r"^([^!#\n]*?)(?<![\w%])A\s*=\s*([^\s,!#]+)", re.MULTILINE | re.IGNORECASE
 )
 _NAME_OF_CARD = re.compile(
     r"^[ \t]*(?:ATOMIC_\w+|CELL_PARAMETERS|K_POINTS|CONSTRAINTS|OCCUPATIONS)\b",
@@ -73,16 +77,34 @@ def read_pw_input(text: str, origin: str) -> Atoms:
 def _as_ase_spells(text: str, origin: str) -> str:
     """Write cards in capitals, and the length of the lattice vector as celldm(1)."""
     text = _NAME_OF_CARD.sub(lambda card: card[0].upper(), text)
-    text = _CELLDM.sub(r"\1celldm(1)=", text)
-    length = _A.search(text)
-    if length is None:
+    system = _SYSTEM.search(text)
+    if system is None:
         return text
-    if _CELLDM.search(text):
+    settings = _CELLDM.sub(r"\1celldm(1)=", system[0])
+    units = {card[1]: card[2].lower() for card in _CARD.finditer(text)}
+    if units.get("CELL_PARAMETERS") in ("", "alat"):
+        settings = _in_bohr(settings, origin)
+    return text[: system.start()] + settings + text[system.end() :]
+
+
+def _in_bohr(settings: str, origin: str) -> str:
+    """Write the length of the lattice vector in bohr where it is in angstrom."""
+    length = _A.search(settings)
+    if length is None:
+        return settings
+    if _CELLDM.search(settings):
         raise StructureError(
             f"{origin}: gives both celldm(1) and A, expected one of them; remove one"
         )
-    bohr = float(length[2].lower().replace("d", "e")) / BOHR
-    return _A.sub(lambda length: f"{length[1]}celldm(1)={bohr!r}", text, count=1)
+    try:
+        bohr = float(length[2].lower().replace("d", "e")) / BOHR
+    except ValueError as error:
+        raise StructureError(
+            f"{origin}: A is {length[2]!r:.40}, expected a number of angstrom; correct"
+            " it"
+        ) from error
+    before, after = settings[: length.start()], settings[length.end() :]
+    return f"{before}{length[1]}celldm(1)={bohr!r}{after}"
 
 
 def _check_cards(text: str, origin: str) -> None:

@@ -20,7 +20,7 @@ from pyg_sitenet.errors import StructureError
 # ASE makes a name for each column that a frame says its atoms have.
 _MAX_COLUMNS = 10_000
 _UNDERLINED = re.compile(r"""(\w+)["']?\s*=\s*["']?([+-]?[\d.]*\d_\d[\w.+-]*)""")
-_KEYS = re.compile(r"(?<![\w\"'])(?:lattice|properties)(?=\s*=)", re.IGNORECASE)
+_PROPERTIES = re.compile(r"\bProperties\s*=\s*\"?[^\s\"]+")
 _KINDS = re.compile(r"(?<=:)[sril](?=:\d)")
 _COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
 
@@ -50,10 +50,17 @@ def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
 
 
 def _in_capitals(comment: str) -> str:
-    """Write keys and kinds of columns in capitals, as ASE alone knows them."""
-    comment = _KEYS.sub(lambda key: key[0].capitalize(), comment)
-    start, key, columns = comment.partition("Properties")
-    return start + key + _KINDS.sub(lambda kind: kind[0].upper(), columns)
+    """Write keys and kinds of columns in capitals, as ASE alone knows them.
+
+    A frame that has the key in capitals may have its own in small letters.
+    """
+    for key in ("Lattice", "Properties"):
+        if not re.search(rf"\b{key}\s*=", comment):
+            own = re.compile(rf"(?<![\w\"']){key}(?=\s*=)", re.IGNORECASE)
+            comment = own.sub(key, comment, count=1)
+    return _PROPERTIES.sub(
+        lambda columns: _KINDS.sub(lambda kind: kind[0].upper(), columns[0]), comment
+    )
 
 
 def _count(line: str, origin: str) -> int:
