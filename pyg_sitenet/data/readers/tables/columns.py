@@ -8,6 +8,7 @@ from typing import Any
 
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.tables.row import (
+    CRYSTAL_COLUMNS,
     FILE_COLUMNS,
     ID_COLUMNS,
     STRUCTURE_COLUMNS,
@@ -118,8 +119,11 @@ class Columns:
 def _structure_column(table: Table) -> str | None:
     """Return the column of structures or files.
 
-    What only has the name of one may hold kinds of structures or numbers of atoms.
+    First comes what evidently holds them: what only has the name may hold kinds of
+    structures, or numbers of atoms, which never name files.
     """
-    evident = [name for name in STRUCTURE_COLUMNS if name in table.structures]
+    evident = [name for name in CRYSTAL_COLUMNS if name in table.structures]
+    numbers = {name.lower() for name in table.numbers}
+    texts = [name for name in STRUCTURE_COLUMNS if name not in numbers]
     others = [name for name in STRUCTURE_COLUMNS if name != "atoms"]
-    return table.column_of((*evident, *FILE_COLUMNS, *others))
+    return table.column_of((*evident, *texts, *FILE_COLUMNS, *others))

@@ -10,8 +10,7 @@ from typing import Any
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.data.readers.tables.json_stream import JsonReader
 from pyg_sitenet.data.readers.tables.row import (
-    FILE_COLUMNS,
-    STRUCTURE_COLUMNS,
+    CRYSTAL_COLUMNS,
     Row,
     Units,
 )
@@ -126,8 +125,7 @@ def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
         isinstance(attributes, dict) for attributes in document.values()
     ):
         raise _no_rows(name)
-    structure_columns = {*STRUCTURE_COLUMNS, *FILE_COLUMNS}
-    if not structure_columns & {column.lower() for column in document}:
+    if not {*CRYSTAL_COLUMNS} & {column.lower() for column in document}:
         return [{"id": id_, **row} for id_, row in document.items()]
     ids = dict.fromkeys(id_ for column in document.values() for id_ in column)
     return [

@@ -9,8 +9,9 @@ from typing import Any
 ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
+CRYSTAL_COLUMNS = (*STRUCTURE_COLUMNS, *FILE_COLUMNS)
 UNIT_COLUMNS = ("unit", "units")
-KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *FILE_COLUMNS, *STRUCTURE_COLUMNS})
+KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *CRYSTAL_COLUMNS})
 
 
 STORED = "\x1f"

@@ -20,7 +20,7 @@ from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
-from pyg_sitenet.data.readers.tables.row import STRUCTURE_COLUMNS, Row, Units, is_text
+from pyg_sitenet.data.readers.tables.row import CRYSTAL_COLUMNS, Row, Units, is_text
 from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
@@ -46,7 +46,7 @@ class Table:
         shared_names: Columns of names, in small letters, of which some repeat.
         unsure: Columns of numbers that may be meant in two ways, with an example.
         unstated: How many rows lack a value in a column whose name speaks of units.
-        structures: Columns, in small letters, that evidently hold structures or files.
+        structures: Columns, in small letters, that mostly hold structures or files.
     """
 
     name: str
@@ -159,7 +159,7 @@ class _Look:
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
         self._names: set[int] = set()
         self._shared: set[str] = set()
-        self._structures: set[str] = set()
+        self._evident: Counter[str] = Counter()
 
     def table(self, name: str, start: Callable[[], Iterator[Row | Units]]) -> Table:
         """Return the table that has these rows."""
@@ -198,7 +198,7 @@ class _Look:
             frozenset(self._shared),
             unsure,
             {column: count - n for column, n in self._unit_counts.items()},
-            frozenset(self._structures),
+            frozenset(column for column, n in self._evident.items() if n > 0),
         )
 
     def _see_row(self, row: Row) -> None:
@@ -207,8 +207,8 @@ class _Look:
             lower = column.lower()
             if lower == "name":
                 self._see_name(value)
-            if lower in STRUCTURE_COLUMNS and lower not in self._structures:
-                self._structures |= {lower} if is_structure_cell(value) else set()
+            if lower in CRYSTAL_COLUMNS and not is_gap(value):
+                self._evident[lower] += 1 if is_structure_cell(value) else -1
             if "unit" in lower and not is_gap(value):
                 self._stated.setdefault(column, str(value).strip())
                 self._unit_counts[column] += 1

@@ -298,6 +298,7 @@ def test_ids_that_are_not_known_are_those_of_the_files(folder, gap):
         ("id", "atoms", ["2", "1"]),
         ("file", "atoms", ["2", "1"]),
         ("file", "structure", ["2", "rocksalt"]),
+        ("file", "structure", ["POSCAR-like", "rocksalt"]),
     ],
 )
 def test_column_that_has_the_name_of_structures_alone(
@@ -315,6 +316,22 @@ def test_column_that_has_the_name_of_structures_alone(
     records = list(open_source(tmp_path, ["gap"]))
     found = [record.structure.composition.reduced_formula for record in records]
     assert found == list(names)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"cif": "NaCl", "path": "/calc/run-1", "gap": 1}],
+        [{"structure": "NaCl", "file": "NaCl.png", "gap": 1}],
+        [{"atoms": "NaCl", "gap": 1}],
+        [{"structure": "2", "file": "NaCl", "gap": 1}],
+    ],
+)
+def test_column_of_names_without_an_ending(folder, rows):
+    _write_csv(folder / "gaps.csv", rows)
+    records = [r for r in open_source(folder, ["gap"]) if isinstance(r, Record)]
+    assert [r.structure.composition.reduced_formula for r in records] == ["NaCl"]
+    assert [r.id for r in records] == ["NaCl"]
 
 
 def test_column_that_names_no_files_is_to_be_renamed(folder):
