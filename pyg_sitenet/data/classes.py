@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
+from pyg_sitenet.data.readers.targets import place_of
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.store.folder import is_prepared, read_prepared
 from pyg_sitenet.errors import DataError
@@ -21,6 +22,7 @@ _logger = logging.getLogger(__name__)
 _MOST = 100
 # So few labels may all differ where classes are asked for.
 _FEW = 10
+_SPELLED = "%s: %.60r taken as %.60r; list both in data.classes to keep them apart"
 
 
 def with_classes(data: DataConfig) -> DataConfig:
@@ -42,6 +44,7 @@ def with_classes(data: DataConfig) -> DataConfig:
             nearly as many as crystals.
     """
     _check_names(data)
+    tell_spellings(data.source, {k: v for k, v in data.classes.items() if v})
     open_names = [name for name in data.targets if not data.classes.get(name)]
     labels = _labels_of_named(data.source)
     if labels is not None:  # no need to look through a large file
@@ -51,6 +54,28 @@ def with_classes(data: DataConfig) -> DataConfig:
     prepared = is_prepared(data.source)
     classes = _prepared(data, open_names) if prepared else _find(data, open_names)
     return data.model_copy(update={"classes": {**data.classes, **classes}})
+
+
+def tell_spellings(source: str | Source, classes: Mapping[str, Sequence[str]]) -> None:
+    """Say which labels of a source are taken for classes that are spelled otherwise.
+
+    Args:
+        source: Crystals, or what they are opened from.
+        classes: Labels of each target that is classes.
+    """
+    if not classes:
+        return
+    if isinstance(source, str):
+        if _labels_of_named(source) is not None or is_prepared(source):
+            return
+        source = open_source(source, list(classes), classes=classes)
+    for name, labels in classes.items() if source.make_column else ():
+        cells = (c for c in source.column(name) if isinstance(c, str) or not is_gap(c))
+        others = {label for label in map(as_label, cells) if label not in labels}
+        for label in sorted(others):
+            place = place_of(label, labels)
+            if place is not None:
+                _logger.warning(_SPELLED, name, label, labels[place])
 
 
 def _labels_of_named(source: str) -> tuple[str, ...] | None:
@@ -104,7 +129,7 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
         DataError: If they are no classes.
     """
     cells = source.column(name)
-    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)))
+    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)), name)
     if len(counts) == 1:
         raise DataError(
             f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
@@ -131,11 +156,14 @@ def _unknown(source: Source, name: str) -> str:
     return f", or list {shown} in data.classes if they are one" if shown else ""
 
 
-def _alike(counts: Counter[str]) -> Counter[str]:
-    """Join labels that differ in small and capital letters alone."""
+def _alike(counts: Counter[str], name: str) -> Counter[str]:
+    """Join labels that differ in small and capital letters alone, and say so."""
     spellings: dict[str, list[str]] = {label.lower(): [] for label in counts}
     for label, _ in counts.most_common():
         spellings[label.lower()].append(label)
+    for label, *others in spellings.values():
+        for other in others:
+            _logger.warning(_SPELLED, name, other, label)
     return Counter(
         {
             labels[0]: sum(counts[label] for label in labels)

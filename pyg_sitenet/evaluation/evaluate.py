@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.csv_file import CsvFile
+from pyg_sitenet.data.classes import tell_spellings
 from pyg_sitenet.data.failures_file import FailuresFile, failures_file
 from pyg_sitenet.data.graph.encoder import Item
 from pyg_sitenet.data.ledger import Ledger
@@ -120,6 +121,8 @@ def open_labelled(data: str | Path, description: ModelDescription) -> Source:
     source, targets = open_known(data, description, needed=True)
     for note in source.notes:
         _logger.warning("%s", note)
+    classes = {k: v for k, v in description.classes.items() if k in targets}
+    tell_spellings(source, classes)
     missing = [name for name in description.targets if name not in targets]
     if missing:
         _logger.warning(

@@ -181,17 +181,31 @@ def test_words_for_nothing_are_no_classes(
     assert note not in caplog.text  # told once, with what else is known of the data
 
 
-def test_labels_that_differ_in_capitals_alone_are_one_class(tmp_path: Path) -> None:
+def test_labels_that_differ_in_capitals_alone_are_one_class(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source = _table(tmp_path, ["Yes", "yes", "No", "no", "yes", "NO"])
     config = with_classes(_config(source))
     assert config.classes == {"kind": ("No", "yes")}
     dataset = CrystalDataset.from_config(tmp_path / "cache", config)
-    assert dataset.notes == (
+    assert dataset.y[:, 0].tolist() == [1, 1, 0, 0, 1, 0]
+    shown = [
         "kind: 'Yes' taken as 'yes'; list both in data.classes to keep them apart",
         "kind: 'no' taken as 'No'; list both in data.classes to keep them apart",
         "kind: 'NO' taken as 'No'; list both in data.classes to keep them apart",
-    )
-    assert dataset.y[:, 0].tolist() == [1, 1, 0, 0, 1, 0]
+    ]
+    assert [record.message for record in caplog.records[:3]] == shown
+    caplog.clear()  # the same of classes that are listed, in the order of letters
+    with_classes(_config(source, classes={"kind": ["No", "yes"]}))
+    assert sorted(record.message for record in caplog.records) == sorted(shown)
+
+
+def test_what_is_not_known_is_not_taken_for_a_class(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = _table(tmp_path, ["none", "some", None, "none"])
+    with_classes(_config(source, classes={"kind": ["none", "some"]}))
+    assert caplog.records == []
 
 
 def test_decimal_commas_are_numbers_rather_than_classes(tmp_path: Path) -> None:

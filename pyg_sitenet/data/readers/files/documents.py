@@ -1,25 +1,28 @@
-"""JSON and YAML files of a folder that hold structures rather than anything else."""
+"""JSON and YAML files of a folder, which may hold structures, rows or anything else."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container
 from functools import partial
-from posixpath import splitext
 
+from pyg_sitenet.data.readers.files.file_names import is_document
 from pyg_sitenet.data.readers.files.places import Place
-from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import SiteNetError
 
-_ENDINGS = (".json", ".yaml", ".yml")
-_JSON_CELL = re.compile(r'"(?:lattice|lattice_vectors|cell)"\s*:')
+_CELL = re.compile(r'"(?:lattice|lattice_vectors|cell)"\s*:\s*[\[{]')
+_SITES = re.compile(
+    r'"(?:sites|species|coords|frac_coords|cartesian_site_positions|positions)"\s*:'
+)
+# What holds a cell that is not the document's own: that of a row, of an answer of
+# OPTIMADE or of a database.
+_HOLDER = re.compile(r'"(?:structure|attributes|\d+)"\s*:\s*\{[^{}]*$')
 _YAML_CELL = re.compile(r"^lattice\s*:", re.MULTILINE)
 _ROW = re.compile(r"\s*\[\s*\{(.{0,4096})", re.DOTALL)
 _KEY = re.compile(r'"([^"]*)"\s*:')
-# A structure, that of a row or of a database, or one of an OPTIMADE answer; records of
-# calculations have theirs deeper.
-_MAX_DEPTH = 3
+_MAX_DEPTH = 3  # records of calculations have their structures deeper
+_REACH = 4096  # letters between a holder and its cell
 
 
 def documents_of(place: Place, tables: Container[str]) -> list[str]:
@@ -32,34 +35,39 @@ def documents_of(place: Place, tables: Container[str]) -> list[str]:
     return [
         name
         for name in place.files
-        if splitext(uncompressed(name))[1].lower() in _ENDINGS
+        if is_document(name)
         and name not in tables
-        and _holds_structure(TextFile(place.origin(name), partial(place.open, name)))
+        and _holds_structure(
+            _beginning(TextFile(place.origin(name), partial(place.open, name)))
+        )
     ]
 
 
-def begins_with_rows(file: TextFile, columns: Container[str]) -> bool:
-    """Tell whether a JSON file begins with a row that has one of these columns."""
+def columns_of_rows(file: TextFile) -> list[str]:
+    """Return the names in the first row of a JSON file, none if it holds no rows."""
+    row = _ROW.match(_beginning(file))
+    return _KEY.findall(row[1]) if row else []
+
+
+def _beginning(file: TextFile) -> str:
+    """Return up to a million letters, none of what cannot be read."""
     try:
-        text = next(file.pieces(), "")
+        return next(file.pieces(), "")
     except SiteNetError:
-        return False
-    row = _ROW.match(text)
-    return row is not None and any(
-        key.lower() in columns for key in _KEY.findall(row[1])
-    )
+        return ""
 
 
-def _holds_structure(file: TextFile) -> bool:
-    """Tell whether a JSON or YAML file has a cell where structures have theirs."""
-    try:
-        text = file.text()
-    except SiteNetError:  # empty, no text, or more than structures need
-        return False
+def _holds_structure(text: str) -> bool:
+    """Tell whether JSON or YAML has cell and sites where structures have theirs."""
     if not text.lstrip().startswith("{"):
         return _YAML_CELL.search(text) is not None
-    cell = _JSON_CELL.search(text)
-    if cell is None:
+    if _SITES.search(text) is None:
         return False
-    before = text[: cell.start()]
-    return before.count("{") - before.count("}") <= _MAX_DEPTH
+    return any(_is_own(text[: cell.start()]) for cell in _CELL.finditer(text))
+
+
+def _is_own(before: str) -> bool:
+    """Tell by what stands before a cell whether it is that of a structure."""
+    depth = before.count("{") - before.count("}")
+    is_held = _HOLDER.search(before[-_REACH:]) is not None
+    return depth == 1 or (depth <= _MAX_DEPTH and is_held)

@@ -15,6 +15,7 @@ from pyg_sitenet.data.structure.refused import (
 )
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx"})
+_DOCUMENTS = (".json", ".yaml", ".yml")
 _LOCK = "~$"  # begins the name of a file that Excel has beside an open one
 _REFUSED_SUFFIXES = tuple(REFUSED_IN_FOLDERS)
 
@@ -60,6 +61,11 @@ def is_table(name: str) -> bool:
     return _suffix(uncompressed(name)) in TABLE_SUFFIXES and not is_lock
 
 
+def is_document(name: str) -> bool:
+    """Tell by its name whether a file is JSON or YAML (also compressed)."""
+    return _suffix(uncompressed(name)) in _DOCUMENTS
+
+
 def is_archive(name: str) -> bool:
     """Tell by its name whether a file is a zip archive."""
     return _suffix(name) == ".zip"
@@ -85,16 +91,26 @@ def visible(names: Iterable[str]) -> list[str]:
 def index_files(files: Sequence[str]) -> dict[str, list[str]]:
     """Map path, name and both without ending to the structure files they mean.
 
-    Paths have slashes, which some archives from Windows write as backslashes.
+    Paths have slashes, which some archives from Windows write as backslashes. JSON and
+    YAML files are meant where no file of another kind is.
     """
+    documents = _index(filter(is_document, files))
+    return {**documents, **_index(filter(is_structure_file, files))}
+
+
+def _index(files: Iterable[str]) -> dict[str, list[str]]:
     index: dict[str, list[str]] = defaultdict(list)
-    for name in filter(is_structure_file, files):
+    for name in files:
         path = name.replace("\\", "/")
         base = basename(path)
-        keys = (path, id_of_file(path), base, id_of_file(base))
+        keys = (path, base, _stem(path), _stem(base))
         for key in dict.fromkeys((*keys, *(normalize("NFC", key) for key in keys))):
             index[key].append(name)
     return dict(index)
+
+
+def _stem(name: str) -> str:
+    return splitext(uncompressed(name))[0] if is_document(name) else id_of_file(name)
 
 
 def indexed(index: Mapping[str, list[str]], key: str) -> list[str]:

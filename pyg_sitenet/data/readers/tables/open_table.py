@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
-from pyg_sitenet.data.readers.files.documents import begins_with_rows, documents_of
+from pyg_sitenet.data.readers.files.documents import columns_of_rows, documents_of
 from pyg_sitenet.data.readers.files.file_entries import file_entries
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
     is_archive,
+    is_document,
     is_frame_file,
     is_structure_file,
     is_table,
@@ -22,7 +23,7 @@ from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Pl
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
-from pyg_sitenet.data.readers.tables.own_results import is_result
+from pyg_sitenet.data.readers.tables.own_results import are_predictions, is_result
 from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS
 from pyg_sitenet.data.readers.tables.row_entries import named_files, row_entries
 from pyg_sitenet.data.readers.tables.table import Table, read_table
@@ -30,7 +31,6 @@ from pyg_sitenet.data.readers.tables.target_checks import (
     check_numbers,
     check_roles,
     check_rows,
-    spelling_notes,
     target_notes,
 )
 from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
@@ -66,10 +66,11 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     beside = _table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)
+    documents = documents_of(place, tables if targets else ())
     if files:
-        files += documents_of(place, tables if targets else ())
-    elif not targets and len(tables) > 1:
-        files = [name for name in tables if ".json" in PurePosixPath(name).suffixes]
+        files += documents
+    elif not targets and (len(tables) > 1 or {*documents} - {*tables}):
+        files = sorted({*filter(is_document, tables), *documents})
     if not files and not tables:
         raise DataError(
             f"{place.name}: no structure files (such as .cif or POSCAR) and no table"
@@ -123,10 +124,7 @@ def _table_source(
         count=None if files else table.count,
         labels=columns.labels,
         make_column=lambda name: (columns.cells(row).get(name) for row in table.rows()),
-        notes=[
-            *target_notes(table, columns, wanted.targets, stated, units),
-            *spelling_notes(table, columns, wanted.classes),
-        ],
+        notes=[*target_notes(table, columns, wanted.targets, stated, units)],
     )
 
 
@@ -157,9 +155,7 @@ def _file(place: Place, name: str) -> TextFile:
 
 def _tables(place: Folder | Archive) -> list[str]:
     """Return the tables at the top; JSON and Excel's count if there are no others."""
-    tables = [name for name in place.files if is_table(name)]
-    top = min((name.count("/") for name in place.files), default=0)
-    tables = [name for name in tables if name.count("/") == top]
+    tables = _at_top(place)
     if len(tables) > 1:  # as where predictions are written beside the data
         tables = [
             name for name in tables if not is_result(_file(place, name))
@@ -175,14 +171,22 @@ def _tables(place: Folder | Archive) -> list[str]:
 
 def _exports(place: Folder | Archive, table: str) -> Iterator[str]:
     """Say of a spreadsheet or rows in JSON beside the table that they are not read."""
-    for name in place.files:
-        suffix = PurePosixPath(name.lower()).suffix
-        if name == table or not is_table(name) or "/" in name:
-            continue
-        if suffix == ".xlsx" or (
-            suffix == ".json" and begins_with_rows(_file(place, name), KNOWN_COLUMNS)
-        ):
+    for name in _at_top(place):
+        suffixes = PurePosixPath(name.lower()).suffixes
+        columns = columns_of_rows(_file(place, name)) if ".json" in suffixes else []
+        has_crystals = not KNOWN_COLUMNS.isdisjoint(map(str.lower, columns))
+        is_export = ".xlsx" in suffixes or (
+            has_crystals and not are_predictions(columns)
+        )
+        if name != table and is_export:
             yield f"{name} is not read, since {table} is the table; remove one of them"
+
+
+def _at_top(place: Folder | Archive) -> list[str]:
+    """Return the tables at the top, which may be a folder of an archive."""
+    tables = [name for name in place.files if is_table(name)]
+    top = min((name.count("/") for name in place.files), default=0)
+    return [name for name in tables if name.count("/") == top]
 
 
 def _table_beside(place: Folder | Archive) -> Path | None:

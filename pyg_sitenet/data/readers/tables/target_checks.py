@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.table import Table
-from pyg_sitenet.data.readers.targets import place_of
 from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError
 from pyg_sitenet.errors import DataError
@@ -108,26 +106,3 @@ def target_notes(
     for target, unit in stated.items():
         if target in targets and unit != units[target]:
             yield f"{target}: stated in {unit}, converted to {units[target]}"
-
-
-def spelling_notes(
-    table: Table, columns: Columns, classes: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
-    """Say which labels are taken for classes that are spelled otherwise.
-
-    Args:
-        table: The rows.
-        columns: What its columns are.
-        classes: Labels of each target that is classes.
-    """
-    for name, labels in classes.items():
-        if not labels:  # they are yet to be found
-            continue
-        cells = {str(columns.cells(row).get(name)): None for row in table.rows()}
-        for label in dict.fromkeys(map(as_label, cells)):
-            place = place_of(label, labels)
-            if place is not None and label != labels[place]:
-                yield (
-                    f"{name}: {label!r:.60} taken as {labels[place]!r:.60}; list both"
-                    " in data.classes to keep them apart"
-                )

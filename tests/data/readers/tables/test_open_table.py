@@ -1,6 +1,7 @@
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -92,11 +93,18 @@ def test_export_beside_the_table_is_told(folder, name):
     else:
         (folder / name).write_text(json.dumps(rows))
     (folder / "steps.json").write_text(json.dumps([{"step": 1, "energy": -3.5}]))
+    predictions = [{"id": "NaCl", "formula": "NaCl", "gap": 8.4, "warnings": ""}]
+    (folder / "old.json").write_text(json.dumps(predictions))
     source = open_source(folder, ["gap"])
     assert [record.targets["gap"] for record in source] == [8.5, 7.8, 13.6]
     assert source.notes == [
         f"{name} is not read, since gaps.csv is the table; remove one of them"
     ]
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"top/{file.name}")
+    (note,) = open_source(folder.with_suffix(".zip"), ["gap"]).notes
+    assert note.startswith(f"top/{name} is not read, since top/gaps.csv is")
 
 
 def test_targets_need_a_table(folder):
@@ -256,7 +264,7 @@ def test_structures_in_json_and_yaml_files_beside_others(folder, structures, end
     (folder / f"sub/salt.{ending}").write_text(dump(values))
     deep = {"calc": {"input": {"data": {"structure": values}}}}
     (folder / f"record.{ending}").write_text(dump(deep))
-    (folder / f"settings.{ending}").write_text(dump({"data": {"max_atoms": 100}}))
+    (folder / f"settings.{ending}").write_text(dump({"plot": {"cell": 3}, "sites": 1}))
     records = {record.id: record for record in open_source(folder)}
     assert records.keys() == {"NaCl", "MgO", "LiF", f"sub/salt.{ending}"}
     assert records[f"sub/salt.{ending}"].structure == structures["NaCl"]
@@ -265,6 +273,43 @@ def test_structures_in_json_and_yaml_files_beside_others(folder, structures, end
     (folder / f"sub/salt.{ending}").write_text(dump(values).replace("Na", "Qq"))
     assert [r.id for r in open_source(folder) if isinstance(r, Failure)] == [
         f"sub/salt.{ending}"
+    ]
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_rows_name_json_files_by_path_and_stem(tmp_path, structures, is_zip):
+    folder = tmp_path / "crystals"
+    folder.mkdir()
+    names = ["NaCl.json", "MgO.yaml", "LiF.cif"]
+    structures["NaCl"].to(filename=str(folder / "NaCl.json"))
+    (folder / "MgO.yaml").write_text(yaml.safe_dump(structures["MgO"].as_dict()))
+    structures["LiF"].to(filename=str(folder / "LiF.cif"))
+    (folder / "LiF.json").write_text('{"note": "of the file with this name"}')
+    (folder / "t.csv").write_text("id,gap\nNaCl,1\nMgO,2\nLiF,3\n")
+    place = folder
+    if is_zip:
+        place = Path(shutil.make_archive(str(folder), "zip", folder))
+    found = list(open_source(place, ["gap"]))
+    assert [r.structure.composition.reduced_formula for r in found] == [
+        name.partition(".")[0] for name in names
+    ]
+    if not is_zip:
+        rows = "".join(f"{name},1\n" for name in names)
+        (folder / "t.csv").write_text(f"file,gap\n{rows}")
+        assert all(isinstance(r, Record) for r in open_source(folder, ["gap"]))
+
+
+def test_folder_of_yaml_files_with_records_before_the_cell(tmp_path, structures):
+    values = {"input": {"run": {"of": {"cell": [1]}}}, **structures["NaCl"].as_dict()}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(structures["MgO"].as_dict()))
+    (tmp_path / "b.yml").write_text(yaml.safe_dump(structures["LiF"].as_dict()))
+    assert len(list(open_source(tmp_path))) == 2
+    (tmp_path / "c.json").write_text(json.dumps(values))
+    records = list(open_source(tmp_path))
+    assert [r.structure.composition.reduced_formula for r in records] == [
+        "MgO",
+        "LiF",
+        "NaCl",
     ]
 
 
