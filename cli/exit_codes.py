@@ -55,7 +55,7 @@ class Commands(TyperGroup):
         words = list(args[1] if len(args) > 1 else kwargs["args"])
         with _safe_usage():
             context = super().make_context(*args, **kwargs)
-        context.obj = words  # for options that are read before others
+        context.obj = words  # --list is read before --json, which it obeys
         return context
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

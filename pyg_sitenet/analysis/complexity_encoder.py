@@ -14,7 +14,7 @@ from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.graph.encoder import Encoder, Item, Preencoded
 from pyg_sitenet.data.graph.stream import encode_entries, encode_here
 from pyg_sitenet.data.readers.entry import Entry
-from pyg_sitenet.data.records import Failure, Record
+from pyg_sitenet.data.records import Failure, Record, remedy_of
 from pyg_sitenet.data.structure.check import refuse_disorder
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.prediction import Predictor
@@ -67,7 +67,7 @@ def read_crystal(item: Item) -> Record | Failure:
             raise StructureError(_NO_STRUCTURE)
         refuse_disorder(record.structure, record.origin)
     except StructureError as error:
-        remedy = "give the ordered crystal itself"
+        remedy = remedy_of(str(error), "give the ordered crystal itself")
         return Failure(item.origin, item.id, "read", str(error), remedy)
     return record
 

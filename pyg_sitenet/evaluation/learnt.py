@@ -16,6 +16,7 @@ from pyg_sitenet.model_file import find_model_file
 from pyg_sitenet.prediction import Prediction
 
 _logger = logging.getLogger(__name__)
+_TABLE = "crystals.csv"
 _PARTS = ("train", "val")
 _SAME = 1e-6
 _MOST_UNLIKE = 9  # times more that are equal than that share the id alone
@@ -37,10 +38,10 @@ class Learnt:
     """
 
     def __init__(self, *places: object) -> None:
-        paths = [place for place in places if isinstance(place, str | Path)]
-        tables = [find_model_file(path).with_name("crystals.csv") for path in paths[:1]]
-        self.is_known = any(table.is_file() for table in tables)
-        self._values = dict(_read(tables[0])) if self.is_known else {}
+        path = next((place for place in places if isinstance(place, str | Path)), None)
+        table = None if path is None else find_model_file(path).with_name(_TABLE)
+        self.is_known = table is not None and table.is_file()
+        self._values = dict(_read(table)) if table is not None else {}
 
     def count(self, crystals: Iterable[tuple[str, Mapping[str, float]]]) -> int:
         """Return how many were learnt, of ids with values."""

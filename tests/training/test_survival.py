@@ -321,7 +321,7 @@ def test_full_disk_is_an_error_that_leaves_the_old_checkpoint(
     assert process.exitcode == 1
     message = run.error.read_text()
     assert ".ckpt: the checkpoint cannot be written: File too large" in message
-    assert "free some space and continue with resume (--resume)" in message
+    assert "(ulimit -f) and continue with resume (--resume)" in message
     assert run.last.read_bytes() == before
     assert not list(run.last.parent.glob(".*"))
     run.finish()

@@ -18,7 +18,7 @@ from pyg_sitenet.analysis.crystal.crystal_figure import (
 from pyg_sitenet.analysis.crystal.examination import CrystalExamination, examine_crystal
 from pyg_sitenet.csv_file import write_table
 from pyg_sitenet.data.graph.encoder import Item
-from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.records import Failure, remedy_of
 from pyg_sitenet.errors import StructureError
 from pyg_sitenet.prediction import Predictor
 
@@ -122,7 +122,7 @@ def examine_crystals(
                 raise StructureError(record.reason)
             examination = examine_crystal(predictor, record.structure)
         except StructureError as error:
-            remedy = "repair or remove this structure"
+            remedy = remedy_of(str(error), "repair or remove this structure")
             failures.append(
                 Failure(entry.origin, entry.id, "examine", str(error), remedy)
             )

@@ -53,7 +53,7 @@ def check_structure(
             occupied sites, two that are so close and often both occupied.
     """
     if len(structure) == 0:
-        raise StructureError(f"{origin}: no atoms; the cell is empty")
+        raise StructureError(f"{origin}: no atoms in the cell; complete or remove it")
     structure = complete_occupancies(structure, origin)
     if not disordered:
         refuse_disorder(structure, origin)

@@ -55,8 +55,8 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     except _BAD_VALUES as error:
         detail = f"no {error}" if isinstance(error, KeyError) else str(error)[:200]
         raise StructureError(
-            f"{origin}: not the dictionary of a structure ({detail}); expected "
-            "pymatgen's, or lattice, species and frac_coords"
+            f"{origin}: not the dictionary of a structure ({detail}); write "
+            "pymatgen's, or one of lattice, species and frac_coords"
         ) from error
 
 

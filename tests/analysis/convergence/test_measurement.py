@@ -22,7 +22,7 @@ from pyg_sitenet.analysis.convergence.rule import (
 from pyg_sitenet.analysis.convergence.study import converge, untrained
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError
+from pyg_sitenet.errors import ConfigError, DataError
 
 LIMITS = (10, 40, 80)
 
@@ -110,7 +110,9 @@ def test_steps_that_do_not_fit_are_listed_with_their_reason(predictor, salt, tri
 
 def test_nothing_to_compare_is_an_error(predictor, salt):
     with pytest.raises(DataError, match="no crystal fits into two sizes"):
-        measure_convergence(predictor, [salt], limits=(20,))
+        measure_convergence(predictor, [salt], limits=(20, 200_000_000))
+    with pytest.raises(ConfigError, match=r"expected two sizes .*, got \[20, 20\]"):
+        measure_convergence(predictor, [salt], limits=(20, 20))
 
 
 def test_untrained_model_has_other_weights_and_the_same_units(predictor):

@@ -83,7 +83,7 @@ def test_run_killed_before_its_files_were_made_is_begun_again(tmp_path: Path) ->
         ("model", "n", "begun with another model"),
         ("version", "2", "begun with version 1 of pyg_sitenet"),
         ("columns", ("id",), "begun with the columns id, gap"),
-        ("inputs", "b.csv", "begun with other inputs, a.csv"),
+        ("inputs", "b.csv", "begun with other inputs, or under another name, a.csv"),
         ("settings", {"x": 1}, r"begun with other settings, \{\}"),
         ("content", "d", "begun before its inputs changed"),
     ],

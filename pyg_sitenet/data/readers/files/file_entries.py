@@ -19,7 +19,7 @@ from pyg_sitenet.data.readers.files.file_names import (
 from pyg_sitenet.data.readers.files.multi_frame import frame_entries
 from pyg_sitenet.data.readers.files.places import Folder
 from pyg_sitenet.data.readers.wanted import Wanted
-from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.records import Failure, remedy_of
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
@@ -48,7 +48,8 @@ def file_entries(
             else:
                 yield from _structures(place.content(name), id_, origin)
         except StructureError as error:
-            yield Failure(origin, id_, "read", str(error), "repair the file")
+            remedy = remedy_of(str(error), "repair the file")
+            yield Failure(origin, id_, "read", str(error), remedy)
         except DataError as error:
             remedy = "repair the file, or name an archive as an input of its own"
             yield Failure(origin, id_, "read", str(error), remedy)

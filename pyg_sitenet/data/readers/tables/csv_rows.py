@@ -20,6 +20,7 @@ from pyg_sitenet.data.readers.tables.csv_start import (
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.row import (
     KNOWN_COLUMNS,
+    SHEET,
     STORED,
     Row,
     StoredNumber,
@@ -153,6 +154,7 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
 def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     text = _Quotes(islice(file.lines(), start.skipped, None))
+    read = _cell_of_sheet if file.file_name == SHEET else text_of_cell
     width = first = end = quotes = before = 0
     try:
         reader = csv.reader(
@@ -167,7 +169,7 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
                 continue
             if any(cell.strip(_RULE) for cell in line):
                 width = width or len(line)
-                yield [_cell(text) for text in line]
+                yield [read(cell) for cell in line]
     except csv.Error as error:
         raise DataError(f"{file.name}: not a CSV table: {error}") from error
     if (text.count - before) % 2 and end > first:  # of the last row alone
@@ -177,10 +179,8 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
         )
 
 
-def _cell(text: str) -> str:
-    if text.startswith(STORED):
-        return StoredNumber(text[1:])
-    return text_of_cell(text)
+def _cell_of_sheet(text: str) -> str:
+    return StoredNumber(text[1:]) if text.startswith(STORED) else text_of_cell(text)
 
 
 class _Quotes:

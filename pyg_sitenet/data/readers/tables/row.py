@@ -14,8 +14,10 @@ UNIT_COLUMNS = ("unit", "units")
 KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *CRYSTAL_COLUMNS})
 
 
+SHEET = "sheet.csv"
+"""Names the cells of a spreadsheet, as a table like others."""
 STORED = "\x1f"
-"""Begins a cell of a spreadsheet that holds a number; blank to whatever reads it."""
+"""Begins a cell of it that holds a number; blank to whatever reads it."""
 
 
 class StoredNumber(str):

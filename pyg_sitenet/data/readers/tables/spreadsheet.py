@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from xml.parsers import expat  # nosec B407  # stops before any entity is declared
 from zipfile import ZipFile
 
-from pyg_sitenet.data.readers.tables.row import STORED
+from pyg_sitenet.data.readers.tables.row import SHEET, STORED
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.compression import MAX_RATIO
 from pyg_sitenet.data.structure.text import TextFile
@@ -57,7 +57,7 @@ def sheet_as_csv(file: TextFile) -> TextFile:
     except StructureError as error:
         raise DataError(str(error)) from error
     content = table.getvalue().encode("utf-8", "replace")
-    return TextFile(file.name, partial(io.BytesIO, content), "sheet.csv")
+    return TextFile(file.name, partial(io.BytesIO, content), SHEET)
 
 
 def _import_openpyxl(name: str) -> Any:  # noqa: ANN401 - a module

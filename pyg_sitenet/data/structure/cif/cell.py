@@ -66,7 +66,7 @@ def _sizes(values: Values, origin: str) -> list[float]:
 
 def _size(key: str, values: Values, origin: str) -> float:
     if key not in values.columns:
-        raise StructureError(f"{origin}: no {key}; a crystal needs its cell")
+        raise StructureError(f"{origin}: no {key}; complete the cell of the crystal")
     text = values.text(key) or values.columns[key][0]
     limit = 180 if "angle" in key else MAX_LENGTH
     if not 0 < number(text) < limit:

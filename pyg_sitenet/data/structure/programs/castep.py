@@ -106,7 +106,7 @@ def _unit(rows: Rows, origin: str) -> tuple[float, Rows]:
     unit = rows[0][0].lower()
     if unit not in _UNITS:
         raise StructureError(
-            f"{origin}: unknown unit of length {unit[:40]!r}; known are"
+            f"{origin}: unknown unit of length {unit[:40]!r}; write one of"
             f" {', '.join(_UNITS)}"
         )
     return _UNITS[unit], rows[1:]

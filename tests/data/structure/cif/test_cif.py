@@ -140,7 +140,11 @@ O O1 0.5 0.5 0.5 1
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("_cell_length_b 4.2\n", "", "no _cell_length_b; a crystal needs its cell"),
+        (
+            "_cell_length_b 4.2\n",
+            "",
+            "no _cell_length_b; complete the cell of the crystal",
+        ),
         ("length_a 4.2", "length_a -4.2", "_cell_length_a is '-4.2', not a number bet"),
         ("length_a 4.2", "length_a ?", r"_cell_length_a is '\?'"),
         ("length_a 4.2", "length_a inf", "_cell_length_a is 'inf'"),
