@@ -346,7 +346,9 @@ def test_label_of_two_elements_of_the_formula_is_refused(tmp_path):
         load_structure(tmp_path / "a.cif")
 
 
-@pytest.mark.parametrize("formula", ["MG O", "NA2 CL", "CO"])
+@pytest.mark.parametrize(
+    "formula", ["MG O", "NA2 CL", "CO", "NA CL NI CO CU HF SC NB OS SI SN"]
+)
 def test_formula_in_capitals_is_compared(tmp_path, formula):
     text = rock_salt(f"_chemical_formula_sum '{formula}'\n")
     (tmp_path / "a.cif").write_text(text)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from itertools import product
-from math import prod
+from itertools import islice, product
 
 from pyg_sitenet.data.structure.cif.mixture import element, symbols_in
 
 _RUN = re.compile(r"([A-Z]+)")
 _LONGEST = 12
-# Readings that are compared with the atoms: real formulas have fewer.
+# Readings that are compared with the atoms, the likeliest: real formulas have fewer.
 _MOST = 64
 
 
@@ -31,10 +30,10 @@ def proper_formulas(text: str) -> list[str]:
     is_spelt = len(text.split()) == 1 and all(map(element, "".join(letters)))
     lengths = (1, 2) if is_spelt else (2, 1)
     options = [symbols_in(run, lengths) for run in letters]
-    if prod(map(len, options)) not in range(1, _MOST + 1):
-        return [] if all(options) else [text]
+    if not all(options):
+        return [text]
     formulas = []
-    for chosen in product(*options):
+    for chosen in islice(product(*options), _MOST):
         runs[1::2] = map(" ".join, chosen)
         formulas.append("".join(runs))
     return formulas
