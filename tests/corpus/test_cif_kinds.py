@@ -174,6 +174,10 @@ RIGHT = {
         cube(4.123) + coded(221, 1) + atoms("Cs1 Cs 0 0 0", "Cl1 Cl .5 .5 .5"),
         ("Cs1 Cl1", 2, 3.5706),
     ),
+    "code of the only origin, axes by the cell": (
+        BISMUTH + named("R -3 m") + coded(166, 1) + BI,
+        ("Bi2", 2, 3.0719),
+    ),
     "spellings of one name": (
         salt(looped(HM, "F m -3 m", "F 4/m -3 2/m", "Fm-3m")),
         ("Na4 Cl4", 8, 2.82),
@@ -344,6 +348,10 @@ REFUSED = {
     "code of no such group": (
         cube(4.123) + coded(221, "b1") + atoms("Cs1 Cs 0 0 0"),
         r"said to be 221, but b1 \(.*\) means nothing of number 221; correct one",
+    ),
+    "code of an axis alone": (
+        cell(5, 5, 5, 90, 90, 90) + coded(14, "c") + atoms("Cs1 Cs 0 0 0"),
+        "the setting is ambiguous, its symmetry may be P 1 1 21/a or",
     ),
     "code against the operations": (
         OXIDE + coded(14, "b2") + operations(*P21C) + atoms(*ZIRCONIA),

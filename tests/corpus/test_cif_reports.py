@@ -240,7 +240,7 @@ CONTRADICTIONS = {
     ),
     "origin that is open": (
         silicon("F d -3 m", "0.125 0.125 0.125"),
-        "origin is ambiguous, its symmetry may be F d -3 m:1 or F d -3 m:2",
+        "setting is ambiguous, its symmetry may be F d -3 m:1 or F d -3 m:2",
     ),
     "Schoenflies alone": (
         rock_salt("_space_group_name_Schoenflies Oh.5\n", ""),

@@ -63,7 +63,7 @@ def read_cif_block(text: str, origin: str) -> Structure:
     if len(groups) > 1:
         names = " or ".join(g.setting.xhm() for g in groups if g.setting)
         raise StructureError(
-            f"{origin}: the origin is ambiguous, its symmetry may be {names}; name the"
+            f"{origin}: the setting is ambiguous, its symmetry may be {names}; name the"
             " one that is meant, or give the symmetry operations"
         )
     group, structure = structures[0]

@@ -95,4 +95,4 @@ def _has_axes(setting: gemmi.SpaceGroup, axes: str) -> bool:
 
 def _has_origin(setting: gemmi.SpaceGroup, origin: str) -> bool:
     own = setting.ext.strip("\0 ")
-    return not origin or own == origin or (not own and origin == "1")
+    return not origin or own == origin or (not own.isdigit() and origin == "1")
