@@ -3,10 +3,12 @@
 import re
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from pyg_sitenet.data.structure.cif.species import content_of_label
 from pyg_sitenet.data.structure.load import load_structure, read_structures
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
@@ -337,6 +339,18 @@ def test_formula_in_capitals_or_of_no_element(tmp_path, formula, atoms, made):
     text = rock_salt(f"_chemical_formula_sum '{formula}'\n", atoms=atoms)
     (tmp_path / "a.cif").write_text(text)
     assert load_structure(tmp_path / "a.cif").composition.formula == made
+
+
+def test_formula_of_many_readings_costs_no_reading_of_all_atoms(tmp_path, monkeypatch):
+    counted = Mock(wraps=content_of_label)
+    name = "pyg_sitenet.data.structure.cif.atoms.content_of_label"
+    monkeypatch.setattr(name, counted)
+    rows = "".join(f"CO{n} ? 0 0 {n / 999:.4f}\n" for n in range(1, 999))
+    text = rock_salt("_chemical_formula_sum 'CO CU NI SC NB HF'\n", "", rows)
+    (tmp_path / "a.cif").write_text(text.replace("5.64", "999"))
+    with pytest.raises(StructureError, match="truncated, or atoms are missing"):
+        load_structure(tmp_path / "a.cif")
+    assert counted.call_count < 2000
 
 
 def test_label_of_two_elements_of_the_formula_is_refused(tmp_path):

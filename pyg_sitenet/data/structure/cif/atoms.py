@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pymatgen.core import Element, Species
@@ -24,6 +24,7 @@ from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 _OCCUPANCY = "_atom_site_occupancy"
 _DIGITS = re.compile(r"\.(\d+)")
+_NUMBER = re.compile(r"\d\d+")
 _SYMBOL_OF_TYPE = re.compile(r"\d*\.?\d*[+-]?$")
 
 
@@ -46,6 +47,34 @@ class Row:
     digits: tuple[int, ...]
     species: Mapping[Element | Species, float]
     hydrogens: float
+
+
+def meant_formula(
+    values: Values, formulas: Sequence[frozenset[str]], origin: str
+) -> frozenset[str]:
+    """Return those elements, of the readings of a formula, that the atoms have.
+
+    Labels such as CO1 are read with the elements of each; hydrogen is often left out.
+
+    Args:
+        values: Names and values of a data block.
+        formulas: Elements of each reading, the likeliest first.
+        origin: File that messages begin with.
+    """
+    columns = _columns(values, origin)
+    names = ("type_symbol", "label", "calc_flag", "occupancy")
+    rows = zip(*(columns[name] for name in names), strict=True)
+    kinds = {  # labels of different numbers stand for the same
+        (symbol, _NUMBER.sub("10", label))
+        for symbol, label, flag, share in rows
+        if flag.lower() != "dum" and number(share) != 0
+    }
+    for formula in formulas:
+        contents = [_content(*kind, formula, origin) for kind in kinds]
+        found = {name for content in contents if content for name in content.shares}
+        if None not in contents and found ^ formula <= {"H", "D", "T"}:
+            return formula
+    return formulas[0]
 
 
 def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]:

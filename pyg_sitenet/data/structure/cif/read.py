@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import spglib
 from pymatgen.core import Lattice, Structure
 
-from pyg_sitenet.data.structure.cif.atoms import Row, read_rows
+from pyg_sitenet.data.structure.cif.atoms import Row, meant_formula, read_rows
 from pyg_sitenet.data.structure.cif.blocks import parse_block
 from pyg_sitenet.data.structure.cif.cell import read_cell
 from pyg_sitenet.data.structure.cif.sites import Images, join_sites, make_images
@@ -31,9 +29,8 @@ from pyg_sitenet.data.structure.cif.symmetry.read_symmetry import (
     read_symmetry,
 )
 from pyg_sitenet.data.structure.cif.values import Values
-from pyg_sitenet.errors import SiteNetWarning, StructureError
+from pyg_sitenet.errors import StructureError
 
-_HYDROGEN = {"H", "D", "T"}
 # Angstrom, for symmetry that a name states of a crystal and its operations do not.
 _SYMPRECS = (0.01, 0.1)
 
@@ -48,7 +45,10 @@ def read_cif_block(text: str, origin: str) -> Structure:
     """
     values = parse_block(text, origin)
     lattice = read_cell(values, origin)
-    rows = _rows(values, origin)
+    formulas = formula_elements(values) or [frozenset()]
+    is_open = len(formulas) > 1
+    meant = meant_formula(values, formulas, origin) if is_open else formulas[0]
+    rows = read_rows(values, meant, origin)
     if not rows:
         raise StructureError(f"{origin}: damaged, or no atoms: their list is empty")
     check_named(values, origin)
@@ -69,25 +69,6 @@ def read_cif_block(text: str, origin: str) -> Structure:
     group, structure = structures[0]
     _check_conflicts(structure, group, symmetry, values, origin)
     return structure
-
-
-def _rows(values: Values, origin: str) -> list[Row]:
-    """Return the atoms; their labels decide what a formula in capitals means."""
-    formulas = formula_elements(values) or [frozenset()]
-
-    def fits(elements: frozenset[str]) -> bool:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SiteNetWarning)
-            try:
-                rows = read_rows(values, elements, origin)
-            except StructureError:
-                return False
-        found = {specie.symbol for row in rows for specie in row.species}
-        return found - _HYDROGEN == elements - _HYDROGEN
-
-    is_open = len(formulas) > 1
-    meant = next(filter(fits, formulas), formulas[0]) if is_open else formulas[0]
-    return read_rows(values, meant, origin)
 
 
 def _make(

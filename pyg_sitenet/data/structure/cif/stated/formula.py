@@ -26,11 +26,10 @@ Amounts = dict[int, float]
 
 
 def formula_elements(values: Values) -> list[frozenset[str]]:
-    """Return the elements of each reading of ``_chemical_formula_sum``, if any."""
-    return [
-        frozenset(Element.from_Z(z).symbol for z in amounts)
-        for amounts in _read_formulas(values)
-    ]
+    """Return the sets of elements that ``_chemical_formula_sum`` may mean, if any."""
+    readings = _read_formulas(values)
+    sets = (frozenset(Element.from_Z(z).symbol for z in part) for part in readings)
+    return list(dict.fromkeys(sets))
 
 
 def read_formula(values: Values, structure: Structure) -> Amounts:
