@@ -190,6 +190,17 @@ RIGHT = {
         ),
         ("Na4 Cl4", 8, 2.82),
     ),
+    "loops of values that all fit": (
+        salt(
+            looped("_cell_volume", 179.4, 179.41)
+            + looped("_chemical_formula_sum", "Na Cl", "Cl Na")
+            + looped("_chemical_formula_weight", 58.44, 58.45)
+            + looped("_cell_formula_units_Z", 4, "4.0", "inf")
+            + looped("_space_group_crystal_system", "cubic", "Cubic", "tetragonal")
+            + looped("_space_group_name_Hall", "-F 4 2 3", "-f_4  2 3")
+        ),
+        ("Na4 Cl4", 8, 2.82),
+    ),
     "settings of a loop of which the operations are one": (
         OXIDE
         + looped(HM, "P 1 21/n 1", "P 1 21/c 1")
@@ -363,7 +374,37 @@ REFUSED = {
     ),
     "two formulas": (
         salt(named("F m -3 m") + looped("_chemical_formula_sum", "Na Cl", "K Cl")),
-        "gives _chemical_formula_sum twice, Na Cl and K Cl",
+        "lists Cl4 Na4 but its _chemical_formula_sum is K Cl",
+    ),
+    "two volumes": (
+        salt(named("F m -3 m") + looped("_cell_volume", 179.4, 150)),
+        "_cell_volume is 150 but its lengths and angles make 179.4",
+    ),
+    "two weights": (
+        salt(
+            named("F m -3 m")
+            + "_cell_formula_units_Z 4\n"
+            + looped("_chemical_formula_weight", 58.44, 74.55)
+        ),
+        "4 formulas of 74.55 g/mol are stated",
+    ),
+    "two numbers of formulas": (
+        salt(named("F m -3 m") + looped("_cell_formula_units_Z", 4, 3)),
+        "lists 8 atoms in its cell but states Z = 3",
+    ),
+    "two crystal systems": (
+        salt(looped("_symmetry_cell_setting", "cubic", "hexagonal")),
+        "_symmetry_cell_setting is hexagonal, which does not fit its cell",
+    ),
+    "two systems where the cell is completed": (
+        salt(looped("_symmetry_cell_setting", "cubic", "tetragonal")).replace(
+            "_cell_length_c 5.64\n", ""
+        ),
+        "gives _symmetry_cell_setting twice, cubic and tetragonal",
+    ),
+    "two Hall symbols": (
+        salt(looped("_space_group_name_Hall", "-P 4 2 3", "-P 42 3")),
+        "gives _space_group_name_hall twice, -P 4 2 3 and -P 42 3",
     ),
     "two densities": (
         salt(named("F m -3 m") + looped("_exptl_crystal_density_diffrn", 2.16, 4.33)),

@@ -51,7 +51,8 @@ def read_cell(values: Values, origin: str) -> Lattice:
 
 
 def _sizes(values: Values, origin: str) -> list[float]:
-    system = values.text(*reversed(_SYSTEMS)).lower()
+    is_complete = values.columns.keys() >= set(_KEYS)
+    system = "" if is_complete else values.text(*reversed(_SYSTEMS)).lower()
     equal = _EQUAL.get(system, ())
     sizes: list[float] = []
     for position, key in enumerate(_KEYS):
@@ -78,18 +79,18 @@ def _size(key: str, values: Values, origin: str) -> float:
 
 
 def _check_volume(lattice: Lattice, values: Values, origin: str) -> None:
-    text = values.text("_cell_volume")
-    stated = number(text)
-    if stated > 0 and abs(lattice.volume / stated - 1) > _VOLUME_TOLERANCE:
-        raise StructureError(
-            f"{origin}: _cell_volume is {text} but its lengths and angles make"
-            f" {lattice.volume:.6g} A^3; correct one of them"
-        )
+    for text in values.known("_cell_volume"):
+        stated = number(text)
+        if stated > 0 and abs(lattice.volume / stated - 1) > _VOLUME_TOLERANCE:
+            raise StructureError(
+                f"{origin}: _cell_volume is {text} but its lengths and angles make"
+                f" {lattice.volume:.6g} A^3; correct one of them"
+            )
 
 
 def _check_system(lattice: Lattice, values: Values, origin: str) -> None:
-    for tag in _SYSTEMS:
-        system = values.text(tag).lower()
+    stated = [(tag, text.lower()) for tag in _SYSTEMS for text in values.known(tag)]
+    for tag, system in stated:
         equal = _EQUAL.get(system, ())
         if system == "monoclinic":
             fits = sum(abs(angle - 90) > 1 for angle in lattice.angles) <= 1

@@ -46,6 +46,13 @@ def is_null(text: str) -> bool:
     return text in _NULL
 
 
+def _meaning(text: str) -> float | str:
+    """Return a number, or a name in small letters; its blanks part symbols: 4 2, 42."""
+    value = number(text)
+    name = " ".join(text.replace("_", " ").split()).lower()
+    return name if math.isnan(value) else value
+
+
 @dataclass(frozen=True)
 class Values:
     """What a data block says.
@@ -67,8 +74,9 @@ class Values:
         return []
 
     def known(self, *tags: str) -> list[str]:
-        """Return the known values of the first tag that has any."""
-        return [value for value in self.column(*tags) if not is_null(value)]
+        """Return the known values of the first tag that has any, each once."""
+        values = dict.fromkeys(self.column(*tags))
+        return [value for value in values if not is_null(value)]
 
     def cells(self, numbers: Iterable[int], *tags: str) -> list[str]:
         """Return the values of these rows, counted from 1; beyond the end ``?``."""
@@ -79,12 +87,13 @@ class Values:
         """Return the value of the first tag that has a known one, or nothing.
 
         Raises:
-            StructureError: If a loop gives it several: none of them is the crystal's.
+            StructureError: If a loop gives it several that mean different things: none
+                of them is the crystal's.
         """
         tag = next((tag for tag in tags if self.known(tag)), "")
         values = self.known(tag)
         for value in values[1:]:
-            if value != values[0] and number(value) != number(values[0]):
+            if _meaning(value) != _meaning(values[0]):
                 raise StructureError(
                     f"{self.origin}: gives {tag} twice, {values[0]} and {value}; remove"
                     " the one that is not meant"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pymatgen.core import Composition, DummySpecies, Element, Structure
 
 from pyg_sitenet.data.structure.cif.stated.capitals import proper_formulas
-from pyg_sitenet.data.structure.cif.values import Values
+from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 # Atomic fractions: more than the rounding of a formula, less than a missing atom; of
@@ -20,6 +20,7 @@ _DISORDERED_TOLERANCE = 2e-2
 # Share of the number of atoms.
 _COUNT_TOLERANCE = 0.05
 
+_FORMULA = "_chemical_formula_sum"
 _PART = re.compile(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+|)\s*")
 
 Amounts = dict[int, float]
@@ -35,17 +36,28 @@ def formula_elements(values: Values) -> list[frozenset[str]]:
 def read_formula(values: Values, structure: Structure) -> Amounts:
     """Return the amounts of atomic numbers in ``_chemical_formula_sum``; may be empty.
 
-    Isotopes and ions count as their element. Of a formula in capitals, which may mean
-    several, it is the one nearest to the atoms.
+    Isotopes and ions count as their element. Of several formulas, or of one in capitals
+    which may mean several, it is the one nearest to the atoms.
     """
-    listed = _amounts(structure.composition)
-    readings = _read_formulas(values)
+    return _nearest(_read_formulas(values), _amounts(structure.composition))
+
+
+def numbers_of_formulas(values: Values) -> list[int]:
+    """Return ``_cell_formula_units_Z``, more than one if a loop gives several."""
+    found = dict.fromkeys(map(number, values.known("_cell_formula_units_z")))
+    return [int(z) for z in found if 0 < z < math.inf and z == int(z)]
+
+
+def _nearest(readings: list[Amounts], listed: Amounts) -> Amounts:
     return min(readings, key=lambda stated: _apart(stated, listed), default={})
 
 
 def _read_formulas(values: Values) -> list[Amounts]:
-    formulas = proper_formulas(values.text("_chemical_formula_sum"))
-    return [amounts for text in formulas if (amounts := _read(text))]
+    return [amounts for text in values.known(_FORMULA) for amounts in _readings(text)]
+
+
+def _readings(text: str) -> list[Amounts]:
+    return [amounts for part in proper_formulas(text) if (amounts := _read(part))]
 
 
 def _read(text: str) -> Amounts:
@@ -81,12 +93,20 @@ def check_formula(
     Raises:
         StructureError: If the atoms contradict the formula, or their number Z.
     """
-    stated, listed = read_formula(values, structure), _amounts(structure.composition)
-    text = values.text("_chemical_formula_sum")
+    for text in values.known(_FORMULA) or [""]:
+        _check_text(text, structure, numbers_of_formulas(values), hydrogens, origin)
+
+
+def _check_text(
+    text: str, structure: Structure, numbers: list[int], hydrogens: float, origin: str
+) -> None:
+    """Compare one formula, or the number of formulas if there is none."""
+    listed = _amounts(structure.composition)
+    stated = _nearest(_readings(text), listed)
     is_ordered = structure.is_ordered
     message = (
         f"{origin}: {'' if is_ordered else 'disordered, '}lists"
-        f" {structure.composition.hill_formula} but its _chemical_formula_sum is {text}"
+        f" {structure.composition.hill_formula} but its {_FORMULA} is {text}"
     )
     tolerance = _FORMULA_TOLERANCE if is_ordered else _DISORDERED_TOLERANCE
     is_same = not stated or _same_shares(stated, listed, tolerance)
@@ -100,35 +120,32 @@ def check_formula(
         )
     if not is_same:
         message = f"{message}: used without hydrogen"
-        warnings.warn(message, SiteNetWarning, stacklevel=4)
+        warnings.warn(message, SiteNetWarning, stacklevel=5)
     elif hydrogens:
         warnings.warn(
             f"{origin}: {hydrogens:g} hydrogen atoms have no position: used without"
             " them",
             SiteNetWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     pair = (stated, listed) if is_same else (without, rest)
-    _check_number(*pair, values, is_ordered, origin)
+    for z in numbers:
+        _check_number(*pair, z, text, is_ordered, origin)
 
 
 def _check_number(
-    stated: Amounts, listed: Amounts, values: Values, is_ordered: bool, origin: str
+    stated: Amounts, listed: Amounts, z: int, text: str, is_ordered: bool, origin: str
 ) -> None:
     """Compare the number of atoms with Z formulas, or with Z parts of one."""
-    z = values.number("_cell_formula_units_z")
     count, unit = sum(listed.values()), sum(stated.values())
-    if not z > 0 or z != int(z):
-        return
     if not stated:
         is_divided = all(amount % z < 1e-3 for amount in listed.values())
         fits = not is_ordered or is_divided
         shown = f"Z = {z:g}"
     else:
         fits = abs(count - z * unit) <= _COUNT_TOLERANCE * z * unit
-        fits = fits or _is_whole_cell(stated, count, int(z))
-        formula = values.text("_chemical_formula_sum")
-        shown = f"Z = {z:g} formulas {formula} of {unit:g} atoms"
+        fits = fits or _is_whole_cell(stated, count, z)
+        shown = f"Z = {z:g} formulas {text} of {unit:g} atoms"
     if not fits:
         raise StructureError(
             f"{origin}: lists {count:.4g} atoms in its cell but states {shown}; correct"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from pymatgen.core import Element, Structure
 
-from pyg_sitenet.data.structure.cif.stated.formula import Amounts, read_formula
+from pyg_sitenet.data.structure.cif.stated.formula import (
+    Amounts,
+    numbers_of_formulas,
+    read_formula,
+)
 from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import StructureError
 
@@ -42,25 +48,19 @@ def check_mass(
                 f" {mass / structure.volume * _GRAMS:.4g}; correct the symmetry, the"
                 " atoms or the cell"
             )
-    text, z = values.text("_chemical_formula_weight"), _number_of_formulas(values)
-    if not (number(text) > 0 and z):
-        return
-    # Some programs give the formula of the whole cell beside Z.
-    masses = [number(text) * z, number(text)] if formula else [number(text) * z]
-    if not any(
-        _fits(mass, with_hydrogen, stated, formula, _WEIGHT_TOLERANCE)
-        for stated in masses
-    ):
-        raise StructureError(
-            f"{origin}: {z} formulas of {text} g/mol are stated,"
-            f" {number(text) * z:.5g}, but {structure.composition.hill_formula} has"
-            f" {mass:.5g}; correct the symmetry, the atoms or the weight"
-        )
-
-
-def _number_of_formulas(values: Values) -> int:
-    z = values.number("_cell_formula_units_z")
-    return int(z) if 0 < z < 1e6 and z == int(z) else 0
+    weights = values.known("_chemical_formula_weight")
+    for text, z in product(weights, numbers_of_formulas(values)):
+        # Some programs give the formula of the whole cell beside Z.
+        masses = [number(text) * z, number(text)] if formula else [number(text) * z]
+        if number(text) > 0 and not any(
+            _fits(mass, with_hydrogen, stated, formula, _WEIGHT_TOLERANCE)
+            for stated in masses
+        ):
+            raise StructureError(
+                f"{origin}: {z:g} formulas of {text} g/mol are stated,"
+                f" {number(text) * z:.5g}, but {structure.composition.hill_formula} has"
+                f" {mass:.5g}; correct the symmetry, the atoms or the weight"
+            )
 
 
 def _fits(
