@@ -62,8 +62,10 @@ def stated_names(values: Values) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def named_settings(values: Values, origin: str) -> Settings:
+def named_settings(values: Values, origin: str) -> tuple[Settings, bool]:
     """Return the settings that names and number may mean, none if none is known.
+
+    Beside them is whether the names agree: if not, each setting is that of a name.
 
     Raises:
         StructureError: If two of them are of different types.
@@ -83,10 +85,9 @@ def named_settings(values: Values, origin: str) -> Settings:
             f"{origin}: the space group is said to be {shown}, which are different"
             " ones; correct one"
         )
-    by_name = _by_names(names)
-    if not by_name:
-        return readable[0][1] if readable else ()
-    return _shared(by_name) or tuple(chain.from_iterable(by_name))
+    by_name = _by_names(names) or [readable[0][1] if readable else ()]
+    shared = tuple(s for s in by_name[0] if all(s in other for other in by_name))
+    return shared or tuple(chain.from_iterable(by_name)), bool(shared)
 
 
 def _by_names(names: list[str]) -> list[Settings]:
@@ -96,20 +97,23 @@ def _by_names(names: list[str]) -> list[Settings]:
     return exact or [found for _, found in known]
 
 
-def _shared(settings: list[Settings]) -> Settings:
-    return tuple(s for s in settings[0] if all(s in other for other in settings))
-
-
-def left_settings(named: Settings, values: Values, origin: str) -> Settings:
+def left_settings(
+    named: Settings, values: Values, origin: str, *, is_agreed: bool
+) -> Settings:
     """Return the settings that all names, and the code of the axes, leave.
 
     A number stands for its standard setting only where the code names no other.
 
+    Args:
+        named: What names and number may mean.
+        values: Names and values of the data block.
+        origin: File that messages begin with.
+        is_agreed: Whether the names agree on it.
+
     Raises:
         StructureError: If they leave none.
     """
-    by_name = _by_names(stated_names(values))
-    if by_name and not _shared(by_name):
+    if not is_agreed:
         shown = " and ".join(stated_names(values))
         raise StructureError(
             f"{origin}: the space group is said to be {shown}, which are different"
@@ -146,7 +150,9 @@ def _is_settled(number: str, values: Values) -> bool:
     if num_settings(int(number)) == 1:
         return True
     coded = {s.hm for s in settings_of_code(int(number), values.text(CODE))}
-    return len(coded) == 1 or (bool(coded) and _by_number(number)[0].hm not in coded)
+    # The code may mean several settings, but not the standard one: c of number 14.
+    is_other = bool(coded) and _by_number(number)[0].hm not in coded
+    return len(coded) == 1 or is_other
 
 
 def _by_number(text: str) -> Settings:

@@ -79,7 +79,7 @@ def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
             or no group, or if two statements of it contradict each other.
     """
     _refuse_modulation(values, origin)
-    named = named_settings(values, origin)
+    named, is_agreed = named_settings(values, origin)
     if values.column(MAGNETIC):
         return _magnetic(values, origin)
     for source in (_listed, _generated):
@@ -89,7 +89,7 @@ def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
     if not named:
         refuse_unknown(values, origin)
         return Symmetry((read_operations(("x,y,z",)),))
-    left = left_settings(named, values, origin)
+    left = left_settings(named, values, origin, is_agreed=is_agreed)
     oriented = along_axis(left, lattice.angles)
     return Symmetry(tuple(map(group_of_setting, oriented)))
 
