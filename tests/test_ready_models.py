@@ -230,6 +230,15 @@ def test_model_gives_calibrated_intervals(name: str) -> None:
     assert all(np.isfinite(width.bounds).all() for width in widths)
 
 
+@pytest.mark.parametrize("name", READY_MODELS)
+def test_members_that_disagree_make_a_crystal_unlike_others(name: str) -> None:
+    description = read_description(name)
+    assert description.novelty is not None
+    has_spread = len(description.novelty.spreads) == len(description.targets)
+    assert has_spread == (description.members > 1)
+    assert ("spread" in description.novelty.limits) == has_spread
+
+
 def test_interval_of_an_atom_alone_in_a_box_is_that_of_knowing_nothing() -> None:
     predictor = load_predictor("band-gap", level=0.9)
     low, high = predictor.description.target_ranges["band_gap"]
