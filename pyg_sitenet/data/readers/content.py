@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 from pymatgen.core import Structure
 
+from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.structure.border import enough_memory, reading
 from pyg_sitenet.data.structure.compression import READ_ERRORS
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
@@ -181,6 +182,13 @@ def is_structure_cell(cell: object) -> bool:
     if not isinstance(cell, str):
         return isinstance(cell, Mapping)
     return is_structure_text(cell) or format_of(cell.strip()) is not None
+
+
+def sample(cell: object) -> list[str]:
+    """Return a known cell, without its text if it is evidently a structure or file."""
+    if is_gap(cell):
+        return []
+    return ["" if is_structure_cell(cell) else str(cell).strip()]
 
 
 def _is_escaped(text: str) -> bool:

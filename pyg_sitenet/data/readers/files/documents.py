@@ -11,18 +11,21 @@ from pyg_sitenet.data.readers.files.places import Place
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import SiteNetError
 
-_CELL = re.compile(r'"(?:lattice|lattice_vectors|cell)"\s*:\s*[\[{]')
+_CELLS = ("lattice", "lattice_vectors", "cell")
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?(?=\s*([\[{])?)|[{}]')
 _SITES = re.compile(
     r'"(?:sites|species|coords|frac_coords|cartesian_site_positions|positions)"\s*:'
 )
 # What holds a cell that is not the document's own: that of a row, of an answer of
 # OPTIMADE or of a database.
-_HOLDER = re.compile(r'"(?:structure|attributes|\d+)"\s*:\s*\{[^{}]*$')
-_YAML_CELL = re.compile(r"^lattice\s*:", re.MULTILINE)
+_HOLDERS = re.compile(r"structure|attributes|\d+")
+# In YAML the values of both stand below or in brackets.
+_YAML_CELL = re.compile(r"^lattice\s*:\s*(?:[\[{]|$)", re.MULTILINE)
+_YAML_SITES = re.compile(r"^(?:sites|species|frac_coords)\s*:", re.MULTILINE)
+_ENDINGS = (".json", ".yaml", ".yml")
 _ROW = re.compile(r"\s*\[\s*\{(.{0,4096})", re.DOTALL)
 _KEY = re.compile(r'"([^"]*)"\s*:')
 _MAX_DEPTH = 3  # records of calculations have their structures deeper
-_REACH = 4096  # letters between a holder and its cell
 
 
 def documents_of(place: Place, tables: Container[str]) -> list[str]:
@@ -35,11 +38,7 @@ def documents_of(place: Place, tables: Container[str]) -> list[str]:
     return [
         name
         for name in place.files
-        if is_document(name)
-        and name not in tables
-        and _holds_structure(
-            _beginning(TextFile(place.origin(name), partial(place.open, name)))
-        )
+        if is_document(name) and name not in tables and _is_structure(place, name)
     ]
 
 
@@ -57,17 +56,43 @@ def _beginning(file: TextFile) -> str:
         return ""
 
 
+def find_files(place: Place, key: str) -> list[str]:
+    """Return the files that a row means: JSON and YAML by their stems, too."""
+    key = key.replace("\\", "/").removeprefix("./")
+    return place.find(key) or [
+        name
+        for ending in _ENDINGS
+        for name in place.find(f"{key}{ending}")
+        if _is_structure(place, name)
+    ]
+
+
+def _is_structure(place: Place, name: str) -> bool:
+    file = TextFile(place.origin(name), partial(place.open, name))
+    return _holds_structure(_beginning(file))
+
+
 def _holds_structure(text: str) -> bool:
     """Tell whether JSON or YAML has cell and sites where structures have theirs."""
-    if not text.lstrip().startswith("{"):
-        return _YAML_CELL.search(text) is not None
-    if _SITES.search(text) is None:
-        return False
-    return any(_is_own(text[: cell.start()]) for cell in _CELL.finditer(text))
+    if text.lstrip().startswith("{"):
+        return _SITES.search(text) is not None and _has_cell(text)
+    return bool(_YAML_CELL.search(text) and _YAML_SITES.search(text))
 
 
-def _is_own(before: str) -> bool:
-    """Tell by what stands before a cell whether it is that of a structure."""
-    depth = before.count("{") - before.count("}")
-    is_held = _HOLDER.search(before[-_REACH:]) is not None
-    return depth == 1 or (depth <= _MAX_DEPTH and is_held)
+def _has_cell(text: str) -> bool:
+    """Tell whether a cell is the document's own, or that of what holds structures."""
+    holders: list[str] = []  # keys of the objects that are open
+    last = ""
+    for token in _TOKEN.finditer(text):
+        if token[0] == "{":
+            holders.append(last)
+        elif token[0] == "}":
+            del holders[-1:]
+        elif token[2]:
+            last = token[1]
+            is_own = len(holders) == 1 or (
+                len(holders) <= _MAX_DEPTH and _HOLDERS.fullmatch(holders[-1])
+            )
+            if last in _CELLS and token[3] and is_own:
+                return True
+    return False

@@ -92,25 +92,18 @@ def index_files(files: Sequence[str]) -> dict[str, list[str]]:
     """Map path, name and both without ending to the structure files they mean.
 
     Paths have slashes, which some archives from Windows write as backslashes. JSON and
-    YAML files are meant where no file of another kind is.
+    YAML files, which may hold anything, are meant by their whole names.
     """
-    documents = _index(filter(is_document, files))
-    return {**documents, **_index(filter(is_structure_file, files))}
-
-
-def _index(files: Iterable[str]) -> dict[str, list[str]]:
     index: dict[str, list[str]] = defaultdict(list)
     for name in files:
+        if not (is_structure_file(name) or is_document(name)):
+            continue
         path = name.replace("\\", "/")
         base = basename(path)
-        keys = (path, base, _stem(path), _stem(base))
+        keys = (path, id_of_file(path), base, id_of_file(base))
         for key in dict.fromkeys((*keys, *(normalize("NFC", key) for key in keys))):
             index[key].append(name)
     return dict(index)
-
-
-def _stem(name: str) -> str:
-    return splitext(uncompressed(name))[0] if is_document(name) else id_of_file(name)
 
 
 def indexed(index: Mapping[str, list[str]], key: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from pyg_sitenet.data.readers.tables.row import (
     CRYSTAL_COLUMNS,
     FILE_COLUMNS,
     ID_COLUMNS,
+    KNOWN_COLUMNS,
     STRUCTURE_COLUMNS,
     UNIT_COLUMNS,
     Row,
@@ -18,6 +19,7 @@ from pyg_sitenet.data.readers.tables.row import (
 )
 from pyg_sitenet.data.readers.tables.table import Table
 
+Find = Callable[[str], Sequence[str]]
 _UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
 
 
@@ -44,13 +46,13 @@ class Columns:
     styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
 
     @classmethod
-    def recognise(cls, table: Table) -> Columns:
+    def recognise(cls, table: Table, find: Find) -> Columns:
         """Recognise the columns by their names; without any, the first holds ids.
 
         Names that several crystals share, such as polymorphs, are no ids where there
         are files or structures to tell them apart.
         """
-        structure = _structure_column(table)
+        structure = _structure_column(table, find)
         shared = table.shared_names if structure is not None else ()
         id_ = table.column_of([name for name in ID_COLUMNS if name not in shared])
         if id_ is None and structure is None and table.columns:
@@ -116,14 +118,24 @@ class Columns:
         }
 
 
-def _structure_column(table: Table) -> str | None:
-    """Return the column of structures or files.
+def _structure_column(table: Table, find: Find) -> str | None:
+    """Return the column of structures or files, None if the ids name the files.
 
-    First comes what evidently holds them: what only has the name may hold kinds of
-    structures, or numbers of atoms, which never name files.
+    What only has the name of one may hold kinds of structures or numbers of atoms: it
+    is decided by what the cells hold, and else by the files that they name.
     """
-    evident = [name for name in CRYSTAL_COLUMNS if name in table.structures]
+    samples = {name: table.samples.get(name, ()) for name in KNOWN_COLUMNS}
+    evident = [n for n in CRYSTAL_COLUMNS if 2 * samples[n].count("") > len(samples[n])]
+    if evident:
+        return table.column_of(evident)
     numbers = {name.lower() for name in table.numbers}
     texts = [name for name in STRUCTURE_COLUMNS if name not in numbers]
-    others = [name for name in STRUCTURE_COLUMNS if name != "atoms"]
-    return table.column_of((*evident, *texts, *FILE_COLUMNS, *others))
+    others = [name for name in STRUCTURE_COLUMNS if name not in (*texts, "atoms")]
+    found = {
+        name: sum(not cell or bool(find(cell)) for cell in samples[name])
+        for name in (*texts, *FILE_COLUMNS, *others, *ID_COLUMNS)
+    }
+    best = max(found, key=found.__getitem__)  # the first of equal ones
+    if found[best]:
+        return None if best in ID_COLUMNS else table.column_of((best,))
+    return table.column_of((*FILE_COLUMNS, *texts, *others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
@@ -159,6 +160,18 @@ def _row(number: int, values: object) -> Row:
     if _is_structure(values):
         return Row(number, _apart(values, _STRUCTURE_KEYS))
     return Row(number, values)
+
+
+def renamed_rows(
+    start: Callable[[], Iterator[Row | Units]], names: Mapping[str, str]
+) -> Iterator[Row | Units]:
+    """Yield rows whose columns go by other names."""
+    for row in start():
+        if isinstance(row, Units):
+            yield row
+        else:
+            values = {names.get(k, k): value for k, value in row.values.items()}
+            yield replace(row, values=values)
 
 
 def _apart(values: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
-from pyg_sitenet.data.readers.files.documents import columns_of_rows, documents_of
+from pyg_sitenet.data.readers.files.documents import (
+    columns_of_rows,
+    documents_of,
+    find_files,
+)
 from pyg_sitenet.data.readers.files.file_entries import file_entries
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
@@ -67,9 +72,12 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     if beside is not None:
         return open_table(beside, wanted)
     documents = documents_of(place, tables if targets else ())
-    if files:
+    if files or targets:
         files += documents
-    elif not targets and (len(tables) > 1 or {*documents} - {*tables}):
+    elif len(tables) > 1 or (
+        not {*documents} <= {*tables}
+        and ({*tables} <= {*documents} or not _names_structures(place, tables))
+    ):
         files = sorted({*filter(is_document, tables), *documents})
     if not files and not tables:
         raise DataError(
@@ -81,15 +89,16 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         source = _table_source(place.name, where, name, wanted, files)
         return replace(source, notes=[*source.notes, *_exports(place, name)])
     table = _table_or_none(place, tables)
+    columns = None if table is None else _columns(table, place)
     archives = [name for name in place.files if is_archive(name)]
     return Source(
         name=place.name,
         make_entries=lambda: file_entries(place, [*files, *archives]),
         make_digest=lambda: place.digest(files),
-        units={} if table is None else Columns.recognise(table).units(table),
-        available=() if table is None else Columns.recognise(table).targets,
+        units={} if table is None or columns is None else columns.units(table),
+        available=() if columns is None else columns.targets,
         count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
-        labels=() if table is None else Columns.recognise(table).labels,
+        labels=() if columns is None else columns.labels,
     )
 
 
@@ -101,7 +110,7 @@ def _table_source(
     files: Sequence[str] = (),
 ) -> Source:
     table = _read(place, table_name, wanted.targets)
-    columns = Columns.recognise(table)
+    columns = _columns(table, place)
     numbers = [name for name in wanted.targets if name not in wanted.classes]
     check_rows(table)
     check_roles(table, columns, wanted.targets)
@@ -145,6 +154,16 @@ def _entries(
             )
 
 
+def _columns(table: Table, place: Place) -> Columns:
+    return Columns.recognise(table, partial(find_files, place))
+
+
+def _names_structures(place: Folder | Archive, tables: Sequence[str]) -> bool:
+    """Tell whether the one table holds structures or names their files."""
+    table = _table_or_none(place, tables)
+    return table is not None and _columns(table, place).structure is not None
+
+
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
     return read_table(_file(place, name), targets)
 
@@ -154,19 +173,17 @@ def _file(place: Place, name: str) -> TextFile:
 
 
 def _tables(place: Folder | Archive) -> list[str]:
-    """Return the tables at the top; JSON and Excel's count if there are no others."""
+    """Return the tables at the top; Excel's count if there are no others, then JSON."""
     tables = _at_top(place)
     if len(tables) > 1:  # as where predictions are written beside the data
         tables = [
             name for name in tables if not is_result(_file(place, name))
         ] or tables
     cgcnn = [name for name in tables if PurePosixPath(name).name == CGCNN_TABLE]
-    text_tables = [
-        name
-        for name in tables
-        if not {".json", ".xlsx"} & set(PurePosixPath(name.lower()).suffixes)
-    ]
-    return cgcnn or text_tables or tables
+    suffixes = {name: {*PurePosixPath(name.lower()).suffixes} for name in tables}
+    others = [name for name in tables if ".json" not in suffixes[name]]
+    texts = [name for name in others if ".xlsx" not in suffixes[name]]
+    return cgcnn or texts or others or tables
 
 
 def _exports(place: Folder | Archive, table: str) -> Iterator[str]:

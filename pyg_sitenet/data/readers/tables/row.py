@@ -10,6 +10,7 @@ ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
 CRYSTAL_COLUMNS = (*STRUCTURE_COLUMNS, *FILE_COLUMNS)
+NUM_SAMPLES = 20  # cells that tell what a column holds
 UNIT_COLUMNS = ("unit", "units")
 KNOWN_COLUMNS = frozenset({*ID_COLUMNS, *CRYSTAL_COLUMNS})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap
@@ -12,6 +13,7 @@ from pyg_sitenet.data.readers.content import (
     is_structure_text,
 )
 from pyg_sitenet.data.readers.entry import Entry
+from pyg_sitenet.data.readers.files.documents import find_files
 from pyg_sitenet.data.readers.files.file_names import id_of_file
 from pyg_sitenet.data.readers.files.places import Place
 from pyg_sitenet.data.readers.tables.columns import Columns
@@ -42,7 +44,7 @@ def row_entries(
         wanted: What to take of each row.
         used: Collects the files that rows name.
     """
-    columns = Columns.recognise(table)
+    columns = Columns.recognise(table, partial(find_files, place))
     units = columns.units(table)
     wanted = wanted.in_units(table.name, units)
     for row in table.rows():
@@ -80,14 +82,15 @@ def _id_of_row(table: Table, row: Row, columns: Columns) -> str:
 
 def named_files(table: Table, place: Place) -> set[str]:
     """Return the files that the rows name, without reading them."""
-    columns, used = Columns.recognise(table), set[str]()
+    columns = Columns.recognise(table, partial(find_files, place))
+    used = set[str]()
     for row in table.rows():
         try:
             content = _content_of_row(row, columns)
         except _RowError:  # the row will say so
             continue
         if isinstance(content, str):
-            used.update(place.find(_as_path(content)))
+            used.update(find_files(place, content))
     return used
 
 
@@ -117,7 +120,7 @@ def _content(row: Row, columns: Columns, place: Place, used: set[str]) -> Conten
 
 
 def _find_file(key: str, place: Place, used: set[str], column: str | None) -> Content:
-    paths = place.find(_as_path(key))
+    paths = find_files(place, key)
     used.update(paths)
     if not paths:
         remedy = "add the file or remove the row"
@@ -134,7 +137,3 @@ def _find_file(key: str, place: Place, used: set[str], column: str | None) -> Co
         return place.content(paths[0])
     except DataError as error:
         raise _RowError(str(error), "repair or remove the file") from error
-
-
-def _as_path(key: str) -> str:
-    return key.replace("\\", "/").removeprefix("./")

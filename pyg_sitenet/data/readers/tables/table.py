@@ -15,12 +15,22 @@ from pyg_sitenet.data.readers.cells import (
     is_label,
     number_of,
 )
-from pyg_sitenet.data.readers.content import is_structure_cell
+from pyg_sitenet.data.readers.content import sample
 from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
-from pyg_sitenet.data.readers.tables.json_rows import json_document_rows, json_line_rows
+from pyg_sitenet.data.readers.tables.json_rows import (
+    json_document_rows,
+    json_line_rows,
+    renamed_rows,
+)
 from pyg_sitenet.data.readers.tables.number_style import NumberStyle
-from pyg_sitenet.data.readers.tables.row import CRYSTAL_COLUMNS, Row, Units, is_text
+from pyg_sitenet.data.readers.tables.row import (
+    KNOWN_COLUMNS,
+    NUM_SAMPLES,
+    Row,
+    Units,
+    is_text,
+)
 from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.text import TextFile
@@ -46,7 +56,7 @@ class Table:
         shared_names: Columns of names, in small letters, of which some repeat.
         unsure: Columns of numbers that may be meant in two ways, with an example.
         unstated: How many rows lack a value in a column whose name speaks of units.
-        structures: Columns, in small letters, that mostly hold structures or files.
+        samples: Some cells of columns with known names, see :func:`sample`.
     """
 
     name: str
@@ -62,7 +72,7 @@ class Table:
     shared_names: frozenset[str] = frozenset()
     unsure: Mapping[str, str] = field(default_factory=dict)
     unstated: Mapping[str, int] = field(default_factory=dict)
-    structures: frozenset[str] = frozenset()
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -116,21 +126,9 @@ def read_table(file: TextFile, headers: Sequence[str] = ()) -> Table:
     names = dict(zip(table.columns, (name for name, _ in pairs), strict=True))
     units = {**look.units, **{name: unit for name, unit in pairs if unit is not None}}
     if any(name != column for column, name in names.items()):
-        rows_of_names = partial(_renamed, table.start, names)
+        rows_of_names = partial(renamed_rows, table.start, names)
         table = _Look(units=units).table(file.name, rows_of_names)
     return replace(table, units=units).with_notes(no_units(list(names), pairs))
-
-
-def _renamed(
-    start: Callable[[], Iterator[Row | Units]], names: Mapping[str, str]
-) -> Iterator[Row | Units]:
-    """Yield rows whose columns go by other names."""
-    for row in start():
-        if isinstance(row, Units):
-            yield row
-        else:
-            values = {names.get(k, k): value for k, value in row.values.items()}
-            yield replace(row, values=values)
 
 
 class _Look:
@@ -159,7 +157,7 @@ class _Look:
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
         self._names: set[int] = set()
         self._shared: set[str] = set()
-        self._evident: Counter[str] = Counter()
+        self._samples: dict[str, list[str]] = defaultdict(list)
 
     def table(self, name: str, start: Callable[[], Iterator[Row | Units]]) -> Table:
         """Return the table that has these rows."""
@@ -198,7 +196,7 @@ class _Look:
             frozenset(self._shared),
             unsure,
             {column: count - n for column, n in self._unit_counts.items()},
-            frozenset(column for column, n in self._evident.items() if n > 0),
+            self._samples,
         )
 
     def _see_row(self, row: Row) -> None:
@@ -207,8 +205,8 @@ class _Look:
             lower = column.lower()
             if lower == "name":
                 self._see_name(value)
-            if lower in CRYSTAL_COLUMNS and not is_gap(value):
-                self._evident[lower] += 1 if is_structure_cell(value) else -1
+            if lower in KNOWN_COLUMNS and len(self._samples[lower]) < NUM_SAMPLES:
+                self._samples[lower] += sample(value)
             if "unit" in lower and not is_gap(value):
                 self._stated.setdefault(column, str(value).strip())
                 self._unit_counts[column] += 1

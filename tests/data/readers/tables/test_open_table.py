@@ -3,9 +3,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import ase.io
 import pandas as pd
 import pytest
 import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
@@ -311,6 +313,48 @@ def test_folder_of_yaml_files_with_records_before_the_cell(tmp_path, structures)
         "LiF",
         "NaCl",
     ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_table_of_structures_comes_before_documents(tmp_path, structures, kind):
+    rows = [{"id": name, "cif": structures[name].to(fmt="cif")} for name in structures]
+    if kind == "csv":
+        pd.DataFrame(rows).to_csv(tmp_path / "data.csv", index=False)
+    else:
+        (tmp_path / "data.json").write_text(json.dumps(rows))
+    (tmp_path / "raw").mkdir()
+    structures["NaCl"].to(filename=str(tmp_path / "raw" / "host.json"))
+    (tmp_path / "config.yaml").write_text("lattice: cubic\nsites: 2\n")
+    assert [record.id for record in open_source(tmp_path)] == list(structures)
+
+
+@pytest.mark.parametrize("table", ["t.csv", "t.xlsx"])
+def test_documents_that_no_row_names_are_failures(tmp_path, structures, table):
+    for name in ("NaCl", "MgO"):
+        structures[name].to(filename=str(tmp_path / f"{name}.json"))
+    frame = pd.DataFrame([{"id": "NaCl", "gap": 8.5}])
+    write = frame.to_csv if table.endswith("csv") else frame.to_excel
+    write(tmp_path / table, index=False)
+    record, failure = open_source(tmp_path, ["gap"])
+    assert record.structure.composition.reduced_formula == "NaCl"
+    assert failure.reason == f"no row for this file in {table}"
+
+
+def test_cells_below_others_are_those_of_structures(tmp_path, structures):
+    """A calculator, many sites or properties may stand before them."""
+    structures["NaCl"].to(filename=str(tmp_path / "a.cif"))
+    values = structures["MgO"].as_dict()
+    held = {"structure": {"properties": {"x": "}{"}, **values}, "gap": 4.5}
+    (tmp_path / "held.json").write_text(json.dumps(held))
+    atoms = structures["LiF"].to_ase_atoms()
+    atoms.calc = SinglePointCalculator(atoms, energy=1.0)
+    ase.io.write(tmp_path / "base.json", atoms, format="json")
+    (tmp_path / "other.json").write_text(json.dumps({"a": {"note": values}}))
+    assert {record.id.partition("@")[0] for record in open_source(tmp_path)} == {
+        "a",
+        "held.json",
+        "base.json",
+    }
 
 
 def test_archive_whose_paths_have_backslashes(tmp_path, structures):

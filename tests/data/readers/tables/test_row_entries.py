@@ -299,6 +299,10 @@ def test_ids_that_are_not_known_are_those_of_the_files(folder, gap):
         ("file", "atoms", ["2", "1"]),
         ("file", "structure", ["2", "rocksalt"]),
         ("file", "structure", ["POSCAR-like", "rocksalt"]),
+        ("id", "structure", ["rocksalt", "rocksalt"]),
+        ("id", "atoms", ["Na Cl", "Mg O"]),
+        ("path", "structure", ["NaCl", "MgO"]),
+        ("path", "atoms", ["1", "1"]),
     ],
 )
 def test_column_that_has_the_name_of_structures_alone(
@@ -309,7 +313,7 @@ def test_column_that_has_the_name_of_structures_alone(
     for formula, file in names.items():
         structures[formula].to(filename=str(tmp_path / file))
     rows = [
-        {key: file.removesuffix(".cif" * (key == "id")), name: cell, "gap": k}
+        {key: file.removesuffix(".cif" * (key != "file")), name: cell, "gap": k}
         for k, (file, cell) in enumerate(zip(names.values(), cells, strict=True))
     ]
     _write_csv(tmp_path / "t.csv", rows)
@@ -335,7 +339,7 @@ def test_column_of_names_without_an_ending(folder, rows):
 
 
 def test_column_that_names_no_files_is_to_be_renamed(folder):
-    _write_csv(folder / "gaps.csv", [{"id": "NaCl", "structure": "salt", "gap": 1}])
+    _write_csv(folder / "gaps.csv", [{"id": "1", "structure": "salt", "gap": 1}])
     (failure, *_) = open_source(folder, ["gap"])
     assert failure.reason == "no structure file for 'salt'"
     assert failure.remedy == (
