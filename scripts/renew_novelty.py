@@ -54,6 +54,8 @@ def main() -> None:
     args = parse_arguments()
     facts = FACTS[args.name]
     model, description = load_model(args.output / args.name)
+    if args.run is not None and (args.source or facts.is_log):
+        raise SystemExit("--run is for a target as it was learnt, without --source")
     if args.run is None:
         data = read_data(description.config, facts, args.source or facts.source)
     else:
@@ -119,11 +121,12 @@ def read_run(run: Path) -> CrystalDataModule:
     """Encode the crystals of a run in its parts, the test part for calibration."""
     own = load_config(run / "config.yaml").data
     dataset = CrystalDataset.from_config(cache_folder(None), own)
-    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    parts: dict[str, dict[str, None]] = {"train": {}, "val": {}, "test": {}}
     with (run / "crystals.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            parts[row["part"]].append(row["id"])
-    splits = splits_by_id(dataset, parts)
+            if row["part"] in parts:  # a row for each graph of a crystal
+                parts[row["part"]][row["id"]] = None
+    splits = splits_by_id(dataset, {part: list(ids) for part, ids in parts.items()})
     splits |= {"calibration": splits["test"], "test": splits["test"][:0]}
     return CrystalDataModule(dataset, own, 0, splits)
 

@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 _MOST = 100
 # So few labels may all differ where classes are asked for.
 _FEW = 10
-_SPELLED = "%s: %.60r taken as %.60r; list both in data.classes to keep them apart"
+_SHOWN = 5  # spellings
 
 
 def with_classes(data: DataConfig) -> DataConfig:
@@ -72,10 +72,20 @@ def tell_spellings(source: str | Source, classes: Mapping[str, Sequence[str]]) -
     for name, labels in classes.items() if source.make_column else ():
         cells = (c for c in source.column(name) if isinstance(c, str) or not is_gap(c))
         others = {label for label in map(as_label, cells) if label not in labels}
-        for label in sorted(others):
-            place = place_of(label, labels)
-            if place is not None:
-                _logger.warning(_SPELLED, name, label, labels[place])
+        places = {label: place_of(label, labels) for label in sorted(others)}
+        _tell(name, {a: labels[k] for a, k in places.items() if k is not None})
+
+
+def _tell(name: str, spelled: Mapping[str, str]) -> None:
+    """Say which labels are taken for which."""
+    pairs = [
+        f"{label!r:.60} taken as {other!r:.60}" for label, other in spelled.items()
+    ]
+    if pairs:
+        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+        shown = ", ".join(pairs[:_SHOWN]) + more
+        remedy = "list each in data.classes to keep them apart"
+        _logger.warning("%s: %s; %s", name, shown, remedy)
 
 
 def _labels_of_named(source: str) -> tuple[str, ...] | None:
@@ -129,7 +139,10 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
         DataError: If they are no classes.
     """
     cells = source.column(name)
-    counts = _alike(Counter(as_label(cell) for cell in cells if not is_gap(cell)), name)
+    labels = Counter(as_label(cell) for cell in cells if not is_gap(cell))
+    spelled, counts = _alike(labels), Counter[str]()
+    for label, number in labels.items():
+        counts[spelled[label]] += number
     if len(counts) == 1:
         raise DataError(
             f"{source.name}: the target {name!r} is {next(iter(counts))!r} for all"
@@ -146,6 +159,7 @@ def _count(source: Source, name: str, *, is_asked: bool) -> Counter[str]:
             " numbers are written like 1.5; choose another target, or list its classes"
             " in data.classes"
         )
+    _tell(name, {a: b for a, b in spelled.items() if a != b})
     return counts
 
 
@@ -156,20 +170,12 @@ def _unknown(source: Source, name: str) -> str:
     return f", or list {shown} in data.classes if they are one" if shown else ""
 
 
-def _alike(counts: Counter[str], name: str) -> Counter[str]:
-    """Join labels that differ in small and capital letters alone, and say so."""
-    spellings: dict[str, list[str]] = {label.lower(): [] for label in counts}
+def _alike(counts: Counter[str]) -> dict[str, str]:
+    """Return for each label the most frequent one that differs in capitals at most."""
+    first: dict[str, str] = {}
     for label, _ in counts.most_common():
-        spellings[label.lower()].append(label)
-    for label, *others in spellings.values():
-        for other in others:
-            _logger.warning(_SPELLED, name, other, label)
-    return Counter(
-        {
-            labels[0]: sum(counts[label] for label in labels)
-            for labels in spellings.values()
-        }
-    )
+        first.setdefault(label.lower(), label)
+    return {label: first[label.lower()] for label in counts}
 
 
 def _example(counts: Counter[str]) -> str:

@@ -124,6 +124,8 @@ RIGHT = {
         + pwi("\n# a = 9\n! A = x\n A = 4.123\n"),
     ),
     "pw.x with A beside angstrom": ("a.pwi", pwi("A = 3", PWI)),
+    "pw.x with celldm(1) beside angstrom": ("a.pwi", pwi("celldm(1)=3", PWI)),
+    "pw.x with a remark behind A": ("a.pwi", pwi("\n A=4.123 # lattice\n # A = 3\n")),
     "pw.x with celldm and a title": (
         "a.pwi",
         "&control\n title = 'CsCl, a = 4.1'\n/\n" + pwi("celldm(1) = 7.791340"),
@@ -139,6 +141,11 @@ RIGHT = {
         cell("ang", "4.123").replace("Cs 0", "cs1 0").replace("Cl 0", "CL:a 0"),
     ),
     "keys of xyz in small letters": ("a.xyz", XYZ),
+    "key of xyz within a remark": (
+        "a.xyz",
+        XYZ.replace("pbc", 'comment="Lattice = fcc" primitive-Lattice="1 0 0" pbc'),
+    ),
+    "key of xyz in quotes": ("a.xyz", XYZ.replace("properties=", '"Properties"=')),
     "values of one's own in small letters": (
         "a.xyz",
         XYZ.replace("lattice", "Lattice")
@@ -224,6 +231,11 @@ WRONG = {
         "a.pwi",
         pwi("A = 4.123, celldm(1) = 7.79"),
         r"gives both celldm\(1\) and A, expected one of them",
+    ),
+    "positions in another unit of length than the cell": (
+        "a.pwi",
+        pwi("A = 4.123", PWI).replace("POSITIONS crystal", "POSITIONS alat"),
+        "gives positions in alat, and the cell in another unit",
     ),
     "length that is no number": (
         "a.pwi",

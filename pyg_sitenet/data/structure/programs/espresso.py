@@ -25,11 +25,11 @@ _SYSTEM = re.compile(
     r"^[ \t]*&system\b.*?^[ \t]*/", re.MULTILINE | re.IGNORECASE | re.DOTALL
 )
 _CELLDM = re.compile(
-    r"^([^!#\n]*?)\bcelldm\s*(?:\(\s*1\s*\))?\s*=", re.MULTILINE | re.IGNORECASE
+    r"^(.*?)\bcelldm\s*(?:\(\s*1\s*\))?\s*=", re.MULTILINE | re.IGNORECASE
 )
-_A = re.compile(
-    r"^([^!#\n]*?)(?<![\w%])A\s*=\s*([^\s,!#]+)", re.MULTILINE | re.IGNORECASE
-)
+_A = re.compile(r"^(.*?)(?<![\w%])A\s*=\s*([^\s,]+)", re.MULTILINE | re.IGNORECASE)
+_LENGTH = re.compile(r"\bcelldm\(1\)=|(?<![\w%])A\s*=", re.IGNORECASE)
+_REMARK = re.compile(r"[!#].*")
 _NAME_OF_CARD = re.compile(
     r"^[ \t]*(?:ATOMIC_\w+|CELL_PARAMETERS|K_POINTS|CONSTRAINTS|OCCUPATIONS)\b",
     re.MULTILINE | re.IGNORECASE,
@@ -80,10 +80,17 @@ def _as_ase_spells(text: str, origin: str) -> str:
     system = _SYSTEM.search(text)
     if system is None:
         return text
-    settings = _CELLDM.sub(r"\1celldm(1)=", system[0])
+    settings = _CELLDM.sub(r"\1celldm(1)=", _REMARK.sub("", system[0]))
     units = {card[1]: card[2].lower() for card in _CARD.finditer(text)}
     if units.get("CELL_PARAMETERS") in ("", "alat"):
         settings = _in_bohr(settings, origin)
+    elif units.get("ATOMIC_POSITIONS") in ("", "alat") and _LENGTH.search(settings):
+        raise StructureError(
+            f"{origin}: gives positions in alat, and the cell in another unit beside"
+            " the length of its vector; give the positions in angstrom or crystal"
+        )
+    else:  # the vectors are the cell, and ASE takes no length beside them
+        settings = settings.replace("celldm(1)=", "celldm(7)=")
     return text[: system.start()] + settings + text[system.end() :]
 
 

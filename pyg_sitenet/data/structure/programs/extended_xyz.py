@@ -20,7 +20,9 @@ from pyg_sitenet.errors import StructureError
 # ASE makes a name for each column that a frame says its atoms have.
 _MAX_COLUMNS = 10_000
 _UNDERLINED = re.compile(r"""(\w+)["']?\s*=\s*["']?([+-]?[\d.]*\d_\d[\w.+-]*)""")
-_PROPERTIES = re.compile(r"\bProperties\s*=\s*\"?[^\s\"]+")
+_ITEM = re.compile(
+    r"""(?:^|(?<=\s))["']?(?P<key>[\w-]+)["']?\s*=\s*(?P<value>"[^"]*"|'[^']*'|\S*)"""
+)
 _KINDS = re.compile(r"(?<=:)[sril](?=:\d)")
 _COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
 
@@ -55,12 +57,18 @@ def _in_capitals(comment: str) -> str:
     A frame that has the key in capitals may have its own in small letters.
     """
     for key in ("Lattice", "Properties"):
-        if not re.search(rf"\b{key}\s*=", comment):
-            own = re.compile(rf"(?<![\w\"']){key}(?=\s*=)", re.IGNORECASE)
-            comment = own.sub(key, comment, count=1)
-    return _PROPERTIES.sub(
-        lambda columns: _KINDS.sub(lambda kind: kind[0].upper(), columns[0]), comment
-    )
+        items = {item["key"]: item for item in _ITEM.finditer(comment)}
+        own = next((items[name] for name in items if name.lower() == key.lower()), None)
+        item = items.get(key, own)
+        if item is None:
+            continue
+        value = item["value"]
+        if key == "Properties":
+            value = _KINDS.sub(lambda kind: kind[0].upper(), value)
+        start, end = item.span("key")[0], item.span("value")[1]
+        between = comment[item.end("key") : item.start("value")]
+        comment = f"{comment[:start]}{key}{between}{value}{comment[end:]}"
+    return comment
 
 
 def _count(line: str, origin: str) -> int:
