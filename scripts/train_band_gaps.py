@@ -7,7 +7,8 @@ among those of all sizes. 3,000 crystals of the test part, drawn at random, test
 
     python scripts/train_band_gaps.py matbench_mp_gap.json.gz runs/gap-0 --seed 0
     python scripts/train_band_gaps.py matbench_mp_gap.json.gz runs/gap-1 --seed 1
-    python scripts/make_ready_models.py band-gap runs/gap-0 runs/gap-1 \
+    python scripts/train_band_gaps.py matbench_mp_gap.json.gz runs/gap-2 --seed 2
+    python scripts/make_ready_models.py band-gap runs/gap-0 runs/gap-1 runs/gap-2 \
         --test matbench_mp_gap:FILE --note "24,194 crystals of fold 0 ..."
     python scripts/renew_novelty.py band-gap --run runs/gap-0 --note "..."
 

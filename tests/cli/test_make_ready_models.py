@@ -98,6 +98,15 @@ def test_record_of_the_training_crystals_is_made_anew_as_the_training_made_it(
     [[scores]] = before.calibration.scores.values()
     [[renewed]] = after.calibration.scores.values()
     assert renewed == pytest.approx(scores, rel=0.05)
+    own = ["band-gap", "--output", str(tmp_path), "--run", str(run)]
+    monkeypatch.setattr(sys, "argv", ["renew_novelty.py", *own])
+    renewal.main()
+    assert read_description(file).novelty == after.novelty
+    assert read_description(file).calibration == after.calibration
+    monkeypatch.setattr(sys, "argv", ["renew_novelty.py", *words, *own[-2:]])
+    with pytest.raises(SystemExit, match=r"--run is for a target .* without --source"):
+        renewal.main()
+    monkeypatch.setattr(sys, "argv", ["renew_novelty.py", *words])
     rows = table.read_text().splitlines(keepends=True)
     table.write_text("".join(rows[:-4]))  # other crystals than it has learnt
     with pytest.raises(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container
 from functools import partial
 
-from pyg_sitenet.data.readers.files.file_names import is_document
+from pyg_sitenet.data.readers.files.file_names import DOCUMENT_ENDINGS, is_document
 from pyg_sitenet.data.readers.files.places import Place
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import SiteNetError
@@ -22,7 +22,6 @@ _HOLDERS = re.compile(r"structure|attributes|\d+")
 # In YAML the values of both stand below or in brackets.
 _YAML_CELL = re.compile(r"^lattice\s*:\s*(?:[\[{]|$)", re.MULTILINE)
 _YAML_SITES = re.compile(r"^(?:sites|species|frac_coords)\s*:", re.MULTILINE)
-_ENDINGS = (".json", ".yaml", ".yml")
 _ROW = re.compile(r"\s*\[\s*\{(.{0,4096})", re.DOTALL)
 _KEY = re.compile(r'"([^"]*)"\s*:')
 _MAX_DEPTH = 3  # records of calculations have their structures deeper
@@ -61,7 +60,7 @@ def find_files(place: Place, key: str) -> list[str]:
     key = key.replace("\\", "/").removeprefix("./")
     return place.find(key) or [
         name
-        for ending in _ENDINGS
+        for ending in DOCUMENT_ENDINGS
         for name in place.find(f"{key}{ending}")
         if _is_structure(place, name)
     ]

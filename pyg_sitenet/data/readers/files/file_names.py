@@ -15,7 +15,7 @@ from pyg_sitenet.data.structure.refused import (
 )
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx"})
-_DOCUMENTS = (".json", ".yaml", ".yml")
+DOCUMENT_ENDINGS = (".json", ".yaml", ".yml")
 _LOCK = "~$"  # begins the name of a file that Excel has beside an open one
 _REFUSED_SUFFIXES = tuple(REFUSED_IN_FOLDERS)
 
@@ -63,7 +63,7 @@ def is_table(name: str) -> bool:
 
 def is_document(name: str) -> bool:
     """Tell by its name whether a file is JSON or YAML (also compressed)."""
-    return _suffix(uncompressed(name)) in _DOCUMENTS
+    return _suffix(uncompressed(name)) in DOCUMENT_ENDINGS
 
 
 def is_archive(name: str) -> bool:

@@ -82,7 +82,7 @@ def _as_ase_spells(text: str, origin: str) -> str:
         return text
     settings = _CELLDM.sub(r"\1celldm(1)=", _REMARK.sub("", system[0]))
     units = {card[1]: card[2].lower() for card in _CARD.finditer(text)}
-    if units.get("CELL_PARAMETERS") in ("", "alat"):
+    if units.get("CELL_PARAMETERS", "") in ("", "alat"):
         settings = _in_bohr(settings, origin)
     elif units.get("ATOMIC_POSITIONS") in ("", "alat") and _LENGTH.search(settings):
         raise StructureError(
