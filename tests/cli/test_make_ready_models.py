@@ -156,25 +156,3 @@ def test_runs_of_other_settings_are_no_ensemble(script, tmp_path) -> None:
     runs = [random_run(tmp_path / "a", "gap"), random_run(tmp_path / "b", "n")]
     with pytest.raises(SystemExit, match="b: other target_ranges, targets than"):
         script.read_runs(runs)
-
-
-@pytest.mark.usefixtures("script")
-def test_gaps_are_learnt_of_the_training_part_and_all_of_small_cells() -> None:
-    gaps = importlib.import_module("train_band_gaps")
-    cells = [{"species": ["C"] * size} for size in range(1, 31)]
-    rows = [
-        {"band_gap": float(k % 2), "structure": cells[k * 7 % 30]}
-        for k in range(gaps.TASK.num_crystals)
-    ]
-    parts = gaps.draw(rows)
-    training, test = gaps.TASK.folds(np.zeros(len(rows)))[0]
-    assert set(parts["train"]) < set(training.tolist())
-    assert set(parts["test"]) < set(test.tolist())
-    assert (len(parts["test"]), parts["val"]) == (3000, [])
-    small = {k for k in training.tolist() if len(rows[k]["structure"]["species"]) <= 10}
-    with_gap = {k for k in small if rows[k]["band_gap"]}
-    assert with_gap < set(parts["train"])
-    metals = (small - with_gap) & set(parts["train"])
-    by_chance = 16_000 * len(small - with_gap) / len(training)
-    assert len(metals) == pytest.approx(by_chance + 3000, rel=0.05)
-    assert parts == gaps.draw(rows)
