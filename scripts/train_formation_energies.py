@@ -29,13 +29,17 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from pyg_sitenet.config import load_preset, override
-from pyg_sitenet.data.batches.splits import split_crystals
+from pyg_sitenet.data.batches.splits import make_splits
 from pyg_sitenet.data.readers.tables.table import read_table
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.training import train
 
 BUNDLED = OUTPUT / "formation_energy" / "formation_energy.jsonl.gz"
-TEST_FRACTION, SPLIT_SEED = 0.2, 6
+SETTINGS = (
+    "data.targets=[formation_energy]",
+    "data.val_fraction=0",
+    "data.split_seed=6",
+)
 STRUCTURES = {"fcc", "bcc", "hcp", "diamond", "rhombohedral"}
 # Graphite is more stable than diamond, these metals are double hexagonal, the others
 # chains: none is what ASE has for it.
@@ -48,19 +52,17 @@ def main() -> None:
     args = parse_arguments()
     table = read_table(TextFile(str(BUNDLED), lambda: BUNDLED.open("rb")))
     rows = [dict(row.values) for row in table.rows()]
-    parts = split_crystals(len(rows), TEST_FRACTION, 0.0, SPLIT_SEED)
-    elements = list(stable_elements([rows[k]["structure"] for k in parts["test"]]))
     crystals = args.output.with_name(f"{args.output.name}.jsonl.gz")
+    config = override(
+        load_preset("default"),
+        [*SETTINGS, f"data.source={crystals}", f"training.seed={args.seed}"],
+    )
+    parts = make_splits(config.data, [""] * len(rows))
+    elements = list(stable_elements([rows[k]["structure"] for k in parts["test"]]))
     write_rows(iter([*rows, *elements]), crystals)
     splits = {part: [rows[k]["id"] for k in own] for part, own in parts.items()}
     splits["train"] += [row["id"] for row in elements]
-    settings = (
-        f"data.source={crystals}",
-        "data.targets=[formation_energy]",
-        f"training.seed={args.seed}",
-    )
     is_begun = (args.output / "config.yaml").is_file()
-    config = override(load_preset("default"), settings)
     train(config, args.output, splits=splits, progress=True, resume=is_begun)
 
 

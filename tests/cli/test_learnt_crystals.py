@@ -19,10 +19,9 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
-def test_gaps_are_learnt_of_the_training_part_all_small_cells_and_elements() -> None:
+def test_gaps_are_learnt_of_the_training_part_and_all_of_small_cells() -> None:
     gaps = importlib.import_module("train_band_gaps")
-    cells = [{"species": ["Na", *["Cl"] * size]} for size in range(1, 30)]
-    cells.append({"species": ["C"] * 30})
+    cells = [{"species": ["C"] * size} for size in range(1, 31)]
     rows = [
         {"band_gap": float(k % 2), "structure": cells[k * 7 % 30]}
         for k in range(gaps.TASK.num_crystals)
@@ -38,9 +37,6 @@ def test_gaps_are_learnt_of_the_training_part_all_small_cells_and_elements() -> 
     metals = (small - with_gap) & set(parts["train"])
     by_chance = 16_000 * len(small - with_gap) / len(training)
     assert len(metals) == pytest.approx(by_chance + 3000, rel=0.05)
-    elements = {k for k in training.tolist() if "C" in rows[k]["structure"]["species"]}
-    assert elements < set(parts["train"])
-    assert len(parts["train"]) == len(set(parts["train"]))
     assert parts == gaps.draw(rows)
 
 
