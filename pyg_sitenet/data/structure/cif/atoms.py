@@ -49,9 +49,7 @@ class Row:
     hydrogens: float
 
 
-def meant_formula(
-    values: Values, formulas: Sequence[frozenset[str]], origin: str
-) -> frozenset[str]:
+def meant_formula(values: Values, formulas: Sequence[frozenset[str]]) -> frozenset[str]:
     """Return those elements, of the readings of a formula, that the atoms have.
 
     Labels such as CO1 are read with the elements of each; hydrogen is often left out.
@@ -59,9 +57,8 @@ def meant_formula(
     Args:
         values: Names and values of a data block.
         formulas: Elements of each reading, the likeliest first.
-        origin: File that messages begin with.
     """
-    columns = _columns(values, origin)
+    columns = _columns(values)
     names = ("type_symbol", "label", "calc_flag", "occupancy")
     rows = zip(*(columns[name] for name in names), strict=True)
     kinds = {  # labels of different numbers stand for the same
@@ -70,26 +67,25 @@ def meant_formula(
         if flag.lower() != "dum" and number(share) != 0
     }
     for formula in formulas:
-        contents = [_content(*kind, formula, origin) for kind in kinds]
+        contents = [_content(*kind, formula, values.origin) for kind in kinds]
         found = {name for content in contents if content for name in content.shares}
         if None not in contents and found ^ formula <= {"H", "D", "T"}:
             return formula
     return formulas[0]
 
 
-def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]:
+def read_rows(values: Values, formula: frozenset[str]) -> list[Row]:
     """Return the atoms that are listed, without those of no occupancy.
 
     Args:
         values: Names and values of a data block.
         formula: Elements of its formula, if it has one.
-        origin: File that messages begin with.
 
     Raises:
         StructureError: If an atom is no element, if a coordinate or an occupancy is no
             proper number, or if disorder has no occupancies.
     """
-    columns = _columns(values, origin)
+    columns, origin = _columns(values), values.origin
     contents = _contents(columns, formula, origin)
     positions = _positions(columns, origin)
     occupancies = _occupancies(columns, origin)
@@ -119,7 +115,7 @@ def read_rows(values: Values, formula: frozenset[str], origin: str) -> list[Row]
     return rows
 
 
-def _columns(values: Values, origin: str) -> dict[str, list[str]]:
+def _columns(values: Values) -> dict[str, list[str]]:
     """Return the columns of the atoms by the ends of their tags; unknown where none."""
     x = values.columns.get("_atom_site_fract_x", [])
     columns = {}
@@ -130,7 +126,7 @@ def _columns(values: Values, origin: str) -> dict[str, list[str]]:
         column = values.columns.get(f"_atom_site_{name}", ["?"] * len(x))
         if len(column) != len(x):
             raise StructureError(
-                f"{origin}: damaged or truncated: {len(x)} atoms have"
+                f"{values.origin}: damaged or truncated: {len(x)} atoms have"
                 f" _atom_site_fract_x but {len(column)} _atom_site_{name}"
             )
         columns[name] = column

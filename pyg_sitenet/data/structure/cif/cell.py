@@ -29,7 +29,7 @@ _EQUAL: dict[str, tuple[float, ...]] = {
 _VOLUME_TOLERANCE = 0.02
 
 
-def read_cell(values: Values, origin: str) -> Lattice:
+def read_cell(values: Values) -> Lattice:
     """Return the lattice of a data block.
 
     Raises:
@@ -37,58 +37,61 @@ def read_cell(values: Values, origin: str) -> Lattice:
             crystal system, is no proper number, or if the cell has no volume or
             another one than the file says.
     """
-    sizes = _sizes(values, origin)
+    sizes = _sizes(values)
     x, y, z = np.cos(np.deg2rad(sizes[3:]))
     if not 1 + 2 * x * y * z - x * x - y * y - z * z > 1e-9:
         text = " ".join(values.text(key) or "90" for key in _KEYS[3:])
         raise StructureError(
-            f"{origin}: the cell has no volume with the angles {text}; correct them"
+            f"{values.origin}: the cell has no volume with the angles {text}; correct"
+            " them"
         )
     lattice = Lattice.from_parameters(*sizes)
-    _check_volume(lattice, values, origin)
-    _check_system(lattice, values, origin)
+    _check_volume(lattice, values)
+    _check_system(lattice, values)
     return lattice
 
 
-def _sizes(values: Values, origin: str) -> list[float]:
+def _sizes(values: Values) -> list[float]:
     is_complete = values.columns.keys() >= set(_KEYS)
     system = "" if is_complete else values.text(*reversed(_SYSTEMS)).lower()
     equal = _EQUAL.get(system, ())
     sizes: list[float] = []
     for position, key in enumerate(_KEYS):
         if key in values.columns or not equal:
-            sizes.append(_size(key, values, origin))
+            sizes.append(_size(key, values))
         elif equal[position] >= len(_KEYS):
             sizes.append(equal[position])
         else:
-            sizes.append(_size(_KEYS[int(equal[position])], values, origin))
+            sizes.append(_size(_KEYS[int(equal[position])], values))
     return sizes
 
 
-def _size(key: str, values: Values, origin: str) -> float:
+def _size(key: str, values: Values) -> float:
     if key not in values.columns:
-        raise StructureError(f"{origin}: no {key}; complete the cell of the crystal")
+        raise StructureError(
+            f"{values.origin}: no {key}; complete the cell of the crystal"
+        )
     text = values.text(key) or values.columns[key][0]
     limit = 180 if "angle" in key else MAX_LENGTH
     if not 0 < number(text) < limit:
         raise StructureError(
-            f"{origin}: {key} is {text!r}, not a number between 0 and {limit:g};"
+            f"{values.origin}: {key} is {text!r}, not a number between 0 and {limit:g};"
             " correct the cell"
         )
     return number(text)
 
 
-def _check_volume(lattice: Lattice, values: Values, origin: str) -> None:
+def _check_volume(lattice: Lattice, values: Values) -> None:
     for text in values.known("_cell_volume"):
         stated = number(text)
         if stated > 0 and abs(lattice.volume / stated - 1) > _VOLUME_TOLERANCE:
             raise StructureError(
-                f"{origin}: _cell_volume is {text} but its lengths and angles make"
-                f" {lattice.volume:.6g} A^3; correct one of them"
+                f"{values.origin}: _cell_volume is {text} but its lengths and angles"
+                f" make {lattice.volume:.6g} A^3; correct one of them"
             )
 
 
-def _check_system(lattice: Lattice, values: Values, origin: str) -> None:
+def _check_system(lattice: Lattice, values: Values) -> None:
     stated = [(tag, text.lower()) for tag in _SYSTEMS for text in values.known(tag)]
     for tag, system in stated:
         equal = _EQUAL.get(system, ())
@@ -103,8 +106,8 @@ def _check_system(lattice: Lattice, values: Values, origin: str) -> None:
         if not fits:
             sizes = " ".join(f"{size:.5g}" for size in lattice.parameters)
             raise StructureError(
-                f"{origin}: {tag} is {system}, which does not fit its cell ({sizes});"
-                " correct one of them"
+                f"{values.origin}: {tag} is {system}, which does not fit its cell"
+                f" ({sizes}); correct one of them"
             )
 
 

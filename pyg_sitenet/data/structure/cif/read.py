@@ -24,7 +24,6 @@ from pyg_sitenet.data.structure.cif.symmetry.named_group import check_named
 from pyg_sitenet.data.structure.cif.symmetry.operations import Group
 from pyg_sitenet.data.structure.cif.symmetry.read_symmetry import (
     Symmetry,
-    fitting,
     hall_conflict,
     read_symmetry,
 )
@@ -44,66 +43,73 @@ def read_cif_block(text: str, origin: str) -> Structure:
             or its cell contradicts the crystal that they make.
     """
     values = parse_block(text, origin)
-    lattice = read_cell(values, origin)
+    lattice = read_cell(values)
     formulas = formula_elements(values) or [frozenset()]
-    is_open = len(formulas) > 1
-    meant = meant_formula(values, formulas, origin) if is_open else formulas[0]
-    rows = read_rows(values, meant, origin)
+    meant = meant_formula(values, formulas) if len(formulas) > 1 else formulas[0]
+    rows = read_rows(values, meant)
     if not rows:
         raise StructureError(f"{origin}: damaged, or no atoms: their list is empty")
-    check_named(values, origin)
-    symmetry = read_symmetry(values, lattice, origin)
-    structures: list[tuple[Group, Structure]] = []
-
-    def check(group: Group) -> None:
-        made = _make(rows, group, lattice, values, symmetry, origin)
-        structures.append((group, made))
-
-    groups = tuple(fitting(symmetry.groups, check))
-    if len(groups) > 1:
-        names = " or ".join(g.setting.xhm() for g in groups if g.setting)
+    check_named(values)
+    symmetry = read_symmetry(values, lattice)
+    made = _make_all(rows, lattice, values, symmetry)
+    if len(made) > 1:
+        names = " or ".join(g.setting.xhm() for g, _ in made if g.setting)
         raise StructureError(
             f"{origin}: the setting is ambiguous, its symmetry may be {names}; name the"
             " one that is meant, or give the symmetry operations"
         )
-    group, structure = structures[0]
-    _check_conflicts(structure, group, symmetry, values, origin)
+    group, structure = made[0]
+    _check_conflicts(structure, group, symmetry, values)
     return structure
 
 
+def _make_all(
+    rows: list[Row], lattice: Lattice, values: Values, symmetry: Symmetry
+) -> list[tuple[Group, Structure]]:
+    """Return the groups that nothing contradicts, and what they make.
+
+    Raises:
+        StructureError: What contradicts the first, if there is none.
+    """
+    made, errors = [], []
+    for group in symmetry.groups:
+        try:
+            made.append((group, _make(rows, group, lattice, values, symmetry)))
+        except StructureError as error:
+            errors.append(error)
+    if not made:
+        raise errors[0]
+    return made
+
+
 def _make(
-    rows: list[Row],
-    group: Group,
-    lattice: Lattice,
-    values: Values,
-    symmetry: Symmetry,
-    origin: str,
+    rows: list[Row], group: Group, lattice: Lattice, values: Values, symmetry: Symmetry
 ) -> Structure:
     """Apply a group to the atoms; refuse what the block states otherwise."""
     misfit = group.misfit(np.array(lattice.metric_tensor))
     if misfit:
         sizes = " ".join(f"{size:.5g}" for size in lattice.parameters)
         raise StructureError(
-            f"{origin}: its symmetry ({misfit}) does not fit its cell ({sizes});"
+            f"{values.origin}: its symmetry ({misfit}) does not fit its cell ({sizes});"
             " correct one of them"
         )
     if symmetry.is_magnetic:  # what is stated of sites is of the group without moments
         images = make_images(rows, group, lattice)
     else:
-        images = _stated_images(rows, group, lattice, values, origin)
-        check_orders(rows, images.counts, group, values, origin)
+        images = _stated_images(rows, group, lattice, values)
+        check_orders(rows, images.counts, group, values)
         if not symmetry.conflict:
-            check_letters(rows, images.counts, group, values, origin)
-    structure = join_sites(rows, images, lattice, origin)
+            check_letters(rows, images.counts, group, values)
+    structure = join_sites(rows, images, lattice, values.origin)
     pairs = zip(rows, images.counts, strict=True)
     hydrogens = sum(row.hydrogens * count for row, count in pairs)
-    check_formula(structure, values, hydrogens, origin)
-    check_mass(structure, values, hydrogens, origin)
+    check_formula(structure, values, hydrogens)
+    check_mass(structure, values, hydrogens)
     return structure
 
 
 def _stated_images(
-    rows: list[Row], group: Group, lattice: Lattice, values: Values, origin: str
+    rows: list[Row], group: Group, lattice: Lattice, values: Values
 ) -> Images:
     """Return images in the numbers that are stated, those close together as one."""
     images = make_images(rows, group, lattice)
@@ -112,22 +118,18 @@ def _stated_images(
         return images
     images = make_images(rows, group, lattice, loosely=True)
     if multiplicity_conflict(rows, images.counts, group, values):
-        raise StructureError(f"{origin}: {conflict}")
+        raise StructureError(f"{values.origin}: {conflict}")
     return images
 
 
 def _check_conflicts(
-    structure: Structure,
-    group: Group,
-    symmetry: Symmetry,
-    values: Values,
-    origin: str,
+    structure: Structure, group: Group, symmetry: Symmetry, values: Values
 ) -> None:
     """Refuse operations of another group than stated, unless the crystal has both."""
     conflict = symmetry.conflict or hall_conflict(values, group)
     if not conflict or (symmetry.number and _has_group(structure, symmetry.number)):
         return
-    raise StructureError(f"{origin}: {conflict}; correct one of them")
+    raise StructureError(f"{values.origin}: {conflict}; correct one of them")
 
 
 def _has_group(structure: Structure, number: int) -> bool:

@@ -79,22 +79,20 @@ def _read(text: str) -> Amounts:
     return _amounts(composition) if is_real else {}
 
 
-def check_formula(
-    structure: Structure, values: Values, hydrogens: float, origin: str
-) -> None:
+def check_formula(structure: Structure, values: Values, hydrogens: float) -> None:
     """Refuse atoms that are not those of the formula; hydrogen is often left out.
 
     Args:
         structure: What was made.
         values: Names and values of the data block.
         hydrogens: Number of hydrogen atoms of the cell that have no position.
-        origin: File that messages begin with.
 
     Raises:
         StructureError: If the atoms contradict the formula, or their number Z.
     """
+    numbers, origin = numbers_of_formulas(values), values.origin
     for text in values.known(_FORMULA) or [""]:
-        _check_text(text, structure, numbers_of_formulas(values), hydrogens, origin)
+        _check_text(text, structure, numbers, hydrogens, origin)
 
 
 def _check_text(

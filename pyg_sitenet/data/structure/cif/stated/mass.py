@@ -21,16 +21,13 @@ _GRAMS = 1.66053907  # of a dalton per cubic angstrom, in g/cm^3
 _HYDROGEN = float(Element("H").atomic_mass)
 
 
-def check_mass(
-    structure: Structure, values: Values, hydrogens: float, origin: str
-) -> None:
+def check_mass(structure: Structure, values: Values, hydrogens: float) -> None:
     """Compare the mass with what is stated; without hydrogen it may be lower.
 
     Args:
         structure: What was made.
         values: Names and values of the data block.
         hydrogens: Number of hydrogen atoms of the cell that have no position.
-        origin: File that messages begin with.
 
     Raises:
         StructureError: If the density or the weight of a formula is another.
@@ -44,9 +41,9 @@ def check_mass(
             mass, with_hydrogen, stated, formula, _DENSITY_TOLERANCE
         ):
             raise StructureError(
-                f"{origin}: its density is stated to be {text} g/cm^3 but {made} has"
-                f" {mass / structure.volume * _GRAMS:.4g}; correct the symmetry, the"
-                " atoms or the cell"
+                f"{values.origin}: its density is stated to be {text} g/cm^3 but {made}"
+                f" has {mass / structure.volume * _GRAMS:.4g}; correct the symmetry,"
+                " the atoms or the cell"
             )
     weights = values.known("_chemical_formula_weight")
     for text, z in product(weights, numbers_of_formulas(values)):
@@ -57,7 +54,7 @@ def check_mass(
             for stated in masses
         ):
             raise StructureError(
-                f"{origin}: {z:g} formulas of {text} g/mol are stated,"
+                f"{values.origin}: {z:g} formulas of {text} g/mol are stated,"
                 f" {number(text) * z:.5g}, but {structure.composition.hill_formula} has"
                 f" {mass:.5g}; correct the symmetry, the atoms or the weight"
             )

@@ -39,11 +39,7 @@ def multiplicity_conflict(
 
 
 def check_orders(
-    rows: Sequence[Row],
-    counts: Sequence[int],
-    group: Group,
-    values: Values,
-    origin: str,
+    rows: Sequence[Row], counts: Sequence[int], group: Group, values: Values
 ) -> None:
     """Compare the images of each atom with the order of its site's symmetry.
 
@@ -55,8 +51,8 @@ def check_orders(
     for row, count, text in zip(rows, counts, texts, strict=True):
         if number(text) > 0 and number(text) * count != len(group):
             raise StructureError(
-                f"{origin}: atom {row.number} ({row.label}) is on {count} sites of"
-                f" {len(group)} operations but its site symmetry is stated to be of"
+                f"{values.origin}: atom {row.number} ({row.label}) is on {count} sites"
+                f" of {len(group)} operations but its site symmetry is stated to be of"
                 f" order {text}; correct the symmetry or the position"
             )
 

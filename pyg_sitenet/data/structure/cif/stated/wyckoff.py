@@ -55,11 +55,7 @@ def stated_symbols(rows: Sequence[Row], values: Values) -> list[tuple[int, str]]
 
 
 def check_letters(
-    rows: Sequence[Row],
-    counts: Sequence[int],
-    group: Group,
-    values: Values,
-    origin: str,
+    rows: Sequence[Row], counts: Sequence[int], group: Group, values: Values
 ) -> None:
     """Refuse letters that the positions of the atoms cannot have.
 
@@ -78,12 +74,12 @@ def check_letters(
     if not lettered or number < 2:  # of P 1, all atoms may be listed with their letters
         return
     for row, count, letter in lettered:
-        _check_letter(row, count, letter, group, origin)
+        _check_letter(row, count, letter, group, values.origin)
     for (row, _, letter), (other, _, second) in combinations(lettered, 2):
         is_one_set = _position(letter, number).freedom == 0
         if letter == second and is_one_set and not _is_image(row, other, group):
             raise StructureError(
-                f"{origin}: atoms {row.number} ({row.label}) and {other.number}"
+                f"{values.origin}: atoms {row.number} ({row.label}) and {other.number}"
                 f" ({other.label}) are both stated to be on Wyckoff position {letter}"
                 f" of {_name(group)}, which is one set of sites, but are on different"
                 " ones; correct the letter or the position"

@@ -62,7 +62,7 @@ def stated_names(values: Values) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def named_settings(values: Values, origin: str) -> tuple[Settings, bool]:
+def named_settings(values: Values) -> tuple[Settings, bool]:
     """Return the settings that names and number may mean, none if none is known.
 
     Beside them is whether the names agree: if not, each setting is that of a name.
@@ -82,8 +82,8 @@ def named_settings(values: Values, origin: str) -> tuple[Settings, bool]:
     if len(kinds) > 1:
         shown = " and ".join(text for text, _ in readable)
         raise StructureError(
-            f"{origin}: the space group is said to be {shown}, which are different"
-            " ones; correct one"
+            f"{values.origin}: the space group is said to be {shown}, which are"
+            " different ones; correct one"
         )
     by_name = _by_names(names) or [readable[0][1] if readable else ()]
     shared = tuple(s for s in by_name[0] if all(s in other for other in by_name))
@@ -97,9 +97,7 @@ def _by_names(names: list[str]) -> list[Settings]:
     return exact or [found for _, found in known]
 
 
-def left_settings(
-    named: Settings, values: Values, origin: str, *, is_agreed: bool
-) -> Settings:
+def left_settings(named: Settings, values: Values, *, is_agreed: bool) -> Settings:
     """Return the settings that all names, and the code of the axes, leave.
 
     A number stands for its standard setting only where the code names no other.
@@ -107,7 +105,6 @@ def left_settings(
     Args:
         named: What names and number may mean.
         values: Names and values of the data block.
-        origin: File that messages begin with.
         is_agreed: Whether the names agree on it.
 
     Raises:
@@ -116,8 +113,8 @@ def left_settings(
     if not is_agreed:
         shown = " and ".join(stated_names(values))
         raise StructureError(
-            f"{origin}: the space group is said to be {shown}, which are different"
-            " settings; correct one or give the symmetry operations"
+            f"{values.origin}: the space group is said to be {shown}, which are"
+            " different settings; correct one or give the symmetry operations"
         )
     code = values.text(CODE)
     if not code:
@@ -129,8 +126,8 @@ def left_settings(
     shown = values.known(*NAMES, *NUMBERS)[0]
     meant = " or ".join(setting.xhm() for setting in allowed) or "nothing"
     raise StructureError(
-        f"{origin}: the space group is said to be {shown}, but {code} ({CODE}) means"
-        f" {meant} of number {named[0].number}; correct one of them or give the"
+        f"{values.origin}: the space group is said to be {shown}, but {code} ({CODE})"
+        f" means {meant} of number {named[0].number}; correct one of them or give the"
         " symmetry operations"
     )
 
@@ -160,7 +157,7 @@ def _by_number(text: str) -> Settings:
     return settings_of_number(number) if 1 <= number <= 230 else ()
 
 
-def check_named(values: Values, origin: str) -> None:
+def check_named(values: Values) -> None:
     """Refuse to take a name that is not known for the standard one of its number.
 
     Raises:
@@ -176,18 +173,18 @@ def check_named(values: Values, origin: str) -> None:
         return
     if names:
         raise StructureError(
-            f"{origin}: the space group {names[0]!r} is not known, and number {number}"
-            " has several settings; export it with its operations or in P 1"
+            f"{values.origin}: the space group {names[0]!r} is not known, and number"
+            f" {number} has several settings; export it with its operations or in P 1"
         )
     warnings.warn(
-        f"{origin}: only the number {number} tells its space group: the standard"
+        f"{values.origin}: only the number {number} tells its space group: the standard"
         " setting is used",
         SiteNetWarning,
         stacklevel=3,
     )
 
 
-def refuse_unknown(values: Values, origin: str) -> None:
+def refuse_unknown(values: Values) -> None:
     """Refuse symmetry that would otherwise be taken for none.
 
     Raises:
@@ -199,6 +196,6 @@ def refuse_unknown(values: Values, origin: str) -> None:
             continue
         shown = "".join(values.known(tag)[0].split())
         raise StructureError(
-            f"{origin}: the space group {shown} is not known ({tag}) and no symmetry"
-            " operations are given; export it with its operations or in P 1"
+            f"{values.origin}: the space group {shown} is not known ({tag}) and no"
+            " symmetry operations are given; export it with its operations or in P 1"
         )

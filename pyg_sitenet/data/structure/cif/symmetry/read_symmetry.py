@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -71,49 +70,49 @@ class Symmetry:
     is_magnetic: bool = False
 
 
-def read_symmetry(values: Values, lattice: Lattice, origin: str) -> Symmetry:
+def read_symmetry(values: Values, lattice: Lattice) -> Symmetry:
     """Return the groups that a data block may mean, the most trusted statement first.
 
     Raises:
         StructureError: If it is modulated, if what it says of its symmetry is not known
             or no group, or if two statements of it contradict each other.
     """
-    _refuse_modulation(values, origin)
-    named, is_agreed = named_settings(values, origin)
+    _refuse_modulation(values)
+    named, is_agreed = named_settings(values)
     if values.column(MAGNETIC):
-        return _magnetic(values, origin)
+        return _magnetic(values)
     for source in (_listed, _generated):
-        group = source(values, origin)
+        group = source(values)
         if group is not None:
-            return _compare(group, named, values, lattice, origin)
+            return _compare(group, named, values, lattice)
     if not named:
-        refuse_unknown(values, origin)
+        refuse_unknown(values)
         return Symmetry((read_operations(("x,y,z",)),))
-    left = left_settings(named, values, origin, is_agreed=is_agreed)
+    left = left_settings(named, values, is_agreed=is_agreed)
     oriented = along_axis(left, lattice.angles)
     return Symmetry(tuple(map(group_of_setting, oriented)))
 
 
-def _refuse_modulation(values: Values, origin: str) -> None:
+def _refuse_modulation(values: Values) -> None:
     dimension = values.number("_cell_modulation_dimension")
     tags = [tag for tag in values.columns if tag.startswith(_MODULATED)]
     if dimension > 0 or any(values.column(tag) for tag in tags):
         raise StructureError(
-            f"{origin}: a modulated structure"
+            f"{values.origin}: a modulated structure"
             f" ({(tags or ['_cell_modulation_dimension'])[0]}), which no cell of three"
             " dimensions holds; give an approximant in an ordinary supercell"
         )
 
 
-def _listed(values: Values, origin: str) -> Group | None:
+def _listed(values: Values) -> Group | None:
     lists = [values.column(tag) for tag in OPERATIONS if values.column(tag)]
-    groups = [_group(texts, origin) for texts in lists]
+    groups = [_group(texts, values.origin) for texts in lists]
     for other in groups[1:]:
         if not groups[0].is_same(other):
             raise StructureError(
-                f"{origin}: lists {len(groups[0])} symmetry operations and, by another"
-                f" name, {len(other)} that are not the same; remove the ones that are"
-                " not meant"
+                f"{values.origin}: lists {len(groups[0])} symmetry operations and, by"
+                f" another name, {len(other)} that are not the same; remove the ones"
+                " that are not meant"
             )
     return groups[0] if groups else None
 
@@ -128,7 +127,7 @@ def _group(texts: list[str], origin: str) -> Group:
         ) from error
 
 
-def _generated(values: Values, origin: str) -> Group | None:
+def _generated(values: Values) -> Group | None:
     hall = values.text(*HALL)
     if not hall:
         return None
@@ -138,12 +137,12 @@ def _generated(values: Values, origin: str) -> Group | None:
         if values.column(*NAMES):
             return None
         raise StructureError(
-            f"{origin}: the Hall symbol {hall!r} is not known ({error}) and no symmetry"
-            " operations are given; export it with its operations or in P 1"
+            f"{values.origin}: the Hall symbol {hall!r} is not known ({error}) and no"
+            " symmetry operations are given; export it with its operations or in P 1"
         ) from error
 
 
-def _magnetic(values: Values, origin: str) -> Symmetry:
+def _magnetic(values: Values) -> Symmetry:
     """Return the operations on atoms of a magnetic group: those without the moments."""
     turns = [_without_time(text) for text in values.column(MAGNETIC)]
     steps = [_without_time(text) for text in values.column(_CENTERING)] or ["x,y,z"]
@@ -154,12 +153,14 @@ def _magnetic(values: Values, origin: str) -> Symmetry:
         ]
     except RuntimeError as error:
         raise StructureError(
-            f"{origin}: a magnetic symmetry operation cannot be read ({error}); correct"
-            " it"
+            f"{values.origin}: a magnetic symmetry operation cannot be read ({error});"
+            " correct it"
         ) from error
-    message = f"{origin}: magnetic moments are left out, its average structure is used"
+    message = (
+        f"{values.origin}: magnetic moments are left out, its average structure is used"
+    )
     warnings.warn(message, SiteNetWarning, stacklevel=4)
-    return Symmetry((_group(texts, origin),), is_magnetic=True)
+    return Symmetry((_group(texts, values.origin),), is_magnetic=True)
 
 
 def _without_time(text: str) -> str:
@@ -167,7 +168,7 @@ def _without_time(text: str) -> str:
 
 
 def _compare(
-    group: Group, named: Settings, values: Values, lattice: Lattice, origin: str
+    group: Group, named: Settings, values: Values, lattice: Lattice
 ) -> Symmetry:
     """Compare the operations that are used with the name and the Hall symbol."""
     if not named:
@@ -183,7 +184,7 @@ def _compare(
     if number != named[0].number:
         return Symmetry((group,), named[0].number, conflict)
     if _is_other_setting(group, named, values):
-        raise StructureError(f"{origin}: {conflict}; correct one of them")
+        raise StructureError(f"{values.origin}: {conflict}; correct one of them")
     return Symmetry((group,))
 
 
@@ -218,24 +219,3 @@ def hall_conflict(values: Values, group: Group) -> str:
         f"its Hall symbol is {hall} but its {len(group)} symmetry operations are those"
         f" of {group.setting.xhm()}"
     )
-
-
-Check = Callable[[Group], None]
-
-
-def fitting(groups: tuple[Group, ...], check: Check) -> Iterator[Group]:
-    """Yield the groups that nothing contradicts.
-
-    Raises:
-        StructureError: What contradicts the first, if there is none.
-    """
-    errors = []
-    for group in groups:
-        try:
-            check(group)
-        except StructureError as error:
-            errors.append(error)
-        else:
-            yield group
-    if len(errors) == len(groups):
-        raise errors[0]
