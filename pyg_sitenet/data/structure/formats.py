@@ -88,17 +88,9 @@ def cif_pieces(lines: Iterable[str], origin: str) -> Iterator[Piece]:
         yield Piece(name, where, partial(read_cif_block, text, where))
 
 
-def _of_cif(file: TextFile) -> Iterator[Piece]:
-    return cif_pieces(file.lines(None), file.name)
-
-
 def _of_text(read: Callable[[str, str], Structure | Atoms]) -> Pieces:
     """Read one structure from the text of a file."""
-
-    def pieces(file: TextFile) -> Iterator[Piece]:
-        yield Piece("0", file.name, partial(_read_text, file, read))
-
-    return pieces
+    return lambda file: iter([Piece("0", file.name, partial(_read_text, file, read))])
 
 
 def _read_text(
@@ -132,7 +124,7 @@ def _of_output(file: TextFile) -> Iterator[Piece]:
 
 # A format is here only if it states a whole periodic crystal, with elements and units.
 FORMATS = (
-    FileFormat("CIF", _of_cif, (".cif", ".mcif")),
+    FileFormat("CIF", _of_lines(cif_pieces), (".cif", ".mcif")),
     FileFormat(
         "POSCAR",
         _of_text(read_poscar),

@@ -86,18 +86,9 @@ def read_structures(path: str | os.PathLike[str]) -> Iterator[tuple[str, Structu
         the checked structure. It raises :class:`StructureError` for one that cannot be
         used and goes on with the next when ``next`` is called again.
     """
-    return _Structures(read_pieces(Path(path)))
-
-
-class _Structures(Iterator[tuple[str, Structure]]):
-    """An iterator that outlives the errors it raises, unlike a generator."""
-
-    def __init__(self, pieces: Iterator[Piece]) -> None:
-        self._pieces = pieces
-
-    def __next__(self) -> tuple[str, Structure]:
-        piece = next(self._pieces)
-        return piece.name, _checked(piece)
+    pieces = read_pieces(Path(path))
+    # A generator would end with the first error that it raises.
+    return map(lambda piece: (piece.name, _checked(piece)), pieces)  # noqa: C417
 
 
 def load_file(file: Path | TextFile, *, disordered: bool = False) -> Structure:
