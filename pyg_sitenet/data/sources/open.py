@@ -23,12 +23,12 @@ from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.sources.together import open_together
 from pyg_sitenet.data.structure.border import enough_memory
+from pyg_sitenet.data.structure.refused import PICKLE_ENDINGS
 from pyg_sitenet.errors import DataError
 
 PathLike = str | Path
 
 _SPREADSHEETS = (".xlsm", ".xlsb", ".xls", ".ods")
-_PICKLES = (".pkl", ".pickle", ".pckl", ".pt", ".pth", ".joblib")
 
 
 def open_source(
@@ -143,7 +143,7 @@ def _open(source: PathLike, wanted: Wanted) -> Source:
 
 def _refuse_by_name(path: Path) -> None:
     ending = path.suffix.lower()
-    if ending in _PICKLES:
+    if ending in PICKLE_ENDINGS:
         raise DataError(
             f"{path}: pickled files are not read, since they can run any program; "
             "export the structures as CIF, extxyz or JSON"

@@ -8,44 +8,32 @@ from posixpath import basename, splitext
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.errors import StructureError
 
-_PICKLE = "can run any program when it is read"
 _SYMMETRY = "its symmetry is not read"
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".xlsx")
 _PACKED = "is compressed or packed in a way that is not read; unpack it"
 
-# Why each is not read, by its ending or by what its name begins with.
+PICKLE_ENDINGS = (".pkl", ".pickle", ".pckl", ".pt", ".pth", ".joblib")
+# Why each is not read, by its ending.
 REFUSED = {
-    ".res": "its symmetry, occupancies and lattice are not read",
-    ".ins": "its symmetry, occupancies and lattice are not read",
-    ".cssr": _SYMMETRY,
-    ".pdb": f"{_SYMMETRY}, and its names of atoms are those of molecules",
-    ".ent": f"{_SYMMETRY}, and its names of atoms are those of molecules",
+    **dict.fromkeys(
+        (".res", ".ins"), "its symmetry, occupancies and lattice are not read"
+    ),
+    **dict.fromkeys((".cssr", ".xsd", ".xtd", ".car", ".arc", ".struct"), _SYMMETRY),
+    **dict.fromkeys(
+        (".pdb", ".ent"), f"{_SYMMETRY}, and its names of atoms are those of molecules"
+    ),
     ".gro": "it names atoms, not elements",
-    ".xsd": _SYMMETRY,
-    ".xtd": _SYMMETRY,
-    ".car": _SYMMETRY,
-    ".arc": _SYMMETRY,
     ".gen": "it may be a cluster or a helix",
-    ".struct": _SYMMETRY,
     ".cube": "its atoms may be a molecule in a box",
     ".lmp": "its types name no elements",
     ".cfg": "its lengths may be in any unit",
     ".xv": "its lengths are in other units",
-    ".fdf": "it may refer to other files",
-    ".abi": "it may refer to other files",
+    **dict.fromkeys((".fdf", ".abi"), "it may refer to other files"),
     ".in": "it may be the input of any program",
-    ".out": "it may be the output of any program",
-    ".log": "it may be the output of any program",
+    **dict.fromkeys((".out", ".log"), "it may be the output of any program"),
     ".xml": "it is the record of a calculation",
-    ".mol": "it is a molecule",
-    ".mol2": "it is a molecule",
-    ".sdf": "it is a molecule",
-    ".pkl": _PICKLE,
-    ".pickle": _PICKLE,
-    ".pckl": _PICKLE,
-    ".pt": _PICKLE,
-    ".pth": _PICKLE,
-    ".joblib": _PICKLE,
+    **dict.fromkeys((".mol", ".mol2", ".sdf"), "it is a molecule"),
+    **dict.fromkeys(PICKLE_ENDINGS, "can run any program when it is read"),
 }
 # Files of a run of VASP, by what their names begin with.
 _RECORDS = ("outcar", "vasprun")
