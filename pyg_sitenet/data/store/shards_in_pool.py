@@ -81,6 +81,7 @@ def write_shards_in_pool(
         yield from shards.work_down_to(0)
 
 
+@dataclass
 class _ShardsUnderWay:
     """Which crystal of which shard each job of a pool belongs to.
 
@@ -88,60 +89,56 @@ class _ShardsUnderWay:
     of the same pool, so that the main process neither encodes nor compresses.
     """
 
-    def __init__(
-        self,
-        pool: Pool[Item | _EncodedShard, Message | str],
-        work: PoolWork,
-        advance: Callable[[int], None],
-    ) -> None:
-        self._pool = pool
-        self._work = work
-        self._advance = advance
-        self._shards: dict[int, _OpenShard] = {}
-        self._encoding: dict[int, tuple[int, int]] = {}  # job: shard and place in it
-        self._writing: dict[int, _EncodedShard] = {}  # job: shard
-        self._raised: dict[tuple[int, int], Raised] = {}  # of a shard, at its place
+    pool: Pool[Item | _EncodedShard, Message | str]
+    work: PoolWork
+    advance: Callable[[int], None]
+    shards: dict[int, _OpenShard] = field(default_factory=dict)
+    # By their jobs: a shard and a place in it, and a shard.
+    encoding: dict[int, tuple[int, int]] = field(default_factory=dict)
+    writing: dict[int, _EncodedShard] = field(default_factory=dict)
+    # Of a shard, at its place.
+    raised: dict[tuple[int, int], Raised] = field(default_factory=dict)
 
     def begin(self, number: int, items: list[Item]) -> None:
         """Give the crystals of a shard to the pool."""
-        self._shards[number] = _OpenShard(items)
+        self.shards[number] = _OpenShard(items)
         for place, item in enumerate(items):
-            self._encoding[self._pool.submit(item)] = number, place
+            self.encoding[self.pool.submit(item)] = number, place
 
     def work_down_to(self, limit: int) -> Iterator[Written]:
         """Work until no more than so many jobs are open; yield what is written."""
-        while self._pool.num_open > limit:
+        while self.pool.num_open > limit:
             written: list[Written] = []
-            for job, answer in self._pool.answers():
-                if job in self._writing:
-                    written.append(self._finish(self._writing.pop(job), answer))
+            for job, answer in self.pool.answers():
+                if job in self.writing:
+                    written.append(self._finish(self.writing.pop(job), answer))
                 else:
-                    self._take(*self._encoding.pop(job), answer)
+                    self._take(*self.encoding.pop(job), answer)
             yield from written
-            if self._raised:
+            if self.raised:
                 self._raise_in_turn()
 
     def _take(
         self, number: int, place: int, answer: Message | str | Lost | Raised
     ) -> None:
-        self._advance(1)
+        self.advance(1)
         if isinstance(answer, Raised):
-            self._raised[number, place] = answer
+            self.raised[number, place] = answer
             return
-        shard = self._shards[number]
+        shard = self.shards[number]
         if not isinstance(answer, str):
             shard.messages[place] = answer
         if len(shard.messages) == len(shard.items):
             messages = [shard.messages[k] for k in range(len(shard.items))]
             task = _EncodedShard(number, shard.items, messages)
-            self._writing[self._pool.submit(task)] = task
-            del self._shards[number]
+            self.writing[self.pool.submit(task)] = task
+            del self.shards[number]
 
     def _raise_in_turn(self) -> None:
-        first = min(self._raised)
-        unwritten = [(shard.number, 0) for shard in self._writing.values()]
-        if not any(job < first for job in [*self._encoding.values(), *unwritten]):
-            self._raised[first].again()
+        first = min(self.raised)
+        unwritten = [(shard.number, 0) for shard in self.writing.values()]
+        if not any(job < first for job in [*self.encoding.values(), *unwritten]):
+            self.raised[first].again()
 
     def _finish(
         self, task: _EncodedShard, answer: Message | str | Lost | Raised
@@ -150,5 +147,5 @@ class _ShardsUnderWay:
             answer.again()
         # Lost: a disk slower than the limit of a crystal. That is no reason to lose
         # what is encoded, so it is written here, without a limit.
-        name = answer if isinstance(answer, str) else self._work(task)
+        name = answer if isinstance(answer, str) else self.work(task)
         return Written(task.number, len(task.items), str(name))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -52,10 +53,8 @@ from pyg_sitenet.workers.cores import num_cores
 _CLAIMS = ".claims"
 _PATIENCE = 0.1  # seconds between looks at what another process has done
 
-MakeEntries = Callable[[], Iterator[Item]]
-Advance = Callable[[int], None]
 
-
+@dataclass
 class Builder:
     """Writes those shards of a source that are not there yet.
 
@@ -73,25 +72,17 @@ class Builder:
         cluster: Where to encode, if not here; shards are written here.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        make_entries: MakeEntries,
-        encoder: Encoder,
-        *,
-        workers: int = 0,
-        time_limit: float | None = None,
-        advance: Advance = lambda _: None,
-        cluster: Cluster | None = None,
-    ) -> None:
-        self._folder = folder
-        self._make_entries = make_entries
-        self._encoder = encoder
-        self._workers = workers or num_cores()
-        self._time_limit = time_limit
-        self._advance = advance
-        self._cluster = cluster
-        self._names: dict[int, str] = {}
+    folder: Path
+    make_entries: Callable[[], Iterator[Item]]
+    encoder: Encoder
+    workers: int = 0
+    time_limit: float | None = None
+    advance: Callable[[int], None] = lambda _: None
+    cluster: Cluster | None = None
+    _names: dict[int, str] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.workers = self.workers or num_cores()
 
     def build(self) -> None:
         """Write what is missing, then the index.
@@ -104,36 +95,36 @@ class Builder:
             while others := self._pass(claims):
                 self._wait_for(others, claims)
         names = (self._names[number] for number in sorted(self._names))
-        write_index(self._folder, (Shard(self._folder / name) for name in names))
-        remove_unfinished(self._folder)
-        (self._folder / _CLAIMS).unlink(missing_ok=True)
+        write_index(self.folder, (Shard(self.folder / name) for name in names))
+        remove_unfinished(self.folder)
+        (self.folder / _CLAIMS).unlink(missing_ok=True)
 
     def _open_claims(self) -> Claims:
         # Only this is wrapped: what fails while crystals are read and encoded has
         # another remedy than another folder.
         remedy = "choose a folder you may write to"
-        with reporting_os_error(self._folder, remedy, what=UNWRITABLE):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return Claims(self._folder / _CLAIMS)
+        with reporting_os_error(self.folder, remedy, what=UNWRITABLE):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return Claims(self.folder / _CLAIMS)
 
     def rebuild(self, number: int) -> str:
         """Write one shard and return the name of its file."""
         start = number * SHARD_SIZE
-        items = list(islice(self._make_entries(), start, start + SHARD_SIZE))
+        items = list(islice(self.make_entries(), start, start + SHARD_SIZE))
         return self._write_alone(number, items)
 
     def _find(self) -> None:
         """Take over the shards that are there and whole."""
-        for stem, name in list_content_addressed(self._folder):
+        for stem, name in list_content_addressed(self.folder):
             if not stem.isdigit() or int(stem) in self._names:
                 continue
             try:
-                shard = Shard(self._folder / name)
+                shard = Shard(self.folder / name)
             except DamagedShardError:
-                (self._folder / name).unlink(missing_ok=True)
+                (self.folder / name).unlink(missing_ok=True)
                 continue
             self._names[int(stem)] = name
-            self._advance(shard.notes["num_entries"])
+            self.advance(shard.notes["num_entries"])
 
     def _pass(self, claims: Claims) -> set[int]:
         """Go through all entries; return the shards that other processes work at."""
@@ -145,16 +136,16 @@ class Builder:
 
     def _write(self, missing: Iterator[tuple[int, list[Item]]]) -> Iterator[Written]:
         """Encode and write shards: on a cluster, in this process, or in a pool."""
-        if self._cluster is not None:
-            work = ShardWork(self._encoder, self._time_limit)
-            shards = write_shards_on_cluster(self._cluster, self._folder, work, missing)
+        if self.cluster is not None:
+            work = ShardWork(self.encoder, self.time_limit)
+            shards = write_shards_on_cluster(self.cluster, self.folder, work, missing)
             yield from self._count(shards)
         elif multiprocessing.current_process().daemon:  # may not start others
             yield from self._count(self._write_here(missing))
         else:
-            pool_work = PoolWork(self._encoder, self._folder)
+            pool_work = PoolWork(self.encoder, self.folder)
             yield from write_shards_in_pool(
-                pool_work, missing, self._workers, self._time_limit, self._advance
+                pool_work, missing, self.workers, self.time_limit, self.advance
             )
 
     def _write_here(
@@ -165,7 +156,7 @@ class Builder:
 
     def _count(self, shards: Iterator[Written]) -> Iterator[Written]:
         for shard in shards:
-            self._advance(shard.num_entries)
+            self.advance(shard.num_entries)
             yield shard
 
     def _missing(
@@ -175,7 +166,7 @@ class Builder:
 
         Whole shards that appeared in the meantime are taken over.
         """
-        for number, items in enumerate(_split(self._make_entries())):
+        for number, items in enumerate(_split(self.make_entries())):
             if number in self._names:
                 continue
             if not claims.claim(number):
@@ -185,12 +176,12 @@ class Builder:
             # Looking again under the claim is what makes the work not done twice.
             if self._take_over(number):
                 claims.release(number)
-                self._advance(len(items))
+                self.advance(len(items))
             else:
                 yield number, items
 
     def _take_over(self, number: int) -> bool:
-        for path in sorted(self._folder.glob(f"{number:06d}-*.safetensors")):
+        for path in sorted(self.folder.glob(f"{number:06d}-*.safetensors")):
             self._names[number] = path.name
             return True
         return False
@@ -205,8 +196,8 @@ class Builder:
             time.sleep(_PATIENCE)
 
     def _write_alone(self, number: int, items: list[Item]) -> str:
-        results = encode_entries(items, self._encoder, self._workers, self._time_limit)
-        return write_shard(self._folder, number, list(results))
+        results = encode_entries(items, self.encoder, self.workers, self.time_limit)
+        return write_shard(self.folder, number, list(results))
 
 
 def _split(entries: Iterable[Item]) -> Iterator[list[Item]]:

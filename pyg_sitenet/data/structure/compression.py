@@ -9,8 +9,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from posixpath import splitext
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from pyg_sitenet.errors import SiteNetError
 
@@ -29,15 +30,10 @@ READ_ERRORS = (
 )
 
 
-class _Packing(NamedTuple):
-    title: str
-    unpack: Callable[[Any], Any]
-
-
-_PACKINGS = {
-    ".gz": _Packing("gzip", gzip.open),
-    ".bz2": _Packing("bzip2", bz2.open),
-    ".xz": _Packing("xz", lzma.open),
+_PACKINGS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    ".gz": ("gzip", gzip.open),
+    ".bz2": ("bzip2", bz2.open),
+    ".xz": ("xz", lzma.open),
 }
 
 
@@ -73,45 +69,42 @@ def unpacked(
     if packing is None:
         yield packed
         return
+    title, unpack = packing
     try:
-        with packing.unpack(packed) as content:
+        with unpack(packed) as content:
             yield _Bounded(content, packed, name, error)
     except READ_ERRORS as problem:
         raise error(
-            f"{name}: damaged {packing.title} file: {problem}; make it again"
+            f"{name}: damaged {title} file: {problem}; make it again"
         ) from problem
 
 
+@dataclass
 class _Bounded:
     """Reads a compressed file until it unpacks to more than could be meant."""
 
-    def __init__(
-        self,
-        content: Unpacked,
-        packed: BinaryIO,
-        name: str,
-        error: type[SiteNetError],
-    ) -> None:
-        self._content, self._packed = content, packed
-        self._name, self._error = name, error
-        self._done = 0
+    content: Unpacked
+    packed: BinaryIO
+    name: str
+    error: type[SiteNetError]
+    done: int = 0
 
     def read(self, size: int) -> bytes:
         parts: list[bytes] = []
-        while size and (part := self._counted(self._content.read(min(size, 1 << 20)))):
+        while size and (part := self._counted(self.content.read(min(size, 1 << 20)))):
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
     def readline(self, size: int) -> bytes:
-        return self._counted(self._content.readline(size))
+        return self._counted(self.content.readline(size))
 
     def _counted(self, part: bytes) -> bytes:
-        self._done += len(part)
-        allowed = UNSUSPICIOUS_BYTES + MAX_RATIO * self._packed.tell()
-        if self._done > allowed:
-            raise self._error(
-                f"{self._name}: unpacks to more than {allowed} bytes, far more than "
+        self.done += len(part)
+        allowed = UNSUSPICIOUS_BYTES + MAX_RATIO * self.packed.tell()
+        if self.done > allowed:
+            raise self.error(
+                f"{self.name}: unpacks to more than {allowed} bytes, far more than "
                 "crystals do; unpack it yourself"
             )
         return part
