@@ -107,7 +107,7 @@ def _of_lines(read: Callable[[Iterable[str], str], Iterator[Piece]]) -> Pieces:
 def _of_json(file: TextFile) -> Iterator[Piece]:
     values = json_values(file.text(), file.name)
     if is_json_database(values):
-        yield from read_json_database(file)
+        yield from read_json_database(values, file.name)
         return
     for number, entry in enumerate(optimade_entries(values) or [values]):
         structure = partial(structure_from_dict, entry, file.name)

@@ -102,7 +102,7 @@ class TextFile:
             except UnicodeDecodeError as error:
                 raise self._not_utf8("at its end") from error
 
-    def text(self, limit: int = MAX_TEXT_BYTES) -> str:
+    def text(self) -> str:
         r"""Return the whole text, ends of lines as ``"\n"``.
 
         Raises:
@@ -110,8 +110,8 @@ class TextFile:
                 more than one structure can need.
         """
         with self._opened() as file:
-            content = file.read(limit + 1)
-        if len(content) > limit:
+            content = file.read(MAX_TEXT_BYTES + 1)
+        if len(content) > MAX_TEXT_BYTES:
             raise too_long(self.name, self.error)
         text = self._decode(content, 1).replace("\r\n", "\n").replace("\r", "\n")
         if text.count("\n") > MAX_TEXT_LINES:

@@ -17,8 +17,6 @@ from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import MAX_TEXT_BYTES, TextFile
 from pyg_sitenet.errors import StructureError
 
-# Bytes: a database of JSON is held as a whole.
-_MAX_JSON = 1024**3
 _COLUMNS = ("id", "numbers", "positions", "cell", "pbc", "key_value_pairs")
 # Results that are one number.
 _RESULTS = ("energy", "free_energy", "magmom")
@@ -26,23 +24,16 @@ _RESULTS = ("energy", "free_energy", "magmom")
 _QUERY = "select {columns} from systems order by id"
 
 
-def is_json_database(values: object) -> bool:
+def is_json_database(values: Mapping[str, Any]) -> bool:
     """Tell whether a JSON document is a database of ASE."""
-    return isinstance(values, dict) and "ids" in values and "nextid" in values
+    return "ids" in values and "nextid" in values
 
 
-def read_json_database(file: TextFile) -> Iterator[Piece]:
-    """Yield the rows of a database that is JSON.
-
-    Raises:
-        StructureError: If it is damaged.
-    """
-    rows = json.loads(file.text(_MAX_JSON))
-    if not is_json_database(rows):
-        raise StructureError(f"{file.name}: JSON but no database of ASE")
+def read_json_database(rows: Mapping[str, Any], origin: str) -> Iterator[Piece]:
+    """Yield the rows of a database that is JSON."""
     for name in _plain(rows["ids"]):
         row = {key: _plain(value) for key, value in rows[str(name)].items()}
-        yield _piece(file.name, name, row)
+        yield _piece(origin, name, row)
 
 
 def read_database(file: TextFile) -> Iterator[Piece]:
