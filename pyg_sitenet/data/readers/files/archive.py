@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from pyg_sitenet.data.readers.content import Content, Member
+from pyg_sitenet.data.readers.content import Member
 from pyg_sitenet.data.readers.files.file_names import index_files, indexed, visible
 from pyg_sitenet.data.structure.compression import MAX_RATIO, READ_ERRORS
 from pyg_sitenet.data.structure.formats import format_of
@@ -68,7 +68,7 @@ class Archive:
         """Open a file for reading."""
         return cast(BinaryIO, self._zip.open(name))
 
-    def content(self, name: str) -> Content:
+    def content(self, name: str) -> Member:
         """Return what a structure can be read from, when it is needed."""
         return Member(self.path, name)
 

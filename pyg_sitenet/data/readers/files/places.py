@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pyg_sitenet.atomic_write import read_problem
-from pyg_sitenet.data.readers.content import Content
+from pyg_sitenet.data.readers.content import Member
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import (
     index_files,
@@ -72,7 +72,7 @@ class Folder:
             return BytesIO()  # what the system shows as a file may keep readers waiting
         return path.open("rb")
 
-    def content(self, name: str) -> Content:
+    def content(self, name: str) -> Path | Member:
         """Return what a structure can be read from."""
         return self.root / name
 
@@ -131,17 +131,15 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-class FolderWithArchives:
+class FolderWithArchives(Folder):
     """A folder whose files may also lie in zip archives beside them.
 
     Args:
-        folder: The folder.
+        folder: The folder, which is not looked into again.
     """
 
     def __init__(self, folder: Folder) -> None:
-        self._folder = folder
-        self.name, self.root = folder.name, folder.root
-        self.files = folder.files
+        vars(self).update(vars(folder))
 
     @cached_property
     def _archives(self) -> dict[str, Archive]:
@@ -154,29 +152,16 @@ class FolderWithArchives:
                 _logger.warning("not looked into: %s", error)
         return archives
 
-    def origin(self, name: str) -> str:
-        """Say where a file is, for messages."""
-        return self._folder.origin(name)
-
-    def open(self, name: str) -> BinaryIO:
-        """Open a file of the folder for reading."""
-        return self._folder.open(name)
-
-    def content(self, name: str) -> Content:
+    def content(self, name: str) -> Path | Member:
         """Return what a structure can be read from."""
         archive, separator, member = name.partition("//")
-        return (
-            self._archives[archive].content(member)
-            if separator
-            else (self._folder.content(name))
-        )
+        if separator:
+            return self._archives[archive].content(member)
+        return super().content(name)
 
     def find(self, key: str) -> list[str]:
         """Return the files that a path, a name or a name without ending means."""
-        files = self._folder.find(key)
-        if files:
-            return files
-        return [
+        return super().find(key) or [
             f"{name}//{member}"
             for name, archive in self._archives.items()
             for member in archive.find(key)
@@ -185,7 +170,7 @@ class FolderWithArchives:
     def digest(self, names: Sequence[str]) -> str:
         """Hash names and contents of files, and of archives with such files."""
         files = sorted({name.partition("//")[0] for name in names})
-        return self._folder.digest(files)
+        return super().digest(files)
 
 
-Place = Folder | Archive | FolderWithArchives
+Place = Folder | Archive
