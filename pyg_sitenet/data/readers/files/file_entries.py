@@ -7,19 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from pyg_sitenet.data.readers.content import Content, Member
+from pyg_sitenet.data.readers.content import Member
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
     is_archive,
-    is_frame_file,
     is_structure_file,
 )
 from pyg_sitenet.data.readers.files.multi_frame import frame_entries
 from pyg_sitenet.data.readers.files.places import Folder
 from pyg_sitenet.data.readers.wanted import Wanted
-from pyg_sitenet.data.records import Failure, remedy_of
+from pyg_sitenet.data.records import Failure
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
@@ -43,13 +42,10 @@ def file_entries(
         try:
             if is_archive(name):
                 raise DataError(f"{origin}: an archive within another place")
-            if is_frame_file(name) or not is_structure_file(name):
-                yield from _frames(place, name, id_, origin)
-            else:
+            if is_structure_file(name):
                 yield from _structures(place.content(name), id_, origin)
-        except StructureError as error:
-            remedy = remedy_of(str(error), "repair the file")
-            yield Failure(origin, id_, "read", str(error), remedy)
+            else:
+                yield from _frames(place, name, id_, origin)
         except DataError as error:
             remedy = "repair the file, or name an archive as an input of its own"
             yield Failure(origin, id_, "read", str(error), remedy)
@@ -65,10 +61,10 @@ def _frames(
         yield from frame_entries(place.file(name), Wanted(), id_, origin)
 
 
-def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
+def _structures(content: Path | Member, id_: str, origin: str) -> Iterator[Entry]:
     """Yield the structure of a file, or each data block of a CIF that has several."""
     pieces: list[Piece] = []
-    if isinstance(content, Path | Member) and _is_cif(content):
+    if uncompressed(content.name).lower().endswith((".cif", ".mcif")):
         with suppress(StructureError):  # reading the entry says what is wrong
             pieces = list(read_pieces(_file(content, origin)))
     if len(pieces) < 2:
@@ -76,10 +72,6 @@ def _structures(content: Content, id_: str, origin: str) -> Iterator[Entry]:
         return
     for piece in pieces:
         yield Entry(f"{id_}@{piece.name}", piece.origin, piece)
-
-
-def _is_cif(content: Path | Member) -> bool:
-    return uncompressed(content.name).lower().endswith((".cif", ".mcif"))
 
 
 def _file(content: Path | Member, origin: str) -> Path | TextFile:

@@ -101,9 +101,6 @@ def frame_entries(
             str(error).replace(path, origin),
             "repair the file; what comes after this is not read",
         )
-    if held is None and problem is None:
-        reason = f"{origin}: holds no structure"
-        yield Failure(origin, stem, "read", reason, "remove the file")
     if held is not None:
         alone = count == 1 and problem is None
         yield _entry(held, stem if alone else f"{stem}@{held.name}", wanted)

@@ -22,7 +22,7 @@ from pyg_sitenet.data.readers.tables.table import Table
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError, StructureError
+from pyg_sitenet.errors import StructureError
 
 
 class _RowError(Exception):
@@ -133,7 +133,4 @@ def _find_file(key: str, place: Place, used: set[str], column: str | None) -> Co
         raise _RowError(
             f"{key!r} may be any of {', '.join(paths[:3])}", "give the file's path"
         )
-    try:
-        return place.content(paths[0])
-    except DataError as error:
-        raise _RowError(str(error), "repair or remove the file") from error
+    return place.content(paths[0])
