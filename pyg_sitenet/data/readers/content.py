@@ -25,7 +25,7 @@ from pyg_sitenet.data.structure.load import (
     load_structure,
 )
 from pyg_sitenet.data.structure.piece import Piece
-from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, plain_json
+from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES, TextFile
 from pyg_sitenet.errors import StructureError
 

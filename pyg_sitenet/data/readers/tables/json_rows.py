@@ -16,7 +16,7 @@ from pyg_sitenet.data.readers.tables.row import (
     Units,
 )
 from pyg_sitenet.data.structure.optimade import is_optimade
-from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, plain_json
+from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 

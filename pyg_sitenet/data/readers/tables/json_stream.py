@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyg_sitenet.data.structure.plain_json import DuplicateKeyError, decoder
+from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, decoder
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES
 
 _SPACE = " \t\r\n"
