@@ -10,12 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_sitenet.data.disorder.rounding import (
-    Counts,
-    amounts_of,
-    misfit,
-    round_counts,
-)
+from pyg_sitenet.data.disorder.rounding import Counts, amounts_of, misfit, round_counts
 from pyg_sitenet.data.disorder.sublattices import Exclusions, Sublattice
 from pyg_sitenet.data.geometry.lattice import Floats, Ints
 from pyg_sitenet.data.geometry.supercell import image_translations, make_supercell

@@ -8,12 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from pymatgen.core import Structure
 
-from pyg_sitenet.data.disorder.cells import (
-    Cell,
-    choose_cell,
-    make_cell,
-    smallest_size,
-)
+from pyg_sitenet.data.disorder.cells import Cell, choose_cell, make_cell, smallest_size
 from pyg_sitenet.data.disorder.placing import (
     cost_of,
     num_placements,

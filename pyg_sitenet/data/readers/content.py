@@ -19,11 +19,7 @@ from pyg_sitenet.data.structure.border import enough_memory, reading
 from pyg_sitenet.data.structure.compression import READ_ERRORS
 from pyg_sitenet.data.structure.dictionary import structure_from_dict
 from pyg_sitenet.data.structure.formats import format_of
-from pyg_sitenet.data.structure.load import (
-    check_structure,
-    load_file,
-    load_structure,
-)
+from pyg_sitenet.data.structure.load import check_structure, load_file, load_structure
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import MAX_VALUE_BYTES, TextFile

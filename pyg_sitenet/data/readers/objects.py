@@ -16,9 +16,7 @@ from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.structure.load import StructureLike
 
 
-def read_inputs(
-    structures: StructureLike | Iterable[StructureLike],
-) -> Iterator[Entry]:
+def read_inputs(structures: StructureLike | Iterable[StructureLike]) -> Iterator[Entry]:
     """Turn one structure or many into entries, one at a time.
 
     Objects are copied: a simulation may go on with the atoms that it gave.

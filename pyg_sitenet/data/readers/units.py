@@ -39,11 +39,7 @@ _NO_DIMENSION = ("", "-", "1", "dimensionless", "unitless", "none")
 _PLANCK, _LIGHT = 6.62607015e-31, 299792458.0  # g m^2 s^-1 as everything here, m/s
 _ENERGY = {"g": 1, "m": 2, "s": -2}
 # Energies, frequencies and wave numbers of one quantum, as phonons have them.
-_QUANTA = (
-    (_ENERGY, 1.0),
-    ({"s": -1}, _PLANCK),
-    ({"m": -1}, _PLANCK * _LIGHT),
-)
+_QUANTA = ((_ENERGY, 1.0), ({"s": -1}, _PLANCK), ({"m": -1}, _PLANCK * _LIGHT))
 
 
 class Unit(NamedTuple):

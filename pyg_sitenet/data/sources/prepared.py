@@ -103,9 +103,7 @@ def _check_labels(folder: PreparedFolder, wanted: Wanted) -> None:
 
 
 def _entries(
-    folder: PreparedFolder,
-    targets: Sequence[str],
-    places: PreparedTargets,
+    folder: PreparedFolder, targets: Sequence[str], places: PreparedTargets
 ) -> Iterator[Any]:
     position = 0
     for shard in folder.store(folder.recipe.encoder).shards():

@@ -145,11 +145,7 @@ FORMATS = (
         is_multiple=True,
     ),
     FileFormat(
-        "ASE trajectory",
-        read_trajectory,
-        (".traj",),
-        is_multiple=True,
-        is_binary=True,
+        "ASE trajectory", read_trajectory, (".traj",), is_multiple=True, is_binary=True
     ),
     FileFormat(
         "ASE database", read_database, (".db",), is_multiple=True, is_binary=True

@@ -10,11 +10,7 @@ from typing import Any
 
 from pyg_sitenet.brief import brief_line
 from pyg_sitenet.data.readers.tables.json_stream import JsonReader
-from pyg_sitenet.data.readers.tables.row import (
-    CRYSTAL_COLUMNS,
-    Row,
-    Units,
-)
+from pyg_sitenet.data.readers.tables.row import CRYSTAL_COLUMNS, Row, Units
 from pyg_sitenet.data.structure.optimade import is_optimade
 from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import TextFile

@@ -103,11 +103,7 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
 
 
 def _table_source(
-    name: str,
-    place: Place,
-    table_name: str,
-    wanted: Wanted,
-    files: Sequence[str] = (),
+    name: str, place: Place, table_name: str, wanted: Wanted, files: Sequence[str] = ()
 ) -> Source:
     table = _read(place, table_name, wanted.targets)
     columns = _columns(table, place)

@@ -7,11 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from pyg_sitenet.data.readers.cells import is_gap
-from pyg_sitenet.data.readers.content import (
-    Content,
-    content_of_cell,
-    is_structure_text,
-)
+from pyg_sitenet.data.readers.content import Content, content_of_cell, is_structure_text
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.documents import find_files
 from pyg_sitenet.data.readers.files.file_names import id_of_file

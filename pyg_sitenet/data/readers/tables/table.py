@@ -9,12 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from pyg_sitenet.data.readers.cells import (
-    in_comma_style,
-    is_gap,
-    is_label,
-    number_of,
-)
+from pyg_sitenet.data.readers.cells import in_comma_style, is_gap, is_label, number_of
 from pyg_sitenet.data.readers.content import sample
 from pyg_sitenet.data.readers.tables.csv_rows import csv_header, csv_rows
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers

@@ -8,11 +8,7 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from pyg_sitenet.data.geometry.lattice import Floats
-from pyg_sitenet.data.structure.programs.sites import (
-    BOHR,
-    as_vector,
-    make_structure,
-)
+from pyg_sitenet.data.structure.programs.sites import BOHR, as_vector, make_structure
 from pyg_sitenet.errors import StructureError
 
 # Angstrom, of the units of length that the documentation of CASTEP lists.
