@@ -67,12 +67,8 @@ def find_files(place: Place, key: str) -> list[str]:
 
 
 def _is_structure(place: Place, name: str) -> bool:
-    file = TextFile(place.origin(name), partial(place.open, name))
-    return _holds_structure(_beginning(file))
-
-
-def _holds_structure(text: str) -> bool:
     """Tell whether JSON or YAML has cell and sites where structures have theirs."""
+    text = _beginning(TextFile(place.origin(name), partial(place.open, name)))
     if text.lstrip().startswith("{"):
         return _SITES.search(text) is not None and _has_cell(text)
     return bool(_YAML_CELL.search(text) and _YAML_SITES.search(text))

@@ -67,7 +67,8 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         DataError: If there is nothing to read, or no single table for targets.
     """
     targets, tables = wanted.targets, _tables(place)
-    files = without_records([name for name in place.files if _is_input(name)])
+    inputs = [n for n in place.files if is_structure_file(n) or is_frame_file(n)]
+    files = without_records(inputs)
     beside = _table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)
@@ -234,7 +235,3 @@ def _table_or_none(place: Folder | Archive, tables: Sequence[str]) -> Table | No
         return _read(place, tables[0])
     except DataError:
         return None
-
-
-def _is_input(name: str) -> bool:
-    return is_structure_file(name) or is_frame_file(name)
