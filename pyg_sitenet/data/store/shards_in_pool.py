@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pyg_sitenet.data.graph.encoder import Encoder, Item
-from pyg_sitenet.data.graph.stream import Message, PackedEncoder, unpack
+from pyg_sitenet.data.graph.stream import Message, pack, unpack
 from pyg_sitenet.data.store.shard import Written, write_shard
 from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
 from pyg_sitenet.workers.pool_worker import Raised
@@ -16,12 +16,12 @@ from pyg_sitenet.workers.pool_worker import Raised
 _AHEAD = 2 * CHUNK  # items given to each process before an answer is waited for
 
 
-class _EncodedShard(NamedTuple):
-    """A shard whose crystals are all encoded, and which is to be written."""
+class _OpenShard(NamedTuple):
+    """A shard and those of its crystals that are encoded, by their place in it."""
 
     number: int
     items: list[Item]
-    messages: list[Message | Lost]
+    messages: dict[int, Message | Lost]
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,12 @@ class PoolWork:
     encoder: Encoder
     folder: Path
 
-    def __call__(self, task: Item | _EncodedShard) -> Message | str:
+    def __call__(self, task: Item | _OpenShard) -> Message | str:
         """Return the message of a crystal, or the name of the shard's file."""
-        if not isinstance(task, _EncodedShard):
-            return PackedEncoder(self.encoder)(task)
-        results = map(unpack, task.messages, task.items)
-        return write_shard(self.folder, task.number, list(results))
-
-
-@dataclass
-class _OpenShard:
-    """A shard some of whose crystals are encoded, by their place in it."""
-
-    items: list[Item]
-    messages: dict[int, Message | Lost] = field(default_factory=dict)
+        if not isinstance(task, _OpenShard):
+            return pack(self.encoder(task))
+        results = [unpack(task.messages[k], item) for k, item in enumerate(task.items)]
+        return write_shard(self.folder, task.number, results)
 
 
 def write_shards_in_pool(
@@ -89,19 +81,19 @@ class _ShardsUnderWay:
     of the same pool, so that the main process neither encodes nor compresses.
     """
 
-    pool: Pool[Item | _EncodedShard, Message | str]
+    pool: Pool[Item | _OpenShard, Message | str]
     work: PoolWork
     advance: Callable[[int], None]
     shards: dict[int, _OpenShard] = field(default_factory=dict)
     # By their jobs: a shard and a place in it, and a shard.
     encoding: dict[int, tuple[int, int]] = field(default_factory=dict)
-    writing: dict[int, _EncodedShard] = field(default_factory=dict)
+    writing: dict[int, _OpenShard] = field(default_factory=dict)
     # Of a shard, at its place.
     raised: dict[tuple[int, int], Raised] = field(default_factory=dict)
 
     def begin(self, number: int, items: list[Item]) -> None:
         """Give the crystals of a shard to the pool."""
-        self.shards[number] = _OpenShard(items)
+        self.shards[number] = _OpenShard(number, items, {})
         for place, item in enumerate(items):
             self.encoding[self.pool.submit(item)] = number, place
 
@@ -129,10 +121,7 @@ class _ShardsUnderWay:
         if not isinstance(answer, str):
             shard.messages[place] = answer
         if len(shard.messages) == len(shard.items):
-            messages = [shard.messages[k] for k in range(len(shard.items))]
-            task = _EncodedShard(number, shard.items, messages)
-            self.writing[self.pool.submit(task)] = task
-            del self.shards[number]
+            self.writing[self.pool.submit(shard)] = self.shards.pop(number)
 
     def _raise_in_turn(self) -> None:
         first = min(self.raised)
@@ -141,7 +130,7 @@ class _ShardsUnderWay:
             self.raised[first].again()
 
     def _finish(
-        self, task: _EncodedShard, answer: Message | str | Lost | Raised
+        self, task: _OpenShard, answer: Message | str | Lost | Raised
     ) -> Written:
         if isinstance(answer, Raised):
             answer.again()
