@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -11,13 +11,25 @@ from torch import Tensor
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 
 
-def describe(function: Callable[..., Any] | None) -> str:
+def describe(value: Any) -> str:  # noqa: ANN401
     """Describe a transform by its class and all of its attributes.
 
     Most transforms have a ``repr`` without their arguments, which two of them with
     different arguments would share.
     """
-    return _describe(function)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(describe, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {describe(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Tensor):
+        return f"tensor({value.tolist()})"
+    attributes = getattr(value, "__dict__", None)
+    if callable(value) and attributes and not isinstance(value, type):
+        kind = type(value)
+        return f"{kind.__module__}.{kind.__qualname__}({describe(attributes)})"
+    if callable(value) and not isinstance(value, type):
+        return f"{type(value).__module__}.{value!r}"
+    return repr(value)
 
 
 def is_telling(description: str) -> bool:
@@ -26,19 +38,3 @@ def is_telling(description: str) -> bool:
     One with an address does not: there another function may lie.
     """
     return _ADDRESS.search(description) is None
-
-
-def _describe(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_describe, value)) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {_describe(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, Tensor):
-        return f"tensor({value.tolist()})"
-    attributes = getattr(value, "__dict__", None)
-    if callable(value) and attributes and not isinstance(value, type):
-        kind = type(value)
-        return f"{kind.__module__}.{kind.__qualname__}({_describe(attributes)})"
-    if callable(value) and not isinstance(value, type):
-        return f"{type(value).__module__}.{value!r}"
-    return repr(value)
