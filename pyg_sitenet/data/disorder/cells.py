@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from pyg_sitenet.data.disorder.rounding import Counts, amounts_of, misfit, round_counts
 from pyg_sitenet.data.disorder.sublattices import Exclusions, Sublattice
 from pyg_sitenet.data.geometry.lattice import Floats, Ints
-from pyg_sitenet.data.geometry.supercell import image_translations, make_supercell
+from pyg_sitenet.data.geometry.supercell import (
+    image_translations,
+    inside_supercell,
+    make_supercell,
+)
 
 # Excess of an element per disordered site that a supercell should not go beyond.
 MAX_MISFIT = 0.02
@@ -85,10 +89,7 @@ class Cell:
             site: Position in :attr:`sites`, [...].
             image: Any translation of the primitive lattice, [..., 3].
         """
-        inside = image.copy()
-        for axis in range(3):
-            steps = inside[..., axis] // self.matrix[axis, axis]
-            inside -= steps[..., None] * self.matrix[axis]
+        inside = inside_supercell(image, self.matrix)
         _, b, c = np.diag(self.matrix)
         index = (inside[..., 0] * b + inside[..., 1]) * c + inside[..., 2]
         return np.asarray(site * self.num_images + index)

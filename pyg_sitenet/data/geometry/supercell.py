@@ -74,6 +74,15 @@ def image_translations(supercell_matrix: Ints) -> Ints:
     return np.array(list(np.ndindex(*np.diag(supercell_matrix))), dtype=np.int64)
 
 
+def inside_supercell(image: Ints, supercell_matrix: Ints) -> Ints:
+    """Move translations [..., 3] into the box of an upper triangular supercell."""
+    image = image.copy()
+    for axis in range(3):
+        steps = image[..., axis] // supercell_matrix[axis, axis]
+        image -= steps[..., None] * supercell_matrix[axis]
+    return image
+
+
 def supercell_pairs(cell: Floats, frac: Floats, max_atoms: int) -> Pairs:
     """Pair every unique site with every atom of the supercell, the paper's environment.
 

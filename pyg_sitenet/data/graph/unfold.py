@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data, HeteroData
 
-from pyg_sitenet.data.geometry.lattice import Ints
+from pyg_sitenet.data.geometry.supercell import inside_supercell
 
 
 def unfold(data: Data, *, in_supercell: bool) -> HeteroData:
@@ -18,7 +18,7 @@ def unfold(data: Data, *, in_supercell: bool) -> HeteroData:
     """
     image = data.edge_shift.long().numpy()
     if in_supercell:
-        image = _inside(image, data.supercell_matrix[0].numpy())
+        image = inside_supercell(image, data.supercell_matrix[0].numpy())
     pairs = np.column_stack([data.edge_index[0].numpy(), image])
     atoms, sender = np.unique(pairs, axis=0, return_inverse=True)
     site_of_atom = torch.from_numpy(np.ascontiguousarray(atoms[:, 0]))
@@ -37,12 +37,3 @@ def unfold(data: Data, *, in_supercell: bool) -> HeteroData:
     image_of = graph["atom", "image_of", "site"]
     image_of.edge_index = torch.stack([torch.arange(len(atoms)), site_of_atom])
     return graph
-
-
-def _inside(image: Ints, matrix: Ints) -> Ints:
-    """Move translations [E, 3] into the box of an upper triangular supercell."""
-    image = image.copy()
-    for axis in range(3):
-        steps = image[:, axis] // matrix[axis, axis]
-        image -= steps[:, None] * matrix[axis]
-    return image
