@@ -44,7 +44,7 @@ def _shorten_second(transform: Ints, cell: Floats) -> None:
     """Gauss-Lagrange reduction of the two short rows, in place."""
     while True:
         a, b = transform[:2] @ cell
-        step = _nearest(float(a @ b / (a @ a)))
+        step = round(float(a @ b / (a @ a)))
         transform[1] -= step * transform[0]
         b = transform[1] @ cell
         if b @ b >= (a @ a) * (1 - 1e-12):
@@ -70,10 +70,6 @@ def _shortest_third(transform: Ints, cell: Floats) -> Ints | None:
 
 
 _CORNERS = np.array([[x, y] for x in (-1, 0, 1, 2) for y in (-1, 0, 1, 2)])
-
-
-def _nearest(value: float) -> int:
-    return round(value)
 
 
 @cache
