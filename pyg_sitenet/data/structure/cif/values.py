@@ -99,7 +99,3 @@ class Values:
                     " the one that is not meant"
                 )
         return values[0] if values else ""
-
-    def number(self, *tags: str) -> float:
-        """Return the number that a tag has, nan if there is none."""
-        return number(self.text(*tags))

@@ -28,7 +28,8 @@ def multiplicity_conflict(
         return ""
     if len(group) == 1 and _is_expanded(pairs):
         return ""
-    if _is_rhombohedral(group) and all(3 * n == m for _, n, m in pairs):
+    is_rhombohedral = group.setting is not None and group.setting.ext == "R"
+    if is_rhombohedral and all(3 * n == m for _, n, m in pairs):
         return ""
     row, n, m = next(pair for pair in pairs if pair[1] != pair[2])
     return (
@@ -75,8 +76,3 @@ def _is_expanded(pairs: Sequence[tuple[Row, int, float]]) -> bool:
     """Tell whether all images are listed, each with the number of them."""
     sites = Counter((frozenset(row.species), m) for row, _, m in pairs)
     return all(count % m == 0 for (_, m), count in sites.items())
-
-
-def _is_rhombohedral(group: Group) -> bool:
-    setting = group.setting
-    return setting is not None and setting.ext == "R"

@@ -35,7 +35,7 @@ from pyg_sitenet.data.structure.cif.symmetry.operations import (
     group_of_setting,
     read_operations,
 )
-from pyg_sitenet.data.structure.cif.values import Values
+from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 _CENTERING = "_space_group_symop_magn_centering_xyz"
@@ -94,7 +94,7 @@ def read_symmetry(values: Values, lattice: Lattice) -> Symmetry:
 
 
 def _refuse_modulation(values: Values) -> None:
-    dimension = values.number("_cell_modulation_dimension")
+    dimension = number(values.text("_cell_modulation_dimension"))
     tags = [tag for tag in values.columns if tag.startswith(_MODULATED)]
     if dimension > 0 or any(values.column(tag) for tag in tags):
         raise StructureError(
@@ -175,13 +175,13 @@ def _compare(
         return Symmetry((group,))
     name, code = values.known(*NAMES, *NUMBERS)[0], values.text(CODE)
     name = f"{name} (code {code})" if code else name
-    number = group.number(np.array(lattice.matrix))
-    own = group.setting.xhm() if group.setting else f"number {number}"
+    kind = group.number(np.array(lattice.matrix))
+    own = group.setting.xhm() if group.setting else f"number {kind}"
     conflict = (
         f"its space group is {name} but its {len(group)} symmetry operations are those"
         f" of {own}"
     )
-    if number != named[0].number:
+    if kind != named[0].number:
         return Symmetry((group,), named[0].number, conflict)
     if _is_other_setting(group, named, values):
         raise StructureError(f"{values.origin}: {conflict}; correct one of them")
