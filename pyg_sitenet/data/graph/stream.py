@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -41,21 +41,6 @@ class _TimeOverError(BaseException):
     """The time limit has passed; no Exception, since libraries catch those."""
 
 
-@dataclass(frozen=True)
-class PackedEncoder:
-    """Encodes an item to arrays, which are cheap to send between processes.
-
-    Args:
-        encoder: What makes the graphs.
-    """
-
-    encoder: Encoder
-
-    def __call__(self, item: Item) -> Message:
-        """Return the graph as arrays, or why there is none."""
-        return pack(self.encoder(item))
-
-
 def encode_entries(
     entries: Iterable[Item],
     encoder: Encoder,
@@ -87,7 +72,7 @@ def encode_entries(
     waiting: dict[int, Item] = {}
     answers: dict[int, Message | Lost | Raised] = {}
     upcoming, position = iter(entries), 0
-    with Pool(PackedEncoder(encoder), workers, time_limit) as pool:
+    with Pool(partial(_encode_packed, encoder), workers, time_limit) as pool:
         while True:
             while len(waiting) < _AHEAD * workers:
                 item = next(upcoming, None)
@@ -100,6 +85,11 @@ def encode_entries(
             while position in answers:
                 yield unpack(answers.pop(position), waiting.pop(position))
                 position += 1
+
+
+def _encode_packed(encoder: Encoder, item: Item) -> Message:
+    """Return the graph as arrays, which are cheap to send between processes."""
+    return pack(encoder(item))
 
 
 def encode_here(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -47,4 +46,4 @@ class Claims:
     def release(self, number: int) -> None:
         """Give a number back."""
         if sys.platform != "win32":
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number, os.SEEK_SET)
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
