@@ -22,6 +22,7 @@ FIELDS = (
 )  # fmt: skip
 COLOURS = {"ordinary": "#555555", "left out": "#D55E00"}
 LOWEST = 5e-4  # novelty that the figure can show
+COLUMNS = 3  # of panels
 Row = dict[str, str]
 Array = NDArray[np.float64]
 
@@ -190,9 +191,10 @@ def draw() -> None:
             tasks.setdefault(task, {}).setdefault(name, []).append(part)
     if not tasks:
         return
-    figure = Figure(figsize=(3.6 * len(tasks), 3.4), layout="constrained")
+    rows = -(-len(tasks) // COLUMNS)
+    figure = Figure(figsize=(3.6 * COLUMNS, 3.4 * rows), layout="constrained")
     for k, (task, parts) in enumerate(tasks.items(), 1):
-        axes = figure.add_subplot(1, len(tasks), k)
+        axes = figure.add_subplot(rows, COLUMNS, k)
         for name, several in parts.items():
             novelty = np.concatenate([part.novelty for part in several])
             errors = np.concatenate([p.errors / _mean(parts) for p in several])
@@ -206,8 +208,9 @@ def draw() -> None:
             xlabel="novelty (unlike to the right)",
             title=task.removeprefix("matbench_"),
         )  # fmt: skip
-        if k == 1:
+        if k % COLUMNS == 1:
             axes.set_ylabel("error / mean error of ordinary crystals")
+        if k == 1:
             axes.legend(fontsize="small", frameon=False, title="90th percentile")
     figure.savefig(FIGURE, dpi=120)
 
