@@ -9,12 +9,12 @@ import torch
 from ase.build import bulk
 from pymatgen.core import Structure
 
-from pyg_sitenet.config import Config, DataConfig, ModelConfig
+from pyg_sitenet.config import Config, DataConfig, ModelConfig, override
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.evaluation import evaluate, score
-from pyg_sitenet.model_file import ModelDescription
+from pyg_sitenet.model_file import ModelDescription, save_model
 from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.prediction import Predictor
 from pyg_sitenet.uncertainty import Calibration
@@ -244,3 +244,26 @@ def test_crystals_that_the_model_was_trained_on_are_told(
     evaluate(predictor, records, run=tmp_path)  # one of three has its id by chance
     evaluate(predictor, records[2:], run=tmp_path / "model.safetensors")
     assert not caplog.text
+
+
+def test_what_was_learnt_before_counts_and_what_is_not_on_record_is_told(
+    predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    silicon = Structure.from_ase_atoms(bulk("Si"))
+    records = [Record("a", silicon, {"band_gap": 1.17}, "a")]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, row in ((first, "a,train,1.17"), (second, "b,train,0.7")):
+        folder.mkdir()
+        (folder / "crystals.csv").write_text(f"id,part,band_gap\n{row}\n")
+        config = override(
+            predictor.description.config,
+            [f"training.initial_model={first}"] if folder == second else [],
+        )
+        description = predictor.description.model_copy(update={"config": config})
+        save_model(folder / "model.safetensors", predictor.model, description)
+    evaluate(predictor, records, run=second)
+    assert "was trained on 1 of these 1 crystals" in caplog.text
+    caplog.clear()
+    (first / "crystals.csv").unlink()
+    evaluate(predictor, records, run=second)
+    assert "which crystals the model has learnt is not on record" in caplog.text

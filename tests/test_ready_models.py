@@ -75,6 +75,14 @@ def test_formation_energy_of_rock_salt_is_that_of_the_literature(
     assert row["formation_energy upper [eV/atom]"] > value
 
 
+def test_formation_energies_of_elements_are_zero() -> None:
+    """They are so by definition; the bundled data hold silicon of high energy alone."""
+    crystals = [bulk(symbol) for symbol in ("Si", "Ge", "Mg", "Al", "Fe", "Cu", "W")]
+    table = load_predictor("formation-energy").predict(crystals)
+    assert table["formation_energy [eV/atom]"].abs().max() < 0.06
+    assert table["novelty"].min() > RARE
+
+
 # Band gaps of density functional theory (PBE) in the Materials Project, eV.
 GAPS = {
     **{"GaAs": 0.19, "MgO": 4.45, "NaCl": 5.0, "Si": 0.61, "SiO2_quartz": 5.7},

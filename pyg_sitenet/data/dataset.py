@@ -16,6 +16,7 @@ from torch_geometric.data import Data, Dataset
 
 from pyg_sitenet.cache_folder import cache_folder
 from pyg_sitenet.config import DataConfig
+from pyg_sitenet.data.dataset_recipe import dataset_recipe
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
@@ -48,7 +49,7 @@ class CrystalDataset(Dataset):
             that was prepared are taken from there.
         targets: Names of the targets, in the order of the columns of ``y``; a single
             one may stand alone.
-        classes: Labels of the targets that are classes: ``y`` is the label's index.
+        classes: Labels of targets that are classes (``[]``: all); ``y`` is their index.
         group: Column of the source that each graph carries as ``group``, to split by.
         units: Unit of each target in ``y``; values in another are converted. (default:
             the first that the source states)
@@ -79,7 +80,7 @@ class CrystalDataset(Dataset):
     Raises:
         DataError: If the source cannot be opened, has no such target or no usable
             crystal, or if ``root`` cannot be written.
-        ConfigError: If the source was prepared with other settings.
+        ConfigError: If a setting cannot be, or the source was prepared with others.
 
     Example:
         >>> dataset = CrystalDataset("cache", "dielectric", ("band_gap",))
@@ -93,7 +94,7 @@ class CrystalDataset(Dataset):
         source: str | Path | Sequence[str | Path] = "dielectric",
         targets: str | Sequence[str] = ("band_gap",),
         *,
-        classes: Mapping[str, Sequence[str]] | None = None,
+        classes: Mapping[str, Sequence[str | float]] | None = None,
         group: str = "",
         units: Mapping[str, str] | None = None,
         max_atoms: int = 100,
@@ -111,20 +112,19 @@ class CrystalDataset(Dataset):
         progress: bool = False,
     ) -> None:
         self.targets = (targets,) if isinstance(targets, str) else tuple(targets)
-        self.classes = {k: tuple(labels) for k, labels in (classes or {}).items()}
-        encoder = Encoder(
-            max_atoms, environment, primitive_tolerance, pre_filter, pre_transform,
-            disorder, orderings, disorder_seed,
+        recipe = dataset_recipe(
+            source, self.targets, (pre_filter, pre_transform), time_limit=time_limit,
+            group=group, units=units or {}, classes=dict(classes or {}),
+            max_atoms=max_atoms, environment=environment,
+            primitive_tolerance=primitive_tolerance, disorder=disorder,
+            orderings=orderings, disorder_seed=disorder_seed, workers=workers,
         )  # fmt: skip
+        self.classes = dict(recipe.classes)
         super().__init__(
             str(cache_folder(root)), transform, pre_transform, pre_filter, False,
             force_reload,
         )  # fmt: skip
-        recipe = Recipe(
-            source, self.targets, encoder, open_source, time_limit, workers,
-            self.classes, group, units or {},
-        )  # fmt: skip
-        self._open(recipe.checked(), anew=force_reload, progress=progress)
+        self._open(recipe, anew=force_reload, progress=progress)
 
     @classmethod
     def from_config(

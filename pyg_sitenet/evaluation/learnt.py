@@ -11,14 +11,15 @@ from typing import TypeVar
 
 from pyg_sitenet.csv_file import read_csv
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import DataError
-from pyg_sitenet.model_file import find_model_file
+from pyg_sitenet.errors import DataError, ModelFileError
+from pyg_sitenet.model_file import find_model_file, read_description
 from pyg_sitenet.prediction import Prediction
 
 _logger = logging.getLogger(__name__)
 _TABLE = "crystals.csv"
 _PARTS = ("train", "val")
 _SAME = 1e-6
+_MOST_MODELS = 10  # one after the other
 _MOST_UNLIKE = 9  # times more that are equal than that share the id alone
 Result = TypeVar("Result", bound=Prediction | Failure)
 
@@ -31,17 +32,20 @@ class Learnt:
 
     Args:
         places: The run folder, or its model file, and others to look at if that is not
-            known; nothing is learnt without a ``crystals.csv``, as of a ready model.
+            known. What the models that it began with have learnt counts, too.
 
     Attributes:
-        is_known: Whether it is on record which crystals were learnt.
+        is_known: Whether all that was learnt is on record; that of a ready model, which
+            has no ``crystals.csv``, is not.
     """
 
     def __init__(self, *places: object) -> None:
         path = next((place for place in places if isinstance(place, str | Path)), None)
-        table = None if path is None else find_model_file(path).with_name(_TABLE)
-        self.is_known = table is not None and table.is_file()
-        self._values = dict(_read(table)) if table is not None else {}
+        tables = [None] if path is None else list(_tables(path))
+        self.is_known = None not in tables
+        self._values: dict[str, dict[str, str]] = {}
+        for table in reversed(tables):
+            self._values |= dict(_read(table)) if table is not None else {}
 
     def count(self, crystals: Iterable[tuple[str, Mapping[str, float]]]) -> int:
         """Return how many were learnt, of ids with values."""
@@ -62,6 +66,11 @@ class Learnt:
                 kinds["learnt"],
                 kinds.total(),
             )
+        elif kinds and not self.is_known:
+            _logger.warning(
+                "which crystals the model has learnt is not on record; if these are "
+                "among them, the errors are not those of new crystals"
+            )
 
     def _kind(self, id_: str, values: Mapping[str, float]) -> str:
         known = {k: v for k, v in values.items() if not math.isnan(v)}
@@ -69,6 +78,29 @@ class Learnt:
         if learnt is None:
             return "new"
         return "learnt" if _agree(learnt, known) else "unlike"
+
+
+def _tables(model: str | Path) -> Iterator[Path | None]:
+    """Yield the record of a model and those of the models before it, None for none."""
+    earlier: str | Path | None = model
+    for _ in range(_MOST_MODELS):
+        if earlier is None:
+            return
+        try:
+            file = find_model_file(earlier)
+        except ModelFileError:  # it has been removed since
+            yield None
+            return
+        table = file.with_name(_TABLE)
+        yield table if table.is_file() else None
+        earlier = _model_before(file)
+
+
+def _model_before(file: Path) -> str | None:
+    try:
+        return read_description(file).config.training.initial_model
+    except ModelFileError:
+        return None
 
 
 def _are_learnt(kinds: Mapping[str, int]) -> bool:

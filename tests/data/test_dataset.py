@@ -2,6 +2,7 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
@@ -510,7 +511,7 @@ def test_without_a_root_the_cache_folder_is_taken(tmp_path, table, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "kind", [{"units": {"gpa": "eV"}}, {"classes": {"gpa": ["1"]}}]
+    "kind", [{"units": {"gpa": "eV"}}, {"classes": {"gpa": ["1", "2"]}}]
 )
 def test_options_of_what_is_no_target_are_refused(tmp_path, table, kind):
     with pytest.raises(DataError, match=r"names 'gpa', which is no target; `targets`"):
@@ -521,3 +522,41 @@ def test_structures_in_memory_are_no_source(tmp_path):
     structure = Structure(Lattice.cubic(4), ["Cs"], [[0, 0, 0]])
     with pytest.raises(TypeError, match=r"`source` must be a path, .* got Structure"):
         CrystalDataset(tmp_path, [structure], ["gap"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_atoms": 0}, r"data\.max_atoms: .* greater than or equal to 1, got 0"),
+        (
+            {"environment": "ball"},
+            r"environment: .* or 'sphere', got 'ball'",
+        ),
+        ({"disorder": "ERROR"}, r"disorder: .* 'error', 'sample' or .*, got 'ERROR'"),
+        ({"orderings": 0}, r"data\.orderings: .* greater than or equal to 1, got 0"),
+        ({"disorder_seed": -1}, r"data\.disorder_seed: .* equal to 0, got -1"),
+        ({"time_limit": -1}, r"data\.time_limit: .* greater than 0, got -1"),
+        ({"workers": -1}, r"data\.workers: .* greater than or equal to 0, got -1"),
+        ({"workers": 1.5}, r"data\.workers: .* valid integer.* got 1\.5"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path, table, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        CrystalDataset(tmp_path, table, ["gap"], **settings)
+    assert not (tmp_path / "processed").exists()
+
+
+def test_settings_may_be_numbers_of_numpy(tmp_path, table):
+    plain = CrystalDataset(tmp_path, table, ["gap"], max_atoms=20, orderings=3)
+    numbers = {"max_atoms": np.int64(20), "orderings": np.int32(3)}
+    again = CrystalDataset(tmp_path, table, ["gap"], **numbers)
+    assert again.processed_file_names == plain.processed_file_names
+
+
+def test_classes_may_be_numbers_or_those_of_the_source(tmp_path, table):
+    numbers = CrystalDataset(tmp_path, table, "n", classes={"n": [5, 3, 2, 1, 0]})
+    assert numbers.classes == {"n": ("5", "3", "2", "1", "0")}
+    assert numbers.y.flatten().tolist() == [4, 3, 2, 1, 0]
+    found = CrystalDataset(tmp_path, table, "n", classes={"n": []})
+    assert found.classes == {"n": ("0", "1", "2", "3", "4", "5")}
+    assert found.y.flatten().tolist() == [0, 1, 2, 3, 5]

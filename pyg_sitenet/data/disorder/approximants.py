@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from pymatgen.core import Composition, Lattice, Structure
@@ -16,7 +16,7 @@ from pyg_sitenet.data.disorder.orderings import (
 )
 from pyg_sitenet.data.geometry.primitive import to_primitive
 from pyg_sitenet.data.structure.occupancy import Specie
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import ConfigError, StructureError
 
 Method = Literal["sample", "enumerate"]
 
@@ -77,9 +77,15 @@ def order_structure(
         primitive_tolerance: Angstrom, see :func:`to_primitive`.
 
     Raises:
+        ConfigError: If there is no such method, or no ordering is asked for.
         StructureError: If atoms would be on top of each other in every ordering, if a
             supercell has no atoms, or if there are too many orderings to enumerate.
     """
+    if method not in get_args(Method) or orderings < 1:
+        raise ConfigError(
+            f"expected the method {' or '.join(map(repr, get_args(Method)))} and at "
+            f"least one ordering, got {method!r} and {orderings}"
+        )
     if structure.is_ordered:
         return Approximants((structure,), (1.0,), {})
     primitive = to_primitive(structure, primitive_tolerance)

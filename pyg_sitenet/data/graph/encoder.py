@@ -13,6 +13,7 @@ from torch_geometric.data import Data, HeteroData
 
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.disorder import Approximants, order_structure
+from pyg_sitenet.data.disorder.approximants import Method
 from pyg_sitenet.data.graph.description import describe
 from pyg_sitenet.data.graph.encode import encode_checked
 from pyg_sitenet.data.graph.encoded import Encoded, Ordered
@@ -198,7 +199,7 @@ class Encoder:
             refuse_disorder(record.structure, record.origin)
         return order_structure(
             record.structure,
-            "enumerate" if self.disorder == "enumerate" else "sample",
+            cast("Method", self.disorder),
             orderings=self.orderings,
             seed=self.disorder_seed,
             max_atoms=self.max_atoms,

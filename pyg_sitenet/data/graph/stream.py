@@ -20,7 +20,7 @@ from pyg_sitenet.data.graph.encoded import Encoded
 from pyg_sitenet.data.graph.encoder import Encoder, Item
 from pyg_sitenet.data.graph.plain_form import from_plain, to_plain
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.workers.cores import num_cores
+from pyg_sitenet.workers.cores import num_processes
 from pyg_sitenet.workers.pool import CHUNK, Lost, Pool
 from pyg_sitenet.workers.pool_worker import Raised
 
@@ -68,7 +68,7 @@ def encode_entries(
     if multiprocessing.current_process().daemon:
         yield from encode_here(entries, encoder, time_limit)
         return
-    workers = workers or num_cores()
+    workers = num_processes(workers)
     waiting: dict[int, Item] = {}
     answers: dict[int, Message | Lost | Raised] = {}
     upcoming, position = iter(entries), 0

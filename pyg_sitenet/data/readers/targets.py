@@ -34,7 +34,7 @@ def parse_targets(
         TargetError: If a number is text, infinite or too large, if a label is none of
             the classes, or if no target is known.
     """
-    stated = [name for name in targets if _is_stated(values.get(name), name, classes)]
+    stated = [name for name in targets if is_stated(values.get(name), name, classes)]
     if targets and not stated:
         raise TargetError(_explain_gaps(values, targets))
     numbers = dict.fromkeys(targets, math.nan)
@@ -59,7 +59,7 @@ def place_of(label: str, labels: Sequence[str]) -> int | None:
     return places[0] if len(places) == 1 else None
 
 
-def _is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) -> bool:
+def is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) -> bool:
     """Tell whether a cell holds a value; who lists ``none`` as a class means it."""
     return not is_gap(value) or (
         isinstance(value, str)

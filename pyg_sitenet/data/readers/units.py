@@ -70,7 +70,7 @@ class Conversion(NamedTuple):
         return value * self.scale + self.offset
 
 
-_SAME = Conversion(1.0, 0.0)
+SAME = Conversion(1.0, 0.0)
 
 
 def conversion(unit: str, wanted: str) -> Conversion | None:
@@ -81,7 +81,7 @@ def conversion(unit: str, wanted: str) -> Conversion | None:
         (Conversion(scale=0.001, offset=0.0), None)
     """
     if _tidy(unit) == _tidy(wanted):
-        return _SAME
+        return SAME
     old, new = parse_unit(unit), parse_unit(wanted)
     if old is None or new is None or old.logarithm != new.logarithm:
         return None

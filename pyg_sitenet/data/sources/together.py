@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -57,6 +58,13 @@ def open_together(
     )
 
 
+def _longer_id(entry: Entry) -> str:
+    """Return where an entry is from: of a frame ``XDATCAR@3`` ``r2/XDATCAR@3``."""
+    frame = re.fullmatch(r".*(@\d+)", entry.id, re.DOTALL)
+    place, _, _ = entry.origin.rpartition(", ")
+    return f"{place}{frame[1]}" if frame and place else entry.origin
+
+
 def _digest(source: Source | Failure) -> str:
     return source.digest() if isinstance(source, Source) else "not opened"
 
@@ -92,7 +100,7 @@ def _join(
                     continue
                 new.add(entry.id)
                 same = rename and entry.id in ids
-                yield replace(entry, id=entry.origin) if same else entry
+                yield replace(entry, id=_longer_id(entry)) if same else entry
         except DataError as error:
             if not rename:
                 raise

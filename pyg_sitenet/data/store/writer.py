@@ -48,7 +48,7 @@ from pyg_sitenet.data.store.shards_in_pool import PoolWork, write_shards_in_pool
 from pyg_sitenet.data.store.shards_on_cluster import ShardWork, write_shards_on_cluster
 from pyg_sitenet.errors import reporting_os_error
 from pyg_sitenet.workers.cluster import Cluster
-from pyg_sitenet.workers.cores import num_cores
+from pyg_sitenet.workers.cores import num_processes
 
 _CLAIMS = ".claims"
 _PATIENCE = 0.1  # seconds between looks at what another process has done
@@ -82,7 +82,7 @@ class Builder:
     _names: dict[int, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.workers = self.workers or num_cores()
+        self.workers = num_processes(self.workers)
 
     def build(self) -> None:
         """Write what is missing, then the index.

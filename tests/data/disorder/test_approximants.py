@@ -7,7 +7,7 @@ from pymatgen.core import Lattice, Structure
 from pyg_sitenet.data.disorder import order_structure
 from pyg_sitenet.data.disorder.cells import MAX_MISFIT
 from pyg_sitenet.data.structure.check import check_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import ConfigError, StructureError
 
 CRYSTALS = ("mixed_salt", "cu3au", "manganite", "half_charged", "ybco")
 
@@ -175,3 +175,9 @@ def test_a_cell_without_an_atom_is_refused() -> None:
     empty = Structure(Lattice.cubic(4), [{"Fe": 0.02}], [[0, 0, 0]])
     with pytest.raises(StructureError, match=r"Fe0.02: no atom fits .* \(max_atoms\)"):
         order_structure(empty, max_atoms=8)
+
+
+@pytest.mark.parametrize(("method", "orderings"), [("smaple", 8), ("enumerate", 0)])
+def test_other_methods_and_no_orderings_are_refused(mixed_salt, method, orderings):
+    with pytest.raises(ConfigError, match=r"'sample' or 'enumerate' and at least one"):
+        order_structure(mixed_salt, method, orderings=orderings)

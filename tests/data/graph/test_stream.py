@@ -237,3 +237,9 @@ def test_no_process_is_left():
     next(results)
     results.close()
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [-1, 1.5, "2"])
+def test_number_of_processes_that_cannot_be_is_refused(workers):
+    with pytest.raises(ConfigError, match=r"whole number of processes, 0 .* got"):
+        list(encode_entries(_entries(2), Encoder(max_atoms=6), workers=workers))

@@ -2,7 +2,9 @@ import csv
 import pickle
 import shutil
 
+import ase.io
 import pytest
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import Entry, open_source
@@ -118,3 +120,13 @@ def test_target_that_is_named_twice_is_refused():
 def test_pattern_that_matches_nothing_is_told_as_such(tmp_path):
     with pytest.raises(DataError, match=r"\*\.cif: no file matches; name the folder"):
         open_source(tmp_path / "*.cif")
+
+
+def test_frames_of_files_of_one_name_stay_trajectories(tmp_path, structures):
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+        frames = [AseAtomsAdaptor.get_atoms(structures["MgO"])] * 2
+        ase.io.write(tmp_path / run / "XDATCAR", frames, format="vasp-xdatcar")
+    paths = [tmp_path / "a" / "XDATCAR", tmp_path / "b" / "XDATCAR"]
+    ids = [record.id for record in open_source(paths)]
+    assert ids == ["XDATCAR@0", "XDATCAR@1", f"{paths[1]}@0", f"{paths[1]}@1"]

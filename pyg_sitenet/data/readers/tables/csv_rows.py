@@ -25,6 +25,7 @@ from pyg_sitenet.data.readers.tables.row import (
     Row,
     StoredNumber,
 )
+from pyg_sitenet.data.readers.units import SAME, conversion
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 from pyg_sitenet.safe_text import text_of_cell
@@ -96,9 +97,27 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     has_units = states_units(below) if below else False
     if has_units:
         texts = zip(columns[1:], map(str.strip, below[1:]), strict=False)
-        units = {column: text for column, text in texts if text} | units
+        units |= _units_below(file.name, units, {k: text for k, text in texts if text})
     remarks = no_units(headings, pairs)
     return Header(columns, units, start, 1 + has_units, remarks)
+
+
+def _units_below(
+    name: str, units: Mapping[str, str], below: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the units of the row below a heading that states none itself.
+
+    Raises:
+        DataError: If both state one, which differ.
+    """
+    for column in units.keys() & below.keys():
+        if conversion(below[column], units[column]) != SAME:
+            raise DataError(
+                f"{name}: the heading says that {column!r:.60} is in"
+                f" {units[column]!r:.40}, the row below it {below[column]!r:.40};"
+                " correct one of them"
+            )
+    return {**below, **units}
 
 
 def _check_is_heading(name: str, cells: Sequence[str]) -> None:

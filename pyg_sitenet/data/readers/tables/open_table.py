@@ -130,7 +130,7 @@ def _table_source(
         count=None if files else table.count,
         labels=columns.labels,
         make_column=lambda name: (columns.cells(row).get(name) for row in table.rows()),
-        notes=[*target_notes(table, columns, wanted.targets, stated, units)],
+        notes=[*target_notes(table, columns, wanted, stated, units)],
     )
 
 

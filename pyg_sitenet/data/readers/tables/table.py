@@ -52,6 +52,7 @@ class Table:
         unsure: Columns of numbers that may be meant in two ways, with an example.
         unstated: How many rows lack a value in a column whose name speaks of units.
         samples: Some cells of columns with known names, see :func:`sample`.
+        gaps: Words of each column for a value that is not known, and how often.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Table:
     unsure: Mapping[str, str] = field(default_factory=dict)
     unstated: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gaps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -187,11 +189,15 @@ class _Look:
             frozenset(self.labels - self.numbers),
             self._stated,
             styles,
-            {column: tuple(self._notes(column, styles)) for column in self.columns},
+            {
+                column: (_style_note(column, self._styles[column].example, reader),)
+                for column, reader in styles.items()
+            },
             frozenset(self._shared),
             unsure,
             {column: count - n for column, n in self._unit_counts.items()},
             self._samples,
+            self._gaps,
         )
 
     def _see_row(self, row: Row) -> None:
@@ -229,15 +235,9 @@ class _Look:
         elif is_label(value):
             self.labels.add(column)
 
-    def _notes(
-        self, column: str, styles: Mapping[str, Callable[[str], str]]
-    ) -> Iterator[str]:
-        if column in styles:
-            example = self._styles[column].example
-            yield (
-                f"{column}: numbers are written like {example!r}, which is read as"
-                f" {styles[column](example)}"
-            )
-        if words := self._gaps.get(column):
-            shown = ", ".join(f"{word!r}" for word, _ in words.most_common(5))
-            yield f"{column}: {words.total()} times {shown}, taken as not known"
+
+def _style_note(column: str, example: str, reader: Callable[[str], str]) -> str:
+    return (
+        f"{column}: numbers are written like {example!r}, which is read as"
+        f" {reader(example)}"
+    )

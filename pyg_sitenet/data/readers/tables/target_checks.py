@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.targets import is_stated
 from pyg_sitenet.data.readers.units import is_unit
-from pyg_sitenet.data.readers.wanted import MissingTargetError
+from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
 from pyg_sitenet.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?P<unit>[^\d\s.,].{,20})$")
@@ -82,7 +83,7 @@ def _why_no_numbers(table: Table, target: str, example: str) -> str:
 def target_notes(
     table: Table,
     columns: Columns,
-    targets: Sequence[str],
+    wanted: Wanted,
     stated: Mapping[str, str],
     units: Mapping[str, str],
 ) -> Iterator[str]:
@@ -91,18 +92,38 @@ def target_notes(
     Args:
         table: The rows.
         columns: What its columns are.
-        targets: Those that are asked for.
+        wanted: Targets and classes that are asked for.
         stated: The units that the table states.
         units: Those in which values are wanted.
     """
     if table.shared_names and columns.id is None:
         yield "name: several crystals share one, so that ids are not taken from it"
-    for target in targets:
+    for target in wanted.targets:
         yield from table.notes.get(target, ())
-        missing = table.unstated.get(columns.unit_columns.get(target, ""), 0)
+        yield from _gap_notes(table, target, wanted.classes)
+        column = columns.unit_columns.get(target, "")
+        missing = table.unstated.get(column, 0)
         if missing and target in stated:
             rows = "1 row states" if missing == 1 else f"{missing} rows state"
             yield f"{target}: {rows} no unit, taken as {stated[target]}"
+        heading = table.units.get(target)
+        if column in table.stated and heading not in (None, table.stated[column]):
+            yield (
+                f"{target}: the column {column!r} states {table.stated[column]!r}, its"
+                f" heading {heading!r}; that of the column is taken"
+            )
     for target, unit in stated.items():
-        if target in targets and unit != units[target]:
+        if target in wanted.targets and unit != units[target]:
             yield f"{target}: stated in {unit}, converted to {units[target]}"
+
+
+def _gap_notes(
+    table: Table, target: str, classes: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """Say which words are taken as not known, apart from those listed as classes."""
+    counts = table.gaps.get(target, {})
+    words = {w: n for w, n in counts.items() if not is_stated(w, target, classes)}
+    if words:
+        frequent = sorted(words, key=words.__getitem__, reverse=True)
+        shown = ", ".join(f"{word!r}" for word in frequent[:5])
+        yield f"{target}: {sum(words.values())} times {shown}, taken as not known"

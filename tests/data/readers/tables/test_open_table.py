@@ -367,3 +367,20 @@ def test_archive_whose_paths_have_backslashes(tmp_path, structures):
     records = list(open_source(archive, ["gap"]))
     found = [record.structure.composition.reduced_formula for record in records]
     assert found == ["NaCl", "MgO", "LiF"]
+
+
+def test_column_of_units_beside_another_unit_in_the_heading_is_told(folder):
+    (folder / "gaps.csv").write_text("id,gap [eV],gap_unit\nNaCl,8500,meV\n")
+    source = open_source(folder, ("gap",))
+    assert source.notes == [
+        "gap: the column 'gap_unit' states 'meV', its heading 'eV'; that of the column"
+        " is taken"
+    ]
+    values = [item.targets for item in source if isinstance(item, Record)]
+    assert values == [pytest.approx({"gap": 8.5})]
+
+
+def test_word_that_is_a_class_is_not_told_as_unknown(folder):
+    (folder / "gaps.csv").write_text("id,spin\nNaCl,none\nMgO,FM\nLiF,-\n")
+    source = open_source(folder, ("spin",), classes={"spin": ["none", "FM"]})
+    assert source.notes == ["spin: 1 times '-', taken as not known"]

@@ -274,3 +274,11 @@ def test_unreadable_table_says_why(name, content, message):
 )
 def test_headings_of_numbers_and_dots_are_headings(heading):
     assert _read("t.csv", f"{heading}\na,1.5,2\n".encode()).count == 1
+
+
+def test_unit_below_a_heading_that_states_another_is_refused():
+    message = r"heading says that 'gap' is in 'eV', the row below it 'meV'; correct one"
+    with pytest.raises(DataError, match=message):
+        _read("t.csv", b"id,gap [eV]\n,meV\na,1500\n")
+    same = _read("t.csv", b"id,gap [cm-1]\n,cm^-1\na,15\n")
+    assert same.units == {"gap": "cm-1"}
