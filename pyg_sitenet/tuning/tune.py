@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pyg_sitenet.atomic_write import write_text
 from pyg_sitenet.cache_folder import cache_folder
@@ -21,8 +20,8 @@ from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.record import check_run_data, write_run_data
 from pyg_sitenet.training.run.run_folder import RunFolder, check_same_settings
 from pyg_sitenet.tuning.ownership import SETTINGS, check_others, check_own, note_own
-from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
+from pyg_sitenet.tuning.tuner import make_tuner
 
 _logger = logging.getLogger(__name__)
 _MISSING = "the search needs the packages ray and optuna; install pyg-sitenet[ray]"
@@ -90,7 +89,7 @@ def tune(
         data = load_data(config, cache, None, Devices(), progress=False)
         _check_or_note(folder, config, data, resume=resume)
         with _cluster(address):
-            tuner = _make_tuner(
+            tuner = make_tuner(
                 config,
                 folder,
                 resume=resume,
@@ -177,74 +176,3 @@ def _check_or_note(
         note_own(folder)
         write_text(folder / SETTINGS, dump_config(config))
         write_run_data(RunFolder(folder), data)
-
-
-def _make_tuner(
-    config: Config,
-    folder: Path,
-    *,
-    resume: bool,
-    cache: Path,
-    space: dict[str, Any],
-    num_trials: int,
-    concurrent: int | None,
-    grace_epochs: int,
-    accelerator: str,
-) -> Any:  # noqa: ANN401 - ray has no types
-    import ray
-    from ray import tune as ray_tune
-    from ray.tune.search.optuna import OptunaSearch
-
-    from pyg_sitenet.tuning.trial import SCORE
-
-    gpus = float(ray.cluster_resources().get("GPU", 0))
-    trainable = ray_tune.with_resources(
-        _make_trainable(config, folder, cache, accelerator),
-        trial_resources(accelerator, gpus, concurrent),
-    )
-    if resume:
-        return ray_tune.Tuner.restore(
-            str(folder / EXPERIMENT), trainable, resume_errored=True, param_space=space
-        )
-    epochs = config.training.max_epochs
-    return ray_tune.Tuner(
-        trainable,
-        param_space=space,
-        tune_config=ray_tune.TuneConfig(
-            metric=SCORE,
-            mode="min",
-            search_alg=OptunaSearch(seed=config.training.seed),
-            scheduler=_make_scheduler(epochs, grace_epochs),
-            num_samples=num_trials,
-            max_concurrent_trials=concurrent,
-        ),
-        run_config=ray_tune.RunConfig(
-            name=EXPERIMENT, storage_path=str(folder), verbose=0
-        ),
-    )
-
-
-def _make_trainable(config: Config, folder: Path, cache: Path, accelerator: str) -> Any:  # noqa: ANN401
-    from ray import tune as ray_tune
-
-    from pyg_sitenet.tuning.trial import run_trial
-
-    return ray_tune.with_parameters(
-        run_trial,
-        base=config.model_dump(mode="json"),
-        folder=str(folder / "trials"),
-        cache=str(cache),
-        accelerator=accelerator,
-    )
-
-
-def _make_scheduler(epochs: int, grace_epochs: int) -> Any:  # noqa: ANN401
-    from ray.tune.schedulers import ASHAScheduler
-
-    from pyg_sitenet.tuning.trial import EPOCH
-
-    # One epoch more than there are: a trial that gets to the end ends itself, and so
-    # leaves a complete run folder.
-    return ASHAScheduler(
-        time_attr=EPOCH, max_t=epochs + 1, grace_period=min(grace_epochs, epochs)
-    )

@@ -28,7 +28,7 @@ from pyg_sitenet.training.run.run_folder import RunFolder
 from pyg_sitenet.tuning import TuneResult, tune
 from pyg_sitenet.tuning.space import apply_draw, ray_space
 from pyg_sitenet.tuning.trial import train_trial
-from pyg_sitenet.tuning.tune import _make_scheduler
+from pyg_sitenet.tuning.tuner import make_scheduler
 
 # Ray opens files and sockets that it closes when its processes end.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -127,7 +127,7 @@ def test_trial_that_falls_behind_is_stopped(search: TuneResult) -> None:
 
 
 def test_scheduler_compares_trials_at_the_same_epoch() -> None:
-    scheduler = _make_scheduler(epochs=16, grace_epochs=1)
+    scheduler = make_scheduler(epochs=16, grace_epochs=1)
     scheduler.set_search_properties("score", "min")
     trials = [SimpleNamespace(trial_id=name) for name in ("good", "bad", "resumed")]
     for trial in trials:
