@@ -19,7 +19,8 @@ Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the search.")
 ]
 Trials = Annotated[
-    int, typer.Option(min=1, metavar="N", help="How many settings to try.")
+    int | None,
+    typer.Option(min=1, metavar="N", help="How many settings to try. Default: 50."),
 ]
 Search = Annotated[
     list[str] | None,
@@ -29,7 +30,10 @@ Concurrent = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Trials at a time.")
 ]
 Grace = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Epochs before a trial may be stopped.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Epochs before a trial may be stopped. Default: 10."
+    ),
 ]
 Address = Annotated[
     str | None,
@@ -57,10 +61,10 @@ def tune(
     preset: Preset = None,
     config: ConfigFile = None,
     settings: Settings = None,
-    trials: Trials = 50,
+    trials: Trials = None,
     search: Search = None,
     concurrent: Concurrent = None,
-    grace_epochs: Grace = 10,
+    grace_epochs: Grace = None,
     address: Address = None,
     seed: Seed = None,
     resume: Resume = False,

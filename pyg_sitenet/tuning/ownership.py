@@ -15,6 +15,7 @@ from pyg_sitenet.cache_folder import user_cache_folder
 from pyg_sitenet.errors import ConfigError, SiteNetError
 from pyg_sitenet.file_locks import check_output_folder
 from pyg_sitenet.nn.fast.native.private_folder import is_private, private_folder
+from pyg_sitenet.tuning.plan import PLAN
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def check_others(folder: Path, source: str) -> None:
     Raises:
         SiteNetError: If the folder is that of the data, or holds files of others.
     """
-    names = ("best.yaml", "trials.csv", "crystals.csv", "data.json")
+    names = ("best.yaml", "trials.csv", "crystals.csv", "data.json", PLAN)
     check_output_folder(folder, names, [SETTINGS], source)
 
 

@@ -30,8 +30,8 @@ class TuneResult:
         trials: One row per trial: ``trial``, ``score``, ``epochs`` and the settings.
         folder: Holds ``best.yaml``, ``trials.csv``, ``figures/search.png``, the run
             folders of the trials (``trials/``), ``search.yaml`` (what is not searched),
-            ``data.json`` and ``crystals.csv`` (on what) and the state of the search
-            (``ray/``).
+            ``search_plan.json`` (what is, and how), ``data.json`` and
+            ``crystals.csv`` (on what) and the state of the search (``ray/``).
     """
 
     config: Config

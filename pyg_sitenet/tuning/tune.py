@@ -20,6 +20,7 @@ from pyg_sitenet.training.loop.devices import Devices
 from pyg_sitenet.training.run.record import check_run_data, write_run_data
 from pyg_sitenet.training.run.run_folder import RunFolder, check_same_settings
 from pyg_sitenet.tuning.ownership import SETTINGS, check_others, check_own, note_own
+from pyg_sitenet.tuning.plan import PLAN, SearchPlan, make_plan
 from pyg_sitenet.tuning.search_result import EXPERIMENT, TuneResult, fit, write_result
 from pyg_sitenet.tuning.tuner import make_tuner
 
@@ -32,10 +33,10 @@ def tune(
     config: Config,
     output: str | Path,
     *,
-    num_trials: int = 50,
+    num_trials: int | None = None,
     settings: Sequence[str] | None = None,
     concurrent: int | None = None,
-    grace_epochs: int = 10,
+    grace_epochs: int | None = None,
     address: str | None = None,
     resume: bool = False,
     trust: bool = False,
@@ -51,13 +52,14 @@ def tune(
     Args:
         config: What is not searched, and ``training.max_epochs`` of a full trial.
         output: Folder of the search; on a cluster one that all machines share.
-        num_trials: How many settings are tried.
+        num_trials: How many settings are tried. (default: 50)
         settings: Names of what is searched. (default: all that have a range)
         concurrent: Trials at a time. (default: as many as there are cores, or GPUs)
-        grace_epochs: Epochs that every trial may train.
+        grace_epochs: Epochs that every trial may train. (default: 10)
         address: Of a running Ray cluster; ``auto`` finds it. (default: that of a job
             of Ray, in ``RAY_ADDRESS``, else this machine alone)
-        resume: Continue the search in ``output``.
+        resume: Continue the search in ``output`` as it was begun; what of the four
+            above is given must be the same.
         trust: Continue it even if this user has not begun it there: Ray unpickles its
             files, which may run anything.
         cache: Folder for featurised data, shared on a cluster. (default: as in
@@ -73,31 +75,32 @@ def tune(
         SiteNetError: If Ray is missing, the folder holds a search already, none to
             continue or somebody else's, its disk is full, or no trial came to an end.
     """
-    try:
-        import optuna  # noqa: F401
-        import ray  # noqa: F401
-    except ImportError as error:
-        raise SiteNetError(f"{_MISSING}: {error}") from error
+    _check_installed()
     _check(config)
     from pyg_sitenet.tuning.space import ray_space
 
-    space, config = ray_space(settings), complete(config)
-    folder = Path(output).resolve()
+    given = {
+        "num_trials": num_trials,
+        "settings": tuple(settings) if settings else None,
+        "concurrent": concurrent,
+        "grace_epochs": grace_epochs,
+    }
+    folder, config = Path(output).resolve(), complete(config)
     with locked_folder(folder):
-        _open(folder, config, resume=resume, trust=trust)
+        _check_folder(folder, config, resume=resume, trust=trust)
+        plan = make_plan(folder, given, resume=resume)
+        space = ray_space(plan.settings)
         # Encoded once, before the trials want it.
         data = load_data(config, cache, None, Devices(), progress=False)
-        _check_or_note(folder, config, data, resume=resume)
+        _check_or_note(folder, config, plan, data, resume=resume)
         with _cluster(address):
             tuner = make_tuner(
                 config,
                 folder,
+                plan,
                 resume=resume,
                 cache=cache_folder(cache).resolve(),
                 space=space,
-                num_trials=num_trials,
-                concurrent=concurrent,
-                grace_epochs=grace_epochs,
                 accelerator=accelerator,
             )
             results = fit(tuner, folder)
@@ -126,6 +129,14 @@ def _cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
+def _check_installed() -> None:
+    try:
+        import optuna  # noqa: F401
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise SiteNetError(f"{_MISSING}: {error}") from error
+
+
 def _check(config: Config) -> None:
     if not config.data.val_fraction:
         raise ConfigError(
@@ -139,7 +150,7 @@ def _check(config: Config) -> None:
         )
 
 
-def _open(folder: Path, config: Config, *, resume: bool, trust: bool) -> None:
+def _check_folder(folder: Path, config: Config, *, resume: bool, trust: bool) -> None:
     exists = (folder / EXPERIMENT).is_dir()
     if exists and not resume:
         raise SiteNetError(
@@ -156,18 +167,23 @@ def _open(folder: Path, config: Config, *, resume: bool, trust: bool) -> None:
         check_own(folder)
     if (folder / SETTINGS).is_file() and resume:
         check_same_settings(folder / SETTINGS, config, _FREE)
-    for subfolder in (folder / "trials", folder / "figures"):
-        subfolder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_or_note(
-    folder: Path, config: Config, data: CrystalDataModule, *, resume: bool
+    folder: Path,
+    config: Config,
+    plan: SearchPlan,
+    data: CrystalDataModule,
+    *,
+    resume: bool,
 ) -> None:
     """Check the data against those of the search to continue, or note what they are.
 
     Trials that were stopped go on with the data where they lay when they began. What
     the data hide is told once, before the first trial.
     """
+    for subfolder in (folder / "trials", folder / "figures"):
+        subfolder.mkdir(parents=True, exist_ok=True)
     if resume:
         check_run_data(RunFolder(folder), data)
     else:
@@ -175,4 +191,5 @@ def _check_or_note(
             _logger.warning("%s", note)
         note_own(folder)
         write_text(folder / SETTINGS, dump_config(config))
+        write_text(folder / PLAN, plan.model_dump_json(indent=2) + "\n")
         write_run_data(RunFolder(folder), data)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_sitenet.config import Config
+from pyg_sitenet.tuning.plan import SearchPlan
 from pyg_sitenet.tuning.resources import trial_resources
 from pyg_sitenet.tuning.search_result import EXPERIMENT
 
@@ -13,13 +14,11 @@ from pyg_sitenet.tuning.search_result import EXPERIMENT
 def make_tuner(
     config: Config,
     folder: Path,
+    plan: SearchPlan,
     *,
     resume: bool,
     cache: Path,
     space: dict[str, Any],
-    num_trials: int,
-    concurrent: int | None,
-    grace_epochs: int,
     accelerator: str,
 ) -> Any:  # noqa: ANN401 - ray has no types
     """Return the tuner of a new search, or of the one to continue.
@@ -27,12 +26,10 @@ def make_tuner(
     Args:
         config: What is not searched.
         folder: Of the search.
+        plan: By how many trials.
         resume: Continue it.
         cache: Where featurised data are.
         space: What Ray draws from.
-        num_trials: How many settings are tried.
-        concurrent: Trials at a time.
-        grace_epochs: Epochs that every trial may train.
         accelerator: Kind of device.
 
     Raises:
@@ -47,7 +44,7 @@ def make_tuner(
     gpus = float(ray.cluster_resources().get("GPU", 0))
     trainable = ray_tune.with_resources(
         _make_trainable(config, folder, cache, accelerator),
-        trial_resources(accelerator, gpus, concurrent),
+        trial_resources(accelerator, gpus, plan.concurrent),
     )
     if resume:
         return ray_tune.Tuner.restore(
@@ -61,9 +58,9 @@ def make_tuner(
             metric=SCORE,
             mode="min",
             search_alg=OptunaSearch(seed=config.training.seed),
-            scheduler=make_scheduler(epochs, grace_epochs),
-            num_samples=num_trials,
-            max_concurrent_trials=concurrent,
+            scheduler=make_scheduler(epochs, plan.grace_epochs),
+            num_samples=plan.num_trials,
+            max_concurrent_trials=plan.concurrent,
         ),
         run_config=ray_tune.RunConfig(
             name=EXPERIMENT, storage_path=str(folder), verbose=0

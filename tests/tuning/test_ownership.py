@@ -47,7 +47,7 @@ def test_user_without_a_cache_is_told(
         check_own(tmp_path / "search")
 
 
-@pytest.mark.parametrize("name", ["best.yaml", "trials.csv"])
+@pytest.mark.parametrize("name", ["best.yaml", "trials.csv", "search_plan.json"])
 def test_files_of_others_are_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     with pytest.raises(SiteNetError, match="was written by something else and would"):

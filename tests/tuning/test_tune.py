@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,10 +201,42 @@ def test_finished_search_is_not_overwritten(
 def test_resumed_search_keeps_what_was_found(
     search: TuneResult, config: Config, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = tune(config, search.folder, settings=SEARCHED, resume=True, cache=cache)
+    names = SEARCHED[::-1]
+    again = tune(config, search.folder, settings=names, resume=True, cache=cache)
     assert again.score == search.score
     assert set(again.trials["trial"]) == set(search.trials["trial"])
     assert capsys.readouterr().out == ""  # what Ray prints would spoil --json
+
+
+def test_search_goes_on_as_it_was_begun_without_being_told(
+    search: TuneResult, config: Config, cache: Path
+) -> None:
+    again = tune(config, search.folder, resume=True, cache=cache)
+    assert set(again.trials["trial"]) == set(search.trials["trial"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"settings": ["model.heads"]},
+            r"has settings = model\.heads, model\.pre_pool, training\.learning_rate, "
+            r"not model\.heads; leave it out \(--search\) to continue",
+        ),
+        ({"num_trials": 4}, r"num_trials = 3, not 4; leave it out \(--trials\)"),
+        ({"concurrent": 2}, r"concurrent = 1, not 2; .* \(--concurrent\)"),
+        ({"grace_epochs": 2}, r"grace_epochs = 1, not 2; .* a new search in another"),
+    ],
+)
+def test_search_is_not_continued_in_another_way(
+    given: dict[str, Any],
+    message: str,
+    search: TuneResult,
+    config: Config,
+    cache: Path,
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tune(config, search.folder, **given, resume=True, cache=cache)
 
 
 def test_new_search_prints_nothing(
