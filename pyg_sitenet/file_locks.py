@@ -204,6 +204,10 @@ def _acquire(path: Path, refusal: SiteNetError) -> FileLock:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
+        # filelock also waits for a file that the system does not let it make, and this
+        # raises the system's reason.
+        if not path.exists():
+            path.touch()
         raise refusal from error
     return lock
 

@@ -56,6 +56,21 @@ def test_second_writer_of_a_file_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
+def test_place_where_no_file_can_be_made_is_not_taken_for_a_locked_one() -> None:
+    reason = "cannot be written: No such file or directory; choose another"
+    with (
+        pytest.raises(DataError, match=f"^/proc/out.csv: {reason}"),
+        locked_file(Path("/proc/out.csv")),
+    ):
+        pass
+    with (
+        pytest.raises(SiteNetError, match=f"^/proc: the output folder {reason}"),
+        locked_folder(Path("/proc")),
+    ):
+        pass
+
+
 def test_jobs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
     folders = [own_folder(tmp_path / "runs" / "12-00-00") for _ in range(3)]
     names = [folder.name for folder in folders]
