@@ -104,9 +104,10 @@ class Pretrained(nn.Module):
             The network in evaluation mode.
 
         Raises:
-            ModelFileError: If files are missing or damaged.
+            ModelFileError: If it is something else, or files are missing or damaged.
             SiteNetError: If it is no folder and ``huggingface_hub`` is not installed.
         """
+        _check_source(source)
         folder = Path(source)
         if not folder.is_dir():
             hub = _import_hub(f"{source}: no such folder; to load it from the Hub")
@@ -165,6 +166,24 @@ class Pretrained(nn.Module):
                     repo_id=repo_id, folder_path=folder, commit_message=commit_message
                 )
             )
+
+
+def _check_source(source: str | Path) -> None:
+    """Refuse what ``load_predictor`` loads, and name it."""
+    folder = Path(source)
+    if folder.is_dir() and not (folder / CONFIG_NAME).exists():
+        what = f"a folder without {CONFIG_NAME}"
+    elif folder.is_file():
+        what = "a file"
+    elif not folder.exists() and len(folder.parts) == 1:
+        what = "no such folder, and no name like owner/name"
+    else:
+        return
+    raise ModelFileError(
+        f"{source}: {what}; expected a folder that save_pretrained wrote, or a "
+        "repository of the Hub; the network of a run, a model file or a ready model is "
+        f"load_predictor({str(source)!r}).model"
+    )
 
 
 def _import_hub(purpose: str) -> Any:  # noqa: ANN401 - a module

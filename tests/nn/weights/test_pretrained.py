@@ -65,6 +65,19 @@ def test_missing_weights_are_named(folder):
         SiteNet.from_pretrained(folder)
 
 
+def test_what_load_predictor_loads_is_left_to_it(folder, monkeypatch):
+    (folder / "config.json").unlink()
+    monkeypatch.chdir(folder.parent)
+    for source, what in (
+        ("saved", "a folder without config.json"),
+        ("saved/model.safetensors", "a file"),
+        ("band-gap", "no such folder, and no name like owner/name"),
+    ):
+        remedy = rf"load_predictor\('{source}'\)\.model$"
+        with pytest.raises(ModelFileError, match=f"^{source}: {what}; .*{remedy}"):
+            SiteNet.from_pretrained(source)
+
+
 @pytest.mark.parametrize("text", ["no json", "{}", '{"config": {"heads": 0}}', "[]"])
 def test_damaged_config_is_named(folder, text):
     (folder / "config.json").write_text(text)
