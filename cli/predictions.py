@@ -112,7 +112,10 @@ def _statistics(
 
 def _show_statistics(table: pd.DataFrame) -> None:
     if table.empty:
-        say("No trajectory: no file with several frames of one formula")
+        say(
+            "No trajectory: no two frames of one formula have ids such as run@0 and "
+            "run@1; frames with ids of their own are not summarised"
+        )
     else:
         show_table(_SHOWN, table[_SHOWN].itertuples(index=False))
 

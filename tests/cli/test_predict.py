@@ -361,6 +361,19 @@ def test_a_trajectory_is_summarised(sitenet, run, tmp_path) -> None:
     assert "standard" in sitenet(*options).stdout
 
 
+def test_frames_with_ids_of_their_own_are_said_to_be_no_trajectory(
+    sitenet, run, tmp_path
+) -> None:
+    frames = [bulk("NaCl", "rocksalt", a=a) for a in (5.5, 5.6)]
+    for name, frame in zip("ab", frames, strict=True):
+        frame.info["id"] = name
+    write(tmp_path / "run.extxyz", frames)
+    done = sitenet("predict", run, tmp_path / "run.extxyz", "--statistics")
+    text = " ".join(done.stdout.split())
+    assert "No trajectory: no two frames of one formula have ids such as run@0" in text
+    assert "frames with ids of their own are not summarised" in text
+
+
 def test_ready_model_predicts_at_once_with_an_interval(sitenet, nacl, tmp_path):
     nacl.to(str(tmp_path / "NaCl.cif"))
     words = ["--level", "0.9", "--output", tmp_path / "out.csv"]
