@@ -222,8 +222,10 @@ def _only_table(
             "(or file) and the names of the targets",
             targets,
         )
+    more = f" and {len(tables) - 5} more" if len(tables) > 5 else ""
     raise DataError(
-        f"{place.name}: several tables ({', '.join(tables[:5])}); give the path of one"
+        f"{place.name}: several tables ({', '.join(tables[:5])}{more}); give the path "
+        "of one"
     )
 
 

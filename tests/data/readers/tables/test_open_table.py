@@ -86,6 +86,14 @@ def test_table_is_chosen_by_its_path_if_there_are_several(folder):
     assert len(list(open_source(folder))) == 3
 
 
+def test_tables_beyond_those_named_are_counted(folder):
+    for number in range(7):
+        (folder / f"t{number}.csv").write_text("id,n\nNaCl,1.5\n")
+    message = r"several tables \(gaps.csv, t0.csv, .*, t3.csv and 3 more\); give"
+    with pytest.raises(DataError, match=message):
+        open_source(folder, ["n"])
+
+
 @pytest.mark.parametrize("name", ["gaps.xlsx", "export.json"])
 def test_export_beside_the_table_is_told(folder, name):
     """Which of both is the newer one, nobody can tell."""
