@@ -162,10 +162,13 @@ def best_sizes(errors: pd.DataFrame) -> list[str]:
     sentences = []
     for (target, environment), rows in errors.groupby(["target", "environment"]):
         best, largest = rows.loc[rows["mae"].idxmin()], rows.iloc[-1]
+        other = f" {largest['mae']:.3g} at {largest['max_atoms']};"
+        if best["max_atoms"] == largest["max_atoms"]:
+            other = ""
         sentences.append(
             f"{environment}: the mean error of {target} is smallest at "
-            f"{best['max_atoms']} atoms ({best['mae']:.3g}; {largest['mae']:.3g} at "
-            f"{largest['max_atoms']}; {best['crystals']} crystals)"
+            f"{best['max_atoms']} atoms ({best['mae']:.3g};{other} "
+            f"{best['crystals']} crystals)"
         )
     return sentences
 

@@ -179,6 +179,12 @@ def test_errors_compare_the_same_crystals_at_each_size():
     assert "is smallest at 16 atoms (0; 48 at 64; 9 crystals)" in best_sizes(table)[0]
 
 
+def test_largest_size_is_not_compared_with_itself():
+    table = error_table(made_steps().query("max_atoms <= 16"), ["gap"])
+    (sentence,) = best_sizes(table)
+    assert sentence.endswith("is smallest at 16 atoms (0; 10 crystals)")
+
+
 def test_errors_compare_the_same_crystals_in_both_environments():
     steps = made_steps()
     steps.loc[steps["id"] == 9, "gap"] = 1000.0  # would be seen in any mean
