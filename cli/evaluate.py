@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .counts import end, report, tell_notes
+from .counts import end, report
 from .loading import loading
 from .options import Data, Device, Json, Model, OutputFile, Strict, Workers
 from .terminal import CLASS_SCORES, chosen_device, counted, say, say_json, show_table
@@ -38,7 +38,6 @@ def evaluate(
     if output is not None:
         check_not_input(output, [data])
     source = open_labelled(data, predictor.description)
-    tell_notes(source)
     _tell_units(source, predictor)
     evaluation = evaluate_model(
         predictor,
