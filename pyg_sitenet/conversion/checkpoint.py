@@ -42,8 +42,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
             "origin, save its state_dict alone with torch.save"
         ) from error
     except DAMAGE as error:
+        # That of a LookupError is a mere number or name.
+        reason = "" if isinstance(error, LookupError) else f": {brief_line(error)}"
         raise ModelFileError(
-            f"{path}: not a PyTorch checkpoint, or damaged: {brief_line(error)}"
+            f"{path}: not a PyTorch checkpoint, or damaged{reason}; expected a file "
+            "that PyTorch Lightning or torch.save wrote"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     tensors = {

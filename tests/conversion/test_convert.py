@@ -190,6 +190,16 @@ def test_damaged_checkpoint_is_named(
         convert_checkpoint(path, settings, tmp_path / "m")
 
 
+def test_file_of_another_kind_is_named_without_a_bare_number(
+    settings: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.ckpt"
+    path.write_bytes(b"junk\n")
+    message = r"other\.ckpt: not a PyTorch checkpoint, or damaged; expected a file that"
+    with pytest.raises(ModelFileError, match=message):
+        convert_checkpoint(path, settings, tmp_path / "m")
+
+
 def test_checkpoint_that_unpacks_to_more_than_it_holds_is_refused(
     settings: Path, tmp_path: Path
 ) -> None:
