@@ -114,7 +114,8 @@ def target_notes(
             )
     for target, unit in stated.items():
         if target in wanted.targets and unit != units[target]:
-            yield f"{target}: stated in {unit}, converted to {units[target]}"
+            before, now = (text or "plain numbers" for text in (unit, units[target]))
+            yield f"{target}: stated in {before}, converted to {now}"
 
 
 def _gap_notes(

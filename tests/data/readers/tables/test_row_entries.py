@@ -97,6 +97,13 @@ def test_values_come_in_the_unit_that_is_asked_for(folder):
         open_source(folder / "t.csv", ["gap"], units={"gap": "eV/atom"})
 
 
+def test_numbers_without_a_unit_are_called_plain(folder):
+    (folder / "t.csv").write_text("id,gap [%]\nNaCl,85\n")
+    source = open_source(folder / "t.csv", ["gap"], units={"gap": ""})
+    assert _gaps(source) == {"NaCl": 0.85}
+    assert source.notes == ["gap: stated in %, converted to plain numbers"]
+
+
 def test_second_source_is_converted_to_the_unit_of_the_first(folder):
     (folder / "a.csv").write_text("id,gap [eV]\nNaCl,8.5\n")
     (folder / "b.csv").write_text("id,gap [meV]\nMgO,7800\n")
