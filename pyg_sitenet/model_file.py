@@ -88,7 +88,13 @@ def find_model_file(path: str | Path) -> Path:
 
     Raises:
         ModelFileError: If there is none.
+        TypeError: If it is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            "expected the path of one model file or run folder, or the name of a ready "
+            f"model, got {type(path).__name__}"
+        )
     path = Path(path)
     if not os.path.exists(path) and str(path) in READY_MODELS:
         return READY_MODELS[str(path)].file

@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -88,6 +89,13 @@ def test_versions_name_the_libraries() -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"gone\.safetensors: no such file"):
         load_model(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize("other", [["band-gap"], None])
+def test_what_is_no_path_is_named(other: Any) -> None:
+    message = f"the path of one model file or run .*, got {type(other).__name__}$"
+    with pytest.raises(TypeError, match=message):
+        load_model(other)
 
 
 def test_folder_without_model_is_named(tmp_path: Path) -> None:
