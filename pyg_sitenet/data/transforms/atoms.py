@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from ase.geometry import complete_cell
+from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.geometry.lattice import MAX_LENGTH, Floats, minkowski_reduction
@@ -26,8 +27,13 @@ def positions_of(data: Data) -> Floats:
     """Return the Cartesian coordinates of a graph, [n, 3].
 
     Raises:
-        ValueError: If it has none, or not finite ones of this shape.
+        ValueError: If it has none, or not finite ones of this shape, or if what the
+            transforms read is no tensor.
     """
+    for name in ("pos", "cell", "batch"):
+        if name in data and not isinstance(data[name], Tensor):
+            kind = type(data[name]).__name__
+            raise ValueError(f"`{name}` must be a tensor, got {kind}; see torch.tensor")
     if "pos" not in data or data.pos.dim() != 2 or data.pos.size(1) != 3:
         shape = [*data.pos.shape] if "pos" in data else "nothing"
         raise ValueError(f"`pos` must have shape [n, 3], got {shape}")

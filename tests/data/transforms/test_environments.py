@@ -127,6 +127,12 @@ def test_gradients_by_positions_and_cell_are_exact(quartz, transform):
             "`cell` must have a volume",
         ),
         (PeriodicRadiusGraph(3), {"pos": torch.full((1, 3), np.nan)}, "be finite"),
+        (
+            PeriodicRadiusGraph(3),
+            {"pos": torch.zeros(1, 3), "cell": np.eye(3)},
+            "`cell` must be a tensor, got ndarray; see torch.tensor",
+        ),
+        (Sphere(9), {"pos": [[0.0, 0, 0]]}, "`pos` must be a tensor, got list"),
         (CoulombPairs(), {"z": torch.ones(1)}, "must have `edge_index`; CoulombPairs"),
     ],
 )
