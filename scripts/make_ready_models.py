@@ -10,10 +10,8 @@ they hold; the error is that of the whole part. Neither decided anything before:
     python scripts/make_ready_models.py phonon-frequency \
         runs/phonons-0/fold_0 runs/phonons-1/fold_0
 
-    sitenet train formation_energy --output runs/energy
-    python scripts/make_ready_models.py formation-energy runs/energy
-
-A network that was trained on a file of crystals of a task is tested on the task's own
+`train_band_gaps.py` and `train_formation_energies.py` train and make the other two. A
+network that was trained on a file of crystals of a task is tested on the task's own
 with `--test matbench_mp_gap:FILE`; `--note` says on the card which they were. The
 settings of a run are in the model file but for what the target is called; a bulk or
 shear modulus is predicted in GPa by a network that was trained on its logarithm, the

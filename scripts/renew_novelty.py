@@ -4,9 +4,8 @@ The network stays as it is. Its training crystals are encoded again, the record 
 as a training makes it, and the intervals are calibrated with it as by
 `make_ready_models.py`. What is learnt as a logarithm is compared in its own unit::
 
-    python scripts/renew_novelty.py formation-energy
     python scripts/renew_novelty.py phonon-frequency --source matbench_phonons:FILE
-    python scripts/renew_novelty.py band-gap --run runs/gap-0
+    python scripts/renew_novelty.py formation-energy --run runs/energy-0
 
 An ensemble of several runs needs it: the record of its first run does not tell how far
 its members disagree.
