@@ -12,6 +12,7 @@ from pyg_sitenet.data.classes import with_classes
 from pyg_sitenet.data.graph.encoder import Encoder, Filter, Transform
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.store.recipe import Recipe
+from pyg_sitenet.errors import DataError
 
 Source = str | Path | Sequence[str | Path]
 
@@ -67,11 +68,18 @@ def dataset_recipe(
 def _listed(source: Source, settings: DataConfig) -> dict[str, tuple[str, ...]]:
     """Return the labels of each target that is classes, of some as the source has them.
 
-    Those of several sources at once have to be listed.
+    Raises:
+        DataError: If those of several sources at once are not listed.
     """
     unlisted = tuple(name for name, labels in settings.classes.items() if not labels)
-    if not unlisted or not isinstance(source, str | Path):
+    if not unlisted:
         return settings.classes
+    if not isinstance(source, str | Path):
+        raise DataError(
+            f"the classes of {', '.join(map(repr, unlisted))} are looked up in a single"
+            f" source, and these are {len(source)}; list the labels, such as"
+            f" classes={{{unlisted[0]!r}: ['a', 'b']}}"
+        )
     update = {
         "source": str(source),
         "targets": unlisted,

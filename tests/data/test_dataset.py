@@ -560,3 +560,8 @@ def test_classes_may_be_numbers_or_those_of_the_source(tmp_path, table):
     found = CrystalDataset(tmp_path, table, "n", classes={"n": []})
     assert found.classes == {"n": ("0", "1", "2", "3", "4", "5")}
     assert found.y.flatten().tolist() == [0, 1, 2, 3, 5]
+
+
+def test_classes_of_several_sources_are_to_be_listed(tmp_path, table):
+    with pytest.raises(DataError, match=r"classes of 'n'.* single source.* list"):
+        CrystalDataset(tmp_path, [table, table], "n", classes={"n": []})
