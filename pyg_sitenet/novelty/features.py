@@ -42,6 +42,11 @@ class Features(NamedTuple):
     geometry: tuple[float, float, float]
     bonds: Bonds = Bonds()
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What is compared with the expected: strength of bonds, logarithm of volume."""
+        return {"bonds": self.bonds.strength, "packing": self.geometry[0]}
+
 
 class Crystal(NamedTuple):
     """A crystal as it is compared with others.

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyg_sitenet.novelty.counts import Counts
+from pyg_sitenet.novelty.expected import fit_expected
 from pyg_sitenet.novelty.features import GEOMETRY, Crystal, Features
 from pyg_sitenet.novelty.measure import NoveltyMeasure, Own, least_width
 from pyg_sitenet.novelty.record import MOST_HELD_OUT, VECTOR_BYTES, Novelty
-from pyg_sitenet.novelty.strengths import fit_strengths
 
 Array = NDArray[np.float64]
 
@@ -50,20 +50,24 @@ def fit_novelty(
     if len(held_out) < FEWEST:
         return None
     counts = Counts.of(training)
-    strengths, excess = fit_strengths(training)
+    numbers = [crystal.numbers for crystal in training]
+    expected, excess = {}, {}
+    for name in numbers[0]:
+        own = [crystal[name] for crystal in numbers]
+        expected[name], excess[name] = fit_expected(training, own)
     record = _described(training, counts, list(sample.values()), held_out)
-    record = record.model_copy(update={"bonds": strengths})
+    record = record.model_copy(update=expected)
     measure = NoveltyMeasure(record)
     places = list(sample)[:: -(-len(sample) // _MOST_COMPARED)]
     if len(places) < FEWEST:  # each would be new to the few others
         places = []
     compared = [sample[k] for k in places]
-    own = [measure.raw(sample[k], Own(counts, float(excess[k]))) for k in places]
+    own = [measure.raw(sample[k], Own(counts, excess, k)) for k in places]
     others = [measure.raw(crystal) for crystal in held_out]
     usual = own or others
     columns = {name: np.array([row[name] for row in usual]) for name in usual[0]}
     if own:
-        columns["bonds"] = np.abs(excess)
+        columns |= {name: np.abs(values) for name, values in excess.items()}
     for name in {"spread", "values"} & others[0].keys():
         columns[name] = np.array([row[name] for row in others])
     scales = {

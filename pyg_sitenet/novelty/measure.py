@@ -30,13 +30,18 @@ _COMPARED = 8  # of them, whose values are compared
 # vectors a share of the median, of geometry standard deviations.
 _WIDTHS = {
     **{"element": 1.0, "number": 1.0, "kinds": 1.0, "pairs": 0.34},
-    **{"vector": 0.1, "spread": 1.0, "values": 0.6, "bonds": 0.1, "volume": 4.0},
+    **{"vector": 0.1, "spread": 1.0, "values": 0.6, "volume": 4.0},
+    **{"bonds": 0.1, "packing": 0.1},
 }
 _WIDTH_OF_GEOMETRY = 1.5
 _GEOMETRY_WORDS = {
     "bonds": (
         "its bonds are longer than those of its elements in training",
         "its bonds are shorter than those of its elements in training",
+    ),
+    "packing": (
+        "its atoms are packed more densely than those of its elements in training",
+        "its atoms are packed less densely than those of its elements in training",
     ),
     "volume": (
         "its atoms are packed more densely than in training crystals",
@@ -70,11 +75,13 @@ class Own(NamedTuple):
 
     Attributes:
         counts: Of all training crystals, itself among them.
-        excess: Of the strength of its bonds, by what the others say.
+        excess: Of each number of all of them, by what others say, [N].
+        place: Its own among them.
     """
 
     counts: Counts
-    excess: float
+    excess: Mapping[str, Array]
+    place: int
 
 
 class NoveltyMeasure:
@@ -162,9 +169,8 @@ class NoveltyMeasure:
             mean, std = record.geometry[name]
             if name in record.geometric:
                 values[name] = abs(value - mean) / max(std, 1e-3)
-        if record.bonds is not None:
-            excess = record.bonds.excess(features) if own is None else own.excess
-            values["bonds"] = abs(excess)
+        for name, excess in self._excess(features, own).items():
+            values[name] = abs(excess)
         if len(self._vectors):
             nearest, distances = self._nearest(np.asarray(crystal.vector), is_own)
             values["vector"] = float(distances[:_NEAREST].mean()) if len(nearest) else 0
@@ -174,6 +180,14 @@ class NoveltyMeasure:
             ratios = zip(crystal.spread, record.spreads, strict=True)
             values["spread"] = max(spread / max(s, 1e-12) for spread, s in ratios)
         return values
+
+    def _excess(self, features: Features, own: Own | None = None) -> dict[str, float]:
+        """Return by how much the numbers of a crystal are larger than expected."""
+        expected = self.record.expected
+        if own is not None:
+            return {name: float(own.excess[name][own.place]) for name in expected}
+        numbers = features.numbers
+        return {k: each.excess(features, numbers[k]) for k, each in expected.items()}
 
     def _nearest(self, vector: Array, own: int) -> tuple[NDArray[np.int64], Array]:
         """Return the nearest training crystals and their distances, ascending."""
@@ -187,8 +201,8 @@ class NoveltyMeasure:
 
     def _words(self, name: str, features: Features) -> str:
         """Say in which way a crystal is unlike others."""
-        if name == "bonds" and self.record.bonds is not None:
-            words = _GEOMETRY_WORDS[name][self.record.bonds.excess(features) > 0]
+        if name in self.record.expected:
+            words = _GEOMETRY_WORDS[name][self._excess(features)[name] > 0]
             is_known = all(z in self.record.elements for z in features.elements)
             return words if is_known else words.replace("its elements", "others")
         if name in GEOMETRY:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pyg_sitenet.novelty.expected import Expected
 from pyg_sitenet.novelty.features import GEOMETRY
-from pyg_sitenet.novelty.strengths import Strengths
 
 MOST_HELD_OUT = 5000
 """Held-out crystals whose numbers are kept."""
@@ -36,6 +36,8 @@ class Novelty(BaseModel):
         values: Of the same crystals the values of each target that is a number, in
             units of its standard deviation, as ``vectors``.
         bonds: How strong the bonds of which elements are; None of an older file.
+        packing: How large the volume of which elements is, as the logarithm of its
+            ratio to that of the atoms; None of an older file.
         spreads: Of an ensemble: median over held-out crystals of its members' standard
             deviation, of each output.
         reach: How much wider an interval is where a crystal has what no training
@@ -57,7 +59,8 @@ class Novelty(BaseModel):
     width: Count
     vectors: str = Field("", max_length=2 * VECTOR_BYTES)
     values: str = Field("", max_length=VECTOR_BYTES)
-    bonds: Strengths | None = None
+    bonds: Expected | None = None
+    packing: Expected | None = None
     spreads: tuple[Annotated[Number, Field(ge=0)], ...] = Field((), max_length=10_000)
     reach: Annotated[Number, Field(ge=1, le=1000)] = 1.0
     medians: dict[str, Number] = {}
@@ -73,7 +76,7 @@ class Novelty(BaseModel):
             raise ValueError("novelty.values must be as many as novelty.vectors")
         if set(self.geometry) != set(GEOMETRY):
             raise ValueError(f"novelty.geometry must have {', '.join(GEOMETRY)}")
-        ways = {"element", "number", "kinds", "pairs", *self.geometric}
+        ways = {"element", "number", "kinds", "pairs", *self.geometric, *self.expected}
         others = {"vector": number, "spread": self.spreads, "values": self.values}
         ways |= {name for name, content in others.items() if content}
         stated = self.medians.keys() & self.limits.keys()
@@ -87,8 +90,14 @@ class Novelty(BaseModel):
 
     @property
     def geometric(self) -> tuple[str, ...]:
-        """In which ways geometries are compared."""
-        return GEOMETRY if self.bonds is None else ("volume", "bonds")
+        """In which ways geometries are compared with all others, whatever the elements."""
+        return GEOMETRY if self.bonds is None else ("volume",)
+
+    @property
+    def expected(self) -> dict[str, Expected]:
+        """What is expected of the numbers of a crystal, by their names."""
+        numbers = {"bonds": self.bonds, "packing": self.packing}
+        return {name: own for name, own in numbers.items() if own is not None}
 
 
 def _numbers(name: str, text: str) -> int:

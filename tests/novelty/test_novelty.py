@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, surface
 from pymatgen.core import Structure
 from torch_geometric.data import Data
 
@@ -90,6 +90,19 @@ def test_crystals_unlike_all_others_are_told_with_the_reason(
     measure, compared = NoveltyMeasure(record), _crystal(network, _encode(crystal))
     assert measure.of(measure.compare(compared).size) < 0.02
     assert reason in "; ".join(measure.reasons(compared))
+
+
+def test_layer_in_a_vacuum_is_told(record: Novelty, network: SiteNet) -> None:
+    """Its bonds are those of the crystal, and open crystals are among those learnt."""
+    layer = surface(bulk("MgO", "rocksalt", a=4.21, cubic=True), (1, 0, 0), 3, 30.0)
+    layer.pbc = True
+    measure, compared = NoveltyMeasure(record), _crystal(network, _encode(layer))
+    assert measure.of(measure.compare(compared).size) < 0.02
+    assert "packed less densely than those of its elements" in "; ".join(
+        measure.reasons(compared)
+    )
+    usual = _crystal(network, _encode(bulk("MgO", "rocksalt", a=4.21)))
+    assert measure.of(measure.compare(usual).size) > 0.02
 
 
 def test_novelty_is_the_share_of_ordinary_crystals_that_are_as_unlike(

@@ -18,6 +18,7 @@ from pyg_sitenet.novelty import (
     fit_novelty,
     sample_size,
 )
+from pyg_sitenet.novelty.features import GEOMETRY
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +60,28 @@ def test_few_held_out_crystals_say_nothing(salts: list[Features]) -> None:
 def test_record_without_bonds_and_values_is_read_as_it_was(
     record: Novelty, salts: list[Features]
 ) -> None:
-    older = record.model_dump(exclude={"bonds", "values"})
+    newer = {"bonds", "packing", "values"}
+    older = record.model_dump(exclude=newer)
     for name, value in (("limits", 1.0), ("medians", 0.0)):
-        scales = {k: v for k, v in older[name].items() if k not in ("bonds", "values")}
-        older[name] = scales | {"shortest": value, "coordination": value}
+        scales = {k: v for k, v in older[name].items() if k not in newer}
+        older[name] = scales | dict.fromkeys(GEOMETRY, value)
     measure = NoveltyMeasure(Novelty.model_validate(older))
     volume, _, coordination = salts[0].geometry
     apart = salts[0]._replace(geometry=(volume, 1.0, coordination))
     crystal = Crystal(apart, [0.0] * 4)
     assert measure.raw(crystal).keys() == older["limits"].keys()
     assert "further apart, for their radii" in measure.reasons(crystal)[0]
+
+
+def test_record_without_packing_is_read_as_it_was(
+    record: Novelty, salts: list[Features]
+) -> None:
+    older = record.model_dump(exclude={"packing"})
+    measure = NoveltyMeasure(Novelty.model_validate(older))
+    spread = salts[0]._replace(geometry=(9.0, *salts[0].geometry[1:]))
+    crystal = Crystal(spread, [0.0] * 4)
+    assert measure.raw(crystal).keys() == older["limits"].keys() - {"packing"}
+    assert "less densely than in training crystals" in measure.reasons(crystal)[0]
 
 
 @pytest.mark.parametrize(

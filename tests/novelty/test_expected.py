@@ -1,4 +1,4 @@
-"""Strength of bonds, and what is expected of it."""
+"""Strength of bonds, and what is expected of it and of volumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pymatgen.core import Structure
 from pyg_sitenet import MergeEquivalent, encode_structure
 from pyg_sitenet.novelty import Features, crystal_features
 from pyg_sitenet.novelty.bonds import Bonds, bonds_between
-from pyg_sitenet.novelty.strengths import Strengths, fit_strengths
+from pyg_sitenet.novelty.expected import Expected, fit_expected
 
 GEOMETRY = (0.0, 0.0, 0.0)
 
@@ -60,26 +60,26 @@ def test_sum_of_terms_is_learnt_and_what_differs_from_it_is_told() -> None:
         strength = own[first] + own[second] + random.normal(0, 0.02)
         elements = tuple(sorted((first, second)))
         crystals.append(Features(elements, GEOMETRY, Bonds(strength, shares)))
-    strengths, excess = fit_strengths(crystals)
+    numbers = [crystal.bonds.strength for crystal in crystals]
+    expected, excess = fit_expected(crystals, numbers)
     assert np.median(np.abs(excess)) < 0.05
-    first = crystals[0]
-    strained = first._replace(bonds=first.bonds._replace(strength=2.0))
-    expected = (2.0 - first.bonds.strength) / strengths.scale(first)
-    learnt = strengths.excess(strained) - strengths.excess(first)
-    assert learnt == pytest.approx(expected)
-    assert abs(strengths.excess(first)) < 0.15
+    first, usual = crystals[0], numbers[0]
+    learnt = expected.excess(first, 2.0) - expected.excess(first, usual)
+    assert learnt == pytest.approx((2.0 - usual) / expected.scale(first))
+    assert abs(expected.excess(first, usual)) < 0.15
 
 
-def test_what_never_occurred_has_the_mean_strength() -> None:
-    strengths = Strengths(mean=0.5)
+def test_what_never_occurred_has_the_mean() -> None:
+    expected = Expected(mean=0.5)
     crystal = Features((1, 2), GEOMETRY, Bonds(0.75, {1002: 0.5, 2001: 0.5}))
-    assert strengths.excess(crystal) == 0.25
+    assert expected.excess(crystal, crystal.bonds.strength) == 0.25
 
 
 def test_few_crystals_are_enough() -> None:
-    strengths, excess = fit_strengths([_salt(5.64)])
+    salt = _salt(5.64)
+    expected, excess = fit_expected([salt], [salt.bonds.strength])
     assert excess.tolist() == [0.0]
-    assert np.isfinite(strengths.excess(_salt(5.64)))
+    assert np.isfinite(expected.excess(salt, salt.bonds.strength))
 
 
 def test_features_do_not_depend_on_merging(rutile: Structure) -> None:

@@ -1,4 +1,8 @@
-"""What bonds of which elements are as strong as, learnt from training crystals."""
+"""What is expected of the geometry of a crystal by its bonds, learnt from others.
+
+A strength of bonds or a volume that is usual for one pair of elements is unusual for
+another: alloys are packed alike, and a layer of a metal in a vacuum is not.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,15 @@ Term = tuple[tuple[int, int, int, int], float]  # keys of each of _NAMES, and th
 _NAMES = ("own", "neighbours", "pairs", "kinds")
 _STEP = 10**8  # between the keys of each of them
 _PENALTY = 0.6
-_OUTLIER = 0.15  # what counts less than a crystal of the usual strength
+_OUTLIER = 0.15  # of an excess, from where a crystal counts less
 _ROUNDS = 4
 _FOLDS = 10
 _ORDINARY = 5  # crystals whose excess counts beside those of an element
 _MOST_EXCESS = 1.5
 
 
-class Strengths(BaseModel):
-    """Expected strength of bonds, as a sum of terms.
+class Expected(BaseModel):
+    """The expected value of a number, as a sum of terms, each by its share of the bonds.
 
     Attributes:
         mean: Of training crystals.
@@ -53,8 +57,8 @@ class Strengths(BaseModel):
         {}, max_length=7000
     )
 
-    def excess(self, crystal: Features) -> float:
-        """Return how much stronger the bonds of a crystal are than expected.
+    def excess(self, crystal: Features, number: float) -> float:
+        """Return by how much a number of a crystal is larger than expected.
 
         It is in units of what is usual for the elements.
         """
@@ -64,7 +68,7 @@ class Strengths(BaseModel):
         for keys, share in terms:
             for values, key in zip(columns, keys, strict=True):
                 expected += share * values.get(key, 0.0)
-        return (crystal.bonds.strength - expected) / self._scale(terms)
+        return (number - expected) / self._scale(terms)
 
     def scale(self, crystal: Features) -> float:
         """Return how large the excess of crystals of these elements is, about 1."""
@@ -75,19 +79,25 @@ class Strengths(BaseModel):
         return scale or 1.0
 
 
-def fit_strengths(training: Sequence[Features]) -> tuple[Strengths, Array]:
-    """Return what is learnt, and the excess of each crystal by a fit to others, [N]."""
-    strengths, matrix, keys = _design(training)
-    mean, values = _solve(strengths, matrix)
+def fit_expected(
+    training: Sequence[Features], numbers: Sequence[float]
+) -> tuple[Expected, Array]:
+    """Return what is learnt, and the excess of each crystal by a fit to others, [N].
+
+    Args:
+        training: The crystals.
+        numbers: The number of each, [N].
+    """
+    matrix, keys = _design(training)
+    truth = np.array(numbers)
+    mean, values = _solve(truth, matrix)
     places, terms = np.divmod(keys, _STEP), {}
     for k, name in enumerate(_NAMES):
         is_term = places[0] == k
-        numbers = zip(
-            places[1][is_term].tolist(), values[is_term].tolist(), strict=True
-        )
-        terms[name] = {key: round(value, 4) for key, value in numbers}
-    excess = _cross_fitted(strengths, matrix)
-    learnt = Strengths(
+        found = zip(places[1][is_term].tolist(), values[is_term].tolist(), strict=True)
+        terms[name] = {key: round(value, 3) for key, value in found}
+    excess = _cross_fitted(truth, matrix)
+    learnt = Expected(
         mean=round(mean, 4), scales=_scales(matrix, keys, excess), **terms
     )
     return learnt, excess / [learnt.scale(crystal) for crystal in training]
@@ -113,35 +123,35 @@ def _means(shares: csr_matrix, size: Array, usual: Array | float) -> Array:
     return means
 
 
-def _cross_fitted(strengths: Array, matrix: csr_matrix) -> Array:
-    excess, fold = np.empty(len(strengths)), np.arange(len(strengths)) % _FOLDS
-    for k in range(min(_FOLDS, len(strengths))):
+def _cross_fitted(truth: Array, matrix: csr_matrix) -> Array:
+    excess, fold = np.empty(len(truth)), np.arange(len(truth)) % _FOLDS
+    for k in range(min(_FOLDS, len(truth))):
         others, members = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         if len(others):
-            mean, values = _solve(strengths[others], matrix[others])
-            excess[members] = strengths[members] - mean - matrix[members] @ values
+            mean, values = _solve(truth[others], matrix[others])
+            excess[members] = truth[members] - mean - matrix[members] @ values
         else:
             excess[members] = 0.0
     return excess
 
 
-def _solve(strengths: Array, matrix: csr_matrix) -> tuple[float, Array]:
+def _solve(truth: Array, matrix: csr_matrix) -> tuple[float, Array]:
     """Fit by least squares with a penalty, in which outliers count less."""
-    mean = float(np.median(strengths))
-    scaled, weights, values = matrix / np.sqrt(_PENALTY), np.ones(len(strengths)), None
+    mean = float(np.median(truth))
+    scaled, weights, values = matrix / np.sqrt(_PENALTY), np.ones(len(truth)), None
     for _ in range(_ROUNDS):
         root = np.sqrt(weights)
         values = lsmr(
-            diags(root) @ scaled, root * (strengths - mean), damp=1.0, x0=values,
+            diags(root) @ scaled, root * (truth - mean), damp=1.0, x0=values,
             maxiter=80,
         )[0]  # fmt: skip
-        residuals = strengths - mean - scaled @ values
+        residuals = truth - mean - scaled @ values
         weights = 1 / np.sqrt(1 + (residuals / _OUTLIER) ** 2)
     return mean, values / np.sqrt(_PENALTY)
 
 
-def _design(training: Sequence[Features]) -> tuple[Array, csr_matrix, Array]:
-    """Return strengths [N], the share of each term in them [N, K] and its key [K]."""
+def _design(training: Sequence[Features]) -> tuple[csr_matrix, Array]:
+    """Return the share of each term in crystals, [N, K], and its key, [K]."""
     rows, keys, shares = [], [], []
     for row, crystal in enumerate(training):
         for numbers, share in _terms(crystal):
@@ -151,9 +161,7 @@ def _design(training: Sequence[Features]) -> tuple[Array, csr_matrix, Array]:
                 shares.append(share)
     terms, columns = np.unique(np.array(keys, np.int64), return_inverse=True)
     shape = (len(training), len(terms))
-    matrix = csr_matrix((shares, (rows, columns)), shape)
-    strengths = np.array([crystal.bonds.strength for crystal in training])
-    return strengths, matrix, terms
+    return csr_matrix((shares, (rows, columns)), shape), terms
 
 
 def _terms(crystal: Features) -> list[Term]:
