@@ -2,9 +2,10 @@ r"""How unlike the training data a crystal is, as one calibrated number.
 
 A crystal is compared in its chemistry (its rarest element, the number of its elements,
 pairs of elements never seen together), its geometry (volume, relative to the radii of
-its atoms, and the strength of its bonds, beside what is usual for their elements: both
-are learnt from the training crystals as sums over the bonds), its vector in the network (distance to the nearest training crystals, and how far their
-values lie apart) and, by an ensemble, in how far the members disagree.
+its atoms, and the strength of its bonds, beside what the training crystals let expect
+of such bonds), its vector in the network (distance to the nearest training crystals,
+and how far their values lie apart) and, by an ensemble, in how far the members
+disagree.
 Each is 0 for the median of ordinary crystals and 1 for their 99th percentile; the
 largest is how unlike the crystal is. Its *novelty* is the share of ordinary crystals
 that are at least as unlike: of crystals like those of training about one in a hundred

@@ -33,7 +33,7 @@ _MOST_EXCESS = 1.5
 
 
 class Expected(BaseModel):
-    """The expected value of a number, as a sum of terms, each by its share of the bonds.
+    """The expected value of a number: a sum of terms, by their shares of the bonds.
 
     Attributes:
         mean: Of training crystals.
@@ -80,27 +80,39 @@ class Expected(BaseModel):
 
 
 def fit_expected(
-    training: Sequence[Features], numbers: Sequence[float]
-) -> tuple[Expected, Array]:
-    """Return what is learnt, and the excess of each crystal by a fit to others, [N].
+    training: Sequence[Features],
+) -> tuple[dict[str, Expected], dict[str, Array]]:
+    """Learn what is expected of each of the numbers of crystals.
 
-    Args:
-        training: The crystals.
-        numbers: The number of each, [N].
+    Returns:
+        What is learnt of each number, and its excess in each crystal by a fit to
+        others, [N].
     """
     matrix, keys = _design(training)
-    truth = np.array(numbers)
-    mean, values = _solve(truth, matrix)
-    places, terms = np.divmod(keys, _STEP), {}
+    numbers = [crystal.numbers for crystal in training]
+    expected, excess = {}, {}
+    for name in numbers[0]:
+        truth = np.array([own[name] for own in numbers])
+        own = _cross_fitted(truth, matrix)
+        mean, values = _solve(truth, matrix)
+        expected[name] = Expected(
+            mean=round(mean, 3),
+            scales=_scales(matrix, keys, own),
+            **_by_name(keys, values),
+        )
+        scales = [expected[name].scale(crystal) for crystal in training]
+        excess[name] = own / scales
+    return expected, excess
+
+
+def _by_name(keys: Array, values: Array) -> dict[str, dict[int, float]]:
+    """Return the terms of each name by their keys."""
+    places, numbers = np.divmod(keys, _STEP)
+    rounded, terms = np.round(values, 3), {}
     for k, name in enumerate(_NAMES):
-        is_term = places[0] == k
-        found = zip(places[1][is_term].tolist(), values[is_term].tolist(), strict=True)
-        terms[name] = {key: round(value, 3) for key, value in found}
-    excess = _cross_fitted(truth, matrix)
-    learnt = Expected(
-        mean=round(mean, 4), scales=_scales(matrix, keys, excess), **terms
-    )
-    return learnt, excess / [learnt.scale(crystal) for crystal in training]
+        own = zip(numbers[places == k], rounded[places == k], strict=True)
+        terms[name] = {int(key): float(value) for key, value in own}
+    return terms
 
 
 def _scales(matrix: csr_matrix, keys: Array, excess: Array) -> dict[int, float]:

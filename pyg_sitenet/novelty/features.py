@@ -44,7 +44,7 @@ class Features(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What is compared with the expected: strength of bonds, logarithm of volume."""
+        """What is compared with the expected: strength of bonds, log of the volume."""
         return {"bonds": self.bonds.strength, "packing": self.geometry[0]}
 
 

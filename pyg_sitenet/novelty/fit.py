@@ -50,11 +50,7 @@ def fit_novelty(
     if len(held_out) < FEWEST:
         return None
     counts = Counts.of(training)
-    numbers = [crystal.numbers for crystal in training]
-    expected, excess = {}, {}
-    for name in numbers[0]:
-        own = [crystal[name] for crystal in numbers]
-        expected[name], excess[name] = fit_expected(training, own)
+    expected, excess = fit_expected(training)
     record = _described(training, counts, list(sample.values()), held_out)
     record = record.model_copy(update=expected)
     measure = NoveltyMeasure(record)

@@ -7,17 +7,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from pyg_sitenet.novelty.counts import Counts
-from pyg_sitenet.novelty.features import (
-    GEOMETRY,
-    Crystal,
-    Features,
-    kinds_of,
-    pairs_of,
-)
+from pyg_sitenet.novelty.features import GEOMETRY, Crystal
+from pyg_sitenet.novelty.reasons import reason
 from pyg_sitenet.novelty.record import Novelty
 
 Array = NDArray[np.float64]
@@ -34,28 +28,6 @@ _WIDTHS = {
     **{"bonds": 0.1, "packing": 0.1},
 }
 _WIDTH_OF_GEOMETRY = 1.5
-_GEOMETRY_WORDS = {
-    "bonds": (
-        "its bonds are longer than those of its elements in training",
-        "its bonds are shorter than those of its elements in training",
-    ),
-    "packing": (
-        "its atoms are packed more densely than those of its elements in training",
-        "its atoms are packed less densely than those of its elements in training",
-    ),
-    "volume": (
-        "its atoms are packed more densely than in training crystals",
-        "its atoms are packed less densely than in training crystals",
-    ),
-    "shortest": (
-        "its nearest atoms are closer, for their radii, than in training",
-        "its nearest atoms are further apart, for their radii, than in training",
-    ),
-    "coordination": (
-        "its atoms have fewer neighbours than in training crystals",
-        "its atoms have more neighbours than in training crystals",
-    ),
-}
 
 
 class Comparison(NamedTuple):
@@ -137,7 +109,7 @@ class NoveltyMeasure:
         sizes = self._scaled(self.raw(crystal))
         names = sorted(sizes, key=sizes.__getitem__, reverse=True)
         return [
-            self._words(name, crystal.features)
+            reason(name, crystal.features, self.record)
             for name in names[:2]
             if sizes[name] >= 1
         ]
@@ -169,8 +141,10 @@ class NoveltyMeasure:
             mean, std = record.geometry[name]
             if name in record.geometric:
                 values[name] = abs(value - mean) / max(std, 1e-3)
-        for name, excess in self._excess(features, own).items():
-            values[name] = abs(excess)
+        for name, expected in record.expected.items():
+            number = features.numbers[name]
+            excess = expected.excess(features, number)
+            values[name] = abs(excess if own is None else own.excess[name][own.place])
         if len(self._vectors):
             nearest, distances = self._nearest(np.asarray(crystal.vector), is_own)
             values["vector"] = float(distances[:_NEAREST].mean()) if len(nearest) else 0
@@ -181,14 +155,6 @@ class NoveltyMeasure:
             values["spread"] = max(spread / max(s, 1e-12) for spread, s in ratios)
         return values
 
-    def _excess(self, features: Features, own: Own | None = None) -> dict[str, float]:
-        """Return by how much the numbers of a crystal are larger than expected."""
-        expected = self.record.expected
-        if own is not None:
-            return {name: float(own.excess[name][own.place]) for name in expected}
-        numbers = features.numbers
-        return {k: each.excess(features, numbers[k]) for k, each in expected.items()}
-
     def _nearest(self, vector: Array, own: int) -> tuple[NDArray[np.int64], Array]:
         """Return the nearest training crystals and their distances, ascending."""
         scaled = (vector - self._center) / self._spread
@@ -198,43 +164,6 @@ class NoveltyMeasure:
         places = np.argpartition(squares, last - 1)[:last]
         places = places[np.argsort(squares[places])][own:]
         return places, np.sqrt(squares[places] / len(scaled))
-
-    def _words(self, name: str, features: Features) -> str:
-        """Say in which way a crystal is unlike others."""
-        if name in self.record.expected:
-            words = _GEOMETRY_WORDS[name][self._excess(features)[name] > 0]
-            is_known = all(z in self.record.elements for z in features.elements)
-            return words if is_known else words.replace("its elements", "others")
-        if name in GEOMETRY:
-            value = features.geometry[GEOMETRY.index(name)]
-            return _GEOMETRY_WORDS[name][value > self.record.geometry[name][0]]
-        if name == "vector":
-            return "to the network it is unlike all training crystals"
-        if name == "values":
-            return "training crystals like it, to the network, have very unlike values"
-        if name == "spread":
-            return "the networks of the ensemble disagree on it"
-        return self._chemistry_words(name, features.elements)
-
-    def _chemistry_words(self, name: str, elements: tuple[int, ...]) -> str:
-        record = self.record
-        if name == "element":
-            rarest = min(elements, key=lambda z: record.elements.get(z, 0))
-            symbol, count = chemical_symbols[rarest], record.elements.get(rarest, 0)
-            return f"{symbol} occurs in {_few(count, record.num_crystals)}"
-        if name == "pairs":
-            new = [
-                pair for pair in pairs_of(elements) if pair not in self._counts.pairs
-            ]
-            symbols = [chemical_symbols[z] for z in divmod(new[0], 1000)]
-            return f"no training crystal has {' and '.join(symbols)} together"
-        if name == "kinds":
-            kinds = kinds_of(elements)
-            few = _few(record.kinds.get(kinds, 0), record.num_crystals)
-            return f"{few} of {kinds} alone"
-        number = len(elements)
-        few = _few(record.numbers.get(number, 0), record.num_crystals)
-        return f"{few} of {'a single element' if number == 1 else f'{number} elements'}"
 
 
 def least_width(name: str, median: float) -> float:
@@ -251,9 +180,3 @@ def _disagreement(values: Array) -> float:
     means = np.where(is_known, values, 0.0).sum(axis=0) / number
     squares = np.where(is_known, values - means, 0.0) ** 2
     return float(np.sqrt(squares.sum(axis=0) / number).max(initial=0.0))
-
-
-def _few(count: int, total: int) -> str:
-    if not count:
-        return "no training crystal"
-    return f"only {count} of {total} training crystals"

@@ -90,8 +90,10 @@ class Novelty(BaseModel):
 
     @property
     def geometric(self) -> tuple[str, ...]:
-        """In which ways geometries are compared with all others, whatever the elements."""
-        return GEOMETRY if self.bonds is None else ("volume",)
+        """In which ways geometries are compared, whatever the elements."""
+        if self.bonds is None:
+            return GEOMETRY
+        return GEOMETRY[:1] if self.packing is None else ()
 
     @property
     def expected(self) -> dict[str, Expected]:

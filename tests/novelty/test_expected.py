@@ -60,12 +60,14 @@ def test_sum_of_terms_is_learnt_and_what_differs_from_it_is_told() -> None:
         strength = own[first] + own[second] + random.normal(0, 0.02)
         elements = tuple(sorted((first, second)))
         crystals.append(Features(elements, GEOMETRY, Bonds(strength, shares)))
-    numbers = [crystal.bonds.strength for crystal in crystals]
-    expected, excess = fit_expected(crystals, numbers)
-    assert np.median(np.abs(excess)) < 0.05
-    first, usual = crystals[0], numbers[0]
-    learnt = expected.excess(first, 2.0) - expected.excess(first, usual)
-    assert learnt == pytest.approx((2.0 - usual) / expected.scale(first))
+    learnt, excess = fit_expected(crystals)
+    assert learnt.keys() == excess.keys() == {"bonds", "packing"}
+    assert np.median(np.abs(excess["bonds"])) < 0.05
+    assert excess["packing"].tolist() == [0.0] * 400  # all are packed alike
+    expected, first = learnt["bonds"], crystals[0]
+    usual = first.bonds.strength
+    stronger = expected.excess(first, 2.0) - expected.excess(first, usual)
+    assert stronger == pytest.approx((2.0 - usual) / expected.scale(first))
     assert abs(expected.excess(first, usual)) < 0.15
 
 
@@ -77,9 +79,9 @@ def test_what_never_occurred_has_the_mean() -> None:
 
 def test_few_crystals_are_enough() -> None:
     salt = _salt(5.64)
-    expected, excess = fit_expected([salt], [salt.bonds.strength])
-    assert excess.tolist() == [0.0]
-    assert np.isfinite(expected.excess(salt, salt.bonds.strength))
+    expected, excess = fit_expected([salt])
+    assert excess["bonds"].tolist() == excess["packing"].tolist() == [0.0]
+    assert np.isfinite(expected["bonds"].excess(salt, salt.bonds.strength))
 
 
 def test_features_do_not_depend_on_merging(rutile: Structure) -> None:

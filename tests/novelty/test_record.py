@@ -77,6 +77,8 @@ def test_record_without_packing_is_read_as_it_was(
     record: Novelty, salts: list[Features]
 ) -> None:
     older = record.model_dump(exclude={"packing"})
+    for name, value in (("limits", 1.0), ("medians", 0.0)):
+        older[name] = older[name] | {"volume": value}
     measure = NoveltyMeasure(Novelty.model_validate(older))
     spread = salts[0]._replace(geometry=(9.0, *salts[0].geometry[1:]))
     crystal = Crystal(spread, [0.0] * 4)
