@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 # Each unit in terms of others, and the prefixes that it takes. What is counted (atoms,
-# formula units, cells) has a dimension of its own: eV is no eV/atom.
+# formula units, cells) has a dimension of its own: eV is no eV/atom. So has an angle:
+# an angular frequency is 2 pi times a frequency.
 UNITS = {
     **dict.fromkeys(("m",), ("", "fpnumck")),
     **dict.fromkeys(("s",), ("", "fpnum")),
@@ -49,7 +50,7 @@ UNITS = {
     "mol": ("6.02214076e23", "mk"),
     "L": ("1e-3 m^3", "m"),
     "deg": ("0.017453292519943295 rad", ""),
-    "rad": ("1", "m"),
+    "rad": ("", "m"),
     "%": ("0.01", ""),
     "ppm": ("1e-6", ""),
 }
@@ -80,7 +81,7 @@ PHRASES = (
     (re.compile(r"\bW/mK\b"), "W/m K"),  # no millikelvin
     (re.compile(r"\bVs\b"), "V s"),
     # The ampere is meant before lengths and with a prefix, else the angstrom.
-    (re.compile(r"\bA(?=\s*/\s*[cmunk]?m\b|\s+[cmunk]?m\^?-)"), "A_"),
+    (re.compile(r"\bA(?=\s*/\s*[cmunk]?m(?![A-Za-z])|\s+[cmunk]?m\^?-)"), "A_"),
     (re.compile(r"\b([munp])A\b"), r"\1A_"),
     (re.compile(r"\bkA\b"), "1000 A_"),
 )

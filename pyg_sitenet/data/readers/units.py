@@ -39,7 +39,12 @@ _NO_DIMENSION = ("", "-", "1", "dimensionless", "unitless", "none")
 _PLANCK, _LIGHT = 6.62607015e-31, 299792458.0  # g m^2 s^-1 as everything here, m/s
 _ENERGY = {"g": 1, "m": 2, "s": -2}
 # Energies, frequencies and wave numbers of one quantum, as phonons have them.
-_QUANTA = ((_ENERGY, 1.0), ({"s": -1}, _PLANCK), ({"m": -1}, _PLANCK * _LIGHT))
+_QUANTA = (
+    (_ENERGY, 1.0),
+    ({"s": -1}, _PLANCK),
+    ({"rad": 1, "s": -1}, _PLANCK / (2 * math.pi)),
+    ({"m": -1}, _PLANCK * _LIGHT),
+)
 
 
 class Unit(NamedTuple):
@@ -130,7 +135,7 @@ def parse_unit(text: str) -> Unit | None:
 
 def _tidy(text: str) -> str:
     """Write a unit with the letters of the keyboard."""
-    text = text.strip().translate(_LETTERS).replace("**", "^")
+    text = text.strip().replace("**", "^").translate(_LETTERS)
     text = unicodedata.normalize("NFKC", text)
     text = text.replace("μ", "u").replace("Å", "A").replace("Ω", "Ohm")
     return " ".join(text.split())
@@ -165,7 +170,7 @@ def _factor(match: re.Match[str]) -> Unit | None:
 
 def _symbol(text: str) -> Unit | None:
     name = text.rstrip(".") if text != "f.u." else text
-    name = name if _is_symbol(name) else NAMES.get(name.lower(), name)
+    name = name if _is_symbol(name) else _spelled(name)
     if name == "cm^3":
         return _product(name)
     if name in UNITS:
@@ -175,6 +180,14 @@ def _symbol(text: str) -> Unit | None:
         unit = _base(rest)
         return unit._replace(factor=unit.factor * PREFIXES[prefix])
     return None
+
+
+def _spelled(name: str) -> str:
+    """Return a unit that is written otherwise; MEV may be meV as well as MeV."""
+    symbol = NAMES.get(name.lower(), name)
+    is_prefixed = symbol[:1] in ("m", "M") and symbol[1:] in UNITS
+    is_doubtful = is_prefixed and name[0] != symbol[0] and not name.islower()
+    return name if is_doubtful else symbol
 
 
 def _is_symbol(name: str) -> bool:

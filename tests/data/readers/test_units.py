@@ -29,6 +29,16 @@ from pyg_sitenet.data.readers.units import conversion, is_unit
         ("W/mK", "W m^-1 K^-1", 1.0),
         ("eV per atom", "eV/atom", 1.0),
         ("%", "", 0.01),
+        ("kg/m**3", "g/cm**3", 1e-3),
+        ("A**3", "nm^3", 1e-3),
+        ("eV/A**3", "GPa", 160.2176634),
+        ("kg*m**-3", "kg m^-3", 1.0),
+        ("rad/ps", "THz", 1 / (2 * math.pi)),
+        ("meV", "rad/ps", 1.519267447878),  # 1 / hbar
+        ("deg", "rad", math.pi / 180),
+        ("A/cm2", "mA/cm2", 1e3),
+        ("A/m2", "A cm^-2", 1e-4),
+        ("EV", "meV", 1e3),
     ],
 )
 def test_values_change_as_the_units_say(unit: str, wanted: str, scale: float) -> None:
@@ -58,6 +68,8 @@ def test_degrees_and_logarithms_are_shifted() -> None:
         ("eV", "GPa"),
         ("foo", "eV"),
         ("a.u.", "D"),
+        ("MEV", "eV"),  # of a thousandth or a million
+        ("mPA", "Pa"),
         ("log(GPa)", "log10(GPa)"),  # a log of no base is as often the natural one
         ("log(GPa)", "ln(GPa)"),
         ("log(GPa)", "log(kbar)"),
