@@ -11,7 +11,7 @@ from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH
-from pyg_sitenet.data.readers.targets import place_of
+from pyg_sitenet.data.readers.targets import is_stated, place_of
 from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.data.store.folder import is_prepared, read_prepared
 from pyg_sitenet.errors import DataError
@@ -70,7 +70,7 @@ def tell_spellings(source: str | Source, classes: Mapping[str, Sequence[str]]) -
             return
         source = open_source(source, list(classes), classes=classes)
     for name, labels in classes.items() if source.make_column else ():
-        cells = (c for c in source.column(name) if isinstance(c, str) or not is_gap(c))
+        cells = (c for c in source.column(name) if is_stated(c, name, classes))
         others = {label for label in map(as_label, cells) if label not in labels}
         places = {label: place_of(label, labels) for label in sorted(others)}
         _tell(name, {a: labels[k] for a, k in places.items() if k is not None})

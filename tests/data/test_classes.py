@@ -217,3 +217,20 @@ def test_numbers_that_all_differ_are_no_classes(tmp_path: Path) -> None:
         DataError, match="has 30 different labels in 30 crystals, such as"
     ):
         with_classes(_config(source, classes={"kind": []}))
+
+
+def test_missing_value_is_no_sodium(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["Na", "K", "NA", "N/A", "na", "K"])
+    config = with_classes(_config(source))
+    assert config.classes == {"kind": ("K", "Na")}
+    dataset = CrystalDataset.from_config(tmp_path / "cache", config)
+    assert dataset.y[:, 0].tolist() == [1, 0, 0]
+    listed = _config(source, classes={"kind": ["NA", "Na", "K"]})
+    dataset = CrystalDataset.from_config(tmp_path / "cache", with_classes(listed))
+    assert dataset.y[:, 0].tolist() == [1, 2, 0, 2]  # na may be either
+
+
+def test_labels_are_alike_in_either_form_of_their_accents(tmp_path: Path) -> None:
+    source = _table(tmp_path, ["\u00e1", "a\u0301", "b", "b"])
+    config = with_classes(_config(source))
+    assert config.classes == {"kind": ("b", "\u00e1")}

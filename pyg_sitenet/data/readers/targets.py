@@ -60,11 +60,14 @@ def place_of(label: str, labels: Sequence[str]) -> int | None:
 
 
 def is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) -> bool:
-    """Tell whether a cell holds a value; who lists ``none`` as a class means it."""
-    return not is_gap(value) or (
-        isinstance(value, str)
-        and place_of(as_label(value), classes.get(name, ())) is not None
-    )
+    """Tell whether a cell holds a value; who lists ``none`` as a class means it.
+
+    ``NA`` is no sodium, though capitals are alike elsewhere.
+    """
+    if not is_gap(value):
+        return True
+    labels = [label for label in classes.get(name, ()) if is_gap(label)]
+    return isinstance(value, str) and place_of(as_label(value), labels) is not None
 
 
 def _explain_gaps(values: Mapping[str, Any], targets: Sequence[str]) -> str:

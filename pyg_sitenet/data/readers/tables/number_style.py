@@ -37,6 +37,7 @@ class NumberStyle:
             self.counts["blanks"] += 1
         elif readings.point is None:
             self.counts["comma"] += 1
+            self.counts["grouped"] += "." in text  # as 1.234,5 has thousands
         elif readings.comma is None:
             self.counts["point"] += 1
         else:
@@ -57,9 +58,10 @@ class NumberStyle:
 
         Args:
             has_commas: Whether another column has decimal commas: who writes them means
-                a thousand by it.
+                a thousand by it. In one column with them it may as well be a slip.
         """
-        is_clear = any(self.counts[kind] for kind in ("comma", "point", "decimals"))
+        is_clear = any(self.counts[kind] for kind in ("grouped", "point", "decimals"))
+        has_commas |= self.counts["comma"] > 0
         return self.thousands if has_commas and not is_clear else ""
 
     def reader(self, delimiter: str) -> Callable[[str], str] | None:
@@ -70,7 +72,7 @@ class NumberStyle:
         """
         counts = self.counts
         points, commas = counts["point"] + counts["decimals"], counts["comma"]
-        if points and commas:
+        if commas and (points or self.unsure(has_commas=True)):
             return None
         if commas or (counts["both"] and not points and delimiter == ";"):
             return in_comma_style

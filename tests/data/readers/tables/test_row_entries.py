@@ -147,6 +147,10 @@ def test_numbers_that_may_be_two_are_refused(folder):
     (folder / "t.csv").write_text('id,gap\nNaCl,"1,234"\nMgO,"2,500"\n')
     with pytest.raises(DataError, match=r"'gap', such as '1,234', may be meant in two"):
         open_source(folder / "t.csv", ["gap"])
+    for text in ('id,gap\nNaCl,1.523\nMgO,"2,5"\n', "id;gap\nNaCl;1.523\nMgO;2,5\n"):
+        (folder / "t.csv").write_text(text)
+        with pytest.raises(DataError, match=r"'gap', such as '1.523', may be meant in"):
+            open_source(folder / "t.csv", ["gap"])
     (folder / "t.csv").write_text('id,gap\nNaCl,"0,5"\nMgO,1.5\n')
     failure, record = open_source(folder / "t.csv", ["gap"])
     assert "not a number: '0,5'; write all numbers" in failure.reason
