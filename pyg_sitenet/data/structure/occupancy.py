@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
 from pymatgen.core import Composition, DummySpecies, Element, Species, Structure
@@ -103,7 +103,15 @@ def _labels(structure: Structure) -> list[str]:
 
 def _warn_of_isotopes(structure: Structure, origin: str) -> None:
     species = {specie for site in structure for specie in site.species}
-    names = [_ISOTOPES[symbol] for symbol in sorted(set(map(_isotope, species)) - {""})]
+    warn_of_isotopes(map(_isotope, species), origin, stacklevel=5)
+
+
+def warn_of_isotopes(
+    symbols: Iterable[str], origin: str, *, stacklevel: int = 2
+) -> None:
+    """Say which isotopes count as hydrogen; other symbols are passed over."""
+    names = [_ISOTOPES[symbol] for symbol in sorted(set(symbols) & _ISOTOPES.keys())]
     if names:
-        message = f"{origin}: {' and '.join(names)} counts as hydrogen"
-        warnings.warn(message, SiteNetWarning, stacklevel=4)
+        verb = "count" if len(names) > 1 else "counts"
+        message = f"{origin}: {' and '.join(names)} {verb} as hydrogen"
+        warnings.warn(message, SiteNetWarning, stacklevel=stacklevel)

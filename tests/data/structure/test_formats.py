@@ -14,7 +14,7 @@ from ase.io import write
 
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.load import load_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 POSCAR = """\
 rock salt
@@ -103,11 +103,21 @@ def test_broken_files_are_named_with_the_cause(tmp_path, name, content, message)
     assert "\n" not in str(caught.value)
 
 
-def test_deuterium_in_a_frame_counts_as_hydrogen(tmp_path):
+@pytest.mark.parametrize(
+    ("columns", "atom"),
+    [
+        ("species:S:1:pos:R:3", "{} {}"),
+        ("pos:R:3:forces:R:3:species:S:1", "{1} 0 0 0 {0}"),
+    ],
+)
+def test_isotopes_in_a_frame_count_as_hydrogen(tmp_path, columns, atom):
     path = tmp_path / "a.extxyz"
-    head = '2\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3\n'
-    path.write_text(head + "Li 0 0 0\nD 2 2 2\n")
-    assert load_structure(path).composition.hill_formula == "H Li"
+    head = f'3\nLattice="4 0 0 0 4 0 0 0 4" Properties={columns}\n'
+    atoms = [("Li", "0 0 0"), ("D", "2 2 2"), ("T", "0 2 0")]
+    path.write_text(head + "".join(atom.format(*own) + "\n" for own in atoms))
+    with pytest.warns(SiteNetWarning, match="deuterium and tritium count as hydrogen"):
+        structure = load_structure(path)
+    assert structure.composition.hill_formula == "H2 Li"
     assert "D" not in atomic_numbers
 
 

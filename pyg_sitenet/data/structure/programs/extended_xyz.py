@@ -13,6 +13,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from ase.io.extxyz import read_xyz
 
+from pyg_sitenet.data.structure.occupancy import warn_of_isotopes
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import MAX_TEXT_BYTES, too_long
 from pyg_sitenet.errors import StructureError
@@ -113,7 +114,18 @@ def _frame(text: str, origin: str) -> Atoms:
     if not isinstance(atoms, Atoms):
         raise StructureError(f"{origin}: holds no atoms")
     _keep_text(atoms, text)
+    warn_of_isotopes(_symbols(text), origin)
     return atoms
+
+
+def _symbols(text: str) -> Iterator[str]:
+    """Yield the symbols of the atoms as they are written."""
+    _, comment, *atoms = text.splitlines()
+    before, _, _ = comment.partition("species:S:1")
+    _, _, columns = before.partition("Properties")
+    place = sum(int(count) for count in _COLUMNS.findall(columns))
+    for line in atoms:
+        yield from line.split()[place : place + 1]
 
 
 def _keep_text(atoms: Atoms, text: str) -> None:
