@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pyg_sitenet.data.readers.cells import is_gap, separated
 from pyg_sitenet.data.readers.tables.columns import Columns
+from pyg_sitenet.data.readers.tables.row import UNIT_COLUMNS
 from pyg_sitenet.data.readers.tables.table import Table
 from pyg_sitenet.data.readers.targets import is_stated
 from pyg_sitenet.data.readers.units import is_unit
@@ -112,10 +113,27 @@ def target_notes(
                 f"{target}: the column {column!r} states {table.stated[column]!r}, its"
                 f" heading {heading!r}; that of the column is taken"
             )
+    yield from _unit_column_notes(table, columns, wanted)
     for target, unit in stated.items():
         if target in wanted.targets and unit != units[target]:
             before, now = (text or "plain numbers" for text in (unit, units[target]))
             yield f"{target}: stated in {before}, converted to {now}"
+
+
+def _unit_column_notes(table: Table, columns: Columns, wanted: Wanted) -> Iterator[str]:
+    """Say that a column of units is not used, of which nobody knows whose they are."""
+    column = table.column_of(UNIT_COLUMNS)
+    targets = [name for name in wanted.targets if name in columns.targets]
+    if column in (None, *columns.unit_columns.values()) or not targets:
+        return
+    if column in table.stated and not all(name in table.units for name in targets):
+        others = [name for name in columns.targets if name not in targets]
+        numbers = ", ".join(map(repr, [*targets, *others][:5]))
+        yield (
+            f"{targets[0]}: the column {column!r} is not used, since it may be that of"
+            f" any of the columns of numbers ({numbers}); call it"
+            f" {f'{targets[0]} unit'!r} to give the unit of each row"
+        )
 
 
 def _gap_notes(

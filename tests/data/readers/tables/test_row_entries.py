@@ -86,6 +86,21 @@ def test_each_target_may_have_a_column_of_units(folder):
     assert not source.labels
 
 
+def test_column_of_units_that_may_be_those_of_others_is_named(folder):
+    text = "id,gap,year,unit\nNaCl,1,2000,eV\nMgO,2000,2001,meV\n"
+    (folder / "t.csv").write_text(text)
+    source = open_source(folder / "t.csv", ["gap"])
+    assert source.units == {}
+    (note,) = source.notes
+    assert "'unit' is not used" in note
+    assert "('gap', 'year'); call it 'gap unit'" in note
+    (folder / "t.csv").write_text(text.replace("unit", "gap unit"))
+    source = open_source(folder / "t.csv", ["gap"])
+    assert [record.targets["gap"] for record in source] == [1, 2]
+    (folder / "t.csv").write_text(text.replace("gap", "gap [eV]"))
+    assert open_source(folder / "t.csv", ["gap"]).notes == []
+
+
 def test_values_come_in_the_unit_that_is_asked_for(folder):
     (folder / "t.csv").write_text("id,gap [meV]\nNaCl,8500\n")
     source = open_source(folder / "t.csv", ["gap"], units={"gap": "eV"})
