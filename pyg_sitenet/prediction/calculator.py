@@ -114,6 +114,19 @@ class SiteNetCalculator(Calculator):
             "stress": full_3x3_to_voigt_6_stress(stress),
         }
 
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """Return what has changed since the last calculation.
+
+        Oxidation states and occupancies count, which ASE does not look at.
+        """
+        changes: list[str] = super().check_state(  # type: ignore[no-untyped-call]
+            atoms, tol
+        )
+        known = self.atoms
+        if known is not None and not changes and _described(known) != _described(atoms):
+            changes.append("initial_charges")  # the nearest that ASE has a name for
+        return changes
+
     def _warn_of_elements(self, atoms: Atoms) -> None:
         unseen = sorted(set(atoms.numbers.tolist()) - self._elements)
         if unseen and self._elements:
@@ -141,6 +154,13 @@ class SiteNetCalculator(Calculator):
         values, _ = mean_and_spread(self.model, self.transform(data))
         energy: Tensor = values[0, self._column]
         return energy
+
+
+def _described(atoms: Atoms) -> tuple[object, ...]:
+    """Return what of a crystal is read beside what ASE compares."""
+    names = ("oxi_states", "spacegroup_kinds", "occupancy", "occupancies")
+    arrays = [atoms.arrays[name].tolist() for name in names if name in atoms.arrays]
+    return arrays, atoms.info.get("occupancy")
 
 
 def _column_of(

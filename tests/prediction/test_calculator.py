@@ -140,3 +140,20 @@ def test_oxidation_states_count_as_in_a_prediction(calculator):
     energy = calculator.get_potential_energy(atoms)
     assert energy == pytest.approx(expected, abs=1e-5)
     assert abs(energy - bare) > 1e-4
+
+
+def test_changed_oxidation_states_and_occupancies_are_seen(calculator):
+    atoms = rattled()
+    atoms.calc = calculator
+    plain = atoms.get_potential_energy()
+    atoms.set_array("oxi_states", np.array([1.0, -1.0] * 4))
+    charged = atoms.get_potential_energy()
+    fresh = atoms.copy()
+    fresh.calc = SiteNetCalculator("formation-energy")
+    assert charged == pytest.approx(fresh.get_potential_energy(), abs=1e-12)
+    assert abs(charged - plain) > 1e-4
+    del atoms.arrays["oxi_states"]
+    assert atoms.get_potential_energy() == pytest.approx(plain, abs=1e-12)
+    atoms.info["occupancy"] = {str(k): {"Na": 0.5} for k in range(8)}
+    with pytest.raises(StructureError, match="occup"):
+        atoms.get_potential_energy()

@@ -1,11 +1,10 @@
-"""What a prediction rests on, by its gradients: pairs and sites."""
+"""How a prediction answers to the pairs of a crystal, by its gradients."""
 
 from __future__ import annotations
 
 import copy
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
@@ -39,7 +38,7 @@ def pair_gradients(model: SiteNet, data: Data) -> PairGradients:
         Gradients in double precision on the CPU; both are 0 for a pair beyond the
         model's cutoff, the first also for an atom with itself.
     """
-    network, inputs = _in_double(model, data)
+    network, inputs = in_double(model, data)
     edge_attr = inputs["edge_attr"].requires_grad_()
     weight = inputs.get("edge_weight", torch.ones_like(edge_attr[:, 0]))
     inputs["edge_weight"] = weight.requires_grad_()
@@ -64,43 +63,7 @@ def pair_gradients(model: SiteNet, data: Data) -> PairGradients:
     )
 
 
-def integrated_gradients(model: SiteNet, data: Data, steps: int = 32) -> Tensor:
-    r"""Return what the features of each site of a crystal add to the prediction.
-
-    .. math::
-        a_i = \int_0^1 \frac{\partial y(t \mathbf{x})}{\partial \mathbf{x}_i} \cdot
-        \mathbf{x}_i \, \mathrm{d}t
-
-    where :math:`\mathbf{x}` are the features that enter the first layer. Together the
-    sites add up to the prediction less that of the same crystal with features 0.
-
-    Args:
-        model: The model; it stays as it is.
-        data: The graph of one crystal.
-        steps: Points of the (Gauss-Legendre) integral.
-
-    Returns:
-        ``[n, T]`` in units of the targets and double precision, on the CPU, of all
-        copies of a merged site together.
-
-    Reference:
-        Sundararajan, Taly, Yan, ICML 2017, https://arxiv.org/abs/1703.01365.
-    """
-    network, inputs = _in_double(model, data)
-    x = inputs.pop("x")
-    places, weights = np.polynomial.legendre.leggauss(steps)
-    total = x.new_zeros(len(x), len(model.target_mean))
-    for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
-        point = (x * place).requires_grad_()
-        values = network(point, **inputs)[0]
-        slopes = [
-            torch.autograd.grad(value, point, retain_graph=True)[0] for value in values
-        ]
-        total += weight * torch.stack([(slope * x).sum(-1) for slope in slopes], dim=-1)
-    return total.cpu()
-
-
-def _in_double(
+def in_double(
     model: SiteNet, data: Data
 ) -> tuple[ExplainableSiteNet, dict[str, Tensor]]:
     """Return a copy in double precision, and leaves for its inputs.

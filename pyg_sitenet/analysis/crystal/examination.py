@@ -14,7 +14,7 @@ from pymatgen.core import Structure
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
-from pyg_sitenet.analysis.crystal.attribution import integrated_gradients
+from pyg_sitenet.analysis.crystal.integrated import integrated_gradients
 from pyg_sitenet.analysis.crystal.pair_table import (
     AXES,
     heading,

@@ -3,12 +3,8 @@
 import pytest
 import torch
 
-from pyg_sitenet.analysis.crystal.attribution import (
-    integrated_gradients,
-    pair_gradients,
-)
+from pyg_sitenet.analysis.crystal.attribution import pair_gradients
 from pyg_sitenet.data.graph.encode import encode_structure
-from pyg_sitenet.nn.explainable import ExplainableSiteNet
 from pyg_sitenet.transforms import MergeEquivalent, expand_pairs
 
 STEP = 1e-5
@@ -73,31 +69,8 @@ def test_pairs_beyond_the_cutoff_have_none(make_predictor, graph):
         assert result[~far].abs().max() > 0
 
 
-def test_shares_of_the_sites_add_up_to_the_prediction_less_the_baseline(
-    predictor, graph
-):
-    model = predictor.model
-    network = ExplainableSiteNet(model)
-    inputs = network.inputs(graph)
-    empty = network(**inputs | {"x": torch.zeros_like(inputs["x"])})
-    result = integrated_gradients(model, graph, steps=64)
-    assert result.shape == (6, 1)
-    expected = (model(graph) - empty).item()
-    assert result.sum().item() == pytest.approx(expected, rel=1e-4)
-
-
-def test_merged_sites_have_the_shares_of_their_copies(predictor, graph):
-    full = integrated_gradients(predictor.model, graph)
-    merged = MergeEquivalent(keep_origin=True)(graph)
-    few = integrated_gradients(predictor.model, merged)
-    assert few.shape == (2, 1)
-    together = torch.zeros_like(few).index_add_(0, merged.merged_site, full)
-    torch.testing.assert_close(few, together)
-
-
 def test_model_stays_as_it_is(predictor, graph):
     model = predictor.model.float()
-    integrated_gradients(model, graph, steps=2)
     pair_gradients(model, graph)
     assert model.target_mean.dtype == torch.float32
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
