@@ -15,10 +15,10 @@ from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
+from pyg_sitenet.nn.graph_check import check_graph
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.pairs.graph_pairs import (
     Pairs,
-    check_graph,
     group_equal_pairs,
     kinds_after_block,
 )
@@ -165,7 +165,7 @@ class SiteNet(Pretrained):
             pairs = group_equal_pairs(graph, pairs)
         x = self.site_embedding(graph.z, graph.x)
         x, _ = self.attend(x, pairs)
-        num_graphs = 1 if graph.batch is None else graph.num_graphs
+        num_graphs = 1 if graph.batch is None else _num_graphs(graph)
         multiplicity = graph.get("site_multiplicity")
         return Embedding(
             x, self.readout.embed(x, graph.batch, num_graphs, multiplicity)
@@ -182,7 +182,7 @@ class SiteNet(Pretrained):
     def _pairs(self, graph: Data) -> Pairs:
         """Return the pairs that attend: those within the cutoff, if there is one."""
         check_graph(graph)
-        edge_index, edge_attr = graph.edge_index, graph.edge_attr
+        edge_index, edge_attr = graph.edge_index.long(), graph.edge_attr
         counts = [graph.get("edge_multiplicity"), graph.get("edge_weight")]
         if self.config.distance_cutoff is not None:
             near = edge_attr[:, 0] <= self.config.distance_cutoff
@@ -248,3 +248,9 @@ class SiteNet(Pretrained):
         if self.config.form == "residual":
             return x, weights
         return torch.cat(outputs, dim=-1), weights
+
+
+def _num_graphs(graph: Data) -> int:
+    """Return how many crystals there are; a Batch knows, a Data is looked through."""
+    known = getattr(graph, "num_graphs", None)
+    return int(graph.batch.max()) + 1 if known is None else int(known)

@@ -96,24 +96,49 @@ def calibrate(
         spread: Standard deviation of the members of an ensemble.
         floors: What to add to the spread, from :func:`spread_floor`; needed with it.
         widening: Of each crystal, as for :meth:`~.calibration.HalfWidths.of`.
+
+    Raises:
+        ValueError: If `floors` are missing beside `spread`, or a target has not as many
+            predictions as values.
     """
+    if spread is not None and floors is None:
+        raise ValueError(
+            "`floors` must be given beside `spread`, in the unit of each target; "
+            "`spread_floor` makes them of the spread of other crystals"
+        )
     scores, used = {}, {}
     edges: dict[str, tuple[float, ...]] = {}
-    for target, values in truth.items():
+    for target in truth:
+        values, answers = _pair(target, truth, predicted)
         floor = 1.0 if floors is None else floors[target]
         sigma = floor + (np.zeros(len(values)) if spread is None else spread[target])
         sigma = sigma if widening is None else sigma * widening
-        ratio = np.abs(values - predicted[target]) / sigma
+        ratio = np.abs(values - answers) / sigma
         ratio[~np.isfinite(ratio)] = np.inf
         is_known = np.isfinite(values)
-        starts = _group_edges(predicted[target][is_known])
-        group = np.searchsorted(starts, predicted[target][is_known], side="right")
+        starts = _group_edges(answers[is_known])
+        group = np.searchsorted(starts, answers[is_known], side="right")
         scores[target] = tuple(
             _ascending(ratio[is_known][group == k]) for k in range(len(starts) + 1)
         )
         used[target] = floor
         edges |= {target: starts} if starts else {}
     return Calibration(scores=scores, floors=used, edges=edges)
+
+
+def _pair(
+    target: str, truth: Mapping[str, Array], predicted: Mapping[str, Array]
+) -> tuple[Array, Array]:
+    """Return values and predictions of a target as arrays of one length."""
+    values, answers = (
+        np.asarray(own[target], dtype=np.float64) for own in (truth, predicted)
+    )
+    if values.ndim != 1 or values.shape != answers.shape:
+        raise ValueError(
+            f"{target!r} must have as many predictions as values, each of shape [N], "
+            f"got {[*values.shape]} values and {[*answers.shape]} predictions"
+        )
+    return values, answers
 
 
 def _group_edges(predicted: Array) -> tuple[float, ...]:

@@ -197,9 +197,10 @@ def test_sides_of_different_sizes_may_be_turned(inputs):
     torch.testing.assert_close(back(both, edge_index.flip(0), edge_attr), expected)
 
 
-def test_static_graphs_are_those_one_by_one(inputs):
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}])
+def test_static_graphs_are_those_one_by_one(inputs, options):
     x, edge_index, edge_attr = inputs
-    conv, both = make_conv(), torch.stack([x, 2 * x])
+    conv, both = make_conv(**options), torch.stack([x, 2 * x])
     expected = torch.stack([conv(part, edge_index, edge_attr) for part in both])
     torch.testing.assert_close(conv(both, edge_index, edge_attr), expected)
 

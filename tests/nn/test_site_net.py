@@ -6,7 +6,7 @@ import pytest
 import torch
 from ase.build import bulk
 from pymatgen.core import Lattice, Structure
-from torch_geometric.data import Batch
+from torch_geometric.data import Batch, Data
 from torch_geometric.utils import scatter
 
 from pyg_sitenet.config import ModelConfig
@@ -226,3 +226,37 @@ def test_graph_without_what_the_network_reads_is_refused(cscl, name):
         ValueError, match=f"`data` must have `{name}`; `encode_structure"
     ):
         SiteNet.from_preset("default")(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "edge_attr",
+            lambda d: d.edge_attr[:, :1],
+            r"`edge_attr` .*\[72, 2\].*\[72, 1\]",
+        ),
+        ("edge_attr", lambda d: d.edge_attr[:-1], r"`edge_attr` .* got \[71, 2\]"),
+        ("x", lambda d: d.x[:, :8], r"`x` must have shape \[2, 9\] .* got \[2, 8\]"),
+        ("edge_weight", lambda _: torch.ones(3), r"`edge_weight` .* got \[3\]"),
+        ("batch", lambda _: torch.zeros(1).long(), r"`batch` .*\[2\].* got \[1\]"),
+        ("z", lambda d: d.z * 0, r"`z` must hold atomic numbers, 1 to 118, got 0 to 0"),
+        ("z", lambda d: d.z * 0 + 119, r"atomic numbers.* got 119 to 119"),
+    ],
+)
+def test_fields_of_another_shape_are_refused(cscl, name, change, message):
+    data = encode_structure(cscl, max_atoms=36)
+    assert data.num_edges == 72
+    data[name] = change(data)
+    with pytest.raises(ValueError, match=message):
+        SiteNet.from_preset("default")(data)
+
+
+def test_plain_data_with_a_batch_and_short_indices_are_read(cscl, rutile):
+    graphs = [encode_structure(crystal, max_atoms=20) for crystal in (cscl, rutile)]
+    batch = Batch.from_data_list(graphs)
+    model = SiteNet.from_preset("default").eval()
+    plain = Data(**{key: batch[key] for key in batch.keys()})  # noqa: SIM118
+    torch.testing.assert_close(model(plain), model(batch))
+    plain.edge_index = plain.edge_index.int()
+    torch.testing.assert_close(model(plain), model(batch))

@@ -284,3 +284,18 @@ def test_sets_of_classes_hold_the_true_one_as_often_as_promised():
         if row["level"] >= 0.8:
             assert row["coverage"] == pytest.approx(row["level"], abs=0.02)
     assert measure_sets(result, "kind", new * np.nan, probabilities[half:]) == []
+
+
+def test_spread_without_a_floor_is_refused():
+    residuals = np.arange(50.0)
+    with pytest.raises(ValueError, match="`floors` must be given beside `spread`"):
+        calibrate({"t": residuals}, {"t": 0 * residuals}, {"t": residuals})
+
+
+def test_as_many_predictions_as_values_are_asked_for():
+    calibration = calibrate({"t": [1.0, 2.0]}, {"t": [1.0, 3.0]})
+    assert calibration.scores == {"t": ((0.0, 1.0),)}
+    with pytest.raises(
+        ValueError, match=r"'t' must have as many .* \[2\] values and \[1\]"
+    ):
+        calibrate({"t": [1.0, 2.0]}, {"t": [1.0]})

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 from ase import Atoms
-from pymatgen.core.structure import Structure
+from pymatgen.core.structure import IMolecule, Structure
 
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.entry import Entry
@@ -37,8 +37,8 @@ def read_inputs(structures: StructureLike | Iterable[StructureLike]) -> Iterator
 def _as_many(
     structures: StructureLike | Iterable[StructureLike],
 ) -> Iterable[StructureLike]:
-    # Structure and Atoms are iterable too: over their sites.
-    if isinstance(structures, (str, os.PathLike, Structure, Atoms)):
+    # Structure, Molecule and Atoms are iterable too: over their sites.
+    if isinstance(structures, (str, os.PathLike, Structure, IMolecule, Atoms)):
         return [structures]
     if isinstance(structures, Mapping):
         dictionary: Any = structures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 import torch
@@ -111,8 +112,10 @@ class PeriodicRadiusGraph(_Pairing):
 
 class _Counted(_Pairing):
     def __init__(self, max_atoms: int) -> None:
-        if max_atoms < 1:
-            raise ValueError(f"`max_atoms` must be at least 1, got {max_atoms}")
+        if not isinstance(max_atoms, Real) or not 1 <= max_atoms < math.inf:
+            raise ValueError(
+                f"`max_atoms` must be a number of at least 1, got {max_atoms!r}"
+            )
         self.max_atoms = max_atoms
 
     def _add(self, data: Data, pairs: Pairs) -> None:

@@ -66,6 +66,9 @@ def largest_multiplicities(
             "`edge_multiplicity` must count pairs in whole numbers where top_k chooses "
             f"among them, got {multiplicity.dtype}; give weights as `edge_weight`"
         )
+    if logits.dim() > 2:  # a static graph, with features of several
+        counts = (index, multiplicity, k, num_receivers)
+        return torch.stack([largest_multiplicities(own, *counts) for own in logits])
     per_receiver = scatter(multiplicity, index, dim_size=num_receivers)
     before_receiver = cumsum(per_receiver)[index]
     copies = [

@@ -27,16 +27,6 @@ class Pairs(NamedTuple):
         return distance if self.kinds is None else distance[self.kinds.of_pair]
 
 
-def check_graph(graph: Data) -> None:
-    """Raise ``ValueError`` for the first field that the network needs and misses."""
-    for name in ("z", "x", "edge_index", "edge_attr"):
-        if graph.get(name) is None:
-            raise ValueError(
-                f"`data` must have `{name}`; `encode_structure`, CrystalDataset and "
-                "`Predictor.graph` make graphs with all that SiteNet reads"
-            )
-
-
 def note_equal_pairs(graph: Data) -> None:
     """Find the equal pairs of a graph or batch now, so that no network has to.
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from pymatgen.core.structure import Structure
+from pymatgen.core.structure import Molecule, Structure
 
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure, Record
@@ -83,3 +83,11 @@ def test_other_things_are_named() -> None:
     failure = entry.read()
     assert isinstance(failure, Failure)
     assert "expected a pymatgen Structure" in failure.reason
+
+
+def test_molecule_is_one_input_and_no_list_of_sites() -> None:
+    hydrogen = Molecule(["H", "H"], [[0, 0, 0], [0, 0, 0.74]])
+    (entry,) = read_inputs(hydrogen)  # type: ignore[arg-type]
+    failure = entry.read()
+    assert isinstance(failure, Failure)
+    assert "H2: a molecule without periodicity" in failure.reason
