@@ -246,6 +246,20 @@ def test_crystals_that_the_model_was_trained_on_are_told(
     assert not caplog.text
 
 
+def test_files_listed_from_another_folder_are_told(
+    predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = ["x/a,train,1.17", "x/b,train,0.7", "y/b,train,0.9"]
+    (tmp_path / "crystals.csv").write_text("\n".join(["id,part,band_gap", *rows]))
+    (tmp_path / "model.safetensors").touch()
+    silicon = Structure.from_ase_atoms(bulk("Si"))
+    evaluate(predictor, [Record("a", silicon, {"band_gap": 1.17}, "a")], run=tmp_path)
+    assert "was trained on 1 of these 1 crystals" in caplog.text
+    caplog.clear()  # there are two of this name
+    evaluate(predictor, [Record("b", silicon, {"band_gap": 0.9}, "b")], run=tmp_path)
+    assert not caplog.text
+
+
 def test_what_was_learnt_before_counts_and_what_is_not_on_record_is_told(
     predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

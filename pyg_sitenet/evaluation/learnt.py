@@ -46,6 +46,10 @@ class Learnt:
         self._values: dict[str, dict[str, str]] = {}
         for table in reversed(tables):
             self._values |= dict(_read(table)) if table is not None else {}
+        names = Counter(map(_name, self._values))
+        self._names = {
+            _name(id_): id_ for id_ in self._values if names[_name(id_)] == 1
+        }
 
     def count(self, crystals: Iterable[tuple[str, Mapping[str, float]]]) -> int:
         """Return how many were learnt, of ids with values."""
@@ -74,10 +78,17 @@ class Learnt:
 
     def _kind(self, id_: str, values: Mapping[str, float]) -> str:
         known = {k: v for k, v in values.items() if not math.isnan(v)}
-        learnt = self._values.get(id_)
+        learnt = self._values.get(
+            id_, self._values.get(self._names.get(_name(id_), ""))
+        )
         if learnt is None:
             return "new"
         return "learnt" if _agree(learnt, known) else "unlike"
+
+
+def _name(id_: str) -> str:
+    """Return an id without folders: a table beside a folder of files has them."""
+    return id_.rpartition("/")[2]
 
 
 def _tables(model: str | Path) -> Iterator[Path | None]:

@@ -38,11 +38,11 @@ def _as_many(
     structures: StructureLike | Iterable[StructureLike],
 ) -> Iterable[StructureLike]:
     # Structure, Molecule and Atoms are iterable too: over their sites.
-    if isinstance(structures, (str, os.PathLike, Structure, IMolecule, Atoms)):
+    if isinstance(structures, (str, os.PathLike, Structure, Atoms)):
         return [structures]
-    if isinstance(structures, Mapping):
-        dictionary: Any = structures
-        return [dictionary]
+    if isinstance(structures, Mapping | IMolecule):
+        single: Any = structures
+        return [single]
     if isinstance(structures, pd.DataFrame):
         raise TypeError(
             "`structures` is a table; give one column of it, as table['structure']"

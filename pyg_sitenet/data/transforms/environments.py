@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from numbers import Real
 
 import numpy as np
 import torch
@@ -112,11 +111,14 @@ class PeriodicRadiusGraph(_Pairing):
 
 class _Counted(_Pairing):
     def __init__(self, max_atoms: int) -> None:
-        if not isinstance(max_atoms, Real) or not 1 <= max_atoms < math.inf:
+        if (
+            not isinstance(max_atoms, int | float | np.number)
+            or not 1 <= max_atoms < math.inf
+        ):
             raise ValueError(
                 f"`max_atoms` must be a number of at least 1, got {max_atoms!r}"
             )
-        self.max_atoms = max_atoms
+        self.max_atoms: int = max_atoms
 
     def _add(self, data: Data, pairs: Pairs) -> None:
         matrix = torch.from_numpy(pairs.supercell_matrix).to(data.pos.device)
