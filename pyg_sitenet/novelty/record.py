@@ -13,7 +13,7 @@ from pyg_sitenet.novelty.features import GEOMETRY
 
 MOST_HELD_OUT = 5000
 """Held-out crystals whose numbers are kept."""
-VECTOR_BYTES = 600_000
+VECTOR_BYTES = 560_000
 """Of the vectors that are kept."""
 
 Count = Annotated[int, Field(ge=0, le=10**9)]
