@@ -159,7 +159,7 @@ class SiteNetConv(SubclassedPassing):
                 (transposed) adjacency, whose values serve in place of ``edge_attr``.
             edge_attr: Pair features ``[E, edge_dim]``; ``None`` counts as zeros.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
-            edge_weight: How much each of them counts in the softmax, ``[E]``.
+            edge_weight: How much each of them counts, at least 0, ``[E]``.
             edge_length: Length :math:`d_{ij}` of each pair, ``[E]``; for ``locality``.
             size: Numbers of senders and of receivers.
             return_attention_weights: Also return ``(edge_index, alpha)``, alpha
