@@ -255,6 +255,11 @@ def test_files_listed_from_another_folder_are_told(
     silicon = Structure.from_ase_atoms(bulk("Si"))
     evaluate(predictor, [Record("a", silicon, {"band_gap": 1.17}, "a")], run=tmp_path)
     assert "was trained on 1 of these 1 crystals" in caplog.text
+    caplog.clear()
+    others = [("a", 1.17), ("z/a", 0.3)]  # the second is another file of this name
+    crystals = [Record(k, silicon, {"band_gap": gap}, k) for k, gap in others]
+    evaluate(predictor, crystals, run=tmp_path)
+    assert "was trained on 1 of these 2 crystals" in caplog.text
     caplog.clear()  # there are two of this name
     evaluate(predictor, [Record("b", silicon, {"band_gap": 0.9}, "b")], run=tmp_path)
     assert not caplog.text

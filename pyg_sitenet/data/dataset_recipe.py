@@ -74,6 +74,8 @@ def _listed(source: Source, settings: DataConfig) -> dict[str, tuple[str, ...]]:
     unlisted = tuple(name for name, labels in settings.classes.items() if not labels)
     if not unlisted:
         return settings.classes
+    if not isinstance(source, str | Path) and len(source) == 1:
+        source = source[0]
     if not isinstance(source, str | Path):
         raise DataError(
             f"the classes of {', '.join(map(repr, unlisted))} are looked up in a single"

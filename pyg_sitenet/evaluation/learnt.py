@@ -78,11 +78,10 @@ class Learnt:
 
     def _kind(self, id_: str, values: Mapping[str, float]) -> str:
         known = {k: v for k, v in values.items() if not math.isnan(v)}
-        learnt = self._values.get(
-            id_, self._values.get(self._names.get(_name(id_), ""))
-        )
+        learnt = self._values.get(id_)
         if learnt is None:
-            return "new"
+            named = self._values.get(self._names.get(_name(id_), ""), {})
+            return "learnt" if _agree(named, known) else "new"
         return "learnt" if _agree(learnt, known) else "unlike"
 
 

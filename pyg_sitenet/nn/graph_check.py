@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
@@ -21,9 +22,16 @@ def check_graph(graph: Data) -> None:
                 f"`data` must have `{name}`; `encode_structure`, CrystalDataset and "
                 "`Predictor.graph` make graphs with all that SiteNet reads"
             )
-    if is_transformed():  # shapes are those of a part, or not known yet
-        return
-    num_sites, num_pairs = graph.z.size(0), graph.edge_index.size(-1)
+    if not is_transformed():  # shapes are those of a part, or not known yet
+        _check_shapes(graph)
+        _check_numbers(graph)
+
+
+def _check_shapes(graph: Data) -> None:
+    index = graph.edge_index
+    is_index = index.dim() == 2 and len(index) == 2
+    num_sites = len(graph.x)
+    num_pairs = index.size(1) if is_index else len(graph.edge_attr)
     shapes = {
         "z": (num_sites,),
         "x": (num_sites, NUM_PROPERTIES),
@@ -41,10 +49,27 @@ def check_graph(graph: Data) -> None:
                 f"`{name}` must have shape {[*shape]} in a graph of {num_sites} sites "
                 f"and {num_pairs} pairs, got {[*value.shape]}"
             )
-    if graph.z.device.type == "cpu" and num_sites:  # a GPU would have to be waited for
+
+
+def _check_numbers(graph: Data) -> None:
+    for name in ("z", "edge_index"):
+        dtype = graph[name].dtype
+        if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
+            raise ValueError(f"`{name}` must hold whole numbers, got {dtype}")
+    if graph.z.device.type == "cpu" and len(
+        graph.z
+    ):  # a GPU would have to be waited for
         low, high = (int(number) for number in graph.z.aminmax())
         if not 1 <= low <= high <= MAX_ATOMIC_NUMBER:
             raise ValueError(
                 f"`z` must hold atomic numbers, 1 to {MAX_ATOMIC_NUMBER}, got {low} to "
                 f"{high}"
             )
+
+
+def num_graphs_of(graph: Data) -> int:
+    """Return how many crystals a batch has; one that is a plain Data does not say."""
+    known = getattr(graph, "num_graphs", None)
+    if known is not None:
+        return int(known)
+    return int(graph.batch.max()) + 1 if len(graph.batch) else 0

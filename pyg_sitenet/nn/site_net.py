@@ -15,7 +15,7 @@ from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.graph_check import check_graph
+from pyg_sitenet.nn.graph_check import check_graph, num_graphs_of
 from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.nn.pairs.graph_pairs import (
     Pairs,
@@ -165,7 +165,7 @@ class SiteNet(Pretrained):
             pairs = group_equal_pairs(graph, pairs)
         x = self.site_embedding(graph.z, graph.x)
         x, _ = self.attend(x, pairs)
-        num_graphs = 1 if graph.batch is None else _num_graphs(graph)
+        num_graphs = 1 if graph.batch is None else num_graphs_of(graph)
         multiplicity = graph.get("site_multiplicity")
         return Embedding(
             x, self.readout.embed(x, graph.batch, num_graphs, multiplicity)
@@ -248,9 +248,3 @@ class SiteNet(Pretrained):
         if self.config.form == "residual":
             return x, weights
         return torch.cat(outputs, dim=-1), weights
-
-
-def _num_graphs(graph: Data) -> int:
-    """Return how many crystals there are; a Batch knows, a Data is looked through."""
-    known = getattr(graph, "num_graphs", None)
-    return int(graph.batch.max()) + 1 if known is None else int(known)

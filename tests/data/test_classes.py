@@ -228,6 +228,9 @@ def test_missing_value_is_no_sodium(tmp_path: Path) -> None:
     listed = _config(source, classes={"kind": ["NA", "Na", "K"]})
     dataset = CrystalDataset.from_config(tmp_path / "cache", with_classes(listed))
     assert dataset.y[:, 0].tolist() == [1, 2, 0, 2]  # na may be either
+    both = listed.model_copy(update={"targets": ("n", "kind")})
+    dataset = CrystalDataset.from_config(tmp_path / "cache", both)
+    assert dataset.y[4].isnan().tolist() == [False, True]
 
 
 def test_labels_are_alike_in_either_form_of_their_accents(tmp_path: Path) -> None:

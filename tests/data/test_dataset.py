@@ -565,3 +565,5 @@ def test_classes_may_be_numbers_or_those_of_the_source(tmp_path, table):
 def test_classes_of_several_sources_are_to_be_listed(tmp_path, table):
     with pytest.raises(DataError, match=r"classes of 'n'.* single source.* list"):
         CrystalDataset(tmp_path, [table, table], "n", classes={"n": []})
+    single = CrystalDataset(tmp_path, [table], "n", classes={"n": []})
+    assert single.classes == {"n": ("0", "1", "2", "3", "4", "5")}

@@ -18,6 +18,7 @@ from pyg_sitenet.novelty import (
     fit_novelty,
     sample_size,
 )
+from pyg_sitenet.novelty.bonds import Bonds
 from pyg_sitenet.novelty.features import GEOMETRY
 
 
@@ -42,11 +43,22 @@ def record(salts: list[Features]) -> Novelty:
 
 
 def test_what_is_kept_is_less_than_a_megabyte(salts: list[Features]) -> None:
-    vectors = np.random.default_rng(0).normal(size=(3000, 200))
-    sample = {k: Crystal(salts[0], v, (), (1.0,)) for k, v in enumerate(vectors)}
+    """Of 10,000 crystals of three elements each, with all pairs of 80 among them."""
+    random = np.random.default_rng(0)
+    training = []
+    for _ in range(10_000):
+        elements = sorted(random.choice(range(3, 83), 3, replace=False).tolist())
+        shares = {1000 * a + b: 1 / 6 for a in elements for b in elements if a != b}
+        geometry = tuple(random.normal(size=3).tolist())
+        bonds = Bonds(float(random.normal()), shares)
+        training.append(Features(tuple(elements), geometry, bonds))
+    vectors = random.normal(size=(3000, 200))
+    sample = {k: Crystal(training[k], v, (), (1.0, 2.0)) for k, v in enumerate(vectors)}
     held_out = [Crystal(own, vectors[0]) for own in salts]
-    record = fit_novelty(salts * 150, sample, held_out)
+    record = fit_novelty(training, sample, held_out)
     assert record is not None
+    assert record.bonds is not None
+    assert len(record.bonds.pairs) > 3000
     assert sample_size(200) == 1400
     assert len(record.model_dump_json()) < 1e6
     assert Novelty.model_validate_json(record.model_dump_json()) == record

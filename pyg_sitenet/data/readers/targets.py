@@ -66,8 +66,9 @@ def is_stated(value: object, name: str, classes: Mapping[str, Sequence[str]]) ->
     """
     if not is_gap(value):
         return True
-    labels = [label for label in classes.get(name, ()) if is_gap(label)]
-    return isinstance(value, str) and place_of(as_label(value), labels) is not None
+    labels = classes.get(name, ())
+    place = place_of(as_label(value), labels) if isinstance(value, str) else None
+    return place is not None and is_gap(labels[place])
 
 
 def _explain_gaps(values: Mapping[str, Any], targets: Sequence[str]) -> str:

@@ -214,8 +214,14 @@ def _ratio(old: Unit, new: Unit) -> float | None:
         for unit in (old, new)
     ]
     if quanta[0] is None or quanta[1] is None:
-        return None
+        is_same = _without_angle(old) == _without_angle(new)
+        return _rounded(old.factor / new.factor) if is_same else None
     return _rounded(old.factor * quanta[0] / (new.factor * quanta[1]))
+
+
+def _without_angle(unit: Unit) -> dict[str, int]:
+    """Return the dimensions of a unit in which a radian is 1."""
+    return {name: k for name, k in unit.dimensions.items() if name != "rad"}
 
 
 def _rounded(number: float) -> float:

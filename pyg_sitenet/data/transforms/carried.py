@@ -154,8 +154,11 @@ def _first(key: str, values: object, first: Integers, group: Integers) -> object
 def _are_close(values: torch.Tensor, others: torch.Tensor) -> bool:
     if not values.is_floating_point() or not values.numel():
         return torch.equal(values, others)
-    scale = float(values.detach().abs().max())
-    return torch.allclose(values, others, rtol=0, atol=_ROUNDING * scale)
+    known = values.detach().nan_to_num(0.0, 0.0, 0.0)  # targets may be unknown
+    scale = float(known.abs().max())
+    return torch.allclose(
+        values, others, rtol=0, atol=_ROUNDING * scale, equal_nan=True
+    )
 
 
 def _explain(key: str, what: str) -> str:

@@ -116,7 +116,7 @@ class _Counted(_Pairing):
             or not 1 <= max_atoms < math.inf
         ):
             raise ValueError(
-                f"`max_atoms` must be a number of at least 1, got {max_atoms!r}"
+                f"`max_atoms` must be at least 1 and finite, got {max_atoms!r}"
             )
         self.max_atoms: int = max_atoms
 

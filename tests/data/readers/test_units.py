@@ -36,6 +36,8 @@ from pyg_sitenet.data.readers.units import conversion, is_unit
         ("rad/ps", "THz", 1 / (2 * math.pi)),
         ("meV", "rad/ps", 1.519267447878),  # 1 / hbar
         ("deg", "rad", math.pi / 180),
+        ("mrad", "", 1e-3),
+        ("N m/rad", "N m", 1.0),
         ("A/cm2", "mA/cm2", 1e3),
         ("A/m2", "A cm^-2", 1e-4),
         ("EV", "meV", 1e3),

@@ -107,13 +107,13 @@ def test_broken_files_are_named_with_the_cause(tmp_path, name, content, message)
     ("columns", "atom"),
     [
         ("species:S:1:pos:R:3", "{} {}"),
-        ("pos:R:3:forces:R:3:species:S:1", "{1} 0 0 0 {0}"),
+        ("pos:R:3:forces:R:3:species:S:+1", "{1} 0 0 0 {0}"),
     ],
 )
 def test_isotopes_in_a_frame_count_as_hydrogen(tmp_path, columns, atom):
     path = tmp_path / "a.extxyz"
     head = f'3\nLattice="4 0 0 0 4 0 0 0 4" Properties={columns}\n'
-    atoms = [("Li", "0 0 0"), ("D", "2 2 2"), ("T", "0 2 0")]
+    atoms = [("Li", "0 0 0"), ("d", "2 2 2"), ("T", "0 2 0")]
     path.write_text(head + "".join(atom.format(*own) + "\n" for own in atoms))
     with pytest.warns(SiteNetWarning, match="deuterium and tritium count as hydrogen"):
         structure = load_structure(path)

@@ -152,7 +152,7 @@ def test_merged_graphs_have_no_vectors(quartz):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Sphere(0), "`max_atoms` must be a number of at least 1, got 0"),
+        (lambda: Sphere(0), "`max_atoms` must be at least 1 and finite, got 0"),
         (lambda: Sphere(math.nan), "`max_atoms` must be .* got nan"),
         (lambda: Supercell("10"), "`max_atoms` must be .* got '10'"),
         (lambda: PeriodicRadiusGraph(-1.0), "`radius` must be above 0 and finite"),

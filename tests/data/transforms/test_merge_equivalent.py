@@ -243,3 +243,12 @@ def test_weighted_pooling_of_one_crystal_and_of_none():
     assert weighted_mean_pool(x).tolist() == [[2.5]]
     batch = torch.tensor([0, 2])
     assert weighted_mean_pool(x, batch, count, 3).tolist() == [[1.0], [0.0], [4.0]]
+
+
+def test_unknown_targets_of_a_crystal_of_one_site_are_kept():
+    """Its `y` has one row, as what is carried of its only site has."""
+    copper = Structure(Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+    data = encode_structure(copper, max_atoms=20)
+    data.y = torch.tensor([[1.5, torch.nan]])
+    merged = MergeEquivalent()(data)
+    torch.testing.assert_close(merged.y, data.y, equal_nan=True)

@@ -18,7 +18,9 @@ class NumberStyle:
     sign. Where nothing tells, or where cells contradict each other, there is no style.
 
     Attributes:
-        counts: Cells by how they can be read: ``comma``, ``point`` or ``both``.
+        counts: Cells by how they can be read: ``comma``, ``point`` or ``both``; those
+            with ``blanks`` between thousands, with thousands before a decimal comma
+            (``grouped``), and with a point of ``decimals``.
         example: The first that has a separator.
         thousands: The first like ``1.234``, which may be one in comma style.
     """

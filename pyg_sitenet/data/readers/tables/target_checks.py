@@ -14,6 +14,7 @@ from pyg_sitenet.data.readers.units import is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
 from pyg_sitenet.errors import DataError
 
+_SHOWN = 5  # columns
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?\s*(?P<unit>[^\d\s.,].{,20})$")
 
 
@@ -123,15 +124,17 @@ def target_notes(
 def _unit_column_notes(table: Table, columns: Columns, wanted: Wanted) -> Iterator[str]:
     """Say that a column of units is not used, of which nobody knows whose they are."""
     column = table.column_of(UNIT_COLUMNS)
-    targets = [name for name in wanted.targets if name in columns.targets]
-    if column in (None, *columns.unit_columns.values()) or not targets:
+    stated = (*table.units, *columns.unit_columns)
+    targets = [k for k in wanted.targets if k in columns.targets and k not in stated]
+    if column not in table.stated or column in columns.unit_columns.values():
         return
-    if column in table.stated and not all(name in table.units for name in targets):
+    if targets:
         others = [name for name in columns.targets if name not in targets]
-        numbers = ", ".join(map(repr, [*targets, *others][:5]))
+        shown = ", ".join(map(repr, [*targets, *others][:_SHOWN]))
+        more = ", ..." if len(columns.targets) > _SHOWN else ""
         yield (
             f"{targets[0]}: the column {column!r} is not used, since it may be that of"
-            f" any of the columns of numbers ({numbers}); call it"
+            f" any of the columns of numbers ({shown}{more}); call it"
             f" {f'{targets[0]} unit'!r} to give the unit of each row"
         )
 

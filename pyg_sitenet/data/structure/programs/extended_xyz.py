@@ -121,11 +121,11 @@ def _frame(text: str, origin: str) -> Atoms:
 def _symbols(text: str) -> Iterator[str]:
     """Yield the symbols of the atoms as they are written."""
     _, comment, *atoms = text.splitlines()
-    before, _, _ = comment.partition("species:S:1")
+    before, _, _ = comment.partition("species:S:")
     _, _, columns = before.partition("Properties")
     place = sum(int(count) for count in _COLUMNS.findall(columns))
     for line in atoms:
-        yield from line.split()[place : place + 1]
+        yield from (symbol.capitalize() for symbol in line.split()[place : place + 1])
 
 
 def _keep_text(atoms: Atoms, text: str) -> None:

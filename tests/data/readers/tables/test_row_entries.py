@@ -99,6 +99,8 @@ def test_column_of_units_that_may_be_those_of_others_is_named(folder):
     assert [record.targets["gap"] for record in source] == [1, 2]
     (folder / "t.csv").write_text(text.replace("gap", "gap [eV]"))
     assert open_source(folder / "t.csv", ["gap"]).notes == []
+    (note,) = open_source(folder / "t.csv", ["gap", "year"]).notes
+    assert "call it 'year unit'" in note
 
 
 def test_values_come_in_the_unit_that_is_asked_for(folder):
