@@ -56,9 +56,7 @@ def _check_numbers(graph: Data) -> None:
         dtype = graph[name].dtype
         if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
             raise ValueError(f"`{name}` must hold whole numbers, got {dtype}")
-    if graph.z.device.type == "cpu" and len(
-        graph.z
-    ):  # a GPU would have to be waited for
+    if graph.z.device.type == "cpu" and len(graph.z):  # a GPU would have to wait
         low, high = (int(number) for number in graph.z.aminmax())
         if not 1 <= low <= high <= MAX_ATOMIC_NUMBER:
             raise ValueError(
