@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch_geometric.data import Data
 
-from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
+from pyg_sitenet.data.transforms.coulomb_pairs import check_numbers
 from pyg_sitenet.nn.embedding import NUM_EDGE_FEATURES, NUM_PROPERTIES
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 
@@ -56,13 +56,8 @@ def _check_numbers(graph: Data) -> None:
         dtype = graph[name].dtype
         if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
             raise ValueError(f"`{name}` must hold whole numbers, got {dtype}")
-    if graph.z.device.type == "cpu" and len(graph.z):  # a GPU would have to wait
-        low, high = (int(number) for number in graph.z.aminmax())
-        if not 1 <= low <= high <= MAX_ATOMIC_NUMBER:
-            raise ValueError(
-                f"`z` must hold atomic numbers, 1 to {MAX_ATOMIC_NUMBER}, got {low} to "
-                f"{high}"
-            )
+    if graph.z.device.type == "cpu":  # a GPU would have to wait
+        check_numbers(graph.z)
 
 
 def num_graphs_of(graph: Data) -> int:

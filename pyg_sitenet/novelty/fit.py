@@ -62,7 +62,7 @@ def fit_novelty(
     others = [measure.raw(crystal) for crystal in held_out]
     usual = own or others
     columns = {name: np.array([row[name] for row in usual]) for name in usual[0]}
-    if own:
+    if own:  # more than those compared are known
         columns |= {name: np.abs(values) for name, values in excess.items()}
     for name in {"spread", "values"} & others[0].keys():
         columns[name] = np.array([row[name] for row in others])

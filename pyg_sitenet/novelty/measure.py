@@ -142,9 +142,10 @@ class NoveltyMeasure:
             if name in record.geometric:
                 values[name] = abs(value - mean) / max(std, 1e-3)
         for name, expected in record.expected.items():
-            number = features.numbers[name]
-            excess = expected.excess(features, number)
-            values[name] = abs(excess if own is None else own.excess[name][own.place])
+            if own is None:
+                values[name] = abs(expected.excess(features, features.numbers[name]))
+            else:
+                values[name] = abs(float(own.excess[name][own.place]))
         if len(self._vectors):
             nearest, distances = self._nearest(np.asarray(crystal.vector), is_own)
             values["vector"] = float(distances[:_NEAREST].mean()) if len(nearest) else 0

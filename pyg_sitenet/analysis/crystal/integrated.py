@@ -101,6 +101,7 @@ class _Part(NamedTuple):
     def of(
         cls, value: Callable[[Tensor], Tensor], x: Tensor, ends: tuple[float, float]
     ) -> _Part:
+        """Integrate from one end to the other."""
         places, weights = np.polynomial.legendre.leggauss(_POINTS)
         length = ends[1] - ends[0]
         integral = x.new_zeros(())

@@ -52,13 +52,13 @@ class CoulombPairs(BaseTransform):
                 f"`z` must have shape [{num_sites}], the atomic number of each site, "
                 f"got {[*data.z.shape]}"
             )
-        _check_numbers(data.z)
+        check_numbers(data.z)
         pairs = [data.edge_dist, _log_coulomb(data)]
         data.edge_attr = torch.stack(pairs, dim=1)
         return data
 
 
-def _check_numbers(z: Tensor) -> None:
+def check_numbers(z: Tensor) -> None:
     """Refuse what is no atomic number; on a GPU this waits for it."""
     low, high = torch.stack(z.aminmax()).tolist() if z.numel() else (1, 1)
     if not 1 <= low <= high <= MAX_ATOMIC_NUMBER:
