@@ -20,7 +20,9 @@ from pyg_sitenet.errors import StructureError
 
 # ASE makes a name for each column that a frame says its atoms have.
 _MAX_COLUMNS = 10_000
-_UNDERLINED = re.compile(r"""(\w+)["']?\s*=\s*["']?([+-]?[\d.]*\d_\d[\w.+-]*)""")
+_SEPARATED = re.compile(
+    r"""(\w+)["']?\s*=\s*["']?([+-]?(?:[\d.]*\d_\d[\w.+-]*|\d+,\d+(?=["'\s]|$)))"""
+)
 _ITEM = re.compile(
     r"""(?:^|(?<=\s))["']?(?P<key>[\w-]+)["']?\s*=\s*(?P<value>"[^"]*"|'[^']*'|\S*)"""
 )
@@ -129,9 +131,9 @@ def _symbols(text: str) -> Iterator[str]:
 
 
 def _keep_text(atoms: Atoms, text: str) -> None:
-    """Take values such as 1_10, which Python and so ASE read as 110, as they stand."""
+    """Take values such as 1_10 and 5,5, to ASE 110 and two numbers, as they stand."""
     comment = text.partition("\n")[2].partition("\n")[0]
-    for name, value in _UNDERLINED.findall(comment):
+    for name, value in _SEPARATED.findall(comment):
         atoms.info[name] = value
         if atoms.calc is not None:
             atoms.calc.results.pop(name, None)

@@ -44,6 +44,20 @@ def test_underlines_make_no_number_of_a_frame(tmp_path, frames):
     assert energies[2].reason == "the target 'energy' is not a number: '-2_0'"
 
 
+@pytest.mark.parametrize("value", ['"7,5"', "7,5", "'-7,25'"])
+def test_a_decimal_comma_in_a_frame_is_no_gap(tmp_path, frames, value):
+    path = tmp_path / "md.xyz"
+    write(path, frames, format="extxyz")
+    path.write_text(path.read_text().replace("gap=7.0", f"gap={value}"))
+    first, *others = open_source(path, ["gap"])
+    number = value.strip("\"'")
+    assert first.reason == (
+        f"the target 'gap' is not a number: '{number}'; write all numbers of the column"
+        " like 1234.5"
+    )
+    assert [record.targets["gap"] for record in others] == [8.0, 9.0]
+
+
 def test_frames_of_an_ase_trajectory_file(tmp_path, frames):
     write(tmp_path / "md.traj", frames)
     records = list(open_source(tmp_path / "md.traj", ["energy"]))
