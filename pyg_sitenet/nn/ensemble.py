@@ -36,6 +36,8 @@ class SiteNetEnsemble(nn.Module):
             raise ValueError(f"`members` must be two or more, got {len(members)}")
         if any(member.config != members[0].config for member in members):
             raise ValueError("`members` must have one configuration, got several")
+        if any(member.layout != members[0].layout for member in members):
+            raise ValueError("`members` must have the same outputs, got several kinds")
         self.members = nn.ModuleList(members)
 
     @property

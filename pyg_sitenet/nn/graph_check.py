@@ -6,6 +6,7 @@ import torch
 from torch_geometric.data import Data
 
 from pyg_sitenet.data.transforms.coulomb_pairs import check_numbers
+from pyg_sitenet.nn.conv.inputs import check_counts
 from pyg_sitenet.nn.embedding import NUM_EDGE_FEATURES, NUM_PROPERTIES
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 
@@ -58,6 +59,8 @@ def _check_numbers(graph: Data) -> None:
             raise ValueError(f"`{name}` must hold whole numbers, got {dtype}")
     if graph.z.device.type == "cpu":  # a GPU would have to wait
         check_numbers(graph.z)
+        names = ("edge_weight", "edge_multiplicity", "site_multiplicity")
+        check_counts(**{name: graph.get(name) for name in names})
 
 
 def num_graphs_of(graph: Data) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import pairwise
+from numbers import Integral
 from typing import TypeAlias
 
 from torch import nn
@@ -25,16 +26,24 @@ def make_activation(activation: Activation) -> nn.Module:
     """
     if isinstance(activation, nn.Module):
         return deepcopy(activation)
-    if not isinstance(activation, str):
-        return activation()
     try:
-        resolved: nn.Module = activation_resolver(activation)
-    except ValueError as error:
-        raise ValueError(
-            "`activation` must be the name of an activation of PyTorch such as 'mish', "
-            f"got {activation!r}"
-        ) from error
+        resolved = (
+            activation_resolver(activation)
+            if isinstance(activation, str)
+            else activation()
+        )
+    except (ValueError, TypeError) as error:
+        raise _no_activation(activation) from error
+    if not isinstance(resolved, nn.Module):
+        raise _no_activation(activation)
     return resolved
+
+
+def _no_activation(activation: object) -> ValueError:
+    return ValueError(
+        "`activation` must be a module, its class or the name of an activation of"
+        f" PyTorch such as 'mish', got {activation!r}"
+    )
 
 
 def make_norm(norm: Norm, channels: int, groups: int = 1) -> nn.Module:
@@ -60,7 +69,7 @@ def make_norm(norm: Norm, channels: int, groups: int = 1) -> nn.Module:
         return _NORMS[name](channels)
     try:
         resolved: nn.Module = normalization_resolver(norm, channels)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # some take no channels
         raise ValueError(
             "`norm` must be 'layer', 'batch', 'none' or the name of a normalisation of "
             f"PyG, got {norm!r}"
@@ -126,7 +135,9 @@ def reset_layers(module: nn.Module) -> None:
 
 
 def require_positive(**sizes: int | None) -> None:
-    """Raise ``ValueError`` for the first size below 1; ``None`` is no size."""
+    """Raise ``ValueError`` for the first that is no whole number above 0, or None."""
     for name, size in sizes.items():
-        if size is not None and size < 1:
-            raise ValueError(f"`{name}` must be at least 1, got {size}")
+        is_whole = size is None or isinstance(size, Integral)
+        if not is_whole or (size is not None and size < 1):
+            expected = "at least 1" if is_whole else "a whole number"
+            raise ValueError(f"`{name}` must be {expected}, got {size!r}")

@@ -22,6 +22,7 @@ from pyg_sitenet.data.graph.encode import oxidation_states, site_features
 from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.data.transforms.coulomb_pairs import CoulombPairs
 from pyg_sitenet.data.transforms.environments import Sphere
+from pyg_sitenet.devices import as_device
 from pyg_sitenet.errors import ConfigError, SiteNetWarning
 from pyg_sitenet.model_file import ModelDescription, load_model
 from pyg_sitenet.nn import mean_and_spread, networks_of
@@ -71,16 +72,20 @@ class SiteNetCalculator(Calculator):
         **options: Any,  # noqa: ANN401, handed to Calculator as they are
     ) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
+        if dtype not in (torch.float32, torch.float64):
+            raise ConfigError(
+                f"`dtype` must be torch.float32 or torch.float64, got {dtype!r}"
+            )
+        self.device, self.dtype = as_device(device), dtype
         network, description = load_model(model)
         self._column = _column_of(description, target, model)
         self._elements = set(description.elements)
-        self.model = network.to(device, dtype).eval().requires_grad_(False)
+        self.model = network.to(self.device, dtype).eval().requires_grad_(False)
         for part in networks_of(network):
             part.site_embedding.settle()
         self.transform = Compose(
             [Sphere(description.config.data.max_atoms), CoulombPairs()]
         )
-        self.device, self.dtype = torch.device(device), dtype
 
     def calculate(
         self,

@@ -39,3 +39,9 @@ def test_members_of_different_sizes_are_refused():
     other = SMALL.model_copy(update={"heads": 1})
     with pytest.raises(ValueError, match="one configuration"):
         SiteNetEnsemble([_member(0), _member(1, other)])
+
+
+def test_members_have_the_same_outputs():
+    one = SiteNet(SMALL, num_targets=1)
+    with pytest.raises(ValueError, match="`members` must have the same outputs"):
+        SiteNetEnsemble([_member(0), one])

@@ -216,3 +216,14 @@ def test_captum_explains_the_layer_alone(graph):
     )  # fmt: skip
     assert result.node_mask.shape == graph.x.shape
     assert result.edge_mask.shape == (graph.num_edges,)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_pairs_of_another_width_are_refused(rutile, width):
+    network = ExplainableSiteNet(SiteNet.from_preset("paper").eval())
+    inputs = network.inputs(encode_structure(rutile, max_atoms=20))
+    inputs["edge_attr"] = torch.ones(len(inputs["edge_attr"]), width)
+    with pytest.raises(ValueError, match=r"`edge_attr` must have shape \[\d+, 2\]"):
+        network(**inputs)
+    with pytest.raises(ValueError, match="`edge_attr` must have 2 columns"):
+        network.model.edge_embedding(inputs["edge_attr"])

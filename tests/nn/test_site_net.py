@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import scatter
 
-from pyg_sitenet.config import ModelConfig
+from pyg_sitenet.config import ModelConfig, load_preset
 from pyg_sitenet.data.graph.encode import encode_structure
 from pyg_sitenet.errors import ConfigError, ModelFileError
 from pyg_sitenet.nn import SiteNet
@@ -268,3 +268,19 @@ def test_plain_data_with_a_batch_and_short_indices_are_read(cscl, rutile):
     torch.testing.assert_close(model(plain), model(batch))
     plain.edge_index = plain.edge_index.int()
     torch.testing.assert_close(model(plain), model(batch))
+
+
+def test_what_is_no_configuration_is_named():
+    with pytest.raises(TypeError, match=r"`config` must be a ModelConfig.* got Config"):
+        SiteNet(load_preset("default"))
+    with pytest.raises(TypeError, match=r"got str; SiteNet\.from_preset takes names"):
+        SiteNet("paper")
+    with pytest.raises(ValueError, match="`num_targets` must be at least 1, got 0"):
+        SiteNet(num_targets=0)
+
+
+def test_negative_weights_of_a_graph_are_refused(rutile):
+    data = encode_structure(rutile, max_atoms=20)
+    data.edge_weight = -torch.ones(data.edge_index.size(1))
+    with pytest.raises(ValueError, match="`edge_weight` must be at least 0, got -1"):
+        SiteNet()(data)

@@ -6,6 +6,7 @@ import torch
 from ase.build import bulk, molecule
 
 from pyg_sitenet import load_predictor
+from pyg_sitenet.devices import DEVICES
 from pyg_sitenet.errors import ConfigError, SiteNetWarning, StructureError
 from pyg_sitenet.model_file import load_model, save_model
 from pyg_sitenet.prediction.calculator import SiteNetCalculator
@@ -157,3 +158,11 @@ def test_changed_oxidation_states_and_occupancies_are_seen(calculator):
     atoms.info["occupancy"] = {str(k): {"Na": 0.5} for k in range(8)}
     with pytest.raises(StructureError, match="occup"):
         atoms.get_potential_energy()
+
+
+def test_devices_and_types_that_are_not_there_are_refused():
+    with pytest.raises(ConfigError, match=r"unknown device 'gpu', expected one of"):
+        SiteNetCalculator("formation-energy", device="gpu")
+    with pytest.raises(ConfigError, match=r"`dtype` must be torch.float32 or torch.fl"):
+        SiteNetCalculator("formation-energy", dtype=torch.float16)
+    assert SiteNetCalculator("formation-energy", device="auto").device.type in DEVICES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +14,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}\b")
 
 
 def describe(value: Any) -> str:  # noqa: ANN401
-    """Describe a transform by its class and all of its attributes.
+    """Describe a transform by its class, whose code may change, and all attributes.
 
     Most transforms have a ``repr`` without their arguments, which two of them with
     different arguments would share.
@@ -26,10 +28,22 @@ def describe(value: Any) -> str:  # noqa: ANN401
     attributes = getattr(value, "__dict__", None)
     if callable(value) and attributes and not isinstance(value, type):
         kind = type(value)
-        return f"{kind.__module__}.{kind.__qualname__}({describe(attributes)})"
+        name = f"{kind.__module__}.{kind.__qualname__}{_edition(kind)}"
+        return f"{name}({describe(attributes)})"
     if callable(value) and not isinstance(value, type):
         return f"{type(value).__module__}.{value!r}"
     return repr(value)
+
+
+def _edition(kind: type) -> str:
+    """Return a mark of the code of a class that is not of this package."""
+    if kind.__module__.partition(".")[0] == "pyg_sitenet":
+        return ""
+    try:
+        source = inspect.getsource(kind)
+    except (OSError, TypeError):  # of an interactive session, or compiled
+        return ""
+    return f"@{hashlib.sha256(source.encode()).hexdigest()[:12]}"
 
 
 def is_telling(description: str) -> bool:

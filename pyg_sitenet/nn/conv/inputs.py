@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,6 +38,12 @@ def check_channels(
             f"`dropout` must be 0 beside `projection`, got {dropout}; put a "
             "torch.nn.Dropout behind the layer"
         )
+    is_pair = isinstance(in_channels, tuple | list) and len(in_channels) == 2
+    if not is_pair and not isinstance(in_channels, int):
+        raise ValueError(
+            "`in_channels` must be one size, or those of senders and of receivers, got"
+            f" {in_channels!r}"
+        )
     both = (
         (in_channels, in_channels)
         if isinstance(in_channels, int)
@@ -55,6 +61,21 @@ def check_channels(
             f"got {edge_dim}"
         )
     return both
+
+
+def hidden_widths(widths: Sequence[int]) -> list[int]:
+    """Return the widths of the hidden layers of the logits.
+
+    Raises:
+        ValueError: If they are no sequence of whole numbers above 0.
+    """
+    if isinstance(widths, int | float | str):
+        raise ValueError(
+            f"`attention_hidden` must be widths such as (225,), got {widths!r}"
+        )
+    for width in widths:
+        require_positive(attention_hidden=width)
+    return list(widths)
 
 
 def message_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,8 +148,9 @@ def pair_features(
     Raises:
         ValueError: If shapes do not fit, or there are features but no ``edge_dim``.
     """
-    if edge_attr is None and edge_dim == 1 and is_torch_sparse_tensor(edge_index):
-        edge_attr = edge_index.values()
+    if edge_attr is None and is_torch_sparse_tensor(edge_index):
+        values = edge_index.values()
+        edge_attr = values if edge_dim is not None or values.dim() > 1 else None
     if edge_attr is not None and edge_attr.dim() == 1:
         edge_attr = edge_attr.unsqueeze(-1)
     if edge_attr is not None and edge_dim is None:
@@ -136,32 +158,57 @@ def pair_features(
             "`edge_attr` needs a layer with `edge_dim`, the size of its vectors: "
             f"{edge_attr.size(-1)}"
         )
-    if is_sparse(edge_index) or is_transformed():
+    if is_transformed():
         return edge_attr
-    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+    if not is_sparse(edge_index) and edge_index.shape[:-1] != (2,):
         raise ValueError(
             f"`edge_index` must have shape [2, num_edges], got {list(edge_index.shape)}"
         )
     if edge_attr is None:
         return None
-    rows, width = edge_attr.shape[-2:]
-    if rows != edge_index.size(1) or edge_dim not in (-1, width):
+    count = _num_pairs(edge_index)
+    width = edge_attr.size(-1) if edge_dim == -1 else edge_dim
+    if edge_attr.shape[-2:] != (count, width):
         raise ValueError(
-            f"`edge_attr` must have shape [{edge_index.size(1)}, {edge_dim}], one row "
-            f"for each column of `edge_index`, got {list(edge_attr.shape)}"
+            f"`edge_attr` must have shape [{count}, {edge_dim}], one row for each pair "
+            f"of `edge_index`, got {list(edge_attr.shape)}"
         )
     return edge_attr
 
 
+def _num_pairs(edge_index: Adj) -> int:
+    if not is_sparse(edge_index):
+        return int(edge_index.size(1))
+    return int(
+        edge_index._nnz() if is_torch_sparse_tensor(edge_index) else edge_index.nnz()
+    )
+
+
 def check_values(edge_index: Adj, **values: OptTensor) -> None:
     """Raise ``ValueError`` for the first that has not one value for each pair."""
-    if is_sparse(edge_index) or is_transformed():
-        return
     for name, tensor in values.items():
-        if tensor is not None and tensor.shape != edge_index.shape[1:]:
+        if tensor is None:
+            continue
+        if is_transformed():  # sizes may not be known yet, but dimensions are
+            is_fitting, count = tensor.dim() == 1, "num_edges"
+        else:
+            count = str(_num_pairs(edge_index))
+            is_fitting = str([*tensor.shape]) == f"[{count}]"
+        if not is_fitting:
             raise ValueError(
-                f"`{name}` must have shape [{edge_index.size(1)}], one value for each "
-                f"column of `edge_index`, got {list(tensor.shape)}"
+                f"`{name}` must have shape [{count}], one value for each pair of "
+                f"`edge_index`, got {list(tensor.shape)}"
+            )
+
+
+def check_counts(**counts: OptTensor) -> None:
+    """Raise ``ValueError`` for the first with a negative number; a GPU is not asked."""
+    for name, count in counts.items():
+        if count is None or count.device.type != "cpu" or is_transformed():
+            continue
+        if len(count) and count.detach().min() < 0:
+            raise ValueError(
+                f"`{name}` must be at least 0, got {float(count.detach().min()):g}"
             )
 
 

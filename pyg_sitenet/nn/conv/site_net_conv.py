@@ -109,7 +109,8 @@ class SiteNetConv(SubclassedPassing):
         self.edge_dim, self.heads, self.top_k, self.fused = edge_dim, heads, top_k, True
         self.share_value_network, self.update_edges = share_value_network, update_edges
         self.residual, self.locality, self.projection = residual, locality, projection
-        self._make_layers(list(attention_hidden), (norm, activation), dropout)
+        hidden = inputs.hidden_widths(attention_hidden)
+        self._make_layers(hidden, (norm, activation), dropout)
 
     def _make_layers(
         self, hidden: list[int], options: tuple[Norm, Activation], dropout: float
@@ -156,7 +157,8 @@ class SiteNetConv(SubclassedPassing):
         Args:
             x: Features of sites ``[n, F]``, or of senders and receivers (or ``None``).
             edge_index: Sender and receiver of each pair ``[2, E]``, or a sparse
-                (transposed) adjacency, whose values serve in place of ``edge_attr``.
+                (transposed) adjacency, whose values serve in place of ``edge_attr``;
+                without ``edge_dim`` one number a pair is left aside.
             edge_attr: Pair features ``[E, edge_dim]``; ``None`` counts as zeros.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
             edge_weight: How much each of them counts, at least 0, ``[E]``.
@@ -168,6 +170,7 @@ class SiteNetConv(SubclassedPassing):
         edge_attr = inputs.pair_features(edge_index, edge_attr, self.edge_dim)
         counts = {"edge_multiplicity": edge_multiplicity, "edge_weight": edge_weight}
         inputs.check_values(edge_index, edge_length=edge_length, **counts)
+        inputs.check_counts(**counts)
         x = inputs.both_sides(x, edge_index, size, self._channels)
         for layer in (self.attention, self.value, self.edge):
             if layer is not None:

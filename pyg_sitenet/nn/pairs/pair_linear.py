@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,7 +42,8 @@ class PairLinear(nn.Module):
         super().__init__()
         receiver, sender, pair = in_channels
         self.out_channels = out_channels
-        self._is_open = -1 in in_channels
+        self._takes_any = -1 in in_channels
+        self._was_called = False
         self.receiver = _empty_linear(receiver, out_channels)
         self.sender = _empty_linear(sender, out_channels, bias=False)
         self.pair = (
@@ -63,34 +64,42 @@ class PairLinear(nn.Module):
         """Draw the parameters anew."""
         self._draw_weights()
 
-    def _draw_weights(self) -> None:
+    def _draw_weights(self, kept: Collection[nn.Linear] = ()) -> None:
         """Draw those of one linear map; open sizes wait for inputs."""
-        weights = [part.weight for part in self.parts()]
-        if any(is_lazy(weight) for weight in weights):
+        parts = [part for part in self.parts() if not is_lazy(part.weight)]
+        if not {self.receiver, self.sender} <= {*parts}:
             return
-        sizes, like = [weight.size(1) for weight in weights], weights[0]
+        sizes, like = [part.weight.size(1) for part in parts], self.receiver.weight
         joined = nn.Linear(
             sum(sizes), self.out_channels, device=like.device, dtype=like.dtype
         )
         with torch.no_grad():
-            self.receiver.bias.copy_(joined.bias)
-            for weight, drawn in zip(
-                weights, joined.weight.split(sizes, 1), strict=True
-            ):
-                weight.copy_(drawn)
+            if self.receiver not in kept:
+                self.receiver.bias.copy_(joined.bias)
+            for part, drawn in zip(parts, joined.weight.split(sizes, 1), strict=True):
+                if part not in kept:
+                    part.weight.copy_(drawn)
 
     def complete(self, sides: tuple[Tensor, Tensor], edge_attr: Tensor | None) -> None:
-        """Let sizes that were left open be those of the first inputs."""
-        if not self._is_open:
+        """Let sizes that were left open be those of the first inputs.
+
+        Raises:
+            ValueError: If later ones have another size.
+        """
+        if not self._takes_any:
             return
-        is_drawn = not any(is_lazy(part.weight) for part in self.parts())
-        inputs = (sides[1], sides[0], edge_attr)
-        for part, features in zip(self.parts(), inputs, strict=False):
-            if features is not None:
-                part(features[..., :0, :])
-        self._is_open = any(is_lazy(part.weight) for part in self.parts())
-        if not is_drawn:
-            self._draw_weights()
+        receiver, sender, *pair = self.parts()
+        given = [("x", receiver, sides[1]), ("x", sender, sides[0])]
+        if edge_attr is not None:
+            given += [("edge_attr", part, edge_attr) for part in pair]
+        known = [part for _, part, _ in given if not is_lazy(part.weight)]
+        for name, part, features in given:
+            part(features[..., :0, :]) if part not in known else _check_width(
+                name, features, part.weight.size(1)
+            )
+        if len(known) < len(given):
+            self._draw_weights(kept=known if self._was_called else ())
+        self._was_called = True
 
     def forward(
         self, receiver_i: Tensor, sender_j: Tensor, edge_attr: Tensor | None
@@ -159,6 +168,14 @@ def joined_form(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         joined[f"{stem}linear.weight"] = torch.cat(parts, dim=1)
         joined[f"{stem}linear.bias"] = joined.pop(f"{stem}receiver.bias")
     return joined
+
+
+def _check_width(name: str, features: Tensor, width: int) -> None:
+    if features.size(-1) != width:
+        raise ValueError(
+            f"`{name}` must have {width} columns, as the first inputs of the layer had,"
+            f" got {list(features.shape)}"
+        )
 
 
 def _empty_linear(in_channels: int, out_channels: int, bias: bool = True) -> nn.Linear:

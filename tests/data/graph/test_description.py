@@ -1,4 +1,7 @@
 import functools
+import importlib
+import linecache
+import sys
 
 import pytest
 from torch_geometric import transforms
@@ -33,3 +36,20 @@ def test_transforms_with_other_arguments_are_described_differently(first, second
 def test_function_without_a_description_is_not_trusted(function):
     assert not is_telling(describe(function))
     assert not is_telling(describe(transforms.Compose([function])))
+
+
+def test_another_code_of_a_class_is_another_description(tmp_path, monkeypatch) -> None:
+    file = tmp_path / "marking.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    texts = []
+    for mark in ("1", "22"):
+        file.write_text(
+            "class Mark:\n    def __init__(self, name):\n        self.name = name\n"
+            f"    def __call__(self, graph):\n        return {mark}\n"
+        )
+        sys.modules.pop("marking", None)
+        importlib.invalidate_caches()
+        linecache.checkcache()
+        texts += [describe(importlib.import_module("marking").Mark("m"))]
+    assert texts[0] != texts[1]
+    assert all(map(is_telling, texts))

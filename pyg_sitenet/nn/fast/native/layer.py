@@ -140,9 +140,13 @@ class NativeLayer(HiddenLayer):
         return weight_grad[: self.width]
 
     def _check_index(self) -> None:
-        """Raise ``IndexError`` if a pair names what is not there: C would read on."""
-        receiver, sender, _ = self.terms
+        """Raise an error if a pair names what is not there: C would read on."""
+        receiver, sender, weight = self.terms
         rows, kind = self.features
+        if rows.size(1) != weight.size(1):
+            raise ValueError(
+                f"`edge_attr` must have {weight.size(1)} columns, got {rows.size(1)}"
+            )
         named = [] if kind is None else [("kinds.of_pair", kind, rows)]
         if self.index is not None and sender is not None:
             named += [("edge_index", self.index[0], sender)]
