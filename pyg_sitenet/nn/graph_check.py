@@ -1,14 +1,31 @@
-"""What the network reads of a graph, checked before it computes."""
+"""What the network is made of and reads of a graph, checked before it computes."""
 
 from __future__ import annotations
 
 import torch
 from torch_geometric.data import Data
 
+from pyg_sitenet.config import ModelConfig
 from pyg_sitenet.data.transforms.coulomb_pairs import check_numbers
 from pyg_sitenet.nn.conv.inputs import check_counts
 from pyg_sitenet.nn.embedding import NUM_EDGE_FEATURES, NUM_PROPERTIES
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
+from pyg_sitenet.nn.layers import require_positive
+
+
+def check_sizes(config: ModelConfig | None, num_targets: int) -> None:
+    """Refuse what is no configuration of a network, or a number of targets below 1.
+
+    Raises:
+        TypeError: If it is another configuration or a name.
+        ValueError: If there are no targets.
+    """
+    if not isinstance(config, ModelConfig | None):
+        raise TypeError(
+            "`config` must be a ModelConfig, such as that of `load_preset(name).model`,"
+            f" got {type(config).__name__}; SiteNet.from_preset takes names"
+        )
+    require_positive(num_targets=num_targets)
 
 
 def check_graph(graph: Data) -> None:

@@ -15,14 +15,9 @@ from pyg_sitenet.nn.conv.site_net_conv import SiteNetConv
 from pyg_sitenet.nn.embedding import EdgeEmbedding, SiteEmbedding
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.folding import fold
-from pyg_sitenet.nn.graph_check import check_graph, num_graphs_of
-from pyg_sitenet.nn.layers import require_positive
+from pyg_sitenet.nn.graph_check import check_graph, check_sizes, num_graphs_of
 from pyg_sitenet.nn.output_layout import OutputLayout
-from pyg_sitenet.nn.pairs.graph_pairs import (
-    Pairs,
-    group_equal_pairs,
-    kinds_after_block,
-)
+from pyg_sitenet.nn.pairs.graph_pairs import Pairs, group_equal_pairs, kinds_after_block
 from pyg_sitenet.nn.pairs.shared import Shared
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.weights.pretrained import Pretrained
@@ -75,12 +70,7 @@ class SiteNet(Pretrained):
         layout: OutputLayout | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(config, ModelConfig | None):
-            raise TypeError(
-                f"`config` must be a ModelConfig, such as that of `load_preset(name)"
-                f".model`, got {type(config).__name__}; SiteNet.from_preset takes names"
-            )
-        require_positive(num_targets=num_targets)
+        check_sizes(config, num_targets)
         self.layout = layout or OutputLayout.make([""] * num_targets)
         num_outputs = self.layout.num_outputs
         self.config = load_preset("default").model if config is None else config

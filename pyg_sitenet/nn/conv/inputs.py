@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,83 +11,8 @@ from torch_geometric.utils import is_sparse, is_torch_sparse_tensor
 
 from pyg_sitenet.nn.fast.plain_gradients import is_transformed
 from pyg_sitenet.nn.fast.precision import logit_type
-from pyg_sitenet.nn.layers import require_positive
 from pyg_sitenet.nn.pairs.pair_linear import PairLinear
 from pyg_sitenet.nn.pairs.weights import log_weight
-
-
-def check_channels(
-    in_channels: int | tuple[int, int],
-    edge_dim: int | None,
-    update_edges: bool,
-    *,
-    projection: int | None,
-    dropout: float,
-    **sizes: int | None,
-) -> tuple[int, int]:
-    """Return the sizes of both sides of a graph; ``-1`` waits for the first inputs.
-
-    Raises:
-        ValueError: If a size is not above 0, pairs without a size of their own shall be
-            updated, or `dropout` is given together with `projection`.
-    """
-    if projection is not None and dropout:
-        raise ValueError(
-            f"`dropout` must be 0 beside `projection`, got {dropout}; put a "
-            "torch.nn.Dropout behind the layer"
-        )
-    is_pair = isinstance(in_channels, tuple | list) and len(in_channels) == 2
-    if not is_pair and not isinstance(in_channels, int):
-        raise ValueError(
-            "`in_channels` must be one size, or those of senders and of receivers, got"
-            f" {in_channels!r}"
-        )
-    both = (
-        (in_channels, in_channels)
-        if isinstance(in_channels, int)
-        else (in_channels[0], in_channels[1])
-    )
-    require_positive(
-        in_channels=min((size for size in both if size != -1), default=None),
-        edge_dim=None if edge_dim == -1 else edge_dim,
-        projection=projection,
-        **sizes,
-    )
-    if update_edges and edge_dim in (None, -1):
-        raise ValueError(
-            "`edge_dim` must be the size of the pairs that `update_edges` makes, "
-            f"got {edge_dim}"
-        )
-    return both
-
-
-def hidden_widths(widths: Sequence[int]) -> list[int]:
-    """Return the widths of the hidden layers of the logits.
-
-    Raises:
-        ValueError: If they are no sequence of whole numbers above 0.
-    """
-    if isinstance(widths, int | float | str):
-        raise ValueError(
-            f"`attention_hidden` must be widths such as (225,), got {widths!r}"
-        )
-    for width in widths:
-        require_positive(attention_hidden=width)
-    return list(widths)
-
-
-def message_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of ``MessagePassing``, with the sum as aggregation.
-
-    Raises:
-        ValueError: If channels shall be computed part by part.
-    """
-    if options.get("decomposed_layers", 1) != 1:
-        raise ValueError(
-            "`decomposed_layers` must be 1, since attention takes all channels at once,"
-            f" got {options['decomposed_layers']}"
-        )
-    return {"aggr": "add", **options}
 
 
 def both_sides(
@@ -185,7 +108,7 @@ def _num_pairs(edge_index: Adj) -> int:
 
 
 def check_values(edge_index: Adj, **values: OptTensor) -> None:
-    """Raise ``ValueError`` for the first that has not one value for each pair."""
+    """Raise ``ValueError`` for the first without one value, at least 0, a pair."""
     for name, tensor in values.items():
         if tensor is None:
             continue
@@ -199,6 +122,7 @@ def check_values(edge_index: Adj, **values: OptTensor) -> None:
                 f"`{name}` must have shape [{count}], one value for each pair of "
                 f"`edge_index`, got {list(tensor.shape)}"
             )
+    check_counts(**values)
 
 
 def check_counts(**counts: OptTensor) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Optional, Union
 from torch import Tensor, nn
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor, Size
 
-from pyg_sitenet.nn.conv import inputs
+from pyg_sitenet.nn.conv import inputs, options
 from pyg_sitenet.nn.conv.passing import SubclassedPassing
 from pyg_sitenet.nn.conv.top_k import add_copies
 from pyg_sitenet.nn.fast.fused_conv import faster_form
@@ -100,8 +100,8 @@ class SiteNetConv(SubclassedPassing):
         projection: Optional[int] = None,
         **kwargs: Any,  # noqa: ANN401, handed to MessagePassing as it is
     ) -> None:
-        super().__init__(**inputs.message_options(kwargs))
-        self._channels = inputs.check_channels(
+        super().__init__(**options.message_options(kwargs))
+        self._channels = options.check_channels(
             in_channels, edge_dim, update_edges, out_channels=out_channels,
             heads=heads, top_k=top_k, projection=projection, dropout=dropout,
         )  # fmt: skip
@@ -109,25 +109,24 @@ class SiteNetConv(SubclassedPassing):
         self.edge_dim, self.heads, self.top_k, self.fused = edge_dim, heads, top_k, True
         self.share_value_network, self.update_edges = share_value_network, update_edges
         self.residual, self.locality, self.projection = residual, locality, projection
-        hidden = inputs.hidden_widths(attention_hidden)
-        self._make_layers(hidden, (norm, activation), dropout)
+        self._make_layers(attention_hidden, (norm, activation), dropout)
 
     def _make_layers(
-        self, hidden: list[int], options: tuple[Norm, Activation], dropout: float
+        self, hidden: Sequence[int], form: tuple[Norm, Activation], dropout: float
     ) -> None:
-        """Make the layers of sites and pairs; ``options`` are norm and activation."""
+        """Make the layers of sites and pairs; ``form`` is norm and activation."""
         width = self.heads * self.out_channels
         pair = (self._channels[1], self._channels[0], self.edge_dim)
-        self.attention, self.logits = make_attention(pair, hidden, self.heads, options)
+        self.attention, self.logits = make_attention(pair, hidden, self.heads, form)
         self.groups = 1 if self.share_value_network else self.heads
         value = self.groups * self.out_channels
-        self.value = PairLayer(pair, value, *options, self.groups)
-        self.site: nn.Module = Layer(width, width, *options, dropout)
+        self.value = PairLayer(pair, value, *form, self.groups)
+        self.site: nn.Module = Layer(width, width, *form, dropout)
         if self.projection is not None:
             self.site = nn.Linear(width, self.projection)
         self.edge: Optional[PairLayer] = None
         if self.update_edges and self.edge_dim is not None:
-            self.edge = PairLayer(pair, self.edge_dim, *options)
+            self.edge = PairLayer(pair, self.edge_dim, *form)
         lengths = inputs.first_log_lengths(self.locality, self.heads)
         self.log_length = None if lengths is None else nn.Parameter(lengths)
 
@@ -157,8 +156,7 @@ class SiteNetConv(SubclassedPassing):
         Args:
             x: Features of sites ``[n, F]``, or of senders and receivers (or ``None``).
             edge_index: Sender and receiver of each pair ``[2, E]``, or a sparse
-                (transposed) adjacency, whose values serve in place of ``edge_attr``;
-                without ``edge_dim`` one number a pair is left aside.
+                (transposed) adjacency, whose values serve in place of ``edge_attr``.
             edge_attr: Pair features ``[E, edge_dim]``; ``None`` counts as zeros.
             edge_multiplicity: Number of equal pairs each pair stands for, ``[E]``.
             edge_weight: How much each of them counts, at least 0, ``[E]``.
@@ -170,7 +168,6 @@ class SiteNetConv(SubclassedPassing):
         edge_attr = inputs.pair_features(edge_index, edge_attr, self.edge_dim)
         counts = {"edge_multiplicity": edge_multiplicity, "edge_weight": edge_weight}
         inputs.check_values(edge_index, edge_length=edge_length, **counts)
-        inputs.check_counts(**counts)
         x = inputs.both_sides(x, edge_index, size, self._channels)
         for layer in (self.attention, self.value, self.edge):
             if layer is not None:

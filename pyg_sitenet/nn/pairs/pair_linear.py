@@ -16,6 +16,7 @@ from pyg_sitenet.nn.layers import (
     make_activation,
     make_mlp,
     make_norm,
+    require_positive,
     reset_layers,
 )
 
@@ -152,7 +153,16 @@ def make_attention(
         hidden: Widths of its hidden layers; none makes it linear.
         heads: Number of logits.
         options: Norm and activation of the hidden layers.
+
+    Raises:
+        ValueError: If ``hidden`` holds no whole numbers above 0.
     """
+    if isinstance(hidden, int | float | str):
+        raise ValueError(
+            f"`attention_hidden` must be widths such as (225,), got {hidden!r}"
+        )
+    for width in hidden:
+        require_positive(attention_hidden=width)
     if not hidden:
         return PairLinear(in_channels, heads), nn.Sequential()
     first = PairLayer(in_channels, hidden[0], *options)
