@@ -35,11 +35,11 @@ class CrystalDataset(Dataset):
     Each graph is that of :func:`~pyg_sitenet.encode_structure` with the targets
     ``y`` [1, T] (float64, in their own units), ``id`` and ``formula``. Graphs
     are kept in a folder below ``root/processed``, whose name carries a hash of every
-    setting, of the source's content and of the code that made them: a change of any
-    leads to another folder, never to stale graphs. It is written in parallel, goes on
-    where it was interrupted, and may be shared by several processes at once. Graphs are
-    read from there as they are asked for, so that memory does not grow with their
-    number; what is damaged is made anew.
+    setting, of the source's content and of the code that made them (of a transform of
+    yours: its class): a change of any leads to another folder, never to stale graphs.
+    It is written in parallel, goes on where it was interrupted, and may be shared by
+    several processes at once. Graphs are read from there as they are asked for, so that
+    memory does not grow with their number; what is damaged is made anew.
 
     Args:
         root: Folder to keep the encoded crystals in. (default: ``PYG_SITENET_CACHE``,

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.typing import OptTensor
 
+from pyg_sitenet.nn.conv.inputs import pair_features
 from pyg_sitenet.nn.embedding import NUM_EDGE_FEATURES
 from pyg_sitenet.nn.folding import fold
 from pyg_sitenet.nn.pairs.graph_pairs import Pairs
@@ -93,11 +94,7 @@ class ExplainableSiteNet(nn.Module):
             edge_weight: How much each copy of a pair counts, ``[E]``.
             site_multiplicity: Equal sites that each one stands for, ``[n]``.
         """
-        if edge_attr.shape != (edge_index.size(1), NUM_EDGE_FEATURES):
-            raise ValueError(
-                f"`edge_attr` must have shape [{edge_index.size(1)}, "
-                f"{NUM_EDGE_FEATURES}], got {list(edge_attr.shape)}"
-            )
+        pair_features(edge_index, edge_attr, NUM_EDGE_FEATURES)
         cutoff = self.model.config.distance_cutoff
         if cutoff is not None:  # explainers want all pairs: those beyond weigh nothing
             near = (edge_attr[:, 0] <= cutoff).to(edge_attr.dtype)

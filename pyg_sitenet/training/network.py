@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from pyg_sitenet.config import Config
 from pyg_sitenet.data.batches.datamodule import CrystalDataModule
+from pyg_sitenet.data.readers.units import SAME, conversion
 from pyg_sitenet.devices import check_precision
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import load_model
@@ -103,15 +105,30 @@ def check_start(config: Config) -> None:
 
     Raises:
         ModelFileError: If the file cannot be read.
-        ConfigError: If the two differ in size.
+        ConfigError: If the two differ in size or in the unit of a target.
     """
     path = config.training.initial_model
     if path is None:
         return
-    old = networks_of(load_model(path)[0])[0]
+    trained, description = load_model(path)
+    _check_units(description.units, config.data.units, path)
+    old = networks_of(trained)[0]
     with torch.random.fork_rng(devices=[]):
         new = SiteNet(config.model, layout=OutputLayout.of(config))
     _check_sizes(old.state_dict(), new.state_dict(), path)
+
+
+def _check_units(
+    old: Mapping[str, str], new: Mapping[str, str], path: str | Path
+) -> None:
+    """Refuse another unit: rows of the last map and their scaling are copied."""
+    for name in old.keys() & new.keys():
+        if conversion(old[name], new[name]) != SAME:
+            raise ConfigError(
+                f"{path}: {name!r} was learnt in {old[name]}, data.units asks for"
+                f" {new[name]}; leave it out of data.units, values in other units are"
+                " converted"
+            )
 
 
 def start_from(model: SiteNet, path: str | Path, seed: int = 0) -> list[str]:

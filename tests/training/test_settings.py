@@ -187,6 +187,16 @@ def test_model_of_another_size_is_no_start(
     assert not (tmp_path / "refused").exists()  # which would be in the way
 
 
+def test_fine_tuning_in_another_unit_is_refused(
+    run: RunResult, run_with: Train
+) -> None:
+    """The copied rows and scaling stand for the old unit: a factor in silence."""
+    start = f"training.initial_model={run.folder}"
+    message = r"'band_gap' was learnt in eV, data\.units asks for meV; leave it out"
+    with pytest.raises(ConfigError, match=message):
+        run_with(start, "data.units={band_gap: meV}", name="milli")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

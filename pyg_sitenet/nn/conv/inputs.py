@@ -110,14 +110,11 @@ def _num_pairs(edge_index: Adj) -> int:
 def check_values(edge_index: Adj, **values: OptTensor) -> None:
     """Raise ``ValueError`` for the first without one value, at least 0, a pair."""
     for name, tensor in values.items():
-        if tensor is None:
+        # Sizes may not be known yet where code is transformed, but dimensions are.
+        if tensor is None or (is_transformed() and tensor.dim() == 1):
             continue
-        if is_transformed():  # sizes may not be known yet, but dimensions are
-            is_fitting, count = tensor.dim() == 1, "num_edges"
-        else:
-            count = str(_num_pairs(edge_index))
-            is_fitting = str([*tensor.shape]) == f"[{count}]"
-        if not is_fitting:
+        count = "num_edges" if is_transformed() else _num_pairs(edge_index)
+        if tensor.shape != (count,):
             raise ValueError(
                 f"`{name}` must have shape [{count}], one value for each pair of "
                 f"`edge_index`, got {list(tensor.shape)}"

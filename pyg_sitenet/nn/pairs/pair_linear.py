@@ -95,9 +95,10 @@ class PairLinear(nn.Module):
             given += [("edge_attr", part, edge_attr) for part in pair]
         known = [part for _, part, _ in given if not is_lazy(part.weight)]
         for name, part, features in given:
-            part(features[..., :0, :]) if part not in known else _check_width(
-                name, features, part.weight.size(1)
-            )
+            if part in known:
+                _check_width(name, features, part.weight.size(1))
+            else:
+                part(features[..., :0, :])
         if len(known) < len(given):
             self._draw_weights(kept=known if self._was_called else ())
         self._was_called = True
