@@ -25,9 +25,10 @@ V = TypeVar("V")
 class JointPredictor:
     """Predicts with several models what they would predict one after the other.
 
-    A row has the columns of all; a warning says whose it is, and the novelty is the
-    lowest. A crystal that one of them cannot predict is a failure. If all encode
-    crystals alike, each is read and encoded once.
+    A row has the columns of all; a warning says whose it is, the novelty is the lowest,
+    the orderings are the fewest and the misfit is the largest. A crystal that one of
+    them cannot predict is a failure. If all encode crystals alike, each is read and
+    encoded once.
 
     Args:
         predictors: The models, by the name that warnings have.
@@ -167,8 +168,9 @@ def _merged(parts: list[dict[str, V]]) -> dict[str, V]:
 def _joint_spread(parts: list[Spread]) -> Spread | None:
     if not parts:
         return None
-    return replace(
-        parts[0],
+    return Spread(
+        orderings=min(part.orderings for part in parts),
+        misfit=max(part.misfit for part in parts),
         std=_merged([part.std for part in parts]),
         min=_merged([part.min for part in parts]),
         max=_merged([part.max for part in parts]),

@@ -11,6 +11,7 @@ from pyg_sitenet.data.batches.datamodule import CrystalDataModule, first_graphs
 from pyg_sitenet.data.batches.equal_crystals import equal_crystals, look_at
 from pyg_sitenet.data.readers.named.bundled import BUNDLED
 from pyg_sitenet.data.readers.units import parse_unit
+from pyg_sitenet.model_file import read_description
 from pyg_sitenet.prediction.headings import column_name, with_unit
 from pyg_sitenet.training.leakage import PARTS, Crystals, leakage_notes
 from pyg_sitenet.training.value_notes import value_notes
@@ -23,8 +24,9 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
 
     Equal crystals under other ids, targets that hardly vary or have values far from all
     others, classes that a part lacks, crystals and formulas of the test that were
-    learnt, columns and units that are not used, and values that were read otherwise
-    than they stand there.
+    learnt, columns and units that are not used, units that either the data or the
+    model to start from does not state, and values that were read otherwise than they
+    stand there.
 
     Args:
         config: All settings.
@@ -37,6 +39,7 @@ def data_notes(config: Config, data: CrystalDataModule, *, is_drawn: bool) -> li
     notes += leakage_notes(config, crystals, is_drawn=is_drawn)
     units = data.dataset.units
     notes += [*_renamed_columns(config.data.targets, units), *_unused_units(config)]
+    notes += _units_of_start(config, units)
     return [*notes, *_warm_up(config.training)]
 
 
@@ -81,6 +84,27 @@ def _unused_units(config: Config) -> Iterator[str]:
             )
         if name not in targets:
             yield f"data.units names {name!r}, which is no target ({_listed(targets)})"
+
+
+def _units_of_start(config: Config, stated: Mapping[str, str]) -> Iterator[str]:
+    path = config.training.initial_model
+    if path is None:
+        return
+    trained = read_description(path)
+    for name in config.data.targets:
+        if name not in trained.targets or name in config.data.classes:
+            continue
+        old, new = trained.units.get(name, ""), stated.get(name, "")
+        if old and not new:
+            yield (
+                f"{name}: the data state no unit, so that the values are taken to be in"
+                f" {old}, that of {path}; if they are not, state it in the heading"
+            )
+        elif new and not old:
+            yield (
+                f"{name}: {path} has no unit, so that it is taken to have learnt"
+                f" values in {new}, that of the data"
+            )
 
 
 def _warm_up(training: TrainingConfig) -> Iterator[str]:

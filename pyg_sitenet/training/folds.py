@@ -148,7 +148,7 @@ def summarise_folds(
     for target, first in metrics[0]["targets"].items():
         parts = [record["targets"][target] for record in metrics]
         summary[target] = {
-            "unit": first["unit"],
+            **{key: first[key] for key in ("unit", "classes") if key in first},
             "test": _over_folds([part["test"] for part in parts]),
             "baselines": {
                 name: {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
-from pyg_sitenet.config import override
+from pyg_sitenet.config import DataConfig, override
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.errors import ConfigError
 from pyg_sitenet.model_file import ModelDescription
@@ -118,3 +118,34 @@ def test_novelty_is_the_lowest_of_those_that_models_tell(salts, has_record) -> N
     assert result.novelty == lowest
     cells = dict(zip(joint.headings(), joint.row(result), strict=True))
     assert cells["novelty"] == lowest
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # elements it has not seen
+def test_orderings_are_the_fewest_and_misfit_the_largest(
+    small_predictor, mixed_salt
+) -> None:
+    """Models with cells of other sizes order a disordered crystal differently."""
+    mixed_salt.replace_species({"Na": {"Na": 0.9, "K": 0.1}, "K": {"Na": 0.9, "K": 0.1}})
+    energy = other_predictor(small_predictor)
+    models = {
+        name: Predictor(
+            predictor.model,
+            predictor.description,
+            data=DataConfig(disorder="sample", orderings=n, max_atoms=max_atoms),
+        )
+        for name, predictor, n, max_atoms in [
+            ("gaps", small_predictor, 4, 40),
+            ("energies", energy, 4, 8),
+        ]
+    }
+    spreads = [
+        next(predictor.predict_records(read_inputs([mixed_salt]))).spread
+        for predictor in models.values()
+    ]
+    assert spreads[0].misfit < spreads[1].misfit
+    assert spreads[0].orderings > spreads[1].orderings
+    for names in (["gaps", "energies"], ["energies", "gaps"]):
+        joint = JointPredictor({name: models[name] for name in names})
+        [result] = joint.predict_records(read_inputs([mixed_salt]))
+        assert result.spread.misfit == spreads[1].misfit
+        assert result.spread.orderings == spreads[1].orderings

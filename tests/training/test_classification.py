@@ -24,6 +24,7 @@ from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.prediction import frame_statistics
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.folds import cross_validate
+from pyg_sitenet.training.folds import cross_validate
 from pyg_sitenet.training.network import for_other_data, start_from
 
 KINDS = ("insulator", "semiconductor", "small gap")
@@ -343,3 +344,15 @@ def test_commands_show_classes(learnt: RunResult, table: Path) -> None:
     assert sum(first["values"][f"kind p({label})"] for label in KINDS) == pytest.approx(
         1
     )
+
+
+def test_folds_show_the_scores_of_classes(
+    settings: Config, cache: Path, tmp_path: Path
+) -> None:
+    two = ["data.targets=[wide, band_gap]", "data.classes={wide: [false, true]}"]
+    short = override(settings, [*two, "training.max_epochs=1"])
+    summary = cross_validate(short, tmp_path / "folds", 2, cache=cache).metrics
+    wide = summary["targets"]["wide"]
+    assert wide["classes"] == ["false", "true"]
+    assert len(wide["test"]["log_loss"]["folds"]) == 2
+    assert "classes" not in summary["targets"]["band_gap"]

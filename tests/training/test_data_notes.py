@@ -14,9 +14,11 @@ import pytest
 from ase.build import bulk
 from pymatgen.core import Structure
 
-from pyg_sitenet.config import Config, override
+from pyg_sitenet.config import Config, DataConfig, override
 from pyg_sitenet.data.records import Record
 from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.model_file import ModelDescription, save_model
+from pyg_sitenet.nn import SiteNet
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.data_notes import data_notes
 from pyg_sitenet.training.loading import complete, load_data
@@ -304,3 +306,34 @@ def test_unit_in_the_settings_that_nobody_knows_is_told(
     (line,) = notes_of(source, "data.units={gap: eVv}")
     assert line.startswith("data.units: 'eVv' of gap is no unit that is known, so that")
     assert not notes_of(source, "data.units={gap: atoms}")  # a count
+
+
+@pytest.mark.parametrize(
+    ("heading", "units", "note"),
+    [
+        ("band_gap", {"band_gap": "eV"}, r"state no unit.* in eV, that of .*model"),
+        ("band_gap [meV]", {}, r"model\.safetensors has no unit.* in meV, that of"),
+        ("band_gap [meV]", {"band_gap": "eV"}, None),  # converted
+        ("band_gap", {}, None),
+    ],
+)
+def test_unit_that_one_of_model_and_data_lacks_is_told(
+    notes_of: Notes,
+    crystals: dict[str, Structure],
+    tmp_path: Path,
+    heading: str,
+    units: dict[str, str],
+    note: str | None,
+) -> None:
+    old = Config(data=DataConfig(targets=["band_gap"]))
+    model = tmp_path / "model.safetensors"
+    description = ModelDescription(config=old, targets=("band_gap",), units=units)
+    save_model(model, SiteNet(old.model), description)
+    source = _write(tmp_path / "new", crystals, **{heading: range(1, 9)})
+    settings = ("data.targets=[band_gap]", f"training.initial_model={model}")
+    found = [text for text in notes_of(source, *settings) if " unit" in text]
+    if note is None:
+        assert not found
+    else:
+        assert len(found) == 1
+        assert re.match(f"band_gap: .*{note}", found[0])
