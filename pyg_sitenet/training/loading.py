@@ -40,7 +40,13 @@ def complete(config: Config) -> Config:
         DataError: If the source cannot be opened, has no such target, or has classes
             that are none.
         ModelFileError: If there is no such model.
+        TypeError: If ``config`` is something else, such as the name of a preset.
     """
+    if not isinstance(config, Config):
+        raise TypeError(
+            "`config` must be a Config, as of load_preset('default') or of"
+            f" load_config(file), got {type(config).__name__}"
+        )
     units = config.data.units
     if config.training.initial_model is not None:
         trained = read_description(config.training.initial_model).units

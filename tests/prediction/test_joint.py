@@ -125,7 +125,9 @@ def test_orderings_are_the_fewest_and_misfit_the_largest(
     small_predictor, mixed_salt
 ) -> None:
     """Models with cells of other sizes order a disordered crystal differently."""
-    mixed_salt.replace_species({"Na": {"Na": 0.9, "K": 0.1}, "K": {"Na": 0.9, "K": 0.1}})
+    mixed_salt.replace_species(
+        {"Na": {"Na": 0.9, "K": 0.1}, "K": {"Na": 0.9, "K": 0.1}}
+    )
     energy = other_predictor(small_predictor)
     models = {
         name: Predictor(

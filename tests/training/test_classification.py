@@ -24,7 +24,6 @@ from pyg_sitenet.nn.output_layout import OutputLayout
 from pyg_sitenet.prediction import frame_statistics
 from pyg_sitenet.training import RunResult, train
 from pyg_sitenet.training.folds import cross_validate
-from pyg_sitenet.training.folds import cross_validate
 from pyg_sitenet.training.network import for_other_data, start_from
 
 KINDS = ("insulator", "semiconductor", "small gap")
@@ -277,7 +276,9 @@ def test_ensemble_averages_probabilities_and_folds_keep_groups(
     quick = ["training.max_epochs=1", "data.calibration_fraction=0"]
     quick += ["data.targets=[wide]", "data.split=group:family", "training.members=2"]
     result = cross_validate(override(settings, quick), tmp_path, 2, cache=cache)
-    scores = result.metrics["targets"]["wide"]["test"]
+    target = result.metrics["targets"]["wide"]
+    assert target["classes"] == ["false", "true"]
+    scores = target["test"]
     assert set(scores) >= {"accuracy", "log_loss"}
     rows = [pd.read_csv(tmp_path / f"fold_{k}" / "predictions.csv") for k in (0, 1)]
     families = {load["id"]: load["family"] for load in json.loads(table.read_text())}
@@ -344,15 +345,3 @@ def test_commands_show_classes(learnt: RunResult, table: Path) -> None:
     assert sum(first["values"][f"kind p({label})"] for label in KINDS) == pytest.approx(
         1
     )
-
-
-def test_folds_show_the_scores_of_classes(
-    settings: Config, cache: Path, tmp_path: Path
-) -> None:
-    two = ["data.targets=[wide, band_gap]", "data.classes={wide: [false, true]}"]
-    short = override(settings, [*two, "training.max_epochs=1"])
-    summary = cross_validate(short, tmp_path / "folds", 2, cache=cache).metrics
-    wide = summary["targets"]["wide"]
-    assert wide["classes"] == ["false", "true"]
-    assert len(wide["test"]["log_loss"]["folds"]) == 2
-    assert "classes" not in summary["targets"]["band_gap"]

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -356,6 +357,13 @@ def test_given_parts_are_the_parts_of_the_run(
     assert result.metrics["num_crystals"] == sizes
     predictions = pd.read_csv(result.folder / "predictions.csv")
     assert list(predictions["id"]) == ids[13:16]
+
+
+@pytest.mark.parametrize("config", ["default", {"data": {}}])
+def test_name_of_a_preset_is_no_config(config: Any, tmp_path: Path) -> None:
+    message = rf"must be a Config, as of load_preset.*, got {type(config).__name__}"
+    with pytest.raises(TypeError, match=message):
+        train(config, tmp_path / "run")
 
 
 def test_run_is_not_continued_to_an_epoch_behind_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +11,15 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from torch_geometric.data import Batch
 
+from pyg_sitenet.brief import brief
 from pyg_sitenet.config import DataConfig
 from pyg_sitenet.data.batches.loader import Loading
 from pyg_sitenet.data.batches.sampler import BudgetBatchSampler
 from pyg_sitenet.data.batches.splits import Indices, make_splits
 from pyg_sitenet.data.dataset import CrystalDataset
 from pyg_sitenet.errors import DataError
+
+_logger = logging.getLogger(__name__)
 
 
 def splits_by_id(
@@ -26,13 +30,15 @@ def splits_by_id(
     Args:
         dataset: The crystals.
         splits: Ids of the parts ``"train"``, ``"val"``, ``"test"`` and, if there is
-            one, ``"calibration"``; those that the data set does not have are left out.
+            one, ``"calibration"``; those that the data set does not have are left out,
+            which is logged unless they failed.
 
     Returns:
         Indices of each part, in the order of its ids.
 
     Raises:
-        DataError: If a part is missing or unknown, or a crystal is in two of them.
+        DataError: If a part is missing or unknown, a crystal is in two of them, or a
+            part has ids and the data set none of them.
     """
     if set(splits) - {"calibration"} != {"train", "val", "test"}:
         raise DataError(
@@ -50,10 +56,33 @@ def splits_by_id(
                     " crystal belongs to one part"
                 )
             part_of[id_] = part
+    _tell_missing(dataset, splits, graphs)
     return {
         part: np.array([k for id_ in ids for k in graphs.get(id_, [])], dtype=np.int64)
         for part, ids in splits.items()
     }
+
+
+def _tell_missing(
+    dataset: CrystalDataset,
+    splits: Mapping[str, Sequence[str]],
+    graphs: Mapping[str, Sequence[int]],
+) -> None:
+    """Log ids that no crystal has; refuse a part that has no other."""
+    failed = {failure.id for failure in dataset.failures}
+    for part, ids in splits.items():
+        missing = [id_ for id_ in ids if id_ not in graphs]
+        if missing and len(missing) == len(ids):
+            raise DataError(
+                f"`splits`: no usable crystal has an id of {part} ({brief(missing)});"
+                f" give ids of the data, such as {brief(dataset.ids[:1])}"
+            )
+        unknown = [id_ for id_ in missing if id_ not in failed]
+        if unknown:
+            _logger.warning(
+                "splits: no crystal has %d of the ids of %s: %s",
+                len(unknown), part, brief(unknown),
+            )  # fmt: skip
 
 
 def first_graphs(ids: Sequence[str]) -> Indices:

@@ -67,8 +67,11 @@ def encode_structure(
         ConfigError: If there is no such environment, a limit is not positive or a type
             not real.
     """
-    if not dtype.is_floating_point:
-        raise ConfigError(f"`dtype` must be a floating type, got {dtype}")
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ConfigError(
+            "`dtype` must be a floating type of PyTorch, such as torch.float32, got"
+            f" {dtype!r}"
+        )
     return encode_checked(
         load_structure(structure),
         max_atoms=max_atoms,

@@ -87,8 +87,11 @@ class PeriodicRadiusGraph(_Pairing):
     """
 
     def __init__(self, radius: float, *, loop: bool = False) -> None:
-        if not 0 < radius < math.inf:
-            raise ValueError(f"`radius` must be above 0 and finite, got {radius}")
+        is_number = isinstance(radius, int | float | np.number)
+        if not is_number or not 0 < radius < math.inf:
+            raise ValueError(
+                f"`radius` must be a finite number above 0, got {radius!r}"
+            )
         self.radius = radius
         self.loop = loop
 

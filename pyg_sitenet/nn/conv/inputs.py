@@ -30,10 +30,12 @@ def both_sides(
         channels: Sizes of the vectors of senders and of receivers; -1 for any.
 
     Raises:
+        TypeError: If something is no tensor, such as an array of NumPy.
         ValueError: If a tensor has fewer than two dimensions, or vectors of another
             size.
     """
-    x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+    x_src, x_dst = x if isinstance(x, tuple | list) else (x, x)
+    _check_tensor("x", x_src)
     if x_dst is None:
         count = x_src.size(-2)
         if size is not None:
@@ -42,6 +44,7 @@ def both_sides(
             count = edge_index.size(0)
         width = max(channels[1], 0)
         x_dst = x_src.new_zeros(*x_src.shape[:-2], count, width)
+    _check_tensor("x", x_dst)
     for side, width in zip((x_src, x_dst), channels, strict=True):
         is_other = not is_transformed() and width not in (-1, *side.shape[-1:])
         if side.dim() < 2 or is_other:
@@ -50,6 +53,14 @@ def both_sides(
                 f"`x` must have shape [num_nodes, {expected}], got {list(side.shape)}"
             )
     return x_src, x_dst
+
+
+def _check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, Tensor) and not is_sparse(value):
+        raise TypeError(
+            f"`{name}` must be a tensor, as torch.as_tensor makes it, got"
+            f" {type(value).__name__}"
+        )
 
 
 def sides(
@@ -69,8 +80,10 @@ def pair_features(
     """Return pair features as columns, checked against the edge indices.
 
     Raises:
+        TypeError: If the indices are no tensor, such as an array of NumPy.
         ValueError: If shapes do not fit, or there are features but no ``edge_dim``.
     """
+    _check_tensor("edge_index", edge_index)
     if edge_attr is None and is_torch_sparse_tensor(edge_index):
         values = edge_index.values()
         edge_attr = values if edge_dim is not None or values.dim() > 1 else None

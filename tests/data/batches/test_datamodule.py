@@ -157,12 +157,23 @@ def test_order_follows_the_epoch_as_a_resumed_run_needs(dataset, tmp_path):
 
 def test_parts_by_id_keep_the_order_of_the_ids(dataset):
     ids = [dataset[i].id for i in (5, 3, 8)]
-    splits = splits_by_id(dataset, {"train": ids, "val": ["none"], "test": []})
+    splits = splits_by_id(dataset, {"train": ids, "val": [], "test": []})
     assert {part: i.tolist() for part, i in splits.items()} == {
         "train": [5, 3, 8],
         "val": [],
         "test": [],
     }
+
+
+def test_ids_that_no_crystal_has_are_told(dataset, caplog):
+    """A typing error would empty a part in silence."""
+    ids = dataset.ids
+    parts = {"train": ids[:5], "val": [ids[5], "none"], "test": []}
+    assert splits_by_id(dataset, parts)["val"].tolist() == [5]
+    assert "no crystal has 1 of the ids of val: ['none']" in caplog.text
+    message = rf"no usable crystal has an id of val \(\['none'\]\).* as \['{ids[0]}'\]"
+    with pytest.raises(DataError, match=message):
+        splits_by_id(dataset, {**parts, "val": ["none"]})
 
 
 def test_crystal_in_two_parts_is_refused(dataset):

@@ -167,7 +167,8 @@ def test_a_large_primitive_cell_is_encoded_whole_with_a_warning(triclinic):
     [
         ({"environment": "box"}, "unknown environment 'box', expected one of: .*super"),
         ({"max_atoms": "20"}, "`max_atoms` must be a whole number above 0, got '20'"),
-        ({"dtype": torch.long}, "`dtype` must be a floating type, got torch.int64"),
+        ({"dtype": torch.long}, "`dtype` must be a floating type .* got torch.int64"),
+        ({"dtype": "float32"}, "such as torch.float32, got 'float32'"),
         ({"max_atoms": 0}, "`max_atoms` must be a whole number above 0, got 0"),
         (
             {"primitive_tolerance": 0.0},

@@ -155,7 +155,8 @@ def test_merged_graphs_have_no_vectors(quartz):
         (lambda: Sphere(0), "`max_atoms` must be at least 1 and finite, got 0"),
         (lambda: Sphere(math.nan), "`max_atoms` must be .* got nan"),
         (lambda: Supercell("10"), "`max_atoms` must be .* got '10'"),
-        (lambda: PeriodicRadiusGraph(-1.0), "`radius` must be above 0 and finite"),
+        (lambda: PeriodicRadiusGraph(-1.0), "`radius` .* number above 0, got -1.0"),
+        (lambda: PeriodicRadiusGraph("5"), "`radius` must be a finite .* got '5'"),
     ],
 )
 def test_impossible_settings_are_named(make, message):

@@ -95,3 +95,12 @@ def test_values_of_pairs_are_one_dimensional_and_not_negative(name):
 def test_options_that_mean_nothing_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SiteNetConv(**{"in_channels": 8, "out_channels": 4, **options})
+
+
+def test_arrays_are_no_tensors():
+    conv = SiteNetConv(8, 4)
+    for x in (X.numpy(), (X, X.numpy())):
+        with pytest.raises(TypeError, match=r"`x` must be a tensor, .*got ndarray"):
+            conv(x, EDGE_INDEX)
+    with pytest.raises(TypeError, match=r"`edge_index` must be a tensor, .*got list"):
+        conv(X, EDGE_INDEX.tolist())
