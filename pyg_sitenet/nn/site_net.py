@@ -21,7 +21,7 @@ from pyg_sitenet.nn.pairs.graph_pairs import Pairs, group_equal_pairs, kinds_aft
 from pyg_sitenet.nn.pairs.shared import Shared
 from pyg_sitenet.nn.readout import Readout
 from pyg_sitenet.nn.weights.pretrained import Pretrained
-from pyg_sitenet.nn.weights.published import from_published_names
+from pyg_sitenet.nn.weights.published import from_published_names, num_published_targets
 
 
 class Attention(NamedTuple):
@@ -108,9 +108,10 @@ class SiteNet(Pretrained):
 
         Raises:
             ModelFileError: If tensors are missing or do not fit ``config``.
+            TypeError: If ``state_dict`` is no mapping, such as the path of a file.
         """
         config = load_preset("paper").model if config is None else config
-        model = cls(config, num_targets=len(state_dict.get("decoder.bias", [0])))
+        model = cls(config, num_targets=num_published_targets(state_dict))
         model.load_state_dict(from_published_names(state_dict, model.state_dict()))
         return model
 

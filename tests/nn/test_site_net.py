@@ -211,6 +211,8 @@ def test_published_weights_of_another_size_are_refused():
     del state["decoder.bias"]
     with pytest.raises(ModelFileError, match=r"expected 'decoder.bias'.*got none"):
         SiteNet.from_published(state, SMALL)
+    with pytest.raises(TypeError, match=r"tensors by name, as torch\.load.* got str"):
+        SiteNet.from_published("weights.pt")
 
 
 def test_unknown_preset_is_refused():

@@ -33,7 +33,7 @@ _SPREADSHEETS = (".xlsm", ".xlsb", ".xls", ".ods")
 
 def open_source(
     source: PathLike | Sequence[PathLike],
-    targets: Sequence[str] = (),
+    targets: str | Sequence[str] = (),
     *,
     classes: Mapping[str, Sequence[str]] | None = None,
     group: str = "",
@@ -79,24 +79,33 @@ def open_source(
         >>> next(iter(source)).targets
         {'refractive_index': 1.86}
     """
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)
     for name, number in Counter(targets).items():
         if number > 1:
             raise DataError(
                 f"the target {name!r} is named {number} times; name it once"
             )
-    wanted = Wanted(tuple(targets), classes or {}, group, units or {})
+    wanted = Wanted(targets, classes or {}, group, units or {})
     if isinstance(source, str | Path):
         return _open_one(source, wanted)
-    if not isinstance(source, Sequence):
-        raise DataError(
-            "expected the path of crystals, the name of a data set, or several of them,"
-            f" got {type(source).__name__}; write a table to a file (CSV or JSON)"
-        )
+    if not isinstance(source, list | tuple):
+        raise _no_source(source)
     if not source:
         raise DataError("no input: name a file, a folder or a data set")
+    for single in source:
+        if not isinstance(single, str | Path):
+            raise _no_source(single)
     if len(source) == 1:
         return _open_one(source[0], wanted)
     return open_together(source, wanted, _open_one)
+
+
+def _no_source(given: object) -> DataError:
+    return DataError(
+        "expected the path of crystals, the name of a data set, or several of them,"
+        f" got {type(given).__name__}; write a table to a file (CSV or JSON), and"
+        " structures in memory to files, or predict these with Predictor.predict"
+    )
 
 
 def absolute_source(source: str) -> str:

@@ -53,6 +53,21 @@ def _published_logit_name(block: str, position: str, rest: str) -> str:
     return f"{block}.ije_to_multihead.{kind}.{parameter}"
 
 
+def num_published_targets(published: Mapping[str, Tensor]) -> int:
+    """Return how many targets published weights predict, 1 if they do not say it.
+
+    Raises:
+        TypeError: If the tensors are something else, such as the path of a file.
+    """
+    if not isinstance(published, Mapping):
+        raise TypeError(
+            "`state_dict` must hold the published tensors by name, as"
+            " torch.load(file, weights_only=True) returns them, got"
+            f" {type(published).__name__}"
+        )
+    return len(published.get("decoder.bias", [0]))
+
+
 def from_published_names(
     published: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyg_sitenet.data.ledger import Ledger
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.sources import Source
+from pyg_sitenet.data.sources import Source, open_source
 from pyg_sitenet.prediction.columns import Prediction
 from pyg_sitenet.prediction.file.journal import Run
 from pyg_sitenet.prediction.file.result_files import ResultFiles
@@ -26,7 +26,7 @@ Watch = Callable[[Results, int], Results]
 
 def predict_to_file(
     predictor: Predictor | JointPredictor,
-    source: Source,
+    source: Source | str | Path,
     output: str | Path,
     *,
     resume: bool = False,
@@ -44,7 +44,7 @@ def predict_to_file(
 
     Args:
         predictor: The model, or several.
-        source: What :func:`~pyg_sitenet.data.sources.open_source` returns.
+        source: What :func:`~pyg_sitenet.data.sources.open_source` returns, or takes.
         output: The CSV file.
         resume: Go on with the run that the output belongs to, if there is one; if it
             is complete, nothing is done.
@@ -61,9 +61,12 @@ def predict_to_file(
     Raises:
         DataError: If the files cannot be written, another process is writing them, the
             run to go on with is another one (model, inputs, their content, version), or
-            it is unfinished and neither ``resume`` nor ``overwrite`` is set.
+            it is unfinished and neither ``resume`` nor ``overwrite`` is set; if there
+            is no such source.
         ClusterError: If the cluster cannot do the work.
     """
+    if not isinstance(source, Source):
+        source = open_source(source)
     headings = predictor.headings()
     run = Run(
         version=__version__,

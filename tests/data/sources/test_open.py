@@ -27,7 +27,7 @@ def test_unknown_target_names_those_there_are():
     with pytest.raises(
         DataError, match=r"did you mean 'band_gap'\? \(available: band_gap, refr"
     ):
-        open_source("dielectric", ["gap"])
+        open_source("dielectric", "gap")
 
 
 def test_missing_source_names_the_bundled_data():
@@ -79,7 +79,10 @@ def test_same_id_in_several_tables_is_a_failure(folder):
     assert [type(item) for item in result] == [Record] * 3 + [Failure] * 3
 
 
-def test_no_source_is_an_error():
+def test_no_source_is_an_error(cscl):
+    for structures in (cscl, [cscl]):
+        with pytest.raises(DataError, match=r"got Structure; .* with Predictor\.predict"):
+            open_source(structures)
     with pytest.raises(DataError, match="no input"):
         open_source([])
 

@@ -65,7 +65,8 @@ def source(make_table: MakeTable) -> Source:
 @pytest.fixture
 def whole(small_predictor: Predictor, source: Source, tmp_path: Path) -> Path:
     """Output of a run without a stop."""
-    predict_to_file(small_predictor, source, tmp_path / "whole.csv", workers=1)
+    path = source.name  # as well as what `open_source` makes of it
+    predict_to_file(small_predictor, path, tmp_path / "whole.csv", workers=1)
     return tmp_path / "whole.csv"
 
 
