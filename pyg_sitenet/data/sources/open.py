@@ -88,11 +88,9 @@ def open_source(
     wanted = Wanted(targets, classes or {}, group, units or {})
     if isinstance(source, str | Path):
         return _open_one(source, wanted)
-    if not isinstance(source, list | tuple):
-        raise _no_source(source)
-    if not source:
+    if isinstance(source, list | tuple) and not source:
         raise DataError("no input: name a file, a folder or a data set")
-    for single in source:
+    for single in source if isinstance(source, list | tuple) else [source]:
         if not isinstance(single, str | Path):
             raise _no_source(single)
     if len(source) == 1:

@@ -81,7 +81,7 @@ def test_same_id_in_several_tables_is_a_failure(folder):
 
 def test_no_source_is_an_error(cscl):
     for structures in (cscl, [cscl]):
-        with pytest.raises(DataError, match=r"got Structure; .* with Predictor\.predict"):
+        with pytest.raises(DataError, match=r"got Structure; .* Predictor\.predict"):
             open_source(structures)
     with pytest.raises(DataError, match="no input"):
         open_source([])
