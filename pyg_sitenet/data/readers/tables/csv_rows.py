@@ -16,6 +16,7 @@ from pyg_sitenet.data.readers.tables.csv_start import (
     Start,
     find_start,
     states_units,
+    without_brackets,
 )
 from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.row import (
@@ -96,7 +97,7 @@ def csv_header(file: TextFile, targets: Sequence[str] = ()) -> Header:
     units = {column: unit for column, unit in pairs if unit is not None}
     has_units = states_units(below) if below else False
     if has_units:
-        texts = zip(columns[1:], map(str.strip, below[1:]), strict=False)
+        texts = zip(columns[1:], map(without_brackets, below[1:]), strict=False)
         units |= _units_below(file.name, units, {k: text for k, text in texts if text})
     remarks = no_units(headings, pairs)
     return Header(columns, units, start, 1 + has_units, remarks)

@@ -13,6 +13,7 @@ from pyg_sitenet.data.structure.text import TextFile
 
 _QUOTED = re.compile('"[^"]*"')
 _DELIMITER_LINE = re.compile(r'"?sep=([;,|\t])"?', re.I)  # tells Excel the delimiter
+_BRACKETED = re.compile(r"\[([^\[\]]+)\]|\(([^()]+)\)")
 DELIMITERS = ";\t,|"
 _REMARK = ("#", '"#')
 _AROUND = " []():"  # the word for units that a row of them begins with
@@ -68,16 +69,27 @@ def states_units(cells: Sequence[str]) -> bool:
     Example:
         >>> states_units(["", "eV"]), states_units(["", "1.5"]), states_units(["K", ""])
         (True, False, False)
-        >>> states_units(["Units:", "eV"])
-        True
+        >>> states_units(["Units:", "eV"]), states_units(["", "[eV]", "(GPa)"])
+        (True, True)
     """
-    first, *others = cells
+    first, *others = map(without_brackets, cells)
     stated = [cell for cell in others if not is_gap(cell)]
     return (
         bool(stated)
         and (is_gap(first) or first.strip(_AROUND).lower() in UNIT_COLUMNS)
         and all(number_of(cell) is None and is_unit(cell) for cell in stated)
     )
+
+
+def without_brackets(cell: str) -> str:
+    """Return a unit without the brackets that may stand around it.
+
+    Example:
+        >>> without_brackets(" [eV]"), without_brackets("(GPa)"), without_brackets("K")
+        ('eV', 'GPa', 'K')
+    """
+    match = _BRACKETED.fullmatch(cell.strip())
+    return (match[1] or match[2]).strip() if match else cell.strip()
 
 
 def _delimiter(heading: str, row: str) -> str:

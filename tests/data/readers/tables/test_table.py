@@ -129,6 +129,13 @@ def test_cgcnn_table_may_have_a_header():
     assert _values(table) == [{"id": "a", "gap": "1"}]
 
 
+@pytest.mark.parametrize("row", [",(meV),[eV]", "(-),[meV], (eV) ", "[units],(meV),eV"])
+def test_units_below_the_heading_may_stand_in_brackets(row):
+    table = _read("t.csv", f"id,gap,E\n{row}\na,500,-1\n".encode())
+    assert table.units == {"gap": "meV", "E": "eV"}
+    assert _values(table) == [{"id": "a", "gap": "500", "E": "-1"}]
+
+
 def test_columns_of_json_may_state_units():
     rows = [{"id": "a", "gap [eV]": 1.5, "gap (PBE)": 1.0}]
     table = _read("t.json", json.dumps(rows).encode())
