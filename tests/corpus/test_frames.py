@@ -113,6 +113,40 @@ def test_reason(judge, case):
     judge("a.extxyz", *WRONG[case])
 
 
+def numbered(numbers, column="Z", kind="I", species="species"):
+    """Return caesium chloride with atomic numbers in a column of their own."""
+    names = text("species:S:1:pos:R:3", f"{species}:S:1:pos:R:3:{column}:{kind}:1")
+    caesium, chlorine = numbers
+    return names.replace("Cs 0 0 0", f"Cs 0 0 0 {caesium}").replace(
+        "Cl 2.0615 2.0615 2.0615", f"Cl 2.0615 2.0615 2.0615 {chlorine}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "column", "kind", "species"),
+    [((55, 17), "Z", "I", "species"), ((55.0, 17.0), "Z", "R", "species"),
+     ((55, 17), "numbers", "I", "symbols"), ((3, 4), "z", "I", "species"),
+     ((55, 17), "atomic_numbers", "I", "species")],
+)  # fmt: skip
+def test_columns_of_elements_that_agree_are_read(judge, numbers, column, kind, species):
+    content = numbered(numbers, column, kind, species)
+    judge("a.extxyz", content, OK)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "column", "kind", "reason"),
+    [((11, 17), "Z", "I", "atom 1 is Cs by the column 'species' but of the atomic"
+      " number 11 by another; correct or remove one"),
+     ((55, 9), "Z", "R", "atom 2 is Cl by the column 'species' but .* number 9 by"),
+     ((11, 17), "numbers", "I", "atom 1 is Cs by the column 'species' but"),
+     ((11, 17), "atomic_numbers", "I", "atom 1 is 11 by the column 'atomic_numbers'")],
+)  # fmt: skip
+def test_columns_of_elements_that_contradict_are_refused(
+    judge, numbers, column, kind, reason
+):
+    judge("a.extxyz", numbered(numbers, column, kind), f"frame 0: {reason}")
+
+
 TRAJECTORIES = {
     "plain": (traj(CSCL), OK),
     "empty": (b"", "the file is empty"),

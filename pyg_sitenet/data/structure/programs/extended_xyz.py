@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -28,6 +28,9 @@ _ITEM = re.compile(
 )
 _KINDS = re.compile(r"(?<=:)[sril](?=:\d)")
 _COLUMNS = re.compile(r":\s*\+?(\d[\d_]*)")
+_SPECIES = re.compile(r"(?<!\w)(?:species|symbols):S:")
+_NUMBERS = ("atomic_numbers", "atomic_number")  # which ASE leaves beside the atoms
+_ISOTOPES = {"D": 1, "T": 1}
 
 
 def read_extended_xyz(lines: Iterable[str], origin: str) -> Iterator[Piece]:
@@ -116,18 +119,41 @@ def _frame(text: str, origin: str) -> Atoms:
     if not isinstance(atoms, Atoms):
         raise StructureError(f"{origin}: holds no atoms")
     _keep_text(atoms, text)
-    warn_of_isotopes(_symbols(text), origin)
+    symbols = _symbols(text)[: len(atoms)]
+    _check_elements(atoms, symbols, origin)
+    warn_of_isotopes(symbols, origin)
     return atoms
 
 
-def _symbols(text: str) -> Iterator[str]:
-    """Yield the symbols of the atoms as they are written."""
-    _, comment, *atoms = text.splitlines()
-    before, _, _ = comment.partition("species:S:")
+def _symbols(text: str) -> list[str]:
+    """Return the symbols of the atoms as they are written, none without a column."""
+    _, comment, *atoms = text.split("\n")
+    match = _SPECIES.search(comment)
+    before = comment[: match.start() if match else None]
     _, _, columns = before.partition("Properties")
     place = sum(int(count) for count in _COLUMNS.findall(columns))
-    for line in atoms:
-        yield from (symbol.capitalize() for symbol in line.split()[place : place + 1])
+    words = (line.split()[place : place + 1] for line in atoms)
+    return [symbol.capitalize() for word in words for symbol in word]
+
+
+def _check_elements(atoms: Atoms, symbols: Sequence[str], origin: str) -> None:
+    """Refuse atoms that two columns say to be of different elements.
+
+    Raises:
+        StructureError: If there are some; of two columns ASE would take one.
+    """
+    known = {**atomic_numbers, **_ISOTOPES}
+    columns = [("species", [known.get(symbol) for symbol in symbols])]
+    columns += [(k, list(atoms.arrays[k])) for k in _NUMBERS if k in atoms.arrays]
+    for name, stated in columns:
+        pairs = zip(stated, atoms.numbers, strict=False)
+        for place, (number, taken) in enumerate(pairs, 1):
+            if number is not None and number != taken:
+                said = symbols[place - 1] if name == "species" else number
+                raise StructureError(
+                    f"{origin}: atom {place} is {said} by the column {name!r} but of"
+                    f" the atomic number {taken} by another; correct or remove one"
+                )
 
 
 def _keep_text(atoms: Atoms, text: str) -> None:
@@ -142,7 +168,7 @@ def _keep_text(atoms: Atoms, text: str) -> None:
 @contextmanager
 def _isotopes_known() -> Iterator[None]:
     """Let ASE, which knows no symbols of isotopes, read deuterium as hydrogen."""
-    added = {"D": 1, "T": 1}.items() - atomic_numbers.items()
+    added = _ISOTOPES.items() - atomic_numbers.items()
     atomic_numbers.update(added)
     try:
         yield
