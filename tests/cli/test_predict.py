@@ -374,6 +374,17 @@ def test_frames_with_ids_of_their_own_are_said_to_be_no_trajectory(
     assert "frames with ids of their own are not summarised" in text
 
 
+def test_rows_of_a_table_are_no_trajectory(sitenet, run, tmp_path) -> None:
+    lines = "".join(f"{k},{EXAMPLES / 'NaCl.cif'}\n" for k in (1, 2, 3))
+    (tmp_path / "salts.csv").write_text(f"id,file\n{lines}")
+    options = ["predict", run, tmp_path / "salts.csv", "--statistics"]
+    assert "No trajectory: no two frames" in sitenet(*options).stdout
+    done = sitenet(*options, "--output", tmp_path / "gaps.csv")
+    assert len(rows(tmp_path / "gaps.csv")) == 3
+    assert "No trajectory: no two frames" in done.stdout
+    assert rows(tmp_path / "gaps_statistics.csv") == []
+
+
 def test_ready_model_predicts_at_once_with_an_interval(sitenet, nacl, tmp_path):
     nacl.to(str(tmp_path / "NaCl.cif"))
     words = ["--level", "0.9", "--output", tmp_path / "out.csv"]

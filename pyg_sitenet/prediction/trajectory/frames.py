@@ -26,8 +26,7 @@ HEADINGS = (
     "independent",
 )
 
-# "run@12" is frame 12 of run; structures in memory are numbered.
-_FRAME = re.compile(r"(?:(?P<trajectory>.*)@)?\d+", re.DOTALL)
+_FRAME = re.compile(r"(?P<trajectory>.*)@\d+", re.DOTALL)  # "run@12": frame 12 of run
 
 
 def statistics_file(output: Path) -> Path:
@@ -36,7 +35,10 @@ def statistics_file(output: Path) -> Path:
 
 
 def frame_statistics(
-    predictions: pd.DataFrame | str | Path, columns: Sequence[str]
+    predictions: pd.DataFrame | str | Path,
+    columns: Sequence[str],
+    *,
+    in_memory: bool | None = None,
 ) -> pd.DataFrame:
     """Summarise the predictions for the frames of trajectories.
 
@@ -50,6 +52,10 @@ def frame_statistics(
         predictions: What ``Predictor.predict`` returned, or the CSV file that
             ``sitenet predict`` has written, which may be of any length.
         columns: Headings of the values: ``predictor.columns``.
+        in_memory: Whether ids that are numbers alone are those of structures that were
+            given in memory, one trajectory, rather than of different crystals, such as
+            the rows of a table. (default: in what ``Predictor.predict`` returned, not
+            in a file)
 
     Returns:
         A row for each trajectory and target: number of ``frames``, ``mean`` and its
@@ -60,13 +66,15 @@ def frame_statistics(
     Raises:
         DataError: If the file cannot be read or has no such column.
     """
+    if in_memory is None:
+        in_memory = isinstance(predictions, pd.DataFrame)
     trajectories: dict[tuple[str, str], list[Series]] = {}
     for row in _rows(predictions, columns):
-        frame = _FRAME.fullmatch(str(row["id"]))
+        trajectory = _trajectory(row["id"], in_memory=in_memory)
         values = [float(str(row[name])) for name in columns]
-        if frame is None or not all(map(math.isfinite, values)):
+        if trajectory is None or not all(map(math.isfinite, values)):
             continue
-        key = frame["trajectory"] or "", str(row["formula"])
+        key = trajectory, str(row["formula"])
         series = trajectories.setdefault(key, [Series() for _ in columns])
         for column, value in zip(series, values, strict=True):
             column.add(value)
@@ -78,6 +86,18 @@ def frame_statistics(
         if s.count > 1
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(HEADINGS))
+
+
+def _trajectory(id_: object, *, in_memory: bool) -> str | None:
+    """Return the name of the trajectory that a frame is of; None if it is no frame.
+
+    Positions in memory are text; numbers are ids of a file that pandas has read.
+    """
+    frame = _FRAME.fullmatch(str(id_))
+    if frame is not None:
+        return frame["trajectory"]
+    is_position = in_memory and isinstance(id_, str) and id_.isdecimal()
+    return "" if is_position else None
 
 
 def _rows(

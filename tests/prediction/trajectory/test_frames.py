@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from ase.build import bulk
 from ase.io import write
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.errors import DataError
@@ -61,6 +64,24 @@ def test_compositions_and_trajectories_are_kept_apart() -> None:
         ["b", "NaCl", 2, 2.5],
         ["a", "KCl", 2, 4.5],
     ]
+
+
+def test_rows_of_a_table_are_no_frames(small_predictor, trajectory, tmp_path) -> None:
+    """Three crystals of one formula, which a table numbers."""
+    cells = [AseAtomsAdaptor.get_structure(atoms).as_dict() for atoms in trajectory[:3]]
+    rows = [{"id": k, "structure": cell} for k, cell in enumerate(cells, 1)]
+    (tmp_path / "salts.json").write_text(json.dumps(rows))
+    output = tmp_path / "out.csv"
+    source = open_source([tmp_path / "salts.json"])
+    predict_to_file(small_predictor, source, output, workers=1)
+    columns = small_predictor.columns
+    table = pd.read_csv(output)
+    assert table["id"].tolist() == [1, 2, 3]
+    assert frame_statistics(output, columns).empty
+    assert frame_statistics(table, columns).empty
+    texts = table.astype({"id": str})
+    assert frame_statistics(texts, columns, in_memory=False).empty
+    assert frame_statistics(texts, columns)["frames"].tolist() == [3]
 
 
 def test_frames_without_a_value_are_left_out(small_predictor, trajectory) -> None:
