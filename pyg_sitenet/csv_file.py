@@ -12,6 +12,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,7 +94,7 @@ class CsvFile:
         Raises:
             DataError: If the disk is full or does not take it for another reason.
         """
-        line = _line(row)
+        line = _line(row, self.path)
         left = memoryview(line)
         with reporting_os_error(self.path, ELSEWHERE):
             while left:
@@ -176,7 +177,7 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
     """
     with reporting_os_error(path, ELSEWHERE), replacing(path) as file:
         for row in rows:
-            file.write(_line(row))
+            file.write(_line(row, path))
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -196,6 +197,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     with reporting_os_error(path, ELSEWHERE), replacing(path) as file:
         safe.to_csv(
             file,
+            sep=delimiter_of(path),
             index=False,
             float_format=number_text,
             lineterminator="\n",
@@ -212,7 +214,7 @@ def read_csv(path: Path) -> Iterator[list[str]]:
     width = None
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, delimiter=delimiter_of(path))
             for row in reader:
                 width = len(row) if width is None else width
                 if len(row) != width:
@@ -229,22 +231,18 @@ def read_csv(path: Path) -> Iterator[list[str]]:
         ) from error
 
 
-def _line(row: Sequence[object]) -> bytes:
+def delimiter_of(path: Path) -> str:
+    """Return what separates the cells of a file: tabs in a ``.tsv``, else commas."""
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _line(row: Sequence[object], path: Path) -> bytes:
     """Return a row as it stands in a file."""
-    writer = _Lines()
+    text = StringIO(newline="")
     cells = [number_text(v) if isinstance(v, float) else _cell(v) for v in row]
-    csv.writer(writer, lineterminator="\n").writerow(cells)
-    return writer.line.encode()
+    csv.writer(text, delimiter=delimiter_of(path), lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def _cell(value: object) -> object:
     return cell_text(str(value)) if isinstance(value, str | Path) else value
-
-
-class _Lines:
-    """What the csv module writes its line to."""
-
-    line = ""
-
-    def write(self, line: str) -> None:
-        self.line = line

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pyg_sitenet.csv_file import ELSEWHERE, beside
+from pyg_sitenet.csv_file import ELSEWHERE, beside, delimiter_of
 from pyg_sitenet.errors import DataError, SiteNetError, reporting_os_error
 
 FOLDER_LOCK = ".lock"
@@ -115,7 +115,8 @@ def check_table(path: Path, is_own: Callable[[Sequence[str]], bool], what: str) 
         return
     with reporting_os_error(path, ELSEWHERE), path.open("rb") as file:
         line = file.readline(_LONGEST_HEADING).decode("utf-8", "replace")
-    heads = next(csv.reader([line.replace("\0", "?")]), [])
+    lines = csv.reader([line.replace("\0", "?")], delimiter=delimiter_of(path))
+    heads = next(lines, [])
     if heads and not is_own(heads):
         raise _other(path, what)
 

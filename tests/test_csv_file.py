@@ -30,6 +30,18 @@ def test_rows_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
         assert path.read_bytes() == b"id,value\na,1.23456789\n"
 
 
+@pytest.mark.parametrize("name", ["rows.tsv", "ROWS.TSV"])
+def test_cells_of_a_tsv_are_separated_by_tabs(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with CsvFile(path, ["id", "value"]) as file:
+        file.add(["Na, Cl", 1.5])
+        file.add(["a\tb", 2])
+    assert path.read_bytes() == b"id\tvalue\nNa, Cl\t1.5\n'a\\tb\t2\n"
+    assert list(read_csv(path))[1:] == [["Na, Cl", "1.5"], ["a\tb", "2"]]
+    write_table(path, pd.DataFrame({"id": ["Na, Cl"], "value": [1.5]}))
+    assert path.read_bytes() == b"id\tvalue\nNa, Cl\t1.5\n"
+
+
 def test_names_with_commas_lines_and_odd_bytes_are_kept_apart(tmp_path: Path) -> None:
     with CsvFile(tmp_path / "rows.csv", ["id", "value"]) as file:
         file.add(['a,"b"\nc', 1])

@@ -143,6 +143,22 @@ def test_resumed_run_does_not_mix_inputs(sitenet, run, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_output_called_tsv_has_tabs(sitenet, run, crystals, tmp_path, command):
+    output = tmp_path / "gaps.tsv"
+    for _ in range(2):  # the second writes over the first, which it knows as its own
+        done = sitenet(command, run, crystals, "--output", output)
+        assert done.exit_code == 0, done.output
+    heads, *lines = (line.split("\t") for line in output.read_text().splitlines())
+    assert heads[:2] == ["id", "formula"]
+    assert heads[2] == "gap [eV]"
+    assert {len(line) for line in lines} == {len(heads)}
+    shutil.copytree(crystals, tmp_path / "data")
+    shutil.copy(output, tmp_path / "data")  # where it is no second table
+    again = sitenet("evaluate", run, tmp_path / "data")
+    assert again.exit_code == 0, again.output
+
+
 def test_stopped_run_is_overwritten_only_when_told(sitenet, run, mixed, tmp_path):
     output, record = tmp_path / "gaps.csv", tmp_path / "gaps_run.json"
     words = ("predict", run, mixed, "--output", output)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from pathlib import Path
 
+from pyg_sitenet.csv_file import delimiter_of
 from pyg_sitenet.data.failures_file import HEADINGS
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
@@ -27,7 +29,8 @@ def are_predictions(heads: Sequence[str]) -> bool:
 def is_result(file: TextFile) -> bool:
     """Tell whether a table is what a command wrote, and so no data of its user."""
     try:
-        heads = next(csv.reader([next(file.lines(), "")]), [])
+        delimiter = delimiter_of(Path(file.file_name or file.name))
+        heads = next(csv.reader([next(file.lines(), "")], delimiter=delimiter), [])
     except (DataError, csv.Error):  # which reading it as a table says
         return False
     return (
