@@ -36,13 +36,17 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
     Args:
         values: ``{"lattice": {"matrix": ...}, "sites": [...]}``,
             ``{"lattice": 3x3, "species": [...], "frac_coords": [...]}`` (lattice
-            vectors in rows, angstrom), or JARVIS' ``{"lattice_mat", "elements",
-            "coords", "cartesian"}``.
+            vectors in rows, angstrom), JARVIS' ``{"lattice_mat", "elements",
+            "coords", "cartesian"}``, or what holds one of them as its ``structure``,
+            as pymatgen's entries do.
         origin: Where it comes from, for messages.
 
     Raises:
         StructureError: If it is neither.
     """
+    held = values.get("structure")
+    if isinstance(held, Mapping) and "lattice" not in values:
+        values = held
     if is_optimade(values):
         return structure_from_optimade(values, origin)
     try:

@@ -9,8 +9,14 @@ from itertools import count
 from typing import Any
 
 from pyg_sitenet.brief import brief_line
+from pyg_sitenet.data.readers.content import is_structure_text
 from pyg_sitenet.data.readers.tables.json_stream import JsonReader
-from pyg_sitenet.data.readers.tables.row import CRYSTAL_COLUMNS, Row, Units
+from pyg_sitenet.data.readers.tables.row import (
+    CRYSTAL_COLUMNS,
+    STRUCTURE_COLUMNS,
+    Row,
+    Units,
+)
 from pyg_sitenet.data.structure.optimade import is_optimade
 from pyg_sitenet.data.structure.plain_data import DuplicateKeyError, plain_json
 from pyg_sitenet.data.structure.text import TextFile
@@ -113,8 +119,8 @@ def _rows_of_data(
 
 
 def _rows_of_document(name: str, document: dict[str, Any]) -> list[object]:
-    """Rows of one structure, of ``{id: row}``, or pandas' ``{column: {id: value}}``."""
-    if _is_structure(document) or _is_entry(document):
+    """Rows of one crystal, of ``{id: row}``, or pandas' ``{column: {id: value}}``."""
+    if _is_structure(document) or _is_entry(document) or _is_row(document):
         return [document]
     if isinstance(document.get("data"), dict):
         return [document["data"]]
@@ -179,6 +185,19 @@ def _apart(values: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
 
 def _is_entry(values: Mapping[str, Any]) -> bool:
     return isinstance(values.get("attributes"), dict) or is_optimade(values)
+
+
+def _is_row(values: Mapping[str, Any]) -> bool:
+    """Tell whether an object has a structure among its values, as pymatgen's entries.
+
+    A column of pandas has structures below their ids.
+    """
+    cells = [values.get(name) for name in STRUCTURE_COLUMNS]
+    return any(
+        (isinstance(cell, str) and is_structure_text(cell))
+        or (isinstance(cell, dict) and (_is_structure(cell) or is_optimade(cell)))
+        for cell in cells
+    )
 
 
 def _is_structure(values: Mapping[str, Any]) -> bool:

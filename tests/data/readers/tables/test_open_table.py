@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
+from pymatgen.entries.computed_entries import ComputedStructureEntry
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
@@ -392,3 +393,34 @@ def test_word_that_is_a_class_is_not_told_as_unknown(folder):
     (folder / "gaps.csv").write_text("id,spin\nNaCl,none\nMgO,FM\nLiF,-\n")
     source = open_source(folder, ("spin",), classes={"spin": ["none", "FM"]})
     assert source.notes == ["spin: 1 times '-', taken as not known"]
+
+
+def test_entry_of_pymatgen_is_read_like_a_list_of_one(tmp_path, structures):
+    salt = structures["NaCl"]
+    entry = ComputedStructureEntry(salt, -27.1, data={"gap": 5.0}, entry_id="mp-22862")
+    document = json.loads(json.dumps(entry.as_dict()))
+    for name, content in (("one.json", document), ("list.json", [document])):
+        (tmp_path / name).write_text(json.dumps(content))
+        (record,) = open_source(tmp_path / name, ["energy"])
+        assert (record.id, record.targets) == ("mp-22862", {"energy": -27.1})
+        assert record.structure == salt
+
+
+def test_row_of_one_crystal_is_read_like_a_list_of_one(tmp_path, structures):
+    salt = structures["NaCl"]
+    for number, cell in enumerate((salt.as_dict(), salt.to(fmt="cif"))):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps({"id": "salt", "structure": cell, "gap": 8.5}))
+        (record,) = open_source(path, ["gap"])
+        assert (record.id, record.targets["gap"]) == ("salt", 8.5)
+        assert record.structure.composition.reduced_formula == "NaCl"
+
+
+def test_entries_of_pymatgen_in_a_folder_are_structures(tmp_path, structures):
+    for name, structure in structures.items():
+        entry = ComputedStructureEntry(structure, -27.1, data={"gap": 5.0})
+        (tmp_path / f"{name}.json").write_text(json.dumps(entry.as_dict()))
+    records = {record.id: record for record in open_source(tmp_path)}
+    assert {id_: record.structure for id_, record in records.items()} == {
+        f"{name}.json": structure for name, structure in structures.items()
+    }
