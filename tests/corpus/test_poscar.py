@@ -13,6 +13,19 @@ Direct
 0 0 0
 0.5 0.5 0.5
 """
+SECOND = """MgO
+2.105
+0 1 1
+1 0 1
+1 1 0
+Mg O
+1 1
+Direct
+0 0 0
+0.5 0.5 0.5
+"""
+CELL = "4.123 0 0\n0 4.123 0\n0 0 4.123\n"
+MOVING = "0.1 0.2 0.3\n" * 3
 OK = ("CsCl", 2, 4.123**3, 3.5706)
 
 
@@ -38,6 +51,12 @@ RIGHT = {
         OK,
     ),
     "velocities": (POSCAR + "\n0.1 0.2 0.3\n0.1 0.1 0.1\n", OK),
+    "velocities and what VASP writes to go on from": (
+        f"{POSCAR}Lattice velocities and vectors\n  1\n{MOVING}{CELL}\n0 0 0\n0 0 0\n\n"
+        f"1\n0.1E+01\n0. 0. 0. 0.\n{MOVING}{MOVING}",
+        OK,
+    ),
+    "velocities of whole numbers": (POSCAR + "\n" + "1 1 1\n" * 20, OK),
     "windows ends of lines": (POSCAR.replace("\n", "\r\n"), OK),
     "byte order mark": (b"\xef\xbb\xbf" + POSCAR.encode(), OK),
     "unicode in the comment": (POSCAR.replace("CsCl\n", "Ångström 中文\n", 1), OK),
@@ -100,6 +119,15 @@ WRONG = {
     "two atoms in one place": (POSCAR.replace("0.5 0.5 0.5", "1 0 0"), "are 0 A apart"),
     "atoms 0.3 A apart": (POSCAR.replace("0.5 0.5 0.5", "0 .075 0"), "0.309 A apart"),
     "more positions than atoms": (POSCAR + "0 0 0.5\n", "more positions than the 2 at"),
+    "another behind it": (POSCAR + SECOND, "another POSCAR, 'MgO', begins in line 11;"),
+    "another behind velocities": (
+        f"{POSCAR}\n0.1 0.2 0.3\n0.1 0.1 0.1\n\n{SECOND}",
+        "begins in line 15; give each crystal a file of its own, or write them as ext",
+    ),
+    "another without elements": (
+        POSCAR + SECOND.replace("Mg O\n", ""),
+        "another POSCAR, 'MgO', begins in line 11; give each",
+    ),
     "a CIF under this name": ("data_x\n_cell_length_a 3\n", "damaged"),
     "a gigabyte of atoms": (
         POSCAR.replace("\n1 1", "\n999999999 1"),
