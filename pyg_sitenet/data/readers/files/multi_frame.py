@@ -19,7 +19,7 @@ from pyg_sitenet.data.readers.files.file_names import id_of_file, is_structure_f
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
-from pyg_sitenet.data.records import Failure
+from pyg_sitenet.data.records import Failure, remedy_of
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 ID_KEYS = ("id", "material_id", "identifier")
 
+_REPAIR = "repair the file"
+_REPAIR_END = f"{_REPAIR}; what comes after this is not read"
 # Frames looked at to learn which values they carry.
 _PEEK = 100
 
@@ -94,12 +96,11 @@ def frame_entries(
             here = frame.origin.replace(path, origin)
             held, count = replace(frame, origin=here), count + 1
     except StructureError as error:
-        problem = Failure(
-            origin,
-            stem if held is None else f"{stem}@{count}",
-            "read",
-            str(error).replace(path, origin),
-            "repair the file; what comes after this is not read",
+        reason = str(error).replace(path, origin)
+        problem = (
+            Failure(origin, stem, "read", reason, remedy_of(reason, _REPAIR))
+            if held is None
+            else Failure(origin, f"{stem}@{count}", "read", reason, _REPAIR_END)
         )
     if held is not None:
         alone = count == 1 and problem is None

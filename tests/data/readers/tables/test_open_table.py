@@ -424,3 +424,13 @@ def test_entries_of_pymatgen_in_a_folder_are_structures(tmp_path, structures):
     assert {id_: record.structure for id_, record in records.items()} == {
         f"{name}.json": structure for name, structure in structures.items()
     }
+
+
+def test_refused_format_in_a_folder_says_what_to_do_once(folder):
+    (folder / "quartz.res").write_text("TITL quartz\n")
+    (folder / "torn.xyz").write_text("2\ntorn\nNa 0 0 0\n")
+    failures = {r.id: r for r in open_source(folder) if isinstance(r, Failure)}
+    assert failures["quartz"].remedy == "convert it to CIF"
+    assert failures["torn"].remedy == "export it again"
+    for failure in failures.values():
+        assert failure.sentence() == failure.reason
