@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,14 @@ from pyg_sitenet.data.readers.tables.row import (
     KNOWN_COLUMNS,
     STRUCTURE_COLUMNS,
     UNIT_COLUMNS,
+    Percentage,
     Row,
     is_text,
 )
 from pyg_sitenet.data.readers.tables.table import Table
 
 Find = Callable[[str], Sequence[str]]
+_PERCENT = re.compile(r"%|\bper ?cent\b", re.I)
 _UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
 
 
@@ -36,6 +39,7 @@ class Columns:
         labels: All that hold text or booleans.
         styles: What writes the numbers of a column as programs do, where that is not
             how they are written.
+        percentages: Columns with cells that a spreadsheet shows in percent.
     """
 
     id: str | None
@@ -44,6 +48,7 @@ class Columns:
     targets: tuple[str, ...]
     labels: tuple[str, ...] = ()
     styles: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    percentages: frozenset[str] = frozenset()
 
     @classmethod
     def recognise(cls, table: Table, find: Find) -> Columns:
@@ -78,16 +83,23 @@ class Columns:
             tuple(name for name in numbers if name not in used),
             tuple(name for name in columns if name in (table.labels | names) - used),
             {name: table.styles[name] for name in columns if name in table.styles},
+            frozenset(table.percentages),
         )
 
     def units(self, table: Table) -> dict[str, str]:
-        """Return the units that headers state, or a column of units its first."""
+        """Return the units that headers state, or a column of units its first.
+
+        A heading without brackets, such as ``share / %``, states percent if cells do.
+        """
         units = {
             name: table.units[name] for name in self.targets if name in table.units
         }
         for name, column in self.unit_columns.items():
             if column in table.stated:
                 units.setdefault(name, table.stated[column])
+        for name in self.percentages.intersection(self.targets):
+            if _PERCENT.search(name):
+                units.setdefault(name, "%")
         return units
 
     def units_of(self, row: Row, units: Mapping[str, str]) -> Mapping[str, str]:
@@ -97,14 +109,19 @@ class Columns:
             row: The row.
             units: Those of the table, which a row has that states none.
         """
-        if not self.unit_columns:
+        if not (self.unit_columns or self.percentages):
             return units
         stated = {
             name: str(row.values[column]).strip()
             for name, column in self.unit_columns.items()
             if not is_gap(row.values.get(column))
         }
-        return {**units, **stated}
+        shown = {
+            name: Percentage.UNIT
+            for name in self.percentages
+            if isinstance(row.values.get(name), Percentage)
+        }
+        return {**units, **stated, **shown}
 
     def cells(self, row: Row) -> Mapping[str, Any]:
         """Return the cells of a row, numbers written as programs do."""

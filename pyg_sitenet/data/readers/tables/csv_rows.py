@@ -22,9 +22,8 @@ from pyg_sitenet.data.readers.tables.headers import no_units, split_headers
 from pyg_sitenet.data.readers.tables.row import (
     KNOWN_COLUMNS,
     SHEET,
-    STORED,
     Row,
-    StoredNumber,
+    cell_of_sheet,
 )
 from pyg_sitenet.data.readers.units import SAME, conversion
 from pyg_sitenet.data.structure.text import TextFile
@@ -174,7 +173,7 @@ def csv_rows(file: TextFile, header: Header) -> Iterator[Row]:
 def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
     csv.field_size_limit(_FIELD_LIMIT)  # structures as text are long
     text = _Quotes(islice(file.lines(), start.skipped, None))
-    read = _cell_of_sheet if file.file_name == SHEET else text_of_cell
+    read = cell_of_sheet if file.file_name == SHEET else text_of_cell
     width = first = end = quotes = before = 0
     try:
         reader = csv.reader(
@@ -197,10 +196,6 @@ def _lines(file: TextFile, start: Start) -> Iterator[list[str]]:
             f"{file.name}: a quote in line {start.skipped + first} is not closed, so"
             " that all lines below are one cell; close or remove it"
         )
-
-
-def _cell_of_sheet(text: str) -> str:
-    return StoredNumber(text[1:]) if text.startswith(STORED) else text_of_cell(text)
 
 
 class _Quotes:

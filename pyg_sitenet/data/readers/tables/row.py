@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyg_sitenet.safe_text import text_of_cell
+
 ID_COLUMNS = ("id", "material_id", "identifier", "entry_id", "mbid", "name")
 STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "structure_file", "cif_file")
@@ -19,12 +21,32 @@ SHEET = "sheet.csv"
 """Names the cells of a spreadsheet, as a table like others."""
 STORED = "\x1f"
 """Begins a cell of it that holds a number; blank to whatever reads it."""
+PERCENT = "%"
+"""Ends such a cell if it shows percent of the number that it holds."""
 
 
 class StoredNumber(str):
     """A number as a spreadsheet holds it: no text, and so with a decimal point."""
 
     __slots__ = ()
+
+
+class Percentage(StoredNumber):
+    """A number that a spreadsheet holds as a share of 1 and shows in percent."""
+
+    __slots__ = ()
+
+    UNIT = "100 %"
+    """What it counts."""
+
+
+def cell_of_sheet(text: str) -> str:
+    """Return a cell of a spreadsheet, which tells numbers from texts."""
+    if not text.startswith(STORED):
+        return text_of_cell(text)
+    if text.endswith(PERCENT):
+        return Percentage(text[1:].removesuffix(PERCENT))
+    return StoredNumber(text[1:])
 
 
 def is_text(cell: object) -> bool:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, BinaryIO
 from xml.parsers import expat  # nosec B407  # stops before any entity is declared
 from zipfile import ZipFile
 
-from pyg_sitenet.data.readers.tables.row import SHEET, STORED
+from pyg_sitenet.data.readers.tables.row import PERCENT, SHEET, STORED
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.compression import MAX_RATIO
 from pyg_sitenet.data.structure.text import TextFile
@@ -27,6 +28,8 @@ _MAX_OTHER = 8 * 1024**2  # styles and the like are held as a whole
 _STREAMED = ("xl/worksheets/", "xl/sharedStrings")
 _XML = (".xml", ".rels")
 _UNSUSPICIOUS = 2**20
+_LITERAL = re.compile(r'"[^"]*"|[\\_*].|\[[^\]]*\]')
+"""Of a format of numbers, what is shown as it stands."""
 _SAVE = "save its sheet as CSV (UTF-8)"
 
 
@@ -133,20 +136,27 @@ def _only_sheet(name: str, book: Any) -> Iterator[list[str]]:  # noqa: ANN401
 
 def _rows(name: str, sheet: Any) -> Iterator[list[str]]:  # noqa: ANN401
     """Yield rows that have cells, without the empty ones at their end."""
-    for row in sheet.iter_rows(values_only=True, max_row=_MAX_ROWS):
+    for row in sheet.iter_rows(max_row=_MAX_ROWS):
         if len(row) > MAX_COLUMNS:
             raise DataError(
                 f"{name}: a sheet of {len(row)} columns, more than the {MAX_COLUMNS}"
                 f" that are read; {_SAVE}"
             )
         length = max(
-            (k for k, cell in enumerate(row, 1) if cell is not None), default=0
+            (k for k, cell in enumerate(row, 1) if cell.value is not None), default=0
         )
         if length:
             yield [_text(cell) for cell in row[:length]]
 
 
-def _text(cell: object) -> str:
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        return f"{STORED}{cell}"
-    return "" if cell is None else str(cell).lstrip(STORED)
+def _text(cell: Any) -> str:  # noqa: ANN401 - a cell
+    value = cell.value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{STORED}{value}{PERCENT if _shows_percent(cell.number_format) else ''}"
+    return "" if value is None else str(value).lstrip(STORED)
+
+
+@lru_cache
+def _shows_percent(number_format: str) -> bool:
+    """Tell whether a format shows 0.5 as 50 %, rather than a sign behind the number."""
+    return "%" in _LITERAL.sub("", number_format)

@@ -22,6 +22,7 @@ from pyg_sitenet.data.readers.tables.number_style import NumberStyle
 from pyg_sitenet.data.readers.tables.row import (
     KNOWN_COLUMNS,
     NUM_SAMPLES,
+    Percentage,
     Row,
     Units,
     is_text,
@@ -53,6 +54,7 @@ class Table:
         unstated: How many rows lack a value in a column whose name speaks of units.
         samples: Some cells of columns with known names, see :func:`sample`.
         gaps: Words of each column for a value that is not known, and how often.
+        percentages: First of each column's cells that a spreadsheet shows in percent.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Table:
     unstated: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gaps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    percentages: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, from the first."""
@@ -152,6 +155,7 @@ class _Look:
         self._unit_counts: Counter[str] = Counter()
         self._styles: dict[str, NumberStyle] = defaultdict(NumberStyle)
         self._gaps: dict[str, Counter[str]] = defaultdict(Counter)
+        self._percentages: dict[str, str] = {}
         self._names: set[int] = set()
         self._shared: set[str] = set()
         self._samples: dict[str, list[str]] = defaultdict(list)
@@ -198,6 +202,7 @@ class _Look:
             {column: count - n for column, n in self._unit_counts.items()},
             self._samples,
             self._gaps,
+            self._percentages,
         )
 
     def _see_row(self, row: Row) -> None:
@@ -227,6 +232,8 @@ class _Look:
             self.numbers.add(column)
             if is_text(value):
                 self._styles[column].see_number(str(value))
+            elif isinstance(value, Percentage):
+                self._percentages.setdefault(column, value)
         elif is_gap(value):
             if isinstance(value, str) and value.strip():
                 self._gaps[column][value.strip()] += 1

@@ -103,6 +103,16 @@ def target_notes(
     for target in wanted.targets:
         yield from table.notes.get(target, ())
         yield from _gap_notes(table, target, wanted.classes)
+        if target in table.percentages and target not in (
+            *wanted.units,
+            *wanted.classes,
+        ):
+            share = table.percentages[target]
+            yield (
+                f"{target}: cells shown in percent, such as {float(share):.6g} as"
+                f" {100 * float(share):.6g}%, are taken as shares of 1; the heading"
+                f" '{target} [%]' states percent"
+            )
         column = columns.unit_columns.get(target, "")
         missing = table.unstated.get(column, 0)
         if missing and target in stated:

@@ -88,6 +88,72 @@ def test_numbers_say_nothing_of_how_texts_are_meant(folder: Path) -> None:
     assert other.targets == {"gap": 3.5}
 
 
+def write_shares(path: Path, heading: str, number_format: str = "0.0%") -> Path:
+    """Write a sheet whose first crystal has its value in a format, the second plain."""
+    book = openpyxl.Workbook()
+    for row in (["file", heading], ["NaCl.cif", 0.125], ["LiF.cif", 30]):
+        book.active.append(row)
+    book.active["B2"].number_format = number_format
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("heading", "target", "number_format", "value"),
+    [
+        ("share [%]", "share", "0.0%", 12.5),
+        ("share (percent)", "share", "0%", 12.5),
+        ("share / %", "share / %", "0.00%;[Red]-0.00%", 12.5),
+        ("share in percent", "share in percent", "0.0%", 12.5),
+        ("share [%]", "share", '0.0"%"', 0.125),
+        ("share [%]", "share", r"0.0\%", 0.125),
+        ("share / %", "share / %", "0.0", 0.125),
+        ("share", "share", "0.0%", 0.125),
+    ],
+)
+def test_cells_shown_in_percent_are_percent_under_a_heading_in_it(
+    folder: Path, heading: str, target: str, number_format: str, value: float
+) -> None:
+    path = write_shares(folder / "t.xlsx", heading, number_format)
+    source = open_source(path, [target])
+    records = [record for record in source if isinstance(record, Record)]
+    assert [r.structure.composition.reduced_formula for r in records] == ["NaCl", "LiF"]
+    assert [r.targets[target] for r in records] == pytest.approx([value, 30])
+    assert bool(source.notes) == (heading == "share")
+
+
+def test_cells_shown_in_percent_are_told_and_converted(folder: Path) -> None:
+    path = write_shares(folder / "t.xlsx", "share")
+    note = (
+        "share: cells shown in percent, such as 0.125 as 12.5%, are taken as shares of"
+        " 1; the heading 'share [%]' states percent"
+    )
+    assert open_source(path, ["share"]).notes == [note]
+    source = open_source(path, ["share"], units={"share": "%"})
+    shares = [r.targets["share"] for r in source if isinstance(r, Record)]
+    assert shares == pytest.approx([12.5, 30])
+    assert source.notes == []
+    path = write_shares(folder / "t.xlsx", "share [eV]")
+    failure, _ = open_source(path, ["share"])
+    assert isinstance(failure, Failure)
+    assert failure.reason == (
+        "the target 'share' is in '100 %', elsewhere in 'eV', and no conversion between"
+        " them is known"
+    )
+
+
+def test_percent_beside_a_column_of_units(folder: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["file", "share", "share unit"])
+    book.active.append(["NaCl.cif", 0.125, "%"])
+    book.active.append(["LiF.cif", 30, "%"])
+    book.active["B2"].number_format = "0%"
+    book.save(folder / "t.xlsx")
+    records = list(open_source(folder / "t.xlsx", ["share"]))
+    shares = [r.targets["share"] for r in records if isinstance(r, Record)]
+    assert shares == pytest.approx([12.5, 30])
+
+
 def test_table_of_a_folder_may_be_a_spreadsheet_beside_the_lock_of_excel(
     folder: Path,
 ) -> None:
