@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyg_sitenet.data.readers.cells import is_gap, is_label
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.file_names import id_of_file, is_structure_file
+from pyg_sitenet.data.readers.files.frame_table import (
+    columns_of_frames,
+    read_frame_table,
+)
 from pyg_sitenet.data.readers.source import Source
+from pyg_sitenet.data.readers.tables.row import Row
+from pyg_sitenet.data.readers.tables.target_checks import target_notes
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure, remedy_of
@@ -24,7 +29,7 @@ from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
 from pyg_sitenet.data.structure.text import TextFile, hash_readable
-from pyg_sitenet.errors import DataError, SiteNetWarning, StructureError
+from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -34,8 +39,6 @@ ID_KEYS = ("id", "material_id", "identifier")
 
 _REPAIR = "repair the file"
 _REPAIR_END = f"{_REPAIR}; what comes after this is not read"
-# Frames looked at to learn which values they carry.
-_PEEK = 100
 
 
 @dataclass(frozen=True)
@@ -53,29 +56,49 @@ def open_frames(path: Path, wanted: Wanted) -> Source:
     """Open a file of structures; targets are values that the frames carry.
 
     Raises:
-        DataError: If no frame carries a target, or if a file that is asked for
-            targets cannot be read.
+        DataError: If no frame carries a target, or in a unit that cannot be converted
+            to the one asked for, or if a file that is asked for targets cannot be read.
     """
-    numbers: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    if wanted.targets or wanted.group or not is_structure_file(path.name):
-        names = {*wanted.targets, wanted.group} - {""}
-        numbers, labels = _peek_at_values(path, names)
-    wanted.check(str(path), numbers, labels)
+    names = {*wanted.targets, wanted.group} - {""}
+    is_looked_at = bool(names) or not is_structure_file(path.name)
+    frames = partial(_rows, path) if is_looked_at else lambda: iter(())
+    table = read_frame_table(str(path), frames, names)
+    columns = columns_of_frames(table, ID_KEYS)
+    wanted.check(str(path), columns.targets, columns.labels)
+    stated = columns.units(table)
+    wanted = wanted.in_units(str(path), stated)
+    units = {name: wanted.units.get(name, unit) for name, unit in stated.items()}
+    units_of = partial(columns.units_of, units=stated)
     return Source(
         name=str(path),
-        make_entries=lambda: frame_entries(path, wanted),
+        make_entries=lambda: frame_entries(path, wanted, units_of=units_of),
         make_digest=lambda: hash_readable(path),
-        available=numbers,
-        labels=labels,
+        units=units,
+        available=columns.targets,
+        labels=columns.labels,
         make_column=lambda name: (
             frame.values.get(name) for frame in _read_frames(path)
         ),
+        notes=[*target_notes(table, columns, wanted, stated, units)],
     )
 
 
+def _rows(path: Path) -> Iterator[Row]:
+    for number, frame in enumerate(_read_frames(path), 1):
+        yield Row(number, frame.values, frame.problem)
+
+
+def _no_units(row: Row) -> Mapping[str, str]:  # noqa: ARG001
+    """Return the units that a frame states which is read for no value."""
+    return {}
+
+
 def frame_entries(
-    file: Path | TextFile, wanted: Wanted, stem: str = "", origin: str = ""
+    file: Path | TextFile,
+    wanted: Wanted,
+    stem: str = "",
+    origin: str = "",
+    units_of: Callable[[Row], Mapping[str, str]] = _no_units,
 ) -> Iterator[Entry | Failure]:
     """Yield each structure of a file; the one of a file is named after it.
 
@@ -84,6 +107,7 @@ def frame_entries(
         wanted: What to take of each frame.
         stem: What ids begin with. (default: the name of the file without its ending)
         origin: What the file is called in messages. (default: its path)
+        units_of: Returns the unit of each value of a frame that states one.
     """
     path = file.name if isinstance(file, TextFile) else str(file)
     stem, origin = stem or id_of_file(basename(path)), origin or path
@@ -92,7 +116,7 @@ def frame_entries(
     try:
         for frame in _read_frames(file):
             if held is not None:
-                yield _entry(held, f"{stem}@{held.name}", wanted)
+                yield _entry(held, f"{stem}@{held.name}", wanted, units_of)
             here = frame.origin.replace(path, origin)
             held, count = replace(frame, origin=here), count + 1
     except StructureError as error:
@@ -104,7 +128,8 @@ def frame_entries(
         )
     if held is not None:
         alone = count == 1 and problem is None
-        yield _entry(held, stem if alone else f"{stem}@{held.name}", wanted)
+        name = stem if alone else f"{stem}@{held.name}"
+        yield _entry(held, name, wanted, units_of)
     if problem is not None:
         yield problem
 
@@ -124,48 +149,22 @@ def is_database(path: Path) -> bool:
     return start == b"SQLite format 3\0" or is_json
 
 
-def _entry(frame: Frame, default: str, wanted: Wanted) -> Entry | Failure:
+def _entry(
+    frame: Frame,
+    default: str,
+    wanted: Wanted,
+    units_of: Callable[[Row], Mapping[str, str]],
+) -> Entry | Failure:
     names = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
     entry = Entry(str(names[0]) if names else default, frame.origin, frame.content)
     if frame.problem:
         return entry.fail(frame.problem, "repair or remove this structure", "read")
     try:
-        values, group = wanted.values(frame.values), wanted.group_of(frame.values)
+        values = wanted.values(frame.values, units_of(Row(0, frame.values)))
+        group = wanted.group_of(frame.values)
     except TargetError as error:
-        return entry.fail(str(error), "give the frame that value or remove it")
+        return entry.fail(str(error), "correct that value or remove the frame")
     return replace(entry, targets=values, group=group)
-
-
-def _peek_at_values(
-    path: Path, needed: Collection[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of numbers and of labels that frames carry.
-
-    Args:
-        path: The file.
-        needed: Names of which at least one frame is looked for, beyond the first ones.
-    """
-    problem = ""
-    numbers: dict[str, bool] = {}  # by name, whether a frame has a number there
-    try:
-        for count, frame in enumerate(_read_frames(path)):
-            if count >= _PEEK and all(name in numbers for name in needed):
-                break
-            problem = problem or frame.problem
-            for name, value in frame.values.items():
-                if is_gap(value):
-                    continue
-                is_number = not is_label(value)
-                numbers[name] = numbers.get(name, False) or is_number
-    except StructureError as error:
-        problem = problem or str(error)
-    if problem and needed and not numbers:
-        raise DataError(problem)
-    names = [name for name in numbers if name not in ID_KEYS]
-    return (
-        tuple(name for name in names if numbers[name]),
-        tuple(name for name in names if not numbers[name]),
-    )
 
 
 def _read_frames(file: Path | TextFile) -> Iterator[Frame]:

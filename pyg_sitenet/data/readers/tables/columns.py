@@ -65,16 +65,7 @@ class Columns:
         columns = [c for c in table.columns if c not in (id_, structure)]
         names = {column for column in columns if column.lower() in shared}
         numbers = [c for c in columns if c in table.numbers and c not in names]
-        units = {
-            name: column
-            for name in numbers
-            if (
-                column := table.column_of([f"{name.lower()}{u}" for u in _UNIT_ENDINGS])
-            )
-        }
-        unit = table.column_of(UNIT_COLUMNS)
-        if unit is not None and len(numbers) == 1:
-            units.setdefault(numbers[0], unit)
+        units = unit_columns(table, numbers)
         used = set(units.values())
         return cls(
             id_,
@@ -133,6 +124,24 @@ class Columns:
             else cell
             for name, cell in row.values.items()
         }
+
+
+def unit_columns(table: Table, numbers: Sequence[str]) -> dict[str, str]:
+    """Return the column that holds the unit of each column of numbers, if there is one.
+
+    Args:
+        table: The table.
+        numbers: Columns of numbers; of a single one ``unit`` is the unit, too.
+    """
+    units = {}
+    for name in numbers:
+        column = table.column_of([f"{name.lower()}{u}" for u in _UNIT_ENDINGS])
+        if column is not None:
+            units[name] = column
+    unit = table.column_of(UNIT_COLUMNS)
+    if unit is not None and len(numbers) == 1:
+        units.setdefault(numbers[0], unit)
+    return units
 
 
 def _structure_column(table: Table, find: Find) -> str | None:

@@ -169,3 +169,76 @@ def test_text_that_frames_carry_is_no_missing_target(tmp_path, frames):
     message = r"the target 'gap' holds text, no numbers; .* data\.classes=\{gap: \[\]\}"
     with pytest.raises(DataError, match=message):
         open_source(tmp_path / "md.extxyz", ["gap"])
+
+
+def _write_frames(path, frames):
+    if path.suffix in (".db", ".json"):
+        with ase.db.connect(path) as database:
+            for atoms in frames:
+                database.write(atoms, **atoms.info)
+    else:
+        write(path, frames)
+
+
+def _with_units(structures, units, key):
+    """Return frames with a gap of 7.5, 8.5, ... each in a unit; of "" none is said."""
+    frames = []
+    for k, (structure, unit) in enumerate(zip(structures.values(), units, strict=True)):
+        atoms = structure.to_ase_atoms()
+        atoms.info = {"gap": 7.5 + k} | ({key: unit} if unit else {})
+        frames.append(atoms)
+    return frames
+
+
+FILES = ["md.extxyz", "md.traj", "set.db", "set.json"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("key", ["gap_unit", "Gap_units", "unit"])
+def test_values_of_frames_are_converted_to_one_unit(tmp_path, structures, name, key):
+    path = tmp_path / name
+    _write_frames(path, _with_units(structures, ("meV", "eV", ""), key))
+    source = open_source(path, ["gap"])
+    assert [r.targets["gap"] for r in source] == pytest.approx([7.5, 8500, 9.5])
+    assert (source.units, source.available) == ({"gap": "meV"}, ("gap",))
+    assert source.notes == ["gap: 1 row states no unit, taken as meV"]
+    source = open_source(path, ["gap"], units={"gap": "eV"})
+    assert [r.targets["gap"] for r in source] == pytest.approx([0.0075, 8.5, 0.0095])
+    assert source.units == {"gap": "eV"}
+    assert source.notes[1] == "gap: stated in meV, converted to eV"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_frame_in_another_kind_of_unit_is_a_failure(tmp_path, structures, name):
+    path = tmp_path / name
+    _write_frames(path, _with_units(structures, ("eV", "eV/atom", "foo"), "gap_unit"))
+    record, *failures = open_source(path, ["gap"])
+    assert record.targets == {"gap": 7.5}
+    assert [failure.reason for failure in failures] == [
+        f"the target 'gap' is in {unit!r}, elsewhere in 'eV', and no conversion between"
+        " them is known"
+        for unit in ("eV/atom", "foo")
+    ]
+    message = "'gap' is in 'eV', asked for in 'GPa', and no conversion between them"
+    with pytest.raises(DataError, match=message):
+        open_source(path, ["gap"], units={"gap": "GPa"})
+
+
+def test_unit_that_late_frames_alone_state_is_found(tmp_path, structures):
+    frames = _with_units(structures, ("", "", "meV"), "gap_unit")
+    write(tmp_path / "md.extxyz", frames[:1] * 150 + frames[2:])
+    source = open_source(tmp_path / "md.extxyz", ["gap"], units={"gap": "eV"})
+    values = [record.targets["gap"] for record in source]
+    assert values == pytest.approx([0.0075] * 150 + [0.0095])
+
+
+def test_unit_beside_several_values_of_frames_is_not_used(tmp_path, frames):
+    for atoms in frames:
+        atoms.info["unit"] = "meV"
+    write(tmp_path / "md.extxyz", frames)
+    source = open_source(tmp_path / "md.extxyz", ["gap"])
+    assert [record.targets["gap"] for record in source] == [7.0, 8.0, 9.0]
+    (note,) = source.notes
+    assert note.startswith(
+        "gap: the column 'unit' is not used, since it may be that of"
+    )
