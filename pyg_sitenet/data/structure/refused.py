@@ -39,7 +39,7 @@ REFUSED = {
 _RECORDS = ("outcar", "vasprun")
 _OTHERS_OF_VASP = (
     *("chg", "chgcar", "aeccar", "locpot", "wavecar", "doscar", "eigenval"),
-    *("incar", "kpoints", "potcar", "oszicar", "procar"),
+    *("incar", "kpoints", "potcar", "oszicar", "procar", "parchg", "elfcar"),
 )
 PACKED_ENDINGS = (".zst", ".z", ".lzma", ".lz4", ".br", ".7z", ".rar", ".tar", ".tgz")
 
@@ -48,6 +48,12 @@ REFUSED_IN_FOLDERS = frozenset(
     {".res", ".cssr", ".pdb", ".gro", ".xsd", ".xtd", ".gen", ".struct", ".cube"}
 )
 REFUSED_NAMES_IN_FOLDERS = _RECORDS
+# These too, but beside them there may be a table that says what is to be read.
+ODD_ENDINGS = frozenset(
+    {*REFUSED, *PACKED_ENDINGS}
+    - {*REFUSED_IN_FOLDERS, *PICKLE_ENDINGS, ".in", ".out", ".log", ".xml", ".cfg"}
+)
+RECORDS_OF_VASP = (*_RECORDS, *_OTHERS_OF_VASP)
 
 
 def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureError:
@@ -62,7 +68,7 @@ def refusal(origin: str, file_name: str, titles: Sequence[str]) -> StructureErro
     ending = splitext(name)[1]
     if ending in PACKED_ENDINGS:
         return StructureError(f"{origin}: {_PACKED}")
-    if name.startswith((*_RECORDS, *_OTHERS_OF_VASP)):
+    if name.startswith(RECORDS_OF_VASP):
         kind = basename(file_name)[:40]
         return StructureError(
             f"{origin}: {kind} of VASP is not a format that is read: it is a record, or"

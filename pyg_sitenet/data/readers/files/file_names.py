@@ -10,6 +10,7 @@ from unicodedata import normalize
 from pyg_sitenet.data.structure.compression import uncompressed
 from pyg_sitenet.data.structure.formats import ENDINGS, FileFormat, format_of
 from pyg_sitenet.data.structure.refused import (
+    RECORDS_OF_VASP,
     REFUSED_IN_FOLDERS,
     REFUSED_NAMES_IN_FOLDERS,
 )
@@ -51,7 +52,7 @@ def without_records(names: Sequence[str]) -> list[str]:
         name
         for name in names
         if dirname(name) not in runs
-        or not basename(name).lower().startswith(REFUSED_NAMES_IN_FOLDERS)
+        or not basename(name).lower().startswith(RECORDS_OF_VASP)
     ]
 
 

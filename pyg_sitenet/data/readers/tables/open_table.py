@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
-from pyg_sitenet.data.readers.files.documents import (
-    columns_of_rows,
-    documents_of,
-    find_files,
-)
+from pyg_sitenet.data.readers.files.documents import documents_of, find_files
 from pyg_sitenet.data.readers.files.file_entries import file_entries
 from pyg_sitenet.data.readers.files.file_names import (
     id_of_file,
@@ -21,15 +18,21 @@ from pyg_sitenet.data.readers.files.file_names import (
     is_document,
     is_frame_file,
     is_structure_file,
-    is_table,
     without_records,
 )
+from pyg_sitenet.data.readers.files.odd_files import odd_files
 from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.columns import Columns
-from pyg_sitenet.data.readers.tables.csv_rows import CGCNN_TABLE
-from pyg_sitenet.data.readers.tables.own_results import are_predictions, is_result
-from pyg_sitenet.data.readers.tables.row import KNOWN_COLUMNS
+from pyg_sitenet.data.readers.tables.place_tables import (
+    at_top,
+    exports,
+    only_table,
+    table_beside,
+    table_file,
+    tables_of,
+    tables_of_structures,
+)
 from pyg_sitenet.data.readers.tables.row_entries import named_files, row_entries
 from pyg_sitenet.data.readers.tables.table import Table, read_table
 from pyg_sitenet.data.readers.tables.target_checks import (
@@ -38,10 +41,11 @@ from pyg_sitenet.data.readers.tables.target_checks import (
     check_rows,
     target_notes,
 )
-from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
+from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
+
+_REPAIR = "repair the table or remove it"
 
 
 def open_table(path: Path, wanted: Wanted) -> Source:
@@ -60,16 +64,16 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
     """Open a folder or an archive.
 
     With targets its one table says which files belong to it. Without targets all
-    structure files are read, or the table if there are no such files. The table of an
-    archive may lie beside it, under its name.
+    structure files are read, and the tables that hold structures, or else the table.
+    The table of an archive may lie beside it, under its name.
 
     Raises:
         DataError: If there is nothing to read, or no single table for targets.
     """
-    targets, tables = wanted.targets, _tables(place)
+    targets, tables = wanted.targets, tables_of(place)
     inputs = [n for n in place.files if is_structure_file(n) or is_frame_file(n)]
     files = without_records(inputs)
-    beside = _table_beside(place) if not tables and targets else None
+    beside = table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)
     documents = documents_of(place, tables if targets else ())
@@ -80,27 +84,85 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         and ({*tables} <= {*documents} or not _names_structures(place, tables))
     ):
         files = sorted({*filter(is_document, tables), *documents})
-    if not files and not tables:
+    odd = odd_files(place, {*inputs, *files})
+    return _opened(place, wanted, tables, files, odd)
+
+
+def _opened(
+    place: Folder | Archive,
+    wanted: Wanted,
+    tables: Sequence[str],
+    files: Sequence[str],
+    odd: Sequence[str],
+) -> Source:
+    """Open the table of a place, or all of its structures.
+
+    Args:
+        place: Folder or archive.
+        wanted: What to take of each crystal.
+        tables: Those that may be its table.
+        files: Structure files.
+        odd: Files that hold structures under names that tell no format.
+    """
+    targets = wanted.targets
+    others = [n for n in place.files if n not in files and (files or n not in tables)]
+    if not files:
+        others = [name for name in others if name not in at_top(place)]
+    held = [] if targets else tables_of_structures(place, others)
+    if not (files or tables or odd or held):
         raise DataError(
             f"{place.name}: no structure files (such as .cif or POSCAR) and no table"
         )
-    if targets or not files:
+    if targets or (tables and not files and not held):
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
-        name = _only_table(place, tables, targets)
-        source = _table_source(place.name, where, name, wanted, files)
-        return replace(source, notes=[*source.notes, *_exports(place, name)])
+        name = only_table(place, tables, targets)
+        source = _table_source(place.name, where, name, wanted, [*files, *odd])
+        return replace(source, notes=[*source.notes, *exports(place, name)])
+    held = held if files else [*tables, *held]
+    return _all_structures(place, tables, [*files, *odd], held)
+
+
+def _all_structures(
+    place: Folder | Archive,
+    tables: Sequence[str],
+    files: Sequence[str],
+    held: Sequence[str],
+) -> Source:
     table = _table_or_none(place, tables)
     columns = None if table is None else _columns(table, place)
     archives = [name for name in place.files if is_archive(name)]
+    is_counted = not held and not any(map(is_frame_file, files))
     return Source(
         name=place.name,
-        make_entries=lambda: file_entries(place, [*files, *archives]),
-        make_digest=lambda: place.digest(files),
+        make_entries=lambda: chain(
+            file_entries(place, [*files, *archives]),
+            _rows_of_tables(place, held, files),
+        ),
+        make_digest=lambda: place.digest([*files, *held]),
         units={} if table is None or columns is None else columns.units(table),
         available=() if columns is None else columns.targets,
-        count=None if any(map(is_frame_file, files)) else len(files) + len(archives),
+        count=len(files) + len(archives) if is_counted else None,
         labels=() if columns is None else columns.labels,
     )
+
+
+def _rows_of_tables(
+    place: Folder | Archive, names: Sequence[str], files: Sequence[str]
+) -> Iterator[Entry | Failure]:
+    """Yield the rows of tables, but for those that have the name of a file."""
+    where = FolderWithArchives(place) if isinstance(place, Folder) else place
+    read = {*files}
+    for name in names:
+        try:
+            table = _read(where, name)
+        except DataError as error:
+            yield Failure(
+                place.origin(name), id_of_file(name), "table", str(error), _REPAIR
+            )
+            continue
+        for entry in row_entries(table, where, Wanted(), set()):
+            if not read.intersection(place.find(entry.id)):
+                yield entry
 
 
 def _table_source(
@@ -162,71 +224,7 @@ def _names_structures(place: Folder | Archive, tables: Sequence[str]) -> bool:
 
 
 def _read(place: Place, name: str, targets: Sequence[str] = ()) -> Table:
-    return read_table(_file(place, name), targets)
-
-
-def _file(place: Place, name: str) -> TextFile:
-    return TextFile(place.origin(name), lambda: place.open(name))
-
-
-def _tables(place: Folder | Archive) -> list[str]:
-    """Return the tables at the top; Excel's count if there are no others, then JSON."""
-    tables = _at_top(place)
-    if len(tables) > 1:  # as where predictions are written beside the data
-        tables = [
-            name for name in tables if not is_result(_file(place, name))
-        ] or tables
-    cgcnn = [name for name in tables if PurePosixPath(name).name == CGCNN_TABLE]
-    suffixes = {name: {*PurePosixPath(name.lower()).suffixes} for name in tables}
-    others = [name for name in tables if ".json" not in suffixes[name]]
-    texts = [name for name in others if ".xlsx" not in suffixes[name]]
-    return cgcnn or texts or others or tables
-
-
-def _exports(place: Folder | Archive, table: str) -> Iterator[str]:
-    """Say of a spreadsheet or rows in JSON beside the table that they are not read."""
-    for name in _at_top(place):
-        suffixes = PurePosixPath(name.lower()).suffixes
-        columns = columns_of_rows(_file(place, name)) if ".json" in suffixes else []
-        has_crystals = not KNOWN_COLUMNS.isdisjoint(map(str.lower, columns))
-        is_export = ".xlsx" in suffixes or (
-            has_crystals and not are_predictions(columns)
-        )
-        if name != table and is_export:
-            yield f"{name} is not read, since {table} is the table; remove one of them"
-
-
-def _at_top(place: Folder | Archive) -> list[str]:
-    """Return the tables at the top, which may be a folder of an archive."""
-    tables = [name for name in place.files if is_table(name)]
-    top = min((name.count("/") for name in place.files), default=0)
-    return [name for name in tables if name.count("/") == top]
-
-
-def _table_beside(place: Folder | Archive) -> Path | None:
-    """Return the table beside an archive that has its name."""
-    if isinstance(place, Folder):
-        return None
-    beside = place.path.with_suffix(".csv")
-    return beside if beside.is_file() else None
-
-
-def _only_table(
-    place: Folder | Archive, tables: Sequence[str], targets: Sequence[str]
-) -> str:
-    if len(tables) == 1:
-        return tables[0]
-    if not tables:
-        raise MissingTargetError(
-            f"{place.name}: no table with targets; add a CSV file with the columns id "
-            "(or file) and the names of the targets",
-            targets,
-        )
-    more = f" and {len(tables) - 5} more" if len(tables) > 5 else ""
-    raise DataError(
-        f"{place.name}: several tables ({', '.join(tables[:5])}{more}); give the path "
-        "of one"
-    )
+    return read_table(table_file(place, name), targets)
 
 
 def _table_or_none(place: Folder | Archive, tables: Sequence[str]) -> Table | None:

@@ -15,6 +15,7 @@ from pyg_sitenet.data.structure.programs.sites import as_vector, make_structure
 from pyg_sitenet.data.structure.programs.vasp_head import (
     HEADER_LINES,
     Head,
+    is_head,
     read_head,
     words_of,
 )
@@ -144,22 +145,12 @@ def _check_alone(rows: Sequence[str], lines_before: int, origin: str) -> None:
         if not counts or not all(word.isdecimal() for word in counts):
             continue
         for first in (place - HEADER_LINES + 1, place - HEADER_LINES + 2):
-            if first >= 0 and _is_head(list(rows[first : place + 1])):
+            if first >= 0 and is_head(list(rows[first : place + 1])):
                 raise StructureError(
                     f"{origin}: another POSCAR, {rows[first].strip()[:40]!r}, begins in"
                     f" line {lines_before + first + 1}; give each crystal a file of its"
                     " own, or write them as extended XYZ"
                 )
-
-
-def _is_head(lines: list[str]) -> bool:
-    """Tell whether lines, of which the last counts atoms, are the head of a POSCAR."""
-    try:
-        head = read_head(lines, "")
-    except StructureError:
-        return False
-    is_whole = head.num_lines == len(lines)
-    return is_whole and bool(head.names or len(lines[1].split()) < 3)  # no velocities
 
 
 def _truncated(origin: str, have: int, count: int) -> StructureError:

@@ -78,6 +78,19 @@ def read_head(lines: list[str], origin: str) -> Head:
     return Head(rows * scale, scale, names, numbers, num_lines)
 
 
+def is_head(lines: list[str]) -> bool:
+    """Tell whether lines begin with a head.
+
+    Numbers alone may be velocities or any table: without elements the scale is one.
+    """
+    try:
+        head = read_head(lines, "")
+    except StructureError:
+        return False
+    has_elements = head.names and not any(name[0].isdigit() for name in head.names)
+    return bool(has_elements or len(lines[1].split()) < 3)
+
+
 def _scale(words: list[str], rows: Floats, origin: str) -> Floats:
     """Return the factors of x, y and z; a negative number is the volume in A^3."""
     counts = list(chain.from_iterable(_leading_numbers(words, origin)))
