@@ -31,6 +31,12 @@ _OTHERS = (
     *(".npy", ".npz", ".h5", ".hdf5", ".pt", ".pth", ".safetensors"),
 )
 _LOOKED_AT = 1 << 16  # letters
+# One of these is in whatever the pattern below finds, and found much faster.
+_WORDS = (
+    *("atom_site", "cell_length_a", "atomic_positions", "cell_parameters", "lattice"),
+    *("crystal axes:", "atomiccoordinates", "primvec", "acell", "rprim", "xred"),
+    *("znucl", "xlo", "box bounds", "cryst1", "varray"),
+)
 _STRUCTURE = re.compile(
     r"""^[ \t]*(?:
         _(?:atom_site[_.](?:fract|cartn)_x|cell[_.]length_a)\b       # CIF
@@ -86,4 +92,6 @@ def _is_odd(place: Place, name: str) -> bool:
     file = TextFile(place.origin(name), partial(place.open, name), basename(name))
     text = beginning(file)[:_LOOKED_AT]
     is_poscar = is_head(text.split("\n", HEADER_LINES)[:HEADER_LINES])
-    return is_poscar or _STRUCTURE.search(text) is not None
+    lower = text.lower()
+    has_word = any(word in lower for word in _WORDS)
+    return is_poscar or (has_word and _STRUCTURE.search(text) is not None)

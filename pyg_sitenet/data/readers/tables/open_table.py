@@ -105,9 +105,8 @@ def _opened(
         odd: Files that hold structures under names that tell no format.
     """
     targets = wanted.targets
-    others = [n for n in place.files if n not in files and (files or n not in tables)]
-    if not files:
-        others = [name for name in others if name not in at_top(place)]
+    known = {*files} if files else {*at_top(place)}
+    others = [name for name in place.files if name not in known]
     held = [] if targets else tables_of_structures(place, others)
     if not (files or tables or odd or held):
         raise DataError(

@@ -92,7 +92,7 @@ def exports(place: Folder | Archive, table: str) -> Iterator[str]:
         )
         if name != table and is_export:
             yield _not_read(name, table)
-    below = [name for name in place.files if name not in at_top(place)]
+    below = sorted({*place.files} - {*at_top(place)})
     for name in tables_of_structures(place, below):
         yield _not_read(name, table)
 
