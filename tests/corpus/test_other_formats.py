@@ -131,6 +131,21 @@ RIGHT = {
         "&control\n title = 'CsCl, a = 4.1'\n/\n" + pwi("celldm(1) = 7.791340"),
     ),
     "pw.x in bohr": ("a.pwi", PWI_OF_A.replace("1.0", "7.791340")),
+    "pw.x with exponents of Fortran": (
+        "a.pwi",
+        pwi("celldm(1) = 7.791340d0")
+        .replace("132.9", "132.9d0")
+        .replace("1.0 0 0", "1.0d0 0 0")
+        .replace("0.5 0.5 0.5", "0.5d0 5.0D-1 +.5d+0"),
+    ),
+    "pw.x with remarks behind its rows": (
+        "a.pwi",
+        PWI.replace("Cs.upf", "Cs.upf ! heavy")
+        .replace("angstrom", "angstrom ! not in bohr")
+        .replace("4.123 0 0", "4.123 0 0 # a")
+        .replace("Cs 0 0 0", "Cs 0 0 0 ! at the corner")
+        .replace("0.5 0.5 0.5", "0.5 0.5 0.5 # in the centre"),
+    ),
     "pw.x that assumes no isolation": ("a.pwi", pwi("assume_isolated = 'none'", PWI)),
     "cards in small letters": (
         "a.pwi",

@@ -30,6 +30,7 @@ _CELLDM = re.compile(
 _A = re.compile(r"^(.*?)(?<![\w%])A\s*=\s*([^\s,]+)", re.MULTILINE | re.IGNORECASE)
 _LENGTH = re.compile(r"\bcelldm\(1\)=|(?<![\w%])A\s*=", re.IGNORECASE)
 _REMARK = re.compile(r"[!#].*")
+_EXPONENT = re.compile(r"(?<![\w.])([+-]?(?:\d+\.?\d*|\.\d+))[dD](?=[+-]?\d)")
 _NAME_OF_CARD = re.compile(
     r"^[ \t]*(?:ATOMIC_\w+|CELL_PARAMETERS|K_POINTS|CONSTRAINTS|OCCUPATIONS)\b",
     re.MULTILINE | re.IGNORECASE,
@@ -75,8 +76,15 @@ def read_pw_input(text: str, origin: str) -> Atoms:
 
 
 def _as_ase_spells(text: str, origin: str) -> str:
-    """Write cards in capitals, and the length of the lattice vector as celldm(1)."""
+    """Write cards in capitals without remarks, and the length of a vector as celldm(1).
+
+    Of Fortran's exponents, ASE knows those of the cell alone.
+    """
     text = _NAME_OF_CARD.sub(lambda card: card[0].upper(), text)
+    first = _NAME_OF_CARD.search(text)
+    if first:
+        cards = _EXPONENT.sub(r"\1e", _REMARK.sub("", text[first.start() :]))
+        text = text[: first.start()] + cards
     system = _SYSTEM.search(text)
     if system is None:
         return text
