@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.io.espresso import read_espresso_in, read_espresso_out
 
 from pyg_sitenet.data.structure.piece import Piece
+from pyg_sitenet.data.structure.programs.espresso_species import with_symbols
 from pyg_sitenet.data.structure.programs.sites import BOHR
 from pyg_sitenet.errors import StructureError
 
@@ -67,7 +68,7 @@ def read_pw_input(text: str, origin: str) -> Atoms:
             f"{origin}: a molecule or slab without periodicity (assume_isolated); give"
             " a crystal"
         )
-    text = _as_ase_spells(text, origin)
+    text = with_symbols(_as_ase_spells(text, origin), origin)
     _check_cards(text, origin)
     atoms = read_espresso_in(io.StringIO(text))
     if not isinstance(atoms, Atoms):
@@ -158,7 +159,12 @@ def _rows_of_atoms(text: str) -> int:
 
 
 def read_pw_output(text: str, origin: str) -> Iterator[Piece]:
-    """Yield the structures of an output that have results."""
+    """Yield the structures of an output that have results.
+
+    Raises:
+        StructureError: If a species is another element than its mass or potential.
+    """
+    text = with_symbols(text, origin)
     frames = read_espresso_out(io.StringIO(text), slice(None))
     for number, atoms in enumerate(frames):
         yield Piece(str(number), f"{origin}, frame {number}", partial(_same, atoms))
