@@ -72,6 +72,9 @@ def salt(stated):
     return cube(5.64) + stated + atoms("Na1 Na 0 0 0", "Cl1 Cl 0.5 0.5 0.5")
 
 
+# Of the kind of PtSn4, axes a and b exchanged: eight tin atoms around each platinum.
+STANNIDE = cell(11.366, 6.418, 6.384, 90, 90, 90)
+STANNIDE_ATOMS = atoms("Pt1 Pt 0.25 0 0.75", "Sn1 Sn 0.131 0.345 0.905")
 ZIRCONIA = (
     *("Zr1 Zr 0.2754 0.0395 0.2083", "O1 O 0.07 0.3317 0.3447"),
     "O2 O 0.4496 0.7569 0.4792",
@@ -169,6 +172,13 @@ RIGHT = {
     "code of rhombohedral axes": (
         BISMUTH + named("R -3 m") + coded(166, "r") + BI,
         ("Bi2", 2, 3.0719),
+    ),
+    "code of the axes, origin by the number of atoms": (
+        STANNIDE
+        + coded(68, "ba-c")
+        + "_chemical_formula_sum 'Pt Sn4'\n_cell_formula_units_Z 4\n"
+        + STANNIDE_ATOMS,
+        ("Sn16 Pt4", 20, 2.7695),
     ),
     "code of the only origin": (
         cube(4.123) + coded(221, 1) + atoms("Cs1 Cs 0 0 0", "Cl1 Cl .5 .5 .5"),
@@ -363,6 +373,14 @@ REFUSED = {
     "code of an axis alone": (
         cell(5, 5, 5, 90, 90, 90) + coded(14, "c") + atoms("Cs1 Cs 0 0 0"),
         "the setting is ambiguous, its symmetry may be P 1 1 21/a or",
+    ),
+    "code of the axes against the name": (
+        STANNIDE + named("C c c a") + coded(68, "ba-c") + STANNIDE_ATOMS,
+        r"said to be C c c a, but ba-c \(.*\) means C c c b:1 or C c c b:2 of number",
+    ),
+    "code of the axes that leaves the origin open": (
+        STANNIDE + coded(68, "ba-c") + STANNIDE_ATOMS,
+        "the setting is ambiguous, its symmetry may be C c c b:1 or C c c b:2; name",
     ),
     "code against the operations": (
         OXIDE + coded(14, "b2") + operations(*P21C) + atoms(*ZIRCONIA),

@@ -10,8 +10,13 @@ from pymatgen.io.cif import CifWriter
 
 from pyg_sitenet.data.sources import open_source
 from pyg_sitenet.data.structure.cif import split_cif
+from pyg_sitenet.data.structure.cif.symmetry.named_group import (
+    left_settings,
+    named_settings,
+)
 from pyg_sitenet.data.structure.cif.symmetry.operations import read_operations
 from pyg_sitenet.data.structure.cif.symmetry.setting_codes import settings_of_code
+from pyg_sitenet.data.structure.cif.values import Values
 from pyg_sitenet.data.structure.load import load_structure
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
@@ -232,3 +237,17 @@ def test_origin_apart_from_the_inversion_centre(tmp_path, triclinic):
     apart = triclinic.frac_coords[:, None] - load_structure(path).frac_coords
     apart = (apart - np.rint(apart)) @ triclinic.lattice.matrix
     assert np.linalg.norm(apart, axis=2).min(axis=1).max() < 1e-5
+
+
+@pytest.mark.parametrize("order", ["abc", "ba-c", "cab", "-cba", "bca", "a-cb"])
+@pytest.mark.parametrize("number", [48, 50, 59, 68])
+def test_code_of_the_axes_alone_leaves_both_origins(number, order):
+    """C c c a and C c c b, of number 68, have the operations of origin 1 in common."""
+    columns = {
+        "_space_group_it_number": [str(number)],
+        "_space_group_it_coordinate_system_code": [order],
+    }
+    values = Values(columns, "a.cif")
+    named, is_agreed = named_settings(values)
+    left = left_settings(named, values, is_agreed=is_agreed)
+    assert {setting.ext for setting in left} == {"1", "2"}

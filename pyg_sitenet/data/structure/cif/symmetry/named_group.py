@@ -120,7 +120,7 @@ def left_settings(named: Settings, values: Values, *, is_agreed: bool) -> Settin
     if not code:
         return named
     allowed = settings_of_code(named[0].number, code)
-    kept = tuple(setting for setting in named if is_among(setting, allowed))
+    kept = _shared(named, allowed)
     if kept or (allowed and not _is_named(values)):
         return kept or allowed
     shown = values.known(*NAMES, *NUMBERS)[0]
@@ -130,6 +130,18 @@ def left_settings(named: Settings, values: Values, *, is_agreed: bool) -> Settin
         f" means {meant} of number {named[0].number}; correct one of them or give the"
         " symmetry operations"
     )
+
+
+def _shared(named: Settings, allowed: Settings) -> Settings:
+    """Return the settings that a name and a code share.
+
+    Settings of two names may have the same operations: C c c a and C c c b, but at the
+    first origin alone; then they share nothing, for the code leaves the second, too.
+    """
+    kept = tuple(setting for setting in named if is_among(setting, allowed))
+    is_same_name = not {s.hm for s in named}.isdisjoint(s.hm for s in allowed)
+    is_same = is_same_name or all(is_among(setting, kept) for setting in allowed)
+    return kept if is_same else ()
 
 
 def is_other_code(setting: gemmi.SpaceGroup, values: Values) -> bool:
