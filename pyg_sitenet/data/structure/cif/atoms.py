@@ -12,6 +12,7 @@ from pymatgen.core import Element, Species
 
 from pyg_sitenet.data.structure.check import MAX_COORDINATE
 from pyg_sitenet.data.structure.cif.disorder_groups import check_groups
+from pyg_sitenet.data.structure.cif.oxidation_states import read_oxidation_states
 from pyg_sitenet.data.structure.cif.species import (
     Content,
     content_of_label,
@@ -25,7 +26,6 @@ from pyg_sitenet.errors import SiteNetWarning, StructureError
 _OCCUPANCY = "_atom_site_occupancy"
 _DIGITS = re.compile(r"\.(\d+)")
 _NUMBER = re.compile(r"\d\d+")
-_SYMBOL_OF_TYPE = re.compile(r"\d*\.?\d*[+-]?$")
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def read_rows(values: Values, formula: frozenset[str]) -> list[Row]:
         formula: Elements of its formula, if it has one.
 
     Raises:
-        StructureError: If an atom is no element, if a coordinate or an occupancy is no
-            proper number, or if disorder has no occupancies.
+        StructureError: If an atom is no element, if a coordinate, an occupancy or an
+            oxidation state is no proper number, or if disorder has no occupancies.
     """
     columns, origin = _columns(values), values.origin
     contents = _contents(columns, formula, origin)
     positions = _positions(columns, origin)
     occupancies = _occupancies(columns, origin)
     check_groups(columns, origin)
-    states = _oxidation_states(values)
+    states = read_oxidation_states(values)
     attached = [_count(text) for text in columns["attached_hydrogens"]]
     rows = []
     for row, label in enumerate(columns["label"]):
@@ -99,7 +99,7 @@ def read_rows(values: Values, formula: frozenset[str]) -> list[Row]:
         content, texts = contents[row], positions[row]
         symbol = columns["type_symbol"][row]
         species = {
-            _specie(element, symbol, states): share * occupancies[row]
+            states.specie(element, symbol): share * occupancies[row]
             for element, share in content.shares.items()
         }
         rows.append(
@@ -200,28 +200,6 @@ def _occupancies(columns: Mapping[str, list[str]], origin: str) -> list[float]:
             warnings.warn(message, SiteNetWarning, stacklevel=5)
         shares.append(share)
     return shares
-
-
-def _oxidation_states(values: Values) -> dict[str, float] | None:
-    symbols = values.columns.get("_atom_type_symbol", [])
-    numbers = values.column("_atom_type_oxidation_number")
-    if not numbers or len(symbols) != len(numbers):
-        return None
-    states = {}
-    for symbol, text in zip(symbols, numbers, strict=True):
-        state = number(text)
-        state = 0.0 if math.isnan(state) else state
-        states[symbol] = state
-        states.setdefault(_SYMBOL_OF_TYPE.sub("", symbol), state)
-    return states
-
-
-def _specie(
-    element: str, symbol: str, states: Mapping[str, float] | None
-) -> Element | Species:
-    if states is None:
-        return Element(element)
-    return Species(element, states.get(symbol, states.get(element, 0.0)))
 
 
 def _num_digits(texts: tuple[str, str, str]) -> tuple[int, ...]:
