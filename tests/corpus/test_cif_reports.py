@@ -407,6 +407,32 @@ def test_magnetic_operations_give_the_average_structure(tmp_path):
     assert_crystal(structure, "Na4 Cl4", 8, 2.82)
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "loop_\n_space_group_symop_magn_ssg_operation.id\n"
+        "_space_group_symop_magn_ssg_operation.algebraic\n"
+        "1 x1,x2,x3,x4,+1\n2 -x1,-x2,-x3,-x4,+1\n",
+        "loop_\n_space_group_symop_magn_ssg_centering.algebraic\n'x1,x2,x3,x4,+1'\n",
+        "_space_group_magn.ssg_name P-11(abg)0s\n",
+        "_space_group_magn.ssg_number 2.1.4.1\n",
+        "loop_\n_atom_site_moment_Fourier.atom_site_label\n"
+        "_atom_site_moment_Fourier_param.cos\nNa1 1.2\n",
+        "_atom_site_moment_special_func.atom_site_label Na1\n",
+        "_atom_site_rot_Fourier_axis x\n",
+    ],
+)
+def test_modulated_moments_are_no_average_structure(tmp_path, stated):
+    (tmp_path / "a.mcif").write_text(rock_salt(stated))
+    with pytest.raises(StructureError, match=r"a modulated structure \(_"):
+        load_structure(tmp_path / "a.mcif")
+
+
+def test_unknown_superspace_group_is_no_modulation(tmp_path):
+    (tmp_path / "a.mcif").write_text(rock_salt("_space_group_magn.ssg_name ?\n"))
+    assert len(load_structure(tmp_path / "a.mcif")) == 8
+
+
 def test_name_of_a_crystal_whose_atoms_are_all_listed_passes(tmp_path):
     text = NAMED.format("P m -3 m") + "_symmetry_equiv_pos_as_xyz x,y,z\n"
     (tmp_path / "a.cif").write_text(rock_salt(text, "").replace("5.64", "4.1"))

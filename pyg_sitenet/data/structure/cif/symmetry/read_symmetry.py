@@ -45,10 +45,15 @@ _MODULATED = (
     "_cell_subsystem",
     "_space_group_ssg_",
     "_space_group_symop_ssg_",
+    "_space_group_magn_ssg_",
+    "_space_group_symop_magn_ssg_",
     "_atom_site_displace_",
     "_atom_site_occ_fourier",
     "_atom_site_occ_special",
     "_atom_site_fourier",
+    "_atom_site_moment_fourier",
+    "_atom_site_moment_special",
+    "_atom_site_rot_",
 )
 
 
