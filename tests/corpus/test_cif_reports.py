@@ -21,7 +21,6 @@ RIGHT = {
     "02-hall-symbol-only": ("Zr4 O8", 12, 2.052),
     "04-old-name-fd3m": ("Si8", 8, 2.352),
     "06-rhombohedral-axes": ("Bi2", 2, 3.071),
-    "10-moments-with-plain-symmetry": ("Mn4 O4", 8, 2.222),
     "14-thirds-of-three-digits-partial": ("La2 Zn0.5", 4, 3.418),
     "15-thirds-of-three-digits-full": ("La2 Zn2", 4, 3.418),
     "16-text-field-like-a-block": ("Si8", 8, 2.330),
@@ -32,6 +31,10 @@ RIGHT = {
     "28-capital-loop": ("Cs1 Cl1", 2, 3.571),
 }
 WARNED = {
+    "10-moments-with-plain-symmetry": (
+        *("Mn4 O4", 8, 2.222),
+        "magnetic moments are left out, its average structure is used",
+    ),
     "21-hydroxyl-label": ("Mg1 O2", 3, 2.096, "2 hydrogen atoms have no position"),
     "22-hydroxyl-label-with-formula": ("Mg1 O2", 3, 2.096, "used without hydrogen"),
     "25-attached-hydrogen": ("Al1 O2", 3, 2.737, "1 hydrogen atoms have no position"),
@@ -405,6 +408,14 @@ def test_magnetic_operations_give_the_average_structure(tmp_path):
     with pytest.warns(SiteNetWarning, match="its average structure is used"):
         structure = load_structure(tmp_path / "a.mcif")
     assert_crystal(structure, "Na4 Cl4", 8, 2.82)
+
+
+@pytest.mark.parametrize("moment", ["0 0.0 0.000(0)", "? ? ?", ". . ."])
+def test_moments_of_zero_are_not_left_out(tmp_path, moment):
+    names = (f"_atom_site_moment.crystalaxis_{axis}\n" for axis in "xyz")
+    moments = f"loop_\n_atom_site_moment.label\n{''.join(names)}Na1 {moment}\n"
+    (tmp_path / "a.cif").write_text(rock_salt() + moments)
+    assert len(load_structure(tmp_path / "a.cif")) == 8
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,12 @@ from pyg_sitenet.data.structure.cif.values import Values, number
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 _CENTERING = "_space_group_symop_magn_centering_xyz"
+_MOMENTS = (
+    "_atom_site_moment_crystalaxis_",
+    "_atom_site_moment_cartn_",
+    "_atom_site_moment_spherical_modulus",
+    "_atom_site_moment_modulus",
+)
 # A wave that no three-dimensional cell holds.
 _MODULATED = (
     "_cell_wave_vector",
@@ -83,6 +89,7 @@ def read_symmetry(values: Values, lattice: Lattice) -> Symmetry:
             or no group, or if two statements of it contradict each other.
     """
     _refuse_modulation(values)
+    _warn_of_moments(values)
     named, is_agreed = named_settings(values)
     if values.column(MAGNETIC):
         return _magnetic(values)
@@ -107,6 +114,22 @@ def _refuse_modulation(values: Values) -> None:
             f" ({(tags or ['_cell_modulation_dimension'])[0]}), which no cell of three"
             " dimensions holds; give an approximant in an ordinary supercell"
         )
+
+
+def _warn_of_moments(values: Values) -> None:
+    """Say that magnetic moments are left out, whatever the operations are of."""
+    moments = (
+        number(text)
+        for tag, column in values.columns.items()
+        if tag.startswith(_MOMENTS)
+        for text in column
+    )
+    if values.column(MAGNETIC) or any(abs(moment) > 0 for moment in moments):
+        message = (
+            f"{values.origin}: magnetic moments are left out, its average structure is"
+            " used"
+        )
+        warnings.warn(message, SiteNetWarning, stacklevel=4)
 
 
 def _listed(values: Values) -> Group | None:
@@ -161,10 +184,6 @@ def _magnetic(values: Values) -> Symmetry:
             f"{values.origin}: a magnetic symmetry operation cannot be read ({error});"
             " correct it"
         ) from error
-    message = (
-        f"{values.origin}: magnetic moments are left out, its average structure is used"
-    )
-    warnings.warn(message, SiteNetWarning, stacklevel=4)
     return Symmetry((_group(texts, values.origin),), is_magnetic=True)
 
 
