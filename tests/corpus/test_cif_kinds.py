@@ -319,6 +319,7 @@ RIGHT = {
     ),
     "disorder groups that add up": (
         cube(8)
+        + named("P 1")
         + atoms(
             *("Mg1 Mg 0 0 0 . . 1", "Cl1 Cl .5 .5 .5 A 1 .5", "Cl2 Cl .5 .5 .2 A 2 .5"),
             columns=f"{GROUPS} occupancy",
@@ -327,6 +328,7 @@ RIGHT = {
     ),
     "disorder of two places": (
         cube(8)
+        + named("P 1")
         + atoms(
             *("Mg1 Mg 0 0 0 . .", "Cl1 Cl .5 .5 .5 A 1", "Cl2 Cl .5 .5 .2 B 1"),
             columns=GROUPS,

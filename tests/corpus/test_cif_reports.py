@@ -376,13 +376,20 @@ def test_formula_in_capitals_is_compared(tmp_path, formula):
 @pytest.mark.parametrize("label", ["CO1", "HO2", "Va1", "X1", "Du", "Bq", "M2", "FeMg"])
 def test_label_that_names_no_element_is_refused(tmp_path, label):
     loop = ATOMS.replace("_atom_site_type_symbol\n", "")
-    (tmp_path / "a.cif").write_text(CELL.format(a=4) + loop + f"{label} 0 0 0\n")
+    (tmp_path / "a.cif").write_text(
+        rock_salt("", NAMED.format("P 1"), f"{label} 0 0 0\n", loop)
+    )
     with pytest.raises(StructureError, match=f"'{label}' (is not a|may mean one)"):
         load_structure(tmp_path / "a.cif")
 
 
 def test_group_of_atoms_as_a_symbol_is_its_heavy_atom(tmp_path):
-    text = CELL.format(a=4) + ATOMS + "N1 NH3 0 0 0\nO1 OH- 0.5 0.5 0.5\n"
+    text = (
+        CELL.format(a=4)
+        + NAMED.format("P 1")
+        + ATOMS
+        + "N1 NH3 0 0 0\nO1 OH- 0.5 0.5 0.5\n"
+    )
     (tmp_path / "a.cif").write_text(text)
     with pytest.warns(SiteNetWarning, match="4 hydrogen atoms have no position"):
         structure = load_structure(tmp_path / "a.cif")
@@ -453,6 +460,8 @@ def test_name_of_a_crystal_whose_atoms_are_all_listed_passes(tmp_path):
 @pytest.mark.parametrize("label", ["'0.6Fe + 0.4Mg'", "(Fe0.6Mg0.4)", "Fe0.6Mg0.4"])
 def test_label_with_shares_is_a_shared_site(tmp_path, label):
     loop = ATOMS.replace("_atom_site_type_symbol\n", "")
-    (tmp_path / "a.cif").write_text(CELL.format(a=4) + loop + f"{label} 0 0 0\n")
+    (tmp_path / "a.cif").write_text(
+        rock_salt("", NAMED.format("P 1"), f"{label} 0 0 0\n", loop)
+    )
     structure = load_structure(tmp_path / "a.cif", disordered=True)
     assert structure.composition.as_dict() == {"Fe": 0.6, "Mg": 0.4}

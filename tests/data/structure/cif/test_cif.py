@@ -6,6 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 import spglib
+from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifWriter
 
 from pyg_sitenet.data.sources import open_source
@@ -121,6 +122,7 @@ def test_hydrogen_that_is_left_out_is_warned_about(tmp_path, cif):
     assert "used without hydrogen" in record.warnings[0]
 
 
+P1 = "_space_group_name_H-M_alt 'P 1'"
 MINIMAL = """\
 data_x
 _cell_length_a 4.2
@@ -166,7 +168,7 @@ O O1 0.5 0.5 0.5 1
     ],
 )
 def test_values_that_a_reader_would_guess_are_refused(tmp_path, old, new, message):
-    text = MINIMAL.format(symmetry="")
+    text = MINIMAL.format(symmetry=P1)
     assert len(load(tmp_path, text)) == 2
     with pytest.raises(StructureError, match=message):
         load(tmp_path, text.replace(old, new))
@@ -188,13 +190,57 @@ def test_a_symmetry_that_contradicts_is_refused(tmp_path, symmetry, message):
         load(tmp_path, text)
 
 
-@pytest.mark.parametrize("symmetry", ["", "_space_group_name_H-M_alt 'P 1'"])
-def test_a_cell_without_symmetry_is_read_as_it_is(tmp_path, symmetry):
-    assert len(load(tmp_path, MINIMAL.format(symmetry=symmetry))) == 2
+@pytest.mark.parametrize(
+    "stated",
+    [
+        P1,
+        "_symmetry_equiv_pos_as_xyz x,y,z",
+        "_chemical_formula_sum 'Mg O'\n_cell_formula_units_Z 1",
+        "_chemical_formula_weight 40.30\n_cell_formula_units_Z 1",
+        "_exptl_crystal_density_diffrn 0.903",
+    ],
+)
+def test_a_cell_of_which_all_atoms_are_listed_is_read_as_it_is(tmp_path, stated):
+    assert len(load(tmp_path, MINIMAL.format(symmetry=stated))) == 2
+
+
+@pytest.mark.parametrize(
+    "stated",
+    ["", "_chemical_formula_sum 'Mg O'", "_symmetry_cell_setting cubic", f"{P1[:-5]}?"],
+)
+def test_a_cell_without_any_symmetry_is_warned_about(tmp_path, stated):
+    message = "states no symmetry: its atoms are taken for all of the cell"
+    with pytest.warns(SiteNetWarning, match=message):
+        assert len(load(tmp_path, MINIMAL.format(symmetry=stated))) == 2
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (
+            "_chemical_formula_sum 'Mg O'\n_cell_formula_units_Z 4",
+            "lists 2 atoms in its cell but states Z = 4 formulas",
+        ),
+        (
+            "_exptl_crystal_density_diffrn 3.61",
+            r"density is stated to be 3\.61 .* but Mg O in 74\.088 A\^3 has 0\.903",
+        ),
+    ],
+)
+def test_atoms_that_are_not_all_of_the_cell_are_refused(tmp_path, stated, message):
+    with pytest.raises(StructureError, match=message):
+        load(tmp_path, MINIMAL.format(symmetry=stated))
+
+
+def test_what_libraries_write_states_its_symmetry(tmp_path, nacl):
+    nacl.to(filename=str(tmp_path / "pymatgen.cif"))
+    AseAtomsAdaptor.get_atoms(nacl).write(tmp_path / "ase.cif")
+    for path in tmp_path.iterdir():
+        assert len(load_structure(path)) == len(nacl)
 
 
 def test_atoms_without_occupancy_are_warned_about(tmp_path):
-    text = MINIMAL.format(symmetry="").replace("0 0 0 1\n", "0 0 0 0\n")
+    text = MINIMAL.format(symmetry=P1).replace("0 0 0 1\n", "0 0 0 0\n")
     with pytest.warns(SiteNetWarning, match=r"atom 1 \(Mg1\) has no occupancy: left"):
         assert len(load(tmp_path, text)) == 1
 

@@ -38,6 +38,14 @@ NAMES = (
 NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 CODE = "_space_group_it_coordinate_system_code"
 MAGNETIC = "_space_group_symop_magn_operation_xyz"
+# What tells, without any symmetry, how many atoms the cell has.
+_NUMBER_OF_FORMULAS = "_cell_formula_units_z"
+_FORMULAS = ("_chemical_formula_sum", "_chemical_formula_weight")
+_COUNTS = (
+    "_exptl_crystal_density_diffrn",
+    "_atom_site_symmetry_multiplicity",
+    "_atom_site_site_symmetry_multiplicity",
+)
 # What says of the symmetry nothing that atoms could be multiplied by.
 _SILENT = (
     "_symmetry_cell_setting",
@@ -211,3 +219,17 @@ def refuse_unknown(values: Values) -> None:
             f"{values.origin}: the space group {shown} is not known ({tag}) and no"
             " symmetry operations are given; export it with its operations or in P 1"
         )
+
+
+def warn_of_none(values: Values) -> None:
+    """Say that all atoms are taken for listed, where nothing tells how many there are.
+
+    What tells of it is compared with the atoms, and refused if it contradicts them.
+    """
+    has_number = values.known(_NUMBER_OF_FORMULAS) and values.known(*_FORMULAS)
+    if has_number or values.known(*_COUNTS):
+        return
+    message = (
+        f"{values.origin}: states no symmetry: its atoms are taken for all of the cell"
+    )
+    warnings.warn(message, SiteNetWarning, stacklevel=4)

@@ -28,6 +28,7 @@ from pyg_sitenet.data.structure.cif.symmetry.named_group import (
     named_settings,
     refuse_unknown,
     stated_names,
+    warn_of_none,
 )
 from pyg_sitenet.data.structure.cif.symmetry.operations import (
     Group,
@@ -99,6 +100,7 @@ def read_symmetry(values: Values, lattice: Lattice) -> Symmetry:
             return _compare(group, named, values, lattice)
     if not named:
         refuse_unknown(values)
+        warn_of_none(values)
         return Symmetry((read_operations(("x,y,z",)),))
     left = left_settings(named, values, is_agreed=is_agreed)
     oriented = along_axis(left, lattice.angles)
