@@ -39,7 +39,7 @@ UNITS = {
     "e": ("1.602176634e-19 C", ""),
     "V": ("W A_^-1", "numk"),
     "F": ("C V^-1", "pnum"),
-    "Ohm": ("V A_^-1", "mkM"),
+    "Ohm": ("V A_^-1", "numkMGT"),
     "S": ("A_ V^-1", "num"),
     "T": ("V s m^-2", "num"),
     "H": ("V s A_^-1", "num"),
@@ -60,7 +60,8 @@ PREFIXES = {
 }  # fmt: skip
 # How else they are written, in small letters where that is no other unit.
 NAMES = {
-    "angstrom": "A", "angstroms": "A", "ang": "A", "a0": "bohr", "amu": "u", "da": "u",
+    "angstrom": "A", "angstroms": "A", "ang": "A", "a0": "bohr", "a_0": "bohr",
+    "amu": "u", "da": "u", "uohm": "uOhm", "mohm": "mOhm", "kohm": "kOhm",
     "electronvolt": "eV", "electronvolts": "eV", "ev": "eV", "mev": "meV",
     "hartree": "Ha", "eh": "Ha", "rydberg": "Ry", "kelvin": "K", "pascal": "Pa",
     "gpa": "GPa", "mpa": "MPa", "kbar": "kbar", "hz": "Hz", "thz": "THz", "mub": "muB",

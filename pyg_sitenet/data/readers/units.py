@@ -24,14 +24,15 @@ _LETTERS = str.maketrans(
     }
 )
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*(?:e[+-]?\d+)?)|(?P<symbol>[A-Za-z_%][A-Za-z_.%]*|a0)"
+    r"\s*(?:(?P<number>\d+\.?\d*(?:e[+-]?\d+)?)"
+    r"|(?P<symbol>a_?0|[A-Za-z_%][A-Za-z_.%]*)"
     r"|(?P<slash>/)|(?P<bracket>[()]))(?:\^?\{?(?P<power>[+-]?\d+)\}?)?"
 )
 _LOGARITHM = re.compile(r"(log10|log|ln)\s*\(?\s*(.+?)\)?", re.I)
 _WORDS = ("cal", "min")  # calculated and minimum, when they stand alone
 # A value with its unit, such as 300 K; 1/cm and 10^-6/K are units.
 _QUANTITY = re.compile(
-    r"(?<![\d.^eE+-])(?!10?(?![\d.]))\d+(?:\.\d*)?(?![\d.eE])\s*[A-Za-z]"
+    r"(?<![\d.^eE+-])(?<!\ba)(?<!\ba_)(?!10?(?![\d.]))\d+(?:\.\d*)?(?![\d.eE])\s*[A-Za-z]"
 )
 _COUNTED = ("atom", "f.u.", "cell", "site")
 _LARGEST_POWER = 30

@@ -41,6 +41,18 @@ from pyg_sitenet.data.readers.units import conversion, is_unit
         ("A/cm2", "mA/cm2", 1e3),
         ("A/m2", "A cm^-2", 1e-4),
         ("EV", "meV", 1e3),
+        ("a0", "A", 0.529177210544),
+        ("a_0", "bohr", 1.0),
+        ("a0^3", "A^3", 0.148184711170572),
+        ("a0\u00b3/atom", "bohr^3/atom", 1.0),
+        ("Ha/a0", "N", 8.2387235038e-8),  # of CODATA 2022
+        ("e a0", "C m", 8.4783536198e-30),
+        ("\u00b5\u03a9 cm", "Ohm m", 1e-8),  # micro sign
+        ("\u03bc\u03a9 cm", "Ohm m", 1e-8),  # Greek mu
+        ("\u03bc\u2126\u00b7cm", "Ohm m", 1e-8),  # ohm sign
+        ("\u00b5ohm cm", "uOhm cm", 1.0),
+        ("n\u03a9 m", "Ohm m", 1e-9),
+        ("G\u03a9", "Ohm", 1e9),
     ],
 )
 def test_values_change_as_the_units_say(unit: str, wanted: str, scale: float) -> None:
@@ -54,6 +66,14 @@ def test_conversion_keeps_the_digits() -> None:
     change = conversion("meV", "eV")
     assert change is not None
     assert change(1234.5) == 1.2345
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a0", "a0^3", "a0\u00b3", "a0 Ry", "a_0 Ry", "\u00b5\u03a9 cm", "\u03bc\u03a9 cm"],
+)
+def test_bohr_radii_and_microohms_are_units(text: str) -> None:
+    assert is_unit(text)
 
 
 def test_degrees_and_logarithms_are_shifted() -> None:
