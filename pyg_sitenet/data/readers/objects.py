@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 from ase import Atoms
-from pymatgen.core.structure import IMolecule, Structure
+from pymatgen.core.structure import IMolecule, IStructure
 
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.entry import Entry
-from pyg_sitenet.data.structure.load import StructureLike
+from pyg_sitenet.data.structure.load import StructureLike, mutable_copy
 
 
 def read_inputs(structures: StructureLike | Iterable[StructureLike]) -> Iterator[Entry]:
@@ -38,7 +38,7 @@ def _as_many(
     structures: StructureLike | Iterable[StructureLike],
 ) -> Iterable[StructureLike]:
     # Structure, Molecule and Atoms are iterable too: over their sites.
-    if isinstance(structures, (str, os.PathLike, Structure, Atoms)):
+    if isinstance(structures, (str, os.PathLike, IStructure, Atoms)):
         return [structures]
     if isinstance(structures, Mapping | IMolecule):
         single: Any = structures
@@ -58,7 +58,9 @@ def _as_many(
 def _entry(position: int, structure: StructureLike) -> Entry:
     if isinstance(structure, str | os.PathLike):
         return Entry(str(structure), str(structure), Path(structure))
-    content: Content = structure
-    if isinstance(structure, Structure | Atoms):
-        content = structure.copy()
+    content: Content
+    if isinstance(structure, IStructure):
+        content = mutable_copy(structure)
+    else:
+        content = structure.copy() if isinstance(structure, Atoms) else structure
     return Entry(str(position), f"structure {position}", content)

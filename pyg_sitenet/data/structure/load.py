@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 import numpy as np
-from pymatgen.core import DummySpecies, IMolecule, Lattice, Species, Structure
+from pymatgen.core import (
+    DummySpecies,
+    IMolecule,
+    IStructure,
+    Lattice,
+    Species,
+    Structure,
+)
 
 from pyg_sitenet.data.elements import MAX_ATOMIC_NUMBER
 from pyg_sitenet.data.structure.border import reading
@@ -31,15 +38,16 @@ __all__ = [
     "reduced_formula",
 ]
 
-StructureLike: TypeAlias = Union[Structure, "Atoms", str, "os.PathLike[str]"]
+StructureLike: TypeAlias = Union[IStructure, "Atoms", str, "os.PathLike[str]"]
 
 
 def load_structure(source: StructureLike, *, disordered: bool = False) -> Structure:
     """Return the one crystal that an object or a file holds, checked.
 
     Args:
-        source: pymatgen structure (oxidation states are kept), ASE atoms (periodic,
-            charges ignored), or the path of a file of a format that is read.
+        source: pymatgen structure, which may be immutable (oxidation states are
+            kept), ASE atoms (periodic, charges ignored), or the path of a file of a
+            format that is read.
         disordered: Let vacant and shared sites pass.
 
     Raises:
@@ -48,6 +56,8 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
     """
     if isinstance(source, Structure):
         return check_structure(source, _formula(source), disordered=disordered)
+    if isinstance(source, IStructure):
+        return load_structure(mutable_copy(source), disordered=disordered)
     if isinstance(source, str | os.PathLike):
         return load_file(Path(source), disordered=disordered)
     if isinstance(source, IMolecule):
@@ -62,6 +72,18 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
     raise StructureError(
         "expected a pymatgen Structure, ASE Atoms or the path of a structure file, got"
         f" {type(source).__name__}"
+    )
+
+
+def mutable_copy(structure: IStructure) -> Structure:
+    """Return a copy of a structure, of the mutable class that all others have."""
+    return Structure(
+        structure.lattice,
+        [site.species for site in structure],
+        structure.frac_coords,
+        site_properties=structure.site_properties,
+        labels=structure.labels,
+        properties=structure.properties,
     )
 
 

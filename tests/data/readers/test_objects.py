@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
-from pymatgen.core.structure import Molecule, Structure
+from pymatgen.core.structure import IStructure, Molecule, Structure
 
 from pyg_sitenet.data.readers.objects import read_inputs
 from pyg_sitenet.data.records import Failure, Record
 
 
 def test_one_structure_is_not_taken_for_its_sites() -> None:
-    for item in (bulk("Si"), Structure.from_ase_atoms(bulk("Si"))):
+    structure = Structure.from_ase_atoms(bulk("Si"))
+    for item in (bulk("Si"), structure, IStructure.from_sites(list(structure))):
         (entry,) = read_inputs(item)
         record = entry.read()
         assert isinstance(record, Record)

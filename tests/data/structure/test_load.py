@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.io import write
-from pymatgen.core import Lattice, Molecule, Species, Structure
+from pymatgen.core import IStructure, Lattice, Molecule, Species, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from pyg_sitenet.data.structure.load import (
@@ -25,6 +25,23 @@ ORIGIN = [[0, 0, 0]]
 
 def test_a_good_structure_passes_unchanged(quartz):
     assert load_structure(quartz) is quartz
+
+
+def test_an_immutable_structure_is_read_and_left_as_it_is(cscl):
+    cscl.add_oxidation_state_by_element({"Cs": 1, "Cl": -1})
+    given = IStructure.from_sites(list(cscl))
+    before = given.as_dict()
+    loaded = load_structure(given)
+    assert type(loaded) is Structure
+    assert loaded == cscl
+    loaded.translate_sites([0], [0.1, 0, 0])
+    assert given.as_dict() == before
+
+
+def test_an_immutable_structure_is_checked(cscl):
+    given = IStructure(cscl.lattice, ["Cs", "Cl"], [[0, 0, 0], [0.01, 0, 0]])
+    with pytest.raises(StructureError, match=r"^Cl1? ?Cs1?: atoms 1 .* less than 0\.5"):
+        load_structure(given)
 
 
 def test_ase_atoms_keep_cell_and_positions():
