@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 import numpy as np
 from pymatgen.core import (
-    DummySpecies,
     IMolecule,
     IStructure,
     Lattice,
@@ -66,7 +65,8 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
             f"{formula}: a molecule without periodicity; give a crystal"
         )
     if _is_atoms(source):
-        with reading("ASE atoms"):  # whose numbers may be those of no element
+        with reading("ASE atoms"):
+            _check_numbers(source, "ASE atoms")  # of which a formula is made
             formula = source.get_chemical_formula()
             return _from_atoms(source, formula, disordered=disordered)
     raise StructureError(
@@ -146,6 +146,18 @@ def _is_atoms(source: object) -> TypeGuard[Atoms]:
     return isinstance(source, Atoms)
 
 
+def _check_numbers(atoms: Atoms, origin: str) -> None:
+    """Refuse atoms of no element, of which 0 is ASE's dummy."""
+    numbers = np.asarray(atoms.numbers)
+    odd = np.flatnonzero((numbers < 1) | (numbers > MAX_ATOMIC_NUMBER))
+    if len(odd):
+        raise StructureError(
+            f"{origin}: atom {odd[0] + 1} is not a chemical element (atomic number"
+            f" {numbers[odd[0]]}, expected 1 to {MAX_ATOMIC_NUMBER}); replace dummy,"
+            " ghost and unknown atoms by real ones"
+        )
+
+
 def _from_atoms(atoms: Atoms, origin: str, *, disordered: bool) -> Structure:
     """Turn ASE atoms into a checked structure."""
     if not all(atoms.pbc):
@@ -164,7 +176,8 @@ def _from_atoms(atoms: Atoms, origin: str, *, disordered: bool) -> Structure:
             f"{origin}: no cell with a volume; set three lattice vectors in angstrom"
         )
     frac = positions @ np.linalg.inv(cell)
-    species = _shares(atoms, origin) or _species(atoms, origin)
+    _check_numbers(atoms, origin)
+    species = _shares(atoms, origin) or _species(atoms)
     structure = Structure(Lattice(cell), species, frac)
     return check_structure(structure, origin, disordered=disordered)
 
@@ -202,25 +215,14 @@ def _shares_of_atoms(atoms: Atoms) -> list[dict[str, float]]:
     return [scale_occupancies({symbol: share}) for symbol, share in pairs]
 
 
-def _species(atoms: Atoms, origin: str) -> list[Species | DummySpecies | str]:
+def _species(atoms: Atoms) -> list[Species | str]:
     """Return symbols, with the oxidation states that pymatgen leaves on ASE atoms."""
-    odd = [number for number in atoms.numbers if not 0 <= number <= MAX_ATOMIC_NUMBER]
-    if odd:
-        raise StructureError(
-            f"{origin}: {odd[0]} is not the atomic number of a chemical element;"
-            " replace ghost and unknown atoms by real ones"
-        )
-    symbols = atoms.get_chemical_symbols()  # X is ASE's and pymatgen's dummy
+    symbols = atoms.get_chemical_symbols()
     states = atoms.arrays.get("oxi_states", [None] * len(symbols))
     return [
-        _specie(symbol, state) for symbol, state in zip(symbols, states, strict=True)
+        symbol if state is None else Species(symbol, float(state))
+        for symbol, state in zip(symbols, states, strict=True)
     ]
-
-
-def _specie(symbol: str, state: float | None) -> Species | DummySpecies | str:
-    if symbol == "X":
-        return DummySpecies("X")
-    return symbol if state is None else Species(symbol, float(state))
 
 
 def _formula(structure: Structure) -> str:

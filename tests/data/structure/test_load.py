@@ -114,7 +114,7 @@ def test_useless_structures_are_refused_with_the_cause(structure, message):
         (Atoms("Si", cell=[5, 5, 5], pbc=[1, 1, 0]), "pbc is True True False"),
         (Atoms("Si", pbc=True), "Si: no cell with a volume"),
         (Atoms("Si", [[math.nan, 0, 0]], cell=[5, 5, 5], pbc=True), "not finite"),
-        (Atoms("X", cell=[5, 5, 5], pbc=True), "'X' is not a chemical element"),
+        (Atoms("X", cell=[5, 5, 5], pbc=True), "atom 1 is not a chemical element"),
         (Atoms(cell=[5, 5, 5], pbc=True), "no atoms"),
         (Molecule(["H", "H"], [[0, 0, 0], [0, 0, 0.74]]), "without periodicity"),
         (42, "expected a pymatgen Structure, ASE Atoms or the path .* got int"),
@@ -199,9 +199,17 @@ def test_text_given_as_a_path_is_named(text):
         load_structure(text)
 
 
-def test_atoms_of_no_element_are_refused():
+@pytest.mark.parametrize("number", [119, 300, 0, -1])
+def test_atoms_of_no_element_are_refused_by_their_place(tmp_path, number):
     atoms = Atoms(
-        numbers=[11, 300], positions=[[0] * 3, [2] * 3], cell=[4] * 3, pbc=True
+        numbers=[11, number], positions=[[0] * 3, [2] * 3], cell=[4] * 3, pbc=True
     )
-    with pytest.raises(StructureError, match=r"ASE atoms: .*IndexError|300 is not the"):
+    message = (
+        rf"atom 2 is not a chemical element \(atomic number {number}, expected 1 to"
+        r" 118\); replace dummy, ghost and unknown atoms by real ones"
+    )
+    with pytest.raises(StructureError, match=f"^ASE atoms: {message}"):
         load_structure(atoms)
+    write(tmp_path / "a.traj", atoms)
+    with pytest.raises(StructureError, match=rf"a\.traj: {message}"):
+        load_structure(tmp_path / "a.traj")
