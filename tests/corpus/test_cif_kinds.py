@@ -188,8 +188,24 @@ RIGHT = {
         BISMUTH + named("R -3 m") + coded(166, 1) + BI,
         ("Bi2", 2, 3.0719),
     ),
+    "name in small letters": (salt(named("f m -3 m")), ("Na4 Cl4", 8, 2.82)),
+    "name in small letters, unique axis left out": (
+        OXIDE + named("p 21/c") + atoms(*ZIRCONIA),
+        ZRO2,
+    ),
+    "name in small letters with its origin": (
+        cube(5.431) + named("f d -3 m z") + SILICON,
+        ("Si8", 8, 2.3517),
+    ),
+    "name of a type in small letters beside another setting": (
+        cell(5.4024, 5.5959, 7.7564, 90, 90.278, 90)
+        + named("p21/c")
+        + all_operations("P 1 21/n 1")
+        + atoms(*CRYOLITE),
+        ("Na6 Al2 F12", 20, 1.802),
+    ),
     "spellings of one name": (
-        salt(looped(HM, "F m -3 m", "F 4/m -3 2/m", "Fm-3m")),
+        salt(looped(HM, "F m -3 m", "F 4/m -3 2/m", "Fm-3m", "f m -3 m", "fm-3m")),
         ("Na4 Cl4", 8, 2.82),
     ),
     "loops of equal values": (

@@ -9,7 +9,7 @@ import gemmi
 import spglib
 
 _EXTENSION = re.compile(r"^(.*?)\s*:\s*([12hrHR]|[-a-z0-9]+)\s*$")
-_SUFFIX = re.compile(r"^(.*\S)\s+(HR|RH|H|R|S|Z|1|2)\s*$")
+_SUFFIX = re.compile(r"^(.*\S)\s+(HR|RH|H|R|S|Z|1|2)\s*$", re.IGNORECASE)
 _GLUED = re.compile(r"^(.*[a-z0-9])(HR|RH|H|R|S|Z)$")
 # What other programs call the choices of the origin: on the most symmetric site, or on
 # a centre of inversion.
@@ -71,12 +71,15 @@ def num_settings(number: int) -> int:
 
 
 def is_standard_name(name: str, setting: gemmi.SpaceGroup) -> bool:
-    """Tell whether a name without blanks is that of a type, as spglib gives it."""
-    compact = name.replace("_", "")
+    """Tell whether a name without blanks is that of a type, as spglib gives it.
+
+    In small letters as a whole, too.
+    """
+    compact = name.replace("_", "").lower()
     standard = settings_of_number(setting.number)[0]
     return " " not in name.strip() and compact in (
-        standard.short_name(),
-        standard.hm.replace(" ", ""),
+        _compact(standard.short_name()),
+        _compact(standard.hm),
     )
 
 
@@ -90,7 +93,7 @@ def _by_name(name: str, extension: str) -> Settings:
 
 
 def _fits(setting: gemmi.SpaceGroup, extension: str) -> bool:
-    extension = _ORIGINS.get(extension, extension).upper()
+    extension = _ORIGINS.get(extension.upper(), extension).upper()
     if extension in ("", "HR", "RH"):
         return True
     own = setting.ext.strip("\0 ")
