@@ -11,8 +11,9 @@ from pathlib import Path
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.file_names import is_archive, is_table
-from pyg_sitenet.data.readers.files.multi_frame import is_database, open_frames
+from pyg_sitenet.data.readers.files.multi_frame import is_database
 from pyg_sitenet.data.readers.files.places import Folder
+from pyg_sitenet.data.readers.frame_table import open_frames
 from pyg_sitenet.data.readers.named.bundled import BUNDLED, BundledData
 from pyg_sitenet.data.readers.named.matbench_file import open_task
 from pyg_sitenet.data.readers.named.matbench_tasks import MATBENCH

@@ -8,27 +8,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from posixpath import basename
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from pyg_sitenet.data.readers.content import Content
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.file_names import id_of_file, is_structure_file
-from pyg_sitenet.data.readers.files.frame_table import (
-    columns_of_frames,
-    read_frame_table,
-)
-from pyg_sitenet.data.readers.source import Source
-from pyg_sitenet.data.readers.tables.row import Row
-from pyg_sitenet.data.readers.tables.target_checks import target_notes
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure, remedy_of
 from pyg_sitenet.data.structure.border import reading
 from pyg_sitenet.data.structure.formats import read_pieces
 from pyg_sitenet.data.structure.piece import Piece
-from pyg_sitenet.data.structure.text import TextFile, hash_readable
+from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import SiteNetWarning, StructureError
 
 if TYPE_CHECKING:
@@ -36,6 +29,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 ID_KEYS = ("id", "material_id", "identifier")
+
+UnitsOf: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 _REPAIR = "repair the file"
 _REPAIR_END = f"{_REPAIR}; what comes after this is not read"
@@ -52,44 +47,8 @@ class Frame:
     problem: str = ""
 
 
-def open_frames(path: Path, wanted: Wanted) -> Source:
-    """Open a file of structures; targets are values that the frames carry.
-
-    Raises:
-        DataError: If no frame carries a target, or in a unit that cannot be converted
-            to the one asked for, or if a file that is asked for targets cannot be read.
-    """
-    names = {*wanted.targets, wanted.group} - {""}
-    is_looked_at = bool(names) or not is_structure_file(path.name)
-    frames = partial(_rows, path) if is_looked_at else lambda: iter(())
-    table = read_frame_table(str(path), frames, names)
-    columns = columns_of_frames(table, ID_KEYS)
-    wanted.check(str(path), columns.targets, columns.labels)
-    stated = columns.units(table)
-    wanted = wanted.in_units(str(path), stated)
-    units = {name: wanted.units.get(name, unit) for name, unit in stated.items()}
-    units_of = partial(columns.units_of, units=stated)
-    return Source(
-        name=str(path),
-        make_entries=lambda: frame_entries(path, wanted, units_of=units_of),
-        make_digest=lambda: hash_readable(path),
-        units=units,
-        available=columns.targets,
-        labels=columns.labels,
-        make_column=lambda name: (
-            frame.values.get(name) for frame in _read_frames(path)
-        ),
-        notes=[*target_notes(table, columns, wanted, stated, units)],
-    )
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    for number, frame in enumerate(_read_frames(path), 1):
-        yield Row(number, frame.values, frame.problem)
-
-
-def _no_units(row: Row) -> Mapping[str, str]:  # noqa: ARG001
-    """Return the units that a frame states which is read for no value."""
+def no_units(values: Mapping[str, Any]) -> Mapping[str, str]:  # noqa: ARG001
+    """Return the units of values that none is asked of."""
     return {}
 
 
@@ -98,7 +57,7 @@ def frame_entries(
     wanted: Wanted,
     stem: str = "",
     origin: str = "",
-    units_of: Callable[[Row], Mapping[str, str]] = _no_units,
+    units_of: UnitsOf = no_units,
 ) -> Iterator[Entry | Failure]:
     """Yield each structure of a file; the one of a file is named after it.
 
@@ -114,7 +73,7 @@ def frame_entries(
     held: Frame | None = None
     count, problem = 0, None
     try:
-        for frame in _read_frames(file):
+        for frame in read_frames(file):
             if held is not None:
                 yield _entry(held, f"{stem}@{held.name}", wanted, units_of)
             here = frame.origin.replace(path, origin)
@@ -153,21 +112,26 @@ def _entry(
     frame: Frame,
     default: str,
     wanted: Wanted,
-    units_of: Callable[[Row], Mapping[str, str]],
+    units_of: UnitsOf,
 ) -> Entry | Failure:
     names = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
     entry = Entry(str(names[0]) if names else default, frame.origin, frame.content)
     if frame.problem:
         return entry.fail(frame.problem, "repair or remove this structure", "read")
     try:
-        values = wanted.values(frame.values, units_of(Row(0, frame.values)))
+        values = wanted.values(frame.values, units_of(frame.values))
         group = wanted.group_of(frame.values)
     except TargetError as error:
         return entry.fail(str(error), "correct that value or remove the frame")
     return replace(entry, targets=values, group=group)
 
 
-def _read_frames(file: Path | TextFile) -> Iterator[Frame]:
+def read_frames(file: Path | TextFile) -> Iterator[Frame]:
+    """Yield the structures of a file with what they carry.
+
+    Raises:
+        StructureError: If the file, or what comes next in it, cannot be read.
+    """
     is_single = is_structure_file(basename(str(getattr(file, "file_name", file))))
     for piece in read_pieces(file):
         if is_single:
