@@ -162,7 +162,7 @@ def read_pw_output(text: str, origin: str) -> Iterator[Piece]:
     """Yield the structures of an output that have results.
 
     Raises:
-        StructureError: If a species is another element than its mass or potential.
+        StructureError: If it does not tell which element a species is.
     """
     text = with_symbols(text, origin)
     frames = read_espresso_out(io.StringIO(text), slice(None))

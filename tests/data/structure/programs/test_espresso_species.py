@@ -1,4 +1,4 @@
-"""Labels of pw.x that are a symbol or the beginning of one: the mass tells."""
+"""Labels of pw.x that are a symbol or the beginning of one: potential and mass tell."""
 
 import pytest
 
@@ -84,9 +84,37 @@ def with_species(tmp_path, species):
         ("SI 32.06 S.upf", "S"),
         ("Si 28.085 Si.upf", "Si"),
         ("Si 1.0 pseudo.upf", "Si"),
+        ("Nb 1.0 pseudo.upf", "Nb"),
+        ("Co 0 pseudo.upf", "Co"),
+        # Potentials in folders, in quotes, and named after their functional.
+        ("NB 1.0 ../pseudo/N.upf", "N"),
+        ("NB 1.0 '../my pseudo/N.upf'", "N"),
+        ('CO 1.0 "C.UPF"', "C"),
+        (r"CO 1.0 ..\pseudo\Co.upf", "Co"),
+        ("NB 1.0 NUSPBE.RRKJ3.UPF", "N"),
+        ("CU 1.0 CUSPBE.RRKJ3.UPF", "C"),
+        ("CU 1.0 CU.UPF", "Cu"),
+        ("CO 1.0 co_pbe_v1.2.uspp.F.UPF", "Co"),
+        ("OB 1.0 O.pbe-n-kjpaw_psl.1.0.0.UPF", "O"),
+        # Masses that are no matter but in molecular dynamics.
+        ("O 100.0 O.upf", "O"),
+        ("Si 10.0 Si.upf", "Si"),
+        ("Si 1.5 Si.upf", "Si"),
+        ("H 4.0 H.upf", "H"),
+        ("N 1.00794 N.upf", "N"),
+        ("Li 1.01 Li.upf", "Li"),
+        ("NB 55.845 N.upf", "N"),
+        ("O 100.0 pseudo.upf", "O"),
+        # Kinds.
+        ("Fe1 55.845 Fe.upf", "Fe"),
+        ("Fe2 1.0 fe_spn.upf", "Fe"),
+        ("FE2 55.845 pseudo.upf", "Fe"),
+        ("O_h 1.0 pseudo.upf", "O"),
+        ("H1 1.0 pseudo.upf", "H"),
+        ("C 1.0 pseudo.upf", "C"),
     ],
 )
-def test_label_is_the_element_of_the_mass(tmp_path, species, element):
+def test_label_is_the_element_of_potential_and_mass(tmp_path, species, element):
     structure = load_structure(with_species(tmp_path, species))
     assert [site.species_string for site in structure] == ["B", element]
     assert structure.get_distance(0, 1) == pytest.approx(1.565, abs=1e-3)
@@ -95,11 +123,17 @@ def test_label_is_the_element_of_the_mass(tmp_path, species, element):
 @pytest.mark.parametrize(
     ("species", "message"),
     [
-        ("NB 55.845 N.upf", "'NB' may be Nb or N, but has the mass 55.845 and"),
+        ("HE 4.0026 H.upf", r"'HE' may be He or H, but has the mass 4\.0026 and"),
         ("NB 14.007 Nb.upf", r"the mass 14\.007 and the potential 'Nb\.upf'; correct"),
         ("N 28.085 Si.upf", r"'N' may be N, but has the mass 28\.085 and the"),
         ("q1 28.085 Si.upf", "'q1' may be no element, but has the mass"),
-        ("NB 14.007 N.upf\nNB 92.906 b", "'NB' is N and Nb by its masses"),
+        ("NB 14.007 N.upf\nNB 92.906 b", "'NB' stands for both N and Nb; give each a"),
+        (
+            "NB 1.0 pseudo.upf",
+            r"'NB' may be Nb or N, and neither the mass 1 nor the potential"
+            r" 'pseudo\.upf' tells which; write Nb or N1$",
+        ),
+        ("CO 1.0 a/pseudo.upf", "'CO' may be Co or C, and neither the mass 1 nor"),
     ],
 )
 def test_label_of_another_element_is_refused(tmp_path, species, message):
@@ -107,7 +141,7 @@ def test_label_of_another_element_is_refused(tmp_path, species, message):
         load_structure(with_species(tmp_path, species))
 
 
-def test_labels_of_an_output_are_the_elements_of_the_masses(tmp_path):
+def test_labels_of_an_output_are_the_elements_of_their_potentials(tmp_path):
     path = written(tmp_path, OUTPUT.format(mass="14.00700"), "a.pwo")
     formulas = [structure.formula for _, structure in read_structures(path)]
     assert formulas == ["B1 N1", "B1 N1"]
