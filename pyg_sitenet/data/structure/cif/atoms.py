@@ -82,8 +82,8 @@ def read_rows(values: Values, formula: frozenset[str]) -> list[Row]:
         formula: Elements of its formula, if it has one.
 
     Raises:
-        StructureError: If an atom is no element, if a coordinate, an occupancy or an
-            oxidation state is no proper number, or if disorder has no occupancies.
+        StructureError: If an atom is no element, if a coordinate or an occupancy is no
+            proper number, or if disorder has no occupancies.
     """
     columns, origin = _columns(values), values.origin
     contents = _contents(columns, formula, origin)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pymatgen.core import Element, Species
 
 from pyg_sitenet.data.structure.cif.values import Values, is_null
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning
 
 _NUMBERS = "_atom_type_oxidation_number"
-_SYMBOL_OF_TYPE = re.compile(r"\d*\.?\d*[+-]?$")
+_STATE_OF_TYPE = re.compile(r"[+-]?\d*\.?\d*[+-]?$")
 # A number with its sign on either side, and perhaps its uncertainty; or a Roman one.
 _STATE = re.compile(
-    r"([+-]?)\s*(?:(\d{1,2}(?:\.\d*)?|\.\d+)(?:\(\d+\))?"
-    r"|(I{1,3}|I?V|VI{0,3}|IX))\s*([+-]?)"
+    r"([+-]?)\s*(?:(\d{1,2}(?:[.,]\d*)?|[.,]\d+)(?:\(\d+\))?"
+    r"|(I{1,3}|I?V|VI{0,3}|IX))\s*([+-]?)",
+    re.IGNORECASE,
 )
 _ROMAN = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+_SIGNS = str.maketrans({"\u2013": "-", "\u2212": "-"})
+_MISSING = frozenset(
+    ("", "-", "--", "na", "n/a", "nan", "none", "null", "unknown", "missing")
+)
 
 
 @dataclass(frozen=True)
@@ -47,36 +53,44 @@ class OxidationStates:
 def read_oxidation_states(values: Values) -> OxidationStates:
     """Return the oxidation states of the types of atoms, none if none are stated.
 
-    Raises:
-        StructureError: If one is no number.
+    A type or an element that is stated with different ones has none.
     """
     symbols = values.columns.get("_atom_type_symbol", [])
     texts = values.column(_NUMBERS)
+    of_types: dict[str, set[float]] = {}
+    of_elements: dict[str, set[float]] = {}
     if len(symbols) != len(texts):
         return OxidationStates({}, {})
-    types = {
-        symbol: _state(symbol, text, values.origin)
-        for symbol, text in zip(symbols, texts, strict=True)
-        if not is_null(text)
-    }
-    of_elements: dict[str, set[float]] = {}
-    for symbol, state in types.items():
-        element = _SYMBOL_OF_TYPE.sub("", symbol).capitalize()
-        of_elements.setdefault(element, set()).add(state)
-    alike = {
-        element: min(states)
-        for element, states in of_elements.items()
-        if len(states) == 1
-    }
-    return OxidationStates(types, alike)
+    for symbol, text in zip(symbols, texts, strict=True):
+        element = _STATE_OF_TYPE.sub("", symbol).capitalize()
+        state = _state(symbol, element, text, values.origin)
+        if state is not None:
+            of_types.setdefault(symbol, set()).add(state)
+            of_elements.setdefault(element, set()).add(state)
+    return OxidationStates(_agreed(of_types), _agreed(of_elements))
 
 
-def _state(symbol: str, text: str, origin: str) -> float:
-    match = _STATE.fullmatch(text.replace("\u2212", "-").strip())
+def _agreed(states: Mapping[str, set[float]]) -> dict[str, float]:
+    return {name: min(found) for name, found in states.items() if len(found) == 1}
+
+
+def _state(symbol: str, element: str, text: str, origin: str) -> float | None:
+    """Return the number that a text means, which may follow the symbol: ``Fe3+``."""
+    plain = text.translate(_SIGNS).strip()
+    if is_null(text) or plain.lower() in _MISSING:
+        return None
+    behind = re.compile(rf"{re.escape(element)}\s*(?=[\d+-])", re.IGNORECASE)
+    match = _STATE.fullmatch(behind.sub("", plain, count=1))
     if not match or (match[1] and match[4]):
-        raise StructureError(
+        warnings.warn(
             f"{origin}: {_NUMBERS} of {symbol} is {text[:20]!r}, expected a number such"
-            " as 3, 3+ or -2; correct it, or write ? where it is not known"
+            " as 3, 3+ or -2: taken as not known",
+            SiteNetWarning,
+            stacklevel=4,
         )
-    size = float(match[2]) if match[2] else float(_ROMAN.index(match[3]))
+        return None
+    if match[2]:
+        size = float(match[2].replace(",", "."))
+    else:
+        size = float(_ROMAN.index(match[3].upper()))
     return -size if "-" in (match[1], match[4]) else size

@@ -4,7 +4,7 @@ import pytest
 
 from pyg_sitenet.data.graph.encode import oxidation_states
 from pyg_sitenet.data.structure.load import load_structure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import SiteNetWarning
 
 # Magnesium oxide, or iron in the place of magnesium: rock salt.
 OXIDE = """data_oxide
@@ -50,6 +50,11 @@ def states(tmp_path, types, metal="Mg"):
         ("2(1)", "-2(1)", (2, -2)),
         ("II", "-II", (2, -2)),
         ("2", "\u22122", (2, -2)),
+        ("2", "\u20132", (2, -2)),
+        ("Mg2+", "O2-", (2, -2)),
+        ("MG+2", "o-2", (2, -2)),
+        ("ii", "-ii", (2, -2)),
+        ("2,5", "-2", (2.5, -2)),
         ("1.667", "2-", (1.667, -2)),
         ("0", "0", (0, 0)),
         ("2+", "?", (2, 0)),
@@ -74,8 +79,29 @@ def test_element_of_two_states_has_that_of_its_type(tmp_path, metal, found):
     assert states(tmp_path, "Fe2+ 2\nFe3+ 3\nO2- -2", metal) == (found, -2)
 
 
-@pytest.mark.parametrize("text", ["x", "+2-", "2/3", "300", "nan", "1_0", "IIII"])
-def test_text_that_is_no_state_is_refused(tmp_path, text):
-    message = r"_atom_type_oxidation_number of Mg is '.*', expected a number such as 3"
-    with pytest.raises(StructureError, match=message):
-        states(tmp_path, f"Mg {text}\nO -2")
+@pytest.mark.parametrize("types", ["Fe 2\nFe 3", "Fe 3\nFe 2", "Fe+2 2\nFe+3 3"])
+def test_type_of_two_states_has_none(tmp_path, types):
+    assert states(tmp_path, f"{types}\nO -2", "Fe") == (0, -2)
+
+
+@pytest.mark.parametrize("types", ["Fe+3 3", "Fe+3 III", "Fe 3\nFe ?", "Fe 3\nFe 3+"])
+def test_sign_of_a_type_may_come_first_and_types_may_come_twice(tmp_path, types):
+    assert states(tmp_path, f"{types}\nO -2", "Fe") == (3, -2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "+2-", "2/3", "300", "inf", "1_0", "IIII", "Fe3+", "Mg", "2 or 3", "Mg(II)"],
+)
+def test_text_that_is_no_state_is_told_and_gives_none(tmp_path, text):
+    message = (
+        r"a\.cif: _atom_type_oxidation_number of Mg is '.*', expected .* not known$"
+    )
+    with pytest.warns(SiteNetWarning, match=message) as told:
+        assert states(tmp_path, f"Mg '{text}'\nO -2") == (0, -2)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("text", ["unknown", "n/a", "N/A", "-", "nan", "none"])
+def test_words_for_missing_are_no_state(tmp_path, text):
+    assert states(tmp_path, f"Mg {text}\nO -2") == (0, -2)
