@@ -65,6 +65,7 @@ class CsvFile:
         self, path: Path, headings: Sequence[str], state: FileState | None = None
     ) -> None:
         self.path = path
+        self._delimiter = delimiter_of(path)
         self._digest = hashlib.sha256()
         with reporting_os_error(path, ELSEWHERE):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ class CsvFile:
         Raises:
             DataError: If the disk is full or does not take it for another reason.
         """
-        line = _line(row, self.path)
+        line = _line(row, self._delimiter)
         left = memoryview(line)
         with reporting_os_error(self.path, ELSEWHERE):
             while left:
@@ -175,9 +176,10 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
+    delimiter = delimiter_of(path)
     with reporting_os_error(path, ELSEWHERE), replacing(path) as file:
         for row in rows:
-            file.write(_line(row, path))
+            file.write(_line(row, delimiter))
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
@@ -236,11 +238,19 @@ def delimiter_of(path: Path) -> str:
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
-def _line(row: Sequence[object], path: Path) -> bytes:
+def possible_headings(line: str) -> list[list[str]]:
+    """Return the cells of a first line, separated by commas and by tabs.
+
+    Commas stood in a ``.tsv`` once, so that its name does not tell which it has.
+    """
+    return [next(csv.reader([line], delimiter=mark), []) for mark in ",\t"]
+
+
+def _line(row: Sequence[object], delimiter: str) -> bytes:
     """Return a row as it stands in a file."""
     text = StringIO(newline="")
     cells = [number_text(v) if isinstance(v, float) else _cell(v) for v in row]
-    csv.writer(text, delimiter=delimiter_of(path), lineterminator="\n").writerow(cells)
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
     return text.getvalue().encode()
 
 

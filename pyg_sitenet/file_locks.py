@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pyg_sitenet.csv_file import ELSEWHERE, beside, delimiter_of
+from pyg_sitenet.csv_file import ELSEWHERE, beside, possible_headings
 from pyg_sitenet.errors import DataError, SiteNetError, reporting_os_error
 
 FOLDER_LOCK = ".lock"
@@ -115,9 +114,8 @@ def check_table(path: Path, is_own: Callable[[Sequence[str]], bool], what: str) 
         return
     with reporting_os_error(path, ELSEWHERE), path.open("rb") as file:
         line = file.readline(_LONGEST_HEADING).decode("utf-8", "replace")
-    lines = csv.reader([line.replace("\0", "?")], delimiter=delimiter_of(path))
-    heads = next(lines, [])
-    if heads and not is_own(heads):
+    headings = possible_headings(line.replace("\0", "?"))
+    if any(headings) and not any(map(is_own, headings)):
         raise _other(path, what)
 
 

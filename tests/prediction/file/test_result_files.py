@@ -130,6 +130,23 @@ def test_earlier_predictions_are_replaced(tmp_path: Path, content: str) -> None:
     assert output.read_text() == "id,gap\na,1\n"
 
 
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_earlier_tsv_is_replaced_with_either_delimiter(
+    tmp_path: Path, mark: str
+) -> None:
+    output = tmp_path / "gaps.tsv"
+    failures = failures_file(output)
+    output.write_text("id,formula,gap,warnings\na,Si,1,\n".replace(",", mark))
+    failures.write_text("origin,id,stage,reason,remedy\n".replace(",", mark))
+    with ResultFiles(output, HEADINGS, RUN) as files:
+        _add(files, "a")
+    assert output.read_text() == "id\tgap\na\t1\n"
+    other = tmp_path / "mine.tsv"
+    other.write_text("id,gap\na,2\n".replace(",", mark))
+    with pytest.raises(DataError, match=r"mine\.tsv: holds something other than pred"):
+        ResultFiles(other, HEADINGS, RUN)
+
+
 def test_outputs_of_two_endings_have_files_of_their_own(tmp_path: Path) -> None:
     outputs = [tmp_path / "gaps.csv", tmp_path / "gaps.tsv"]
     assert len({*map(run_file, outputs), *map(failures_file, outputs)}) == 4

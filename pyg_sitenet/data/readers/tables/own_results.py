@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path
 
-from pyg_sitenet.csv_file import delimiter_of
+from pyg_sitenet.csv_file import possible_headings
 from pyg_sitenet.data.failures_file import HEADINGS
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
@@ -29,10 +28,13 @@ def are_predictions(heads: Sequence[str]) -> bool:
 def is_result(file: TextFile) -> bool:
     """Tell whether a table is what a command wrote, and so no data of its user."""
     try:
-        delimiter = delimiter_of(Path(file.file_name or file.name))
-        heads = next(csv.reader([next(file.lines(), "")], delimiter=delimiter), [])
+        headings = possible_headings(next(file.lines(), ""))
     except (DataError, csv.Error):  # which reading it as a table says
         return False
+    return any(map(_is_ours, headings))
+
+
+def _is_ours(heads: Sequence[str]) -> bool:
     return (
         are_predictions(heads)
         or heads == HEADINGS

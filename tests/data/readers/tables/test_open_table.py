@@ -212,8 +212,11 @@ def test_files_of_a_file_manager_are_no_structures(folder):
         "trajectory,formula,target,frames",
     ],
 )
-def test_results_beside_the_data_are_no_data(folder, heading):
-    (folder / "results.csv").write_text(f"{heading}\na,Si,1,2\n")
+@pytest.mark.parametrize("mark", [",", "\t"])
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_results_beside_the_data_are_no_data(folder, heading, mark, ending):
+    text = f"{heading}\na,Si,1,2\n".replace(",", mark)
+    (folder / f"results.{ending}").write_text(text)
     assert (
         open_source(folder, ("gap",)).units
         == open_source(folder / "gaps.csv", ("gap",)).units
