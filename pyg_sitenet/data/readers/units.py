@@ -36,6 +36,7 @@ _QUANTITY = re.compile(
 )
 _COUNTED = ("atom", "f.u.", "cell", "site")
 _LARGEST_POWER = 30
+_MOLE_PERCENT = re.compile(r"\bmol\s*%")
 _NO_DIMENSION = ("", "-", "1", "dimensionless", "unitless", "none")
 _PLANCK, _LIGHT = 6.62607015e-31, 299792458.0  # g m^2 s^-1 as everything here, m/s
 _ENERGY = {"g": 1, "m": 2, "s": -2}
@@ -77,6 +78,8 @@ class Conversion(NamedTuple):
 
 
 SAME = Conversion(1.0, 0.0)
+WHOLE = "100 %"
+"""Unit of a number that a spreadsheet holds as a share of 1 and shows in percent."""
 
 
 def conversion(unit: str, wanted: str) -> Conversion | None:
@@ -157,8 +160,8 @@ def _product(text: str) -> Unit | None:
         factor *= part.factor**power
         for name, exponent in part.dimensions.items():
             dimensions[name] += power * exponent
-    if not re.search("[A-Za-z%]", text):
-        return None  # a number alone
+    if not re.search("[A-Za-z%]", text) or _MOLE_PERCENT.search(text):
+        return None  # a number alone, or percent of the number of moles
     return Unit(factor, {name: k for name, k in dimensions.items() if k})
 
 

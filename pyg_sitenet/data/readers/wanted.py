@@ -11,7 +11,7 @@ from typing import Any
 from pyg_sitenet.config.labels import as_label
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.targets import TargetError, parse_targets
-from pyg_sitenet.data.readers.units import conversion
+from pyg_sitenet.data.readers.units import WHOLE, conversion
 from pyg_sitenet.errors import DataError
 
 
@@ -86,6 +86,11 @@ class Wanted:
             if name not in values or name in self.classes or wanted in (None, unit):
                 continue
             change = conversion(unit, wanted)
+            if change is None and unit == WHOLE:
+                raise TargetError(
+                    f"the target {name!r} has cells shown in percent, but the unit is"
+                    f" {wanted!r}"
+                )
             if change is None:
                 raise TargetError(
                     f"the target {name!r} is in {unit!r}, elsewhere in {wanted!r}, and"

@@ -20,9 +20,15 @@ from pyg_sitenet.data.readers.tables.row import (
     is_text,
 )
 from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.units import WHOLE
 
 Find = Callable[[str], Sequence[str]]
-_PERCENT = re.compile(r"%|\bper ?cent\b", re.I)
+# At the end of a heading: "/ %", "(%)", "in percent"; but not of weight or atoms.
+_PERCENT = re.compile(r"(?:%|\bper ?cent)\s*[)\]]?\s*$", re.I)
+_PERCENT_OF = re.compile(
+    r"\b(?:wt|at|mol|vol|mass|weight|atom|atomic|mole|volume)\b[.\s-]*(?:%|per ?cent)",
+    re.I,
+)
 _UNIT_ENDINGS = ("_unit", " unit", "_units", " units")
 
 
@@ -80,7 +86,7 @@ class Columns:
     def units(self, table: Table) -> dict[str, str]:
         """Return the units that headers state, or a column of units its first.
 
-        A heading without brackets, such as ``share / %``, states percent if cells do.
+        A heading that ends in it, such as ``share / %``, states percent if cells do.
         """
         units = {
             name: table.units[name] for name in self.targets if name in table.units
@@ -89,7 +95,7 @@ class Columns:
             if column in table.stated:
                 units.setdefault(name, table.stated[column])
         for name in self.percentages.intersection(self.targets):
-            if _PERCENT.search(name):
+            if _PERCENT.search(name) and not _PERCENT_OF.search(name):
                 units.setdefault(name, "%")
         return units
 
@@ -108,7 +114,7 @@ class Columns:
             if not is_gap(row.values.get(column))
         }
         shown = {
-            name: Percentage.UNIT
+            name: WHOLE
             for name in self.percentages
             if isinstance(row.values.get(name), Percentage)
         }

@@ -36,17 +36,13 @@ class Percentage(StoredNumber):
 
     __slots__ = ()
 
-    UNIT = "100 %"
-    """What it counts."""
-
 
 def cell_of_sheet(text: str) -> str:
     """Return a cell of a spreadsheet, which tells numbers from texts."""
     if not text.startswith(STORED):
         return text_of_cell(text)
-    if text.endswith(PERCENT):
-        return Percentage(text[1:].removesuffix(PERCENT))
-    return StoredNumber(text[1:])
+    number = text[1:].removesuffix(PERCENT)
+    return Percentage(number) if text.endswith(PERCENT) else StoredNumber(number)
 
 
 def is_text(cell: object) -> bool:

@@ -10,7 +10,7 @@ from pyg_sitenet.data.readers.tables.columns import Columns
 from pyg_sitenet.data.readers.tables.row import UNIT_COLUMNS
 from pyg_sitenet.data.readers.tables.table import Table
 from pyg_sitenet.data.readers.targets import is_stated
-from pyg_sitenet.data.readers.units import is_unit
+from pyg_sitenet.data.readers.units import WHOLE, conversion, is_unit
 from pyg_sitenet.data.readers.wanted import MissingTargetError, Wanted
 from pyg_sitenet.errors import DataError
 
@@ -103,16 +103,9 @@ def target_notes(
     for target in wanted.targets:
         yield from table.notes.get(target, ())
         yield from _gap_notes(table, target, wanted.classes)
-        if target in table.percentages and target not in (
-            *wanted.units,
-            *wanted.classes,
-        ):
-            share = table.percentages[target]
-            yield (
-                f"{target}: cells shown in percent, such as {float(share):.6g} as"
-                f" {100 * float(share):.6g}%, are taken as shares of 1; the heading"
-                f" '{target} [%]' states percent"
-            )
+        if target in table.percentages and target not in wanted.classes:
+            share = float(table.percentages[target])
+            yield from _percent_notes(target, share, wanted.units.get(target))
         column = columns.unit_columns.get(target, "")
         missing = table.unstated.get(column, 0)
         if missing and target in stated:
@@ -129,6 +122,26 @@ def target_notes(
         if target in wanted.targets and unit != units[target]:
             before, now = (text or "plain numbers" for text in (unit, units[target]))
             yield f"{target}: stated in {before}, converted to {now}"
+
+
+def _percent_notes(target: str, share: float, unit: str | None) -> Iterator[str]:
+    """Say what is made of cells that a spreadsheet shows in percent.
+
+    Args:
+        target: Their column.
+        share: The first of them, as a share of 1.
+        unit: That of the target, if it has one.
+    """
+    cells = (
+        f"{target}: cells shown in percent, such as {share:.6g} as {100 * share:.6g}%"
+    )
+    if unit is None:
+        yield (
+            f"{cells}, are taken as shares of 1; the heading '{target} [%]' states"
+            " percent"
+        )
+    elif change := conversion(WHOLE, unit):  # if there is none, no row is read
+        yield f"{cells}, are taken as {change(share):.6g} {unit}".rstrip()
 
 
 def _unit_column_notes(table: Table, columns: Columns, wanted: Wanted) -> Iterator[str]:

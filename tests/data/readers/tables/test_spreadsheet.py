@@ -109,6 +109,13 @@ def write_shares(path: Path, heading: str, number_format: str = "0.0%") -> Path:
         ("share [%]", "share", r"0.0\%", 0.125),
         ("share / %", "share / %", "0.0", 0.125),
         ("share", "share", "0.0%", 0.125),
+        ("share%", "share%", "0.0%", 12.5),
+        ("share (in %)", "share (in %)", "0.0%", 12.5),
+        ("at 5% load", "at 5% load", "0.0%", 0.125),
+        ("p / wt%", "p / wt%", "0.0%", 0.125),
+        ("p (at.%)", "p (at.%)", "0.0%", 0.125),
+        ("p wt. %", "p wt. %", "0.0%", 0.125),
+        ("p mol %", "p mol %", "0.0%", 0.125),
     ],
 )
 def test_cells_shown_in_percent_are_percent_under_a_heading_in_it(
@@ -119,7 +126,12 @@ def test_cells_shown_in_percent_are_percent_under_a_heading_in_it(
     records = [record for record in source if isinstance(record, Record)]
     assert [r.structure.composition.reduced_formula for r in records] == ["NaCl", "LiF"]
     assert [r.targets[target] for r in records] == pytest.approx([value, 30])
-    assert bool(source.notes) == (heading == "share")
+    unit = "percent" if heading == "share (percent)" else "%"
+    meaning = f"12.5 {unit}" if value > 1 else f"shares of 1; the heading '{target} ["
+    note = f"{target}: cells shown in percent, such as 0.125 as 12.5%, are taken as"
+    is_shown = number_format not in ('0.0"%"', r"0.0\%", "0.0")
+    assert len(source.notes) == is_shown
+    assert all(text.startswith(f"{note} {meaning}") for text in source.notes)
 
 
 def test_cells_shown_in_percent_are_told_and_converted(folder: Path) -> None:
@@ -132,14 +144,24 @@ def test_cells_shown_in_percent_are_told_and_converted(folder: Path) -> None:
     source = open_source(path, ["share"], units={"share": "%"})
     shares = [r.targets["share"] for r in source if isinstance(r, Record)]
     assert shares == pytest.approx([12.5, 30])
-    assert source.notes == []
+    assert source.notes == [f"{note.split(' shares')[0]} 12.5 %"]
+    source = open_source(path, ["share"], units={"share": ""})
+    assert source.notes == [f"{note.split(' shares')[0]} 0.125"]
     path = write_shares(folder / "t.xlsx", "share [eV]")
     failure, _ = open_source(path, ["share"])
     assert isinstance(failure, Failure)
     assert failure.reason == (
-        "the target 'share' is in '100 %', elsewhere in 'eV', and no conversion between"
-        " them is known"
+        "the target 'share' has cells shown in percent, but the unit is 'eV'"
     )
+
+
+@pytest.mark.parametrize("unit", ["wt%", "at.%", "mol %"])
+def test_percent_of_something_is_no_percent(folder: Path, unit: str) -> None:
+    source = open_source(write_shares(folder / "t.xlsx", f"p [{unit}]"), ["p"])
+    values = [r.targets["p"] for r in source if isinstance(r, Record)]
+    assert values == pytest.approx([0.125, 30])
+    assert any("p: cells shown in percent, such as" in note for note in source.notes)
+    assert any(f"{unit!r} in its heading is no unit" in note for note in source.notes)
 
 
 def test_percent_beside_a_column_of_units(folder: Path) -> None:
