@@ -56,6 +56,14 @@ RIGHT = {
         f"1\n0.1E+01\n0. 0. 0. 0.\n{MOVING}{MOVING}",
         OK,
     ),
+    "numbers behind a remark": (
+        f"{POSCAR}comment\n1\n1 0 0\n0 1 0\n0 0 1\n2 2 2\n",
+        OK,
+    ),
+    "words and numbers behind a remark": (
+        f"{POSCAR}comment\n1\n1 0 0\n0 1 0\n0 0 1\nmesh of k\n2 2 2\ncomment\n",
+        OK,
+    ),
     "velocities of whole numbers": (POSCAR + "\n" + "1 1 1\n" * 20, OK),
     "windows ends of lines": (POSCAR.replace("\n", "\r\n"), OK),
     "byte order mark": (b"\xef\xbb\xbf" + POSCAR.encode(), OK),
@@ -126,6 +134,10 @@ WRONG = {
     ),
     "another without elements": (
         POSCAR + SECOND.replace("Mg O\n", ""),
+        "another POSCAR, 'MgO', begins in line 11; give each",
+    ),
+    "another of no element": (
+        POSCAR + SECOND.replace("Mg O\n", "Qq Xx\n"),
         "another POSCAR, 'MgO', begins in line 11; give each",
     ),
     "a CIF under this name": ("data_x\n_cell_length_a 3\n", "damaged"),

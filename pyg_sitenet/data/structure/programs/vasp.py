@@ -145,7 +145,7 @@ def _check_alone(rows: Sequence[str], lines_before: int, origin: str) -> None:
         if not counts or not all(word.isdecimal() for word in counts):
             continue
         for first in (place - HEADER_LINES + 1, place - HEADER_LINES + 2):
-            if first >= 0 and is_head(list(rows[first : place + 1])):
+            if first >= 0 and is_head(list(rows[first : place + 2])):
                 raise StructureError(
                     f"{origin}: another POSCAR, {rows[first].strip()[:40]!r}, begins in"
                     f" line {lines_before + first + 1}; give each crystal a file of its"

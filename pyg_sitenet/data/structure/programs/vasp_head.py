@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from pymatgen.core import Element
 
 from pyg_sitenet.data.geometry.lattice import Floats
 from pyg_sitenet.data.structure.programs.sites import as_numbers, as_vector
@@ -14,6 +16,7 @@ from pyg_sitenet.errors import StructureError
 
 HEADER_LINES = 7
 """Of a head that names the elements."""
+_MODE = re.compile(r"\s*(?:d(?:ir\w*)?|[ck](?:art\w*)?|s(?:el\w*)?)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,18 @@ def read_head(lines: list[str], origin: str) -> Head:
 def is_head(lines: list[str]) -> bool:
     """Tell whether lines begin with a head.
 
-    Numbers alone may be velocities or any table: without elements the scale is one.
+    Numbers alone may be velocities, a remark or any table: a line of elements belongs
+    to a head, or one behind it that says how the positions are meant.
     """
     try:
         head = read_head(lines, "")
     except StructureError:
         return False
-    has_elements = head.names and not any(name[0].isdigit() for name in head.names)
-    return bool(has_elements or len(lines[1].split()) < 3)
+    names = [_symbol(name) for name in head.names]
+    if names and all(map(Element.is_valid_symbol, names)):
+        return True
+    behind = lines[head.num_lines : head.num_lines + 1]
+    return any(map(_MODE.match, behind))
 
 
 def _scale(words: list[str], rows: Floats, origin: str) -> Floats:
