@@ -76,11 +76,14 @@ def load_structure(source: StructureLike, *, disordered: bool = False) -> Struct
 
 
 def mutable_copy(structure: IStructure) -> Structure:
-    """Return a copy of a structure, of the mutable class that all others have."""
+    """Return a copy of a structure, which can be changed even if that cannot."""
+    if isinstance(structure, Structure):
+        return structure.copy()
     return Structure(
         structure.lattice,
-        [site.species for site in structure],
+        structure.species_and_occu,
         structure.frac_coords,
+        charge=structure._charge,  # the property warns of another than the states'
         site_properties=structure.site_properties,
         labels=structure.labels,
         properties=structure.properties,

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from ase.build import bulk, molecule
 from ase.calculators.emt import EMT
+from pymatgen.core import Lattice
 from pymatgen.core.structure import IStructure, Molecule, Structure
 
 from pyg_sitenet.data.readers.objects import read_inputs
@@ -19,6 +20,27 @@ def test_one_structure_is_not_taken_for_its_sites() -> None:
         record = entry.read()
         assert isinstance(record, Record)
         assert len(record.structure) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Structure charge")
+@pytest.mark.parametrize("kind", [Structure, IStructure])
+def test_copies_keep_what_a_structure_says_of_itself(kind: type[IStructure]) -> None:
+    cell = Lattice.cubic(4.123)
+    given = kind(
+        cell,
+        ["Cs+", "Cl-"],
+        [[0, 0, 0], [0.5, 0.5, 0.5]],
+        charge=1,
+        site_properties={"magmom": [1.0, 2.0]},
+        labels=["Cs1", "Cl2"],
+        properties={"source": "a"},
+    )
+    (entry,) = read_inputs(given)
+    copy = entry.content
+    assert type(copy) is Structure
+    assert copy is not given
+    assert copy.as_dict() == {**given.as_dict(), "@class": "Structure"}
+    assert (copy.charge, copy.labels) == (1, ["Cs1", "Cl2"])
 
 
 def test_ids_are_paths_or_positions(tmp_path: Path) -> None:

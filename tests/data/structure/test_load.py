@@ -27,13 +27,19 @@ def test_a_good_structure_passes_unchanged(quartz):
     assert load_structure(quartz) is quartz
 
 
+@pytest.mark.filterwarnings("ignore:Structure charge")
 def test_an_immutable_structure_is_read_and_left_as_it_is(cscl):
     cscl.add_oxidation_state_by_element({"Cs": 1, "Cl": -1})
-    given = IStructure.from_sites(list(cscl))
+    cscl.add_site_property("magmom", [1.0, 2.0])
+    cscl.relabel_sites()
+    about = {"source": "a"}
+    given = IStructure.from_sites(list(cscl), charge=1, properties=about)
     before = given.as_dict()
     loaded = load_structure(given)
     assert type(loaded) is Structure
-    assert loaded == cscl
+    assert list(loaded) == list(cscl)
+    assert (loaded.charge, loaded.properties) == (1, about)
+    assert loaded.labels == cscl.labels == ["Cs+_1", "Cl-_1"]
     loaded.translate_sites([0], [0.1, 0, 0])
     assert given.as_dict() == before
 
