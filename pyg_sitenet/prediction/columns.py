@@ -11,6 +11,8 @@ from pyg_sitenet.prediction.headings import column_name, with_unit
 from pyg_sitenet.prediction.intervals import Uncertainty
 from pyg_sitenet.prediction.spread import Spread
 
+IN_MEMORY = "in_memory"
+"""Attribute of a table whose ids may be positions of what was given in memory."""
 _KINDS = ("std", "min", "max")
 
 

@@ -26,6 +26,7 @@ from pyg_sitenet.model_file import ModelDescription, hash_of_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.prediction.answers import answer_graphs
 from pyg_sitenet.prediction.columns import (
+    IN_MEMORY,
     Prediction,
     file_headings,
     file_row,
@@ -188,7 +189,9 @@ class Predictor:
         if on_error == "record":
             columns.append("reason")
         index = structures.index if isinstance(structures, pd.Series) else None
-        return pd.DataFrame(rows, index, columns)
+        table = pd.DataFrame(rows, index, columns)
+        table.attrs[IN_MEMORY] = True
+        return table
 
     def predict_records(
         self, records: Iterable[Item], *, workers: int | None = None

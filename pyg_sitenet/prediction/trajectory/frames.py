@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyg_sitenet.csv_file import beside, read_csv
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.prediction.columns import IN_MEMORY
 from pyg_sitenet.prediction.trajectory.blocking import Series
 
 HEADINGS = (
@@ -54,8 +55,8 @@ def frame_statistics(
         columns: Headings of the values: ``predictor.columns``.
         in_memory: Whether ids that are numbers alone are those of structures that were
             given in memory, one trajectory, rather than of different crystals, such as
-            the rows of a table. (default: in what ``Predictor.predict`` returned, not
-            in a file)
+            the rows of a table. (default: in what ``Predictor.predict`` returned, and
+            what was selected of it, but not in a file or a table read from one)
 
     Returns:
         A row for each trajectory and target: number of ``frames``, ``mean`` and its
@@ -67,7 +68,9 @@ def frame_statistics(
         DataError: If the file cannot be read or has no such column.
     """
     if in_memory is None:
-        in_memory = isinstance(predictions, pd.DataFrame)
+        in_memory = isinstance(predictions, pd.DataFrame) and bool(
+            predictions.attrs.get(IN_MEMORY)
+        )
     trajectories: dict[tuple[str, str], list[Series]] = {}
     for row in _rows(predictions, columns):
         trajectory = _trajectory(row["id"], in_memory=in_memory)
