@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import SupportsFloat
 
 import numpy as np
 import torch
@@ -86,13 +87,12 @@ class PeriodicRadiusGraph(_Pairing):
         ValueError: If ``radius``, ``pos`` or ``cell`` is not as described.
     """
 
-    def __init__(self, radius: float, *, loop: bool = False) -> None:
-        is_number = isinstance(radius, int | float | np.number)
-        if not is_number or not 0 < radius < math.inf:
+    def __init__(self, radius: SupportsFloat, *, loop: bool = False) -> None:
+        self.radius = _number(radius)
+        if not 0 < self.radius < math.inf:
             raise ValueError(
                 f"`radius` must be a finite number above 0, got {radius!r}"
             )
-        self.radius = radius
         self.loop = loop
 
     def _find(self, data: Data) -> Pairs:
@@ -195,6 +195,14 @@ class Supercell(_Counted):
 
     def _find(self, data: Data) -> Pairs:
         return supercell_pairs(*crystal_of(data), self.max_atoms)
+
+
+def _number(value: SupportsFloat) -> float:
+    """Return a number of whichever library, nan for anything else."""
+    try:
+        return math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return math.nan
 
 
 def _remove_pairs(data: Data) -> None:

@@ -1,6 +1,7 @@
 """Public transforms: the pairs of encode_structure, for any graph, with gradients."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -157,11 +158,24 @@ def test_merged_graphs_have_no_vectors(quartz):
         (lambda: Supercell("10"), "`max_atoms` must be .* got '10'"),
         (lambda: PeriodicRadiusGraph(-1.0), "`radius` .* number above 0, got -1.0"),
         (lambda: PeriodicRadiusGraph("5"), "`radius` must be a finite .* got '5'"),
+        (lambda: PeriodicRadiusGraph(None), "`radius` must be a finite .* got None"),
+        (lambda: PeriodicRadiusGraph([5]), r"`radius` must be a finite .* got \[5\]"),
+        (lambda: PeriodicRadiusGraph(torch.ones(2)), "`radius` must be a finite"),
+        (lambda: PeriodicRadiusGraph(10**400), "`radius` must be a finite"),
     ],
 )
 def test_impossible_settings_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "radius", [4, np.float32(4), np.array(4), torch.tensor(4.0), Fraction(4)]
+)
+def test_radius_may_be_a_number_of_any_library(cscl, radius):
+    transform = PeriodicRadiusGraph(radius)
+    assert repr(transform) == "PeriodicRadiusGraph(4.0, loop=False)"
+    assert transform(graph(cscl)).edge_index.size(1) == 2 * 8
 
 
 def test_repr_names_the_settings():

@@ -209,7 +209,10 @@ def test_a_cell_of_which_all_atoms_are_listed_is_read_as_it_is(tmp_path, stated)
     ["", "_chemical_formula_sum 'Mg O'", "_symmetry_cell_setting cubic", f"{P1[:-5]}?"],
 )
 def test_a_cell_without_any_symmetry_is_warned_about(tmp_path, stated):
-    message = "states no symmetry: its atoms are taken for all of the cell"
+    message = (
+        "no space group is stated; read in P 1: if only symmetry-unique atoms are"
+        " listed, add the operations$"
+    )
     with pytest.warns(SiteNetWarning, match=message):
         assert len(load(tmp_path, MINIMAL.format(symmetry=stated))) == 2
 

@@ -230,6 +230,7 @@ def warn_of_none(values: Values) -> None:
     if has_number or values.known(*_COUNTS):
         return
     message = (
-        f"{values.origin}: states no symmetry: its atoms are taken for all of the cell"
+        f"{values.origin}: no space group is stated; read in P 1: if only"
+        " symmetry-unique atoms are listed, add the operations"
     )
     warnings.warn(message, SiteNetWarning, stacklevel=4)
