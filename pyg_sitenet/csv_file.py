@@ -238,14 +238,6 @@ def delimiter_of(path: Path) -> str:
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
-def possible_headings(line: str) -> list[list[str]]:
-    """Return the cells of a first line, separated by commas and by tabs.
-
-    Commas stood in a ``.tsv`` once, so that its name does not tell which it has.
-    """
-    return [next(csv.reader([line], delimiter=mark), []) for mark in ",\t"]
-
-
 def _line(row: Sequence[object], delimiter: str) -> bytes:
     """Return a row as it stands in a file."""
     text = StringIO(newline="")

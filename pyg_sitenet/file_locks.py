@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pyg_sitenet.csv_file import ELSEWHERE, beside, possible_headings
+from pyg_sitenet.csv_file import ELSEWHERE, beside
 from pyg_sitenet.errors import DataError, SiteNetError, reporting_os_error
 
 FOLDER_LOCK = ".lock"
@@ -117,6 +118,14 @@ def check_table(path: Path, is_own: Callable[[Sequence[str]], bool], what: str) 
     headings = possible_headings(line.replace("\0", "?"))
     if any(headings) and not any(map(is_own, headings)):
         raise _other(path, what)
+
+
+def possible_headings(line: str) -> list[list[str]]:
+    """Return the cells of a first line, separated by commas and by tabs.
+
+    Commas stood in a ``.tsv`` once, so that its name does not tell which it has.
+    """
+    return [next(csv.reader([line], delimiter=mark), []) for mark in ",\t"]
 
 
 def check_archive(path: Path, arrays: Collection[str], what: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.model_file import ModelDescription
 from pyg_sitenet.prediction.headings import column_name, with_unit
@@ -175,6 +177,17 @@ def file_row(
         values += ["" if cell is None else cell for cell in cells]
     values += [] if description.novelty is None else [prediction.novelty]
     return [prediction.id, prediction.formula, *values, "; ".join(prediction.warnings)]
+
+
+def table_in_memory(
+    rows: list[dict[str, object]],
+    index: pd.Index | None,
+    columns: list[str],
+) -> pd.DataFrame:
+    """Return a table whose ids may be positions of what was given in memory."""
+    table = pd.DataFrame(rows, index, columns)
+    table.attrs[IN_MEMORY] = True
+    return table
 
 
 def table_headings(

@@ -26,11 +26,11 @@ from pyg_sitenet.model_file import ModelDescription, hash_of_model
 from pyg_sitenet.nn import SiteNet, SiteNetEnsemble, networks_of
 from pyg_sitenet.prediction.answers import answer_graphs
 from pyg_sitenet.prediction.columns import (
-    IN_MEMORY,
     Prediction,
     file_headings,
     file_row,
     table_headings,
+    table_in_memory,
     table_row,
     value_columns,
 )
@@ -163,8 +163,7 @@ class Predictor:
             then the probability of each. An ensemble adds the standard deviation of its
             members, a ``level`` the ends of the interval (:class:`Uncertainty`), most
             models ``novelty``; the orderings of a disordered crystal, whose mean is the
-            value, add their standard deviation, minimum and maximum, ``orderings`` and
-            ``misfit`` (:class:`Spread`).
+            value, their :class:`Spread`, the number of ``orderings`` and ``misfit``.
 
         Raises:
             StructureError: If a crystal cannot be used and ``on_error="raise"``.
@@ -189,9 +188,7 @@ class Predictor:
         if on_error == "record":
             columns.append("reason")
         index = structures.index if isinstance(structures, pd.Series) else None
-        table = pd.DataFrame(rows, index, columns)
-        table.attrs[IN_MEMORY] = True
-        return table
+        return table_in_memory(rows, index, columns)
 
     def predict_records(
         self, records: Iterable[Item], *, workers: int | None = None

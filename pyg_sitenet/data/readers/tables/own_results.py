@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-from pyg_sitenet.csv_file import possible_headings
 from pyg_sitenet.data.failures_file import HEADINGS
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
+from pyg_sitenet.file_locks import possible_headings
 
 _STATISTICS = ["trajectory", "formula", "target"]
 
