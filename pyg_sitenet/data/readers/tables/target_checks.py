@@ -141,7 +141,7 @@ def _percent_notes(target: str, share: float, unit: str | None) -> Iterator[str]
             " percent"
         )
     elif change := conversion(WHOLE, unit):  # if there is none, no row is read
-        yield f"{cells}, are taken as {change(share):.6g} {unit}".rstrip()
+        yield f"{cells}, are taken as {change(share):.6g} in {unit or 'plain numbers'}"
 
 
 def _unit_column_notes(table: Table, columns: Columns, wanted: Wanted) -> Iterator[str]:

@@ -127,7 +127,9 @@ def test_cells_shown_in_percent_are_percent_under_a_heading_in_it(
     assert [r.structure.composition.reduced_formula for r in records] == ["NaCl", "LiF"]
     assert [r.targets[target] for r in records] == pytest.approx([value, 30])
     unit = "percent" if heading == "share (percent)" else "%"
-    meaning = f"12.5 {unit}" if value > 1 else f"shares of 1; the heading '{target} ["
+    meaning = (
+        f"12.5 in {unit}" if value > 1 else f"shares of 1; the heading '{target} ["
+    )
     note = f"{target}: cells shown in percent, such as 0.125 as 12.5%, are taken as"
     is_shown = number_format not in ('0.0"%"', r"0.0\%", "0.0")
     assert len(source.notes) == is_shown
@@ -144,9 +146,9 @@ def test_cells_shown_in_percent_are_told_and_converted(folder: Path) -> None:
     source = open_source(path, ["share"], units={"share": "%"})
     shares = [r.targets["share"] for r in source if isinstance(r, Record)]
     assert shares == pytest.approx([12.5, 30])
-    assert source.notes == [f"{note.split(' shares')[0]} 12.5 %"]
+    assert source.notes == [f"{note.split(' shares')[0]} 12.5 in %"]
     source = open_source(path, ["share"], units={"share": ""})
-    assert source.notes == [f"{note.split(' shares')[0]} 0.125"]
+    assert source.notes == [f"{note.split(' shares')[0]} 0.125 in plain numbers"]
     path = write_shares(folder / "t.xlsx", "share [eV]")
     failure, _ = open_source(path, ["share"])
     assert isinstance(failure, Failure)
