@@ -41,7 +41,7 @@ def report(ledger: Ledger, used: str, file: Path | None) -> None:
 
 
 def tell_notes(source: Source) -> None:
-    """Say on stderr how known values were understood, as in which unit they were."""
+    """Say on stderr how known values were understood, and what is not read."""
     for note in source.notes:
         say(f"Note: {note}", err=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .counts import end, report
+from .counts import end, report, tell_notes
 from .loading import loading
 from .options import Crystals, Device, Json, Model, Strict, Workers
 from .terminal import chosen_device, counted, say, say_json
@@ -42,6 +42,7 @@ def embed(
 
     check_not_input(output, [data])
     predictor, source = load_predictor(model, chosen_device(device)), open_source(data)
+    tell_notes(source)
     entries = counted(source.entries(), "Embedding", source.count)
     vectors = write_embeddings(predictor, entries, output, workers=workers or 0)
     failed, ledger = failures_file(output), vectors.ledger

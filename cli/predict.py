@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .counts import end, report
+from .counts import end, report, tell_notes
 from .loading import loading
 from .options import (
     DATA_HELP,
@@ -111,6 +111,7 @@ def predict(
             disorder=disorder, orderings=orderings, disorder_seed=seed,
         )  # fmt: skip
     source, workers = open_source(inputs), workers or 0
+    tell_notes(source)
     shown = {"as_json": as_json, "statistics": statistics}
     with open_cluster(ray, workers) as cluster:
         if output is None:

@@ -56,6 +56,19 @@ def test_values_are_those_of_the_predictor(sitenet, run, crystals, tmp_path):
     assert result == pytest.approx(table["gap [eV]"].to_list(), rel=1e-5)
 
 
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_files_that_are_not_read_are_told(sitenet, run, tmp_path, command):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    shutil.copy(EXAMPLES / "NaCl.cif", folder)
+    shutil.copy(EXAMPLES / "ZnO.cif", folder / "ZnO.cif.txt")
+    output = tmp_path / ("out.csv" if command == "predict" else "out.npz")
+    done = sitenet(command, run, folder, "--output", output, "--strict")
+    assert done.exit_code == 0, done.output
+    note = "Note: 1 file that may hold structures is not read: ZnO.cif.txt; rename"
+    assert note in done.stderr
+
+
 def test_several_inputs_are_predicted_in_their_order(sitenet, run):
     files = [EXAMPLES / "ZnO.cif", EXAMPLES / "NaCl.cif"]
     done = sitenet("predict", run, *files, "--json")

@@ -29,7 +29,8 @@ class Source:
         count: Number of entries, if known without reading.
         labels: Names of what it holds that is text or boolean, and may be classes.
         make_column: Starts a pass over the cells of a column, as they stand there.
-        notes: How its targets were understood, where that could be otherwise.
+        notes: How its targets were understood, where that could be otherwise, and
+            which files that may hold crystals are not read.
     """
 
     name: str

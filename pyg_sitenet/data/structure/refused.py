@@ -48,11 +48,6 @@ REFUSED_IN_FOLDERS = frozenset(
     {".res", ".cssr", ".pdb", ".gro", ".xsd", ".xtd", ".gen", ".struct", ".cube"}
 )
 REFUSED_NAMES_IN_FOLDERS = _RECORDS
-# These too, but beside them there may be a table that says what is to be read.
-ODD_ENDINGS = frozenset(
-    {*REFUSED, *PACKED_ENDINGS}
-    - {*REFUSED_IN_FOLDERS, *PICKLE_ENDINGS, ".in", ".out", ".log", ".xml", ".cfg"}
-)
 RECORDS_OF_VASP = (*_RECORDS, *_OTHERS_OF_VASP)
 
 

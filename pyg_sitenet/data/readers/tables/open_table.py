@@ -20,7 +20,7 @@ from pyg_sitenet.data.readers.files.file_names import (
     is_structure_file,
     without_records,
 )
-from pyg_sitenet.data.readers.files.odd_files import odd_files
+from pyg_sitenet.data.readers.files.odd_files import odd_files, unread_note
 from pyg_sitenet.data.readers.files.places import Folder, FolderWithArchives, Place
 from pyg_sitenet.data.readers.source import Source
 from pyg_sitenet.data.readers.tables.columns import Columns
@@ -84,8 +84,7 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         and ({*tables} <= {*documents} or not _names_structures(place, tables))
     ):
         files = sorted({*filter(is_document, tables), *documents})
-    odd = odd_files(place, {*inputs, *files})
-    return _opened(place, wanted, tables, files, odd)
+    return _opened(place, wanted, tables, files)
 
 
 def _opened(
@@ -93,7 +92,6 @@ def _opened(
     wanted: Wanted,
     tables: Sequence[str],
     files: Sequence[str],
-    odd: Sequence[str],
 ) -> Source:
     """Open the table of a place, or all of its structures.
 
@@ -102,23 +100,24 @@ def _opened(
         wanted: What to take of each crystal.
         tables: Those that may be its table.
         files: Structure files.
-        odd: Files that hold structures under names that tell no format.
     """
     targets = wanted.targets
     known = {*files} if files else {*at_top(place)}
     others = [name for name in place.files if name not in known]
     held = [] if targets else tables_of_structures(place, others)
-    if not (files or tables or odd or held):
-        raise DataError(
-            f"{place.name}: no structure files (such as .cif or POSCAR) and no table"
-        )
+    notes = [*unread_note(odd_files(place.files))]
+    if not (files or tables or held):
+        nothing = "no structure files (such as .cif or POSCAR) and no table"
+        raise DataError("; ".join([f"{place.name}: {nothing}", *notes]))
     if targets or (tables and not files and not held):
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
         name = only_table(place, tables, targets)
-        source = _table_source(place.name, where, name, wanted, [*files, *odd])
-        return replace(source, notes=[*source.notes, *exports(place, name)])
+        source = _table_source(place.name, where, name, wanted, files)
+        told = [*source.notes, *exports(place, name), *notes]
+        return replace(source, notes=told)
     held = held if files else [*tables, *held]
-    return _all_structures(place, tables, [*files, *odd], held)
+    source = _all_structures(place, tables, files, held)
+    return replace(source, notes=notes)
 
 
 def _all_structures(

@@ -1,4 +1,4 @@
-"""Folders and archives pass no structure over in silence, whatever its file's name."""
+"""Folders and archives say what may hold structures and is not read."""
 
 import csv
 import json
@@ -9,54 +9,40 @@ import pytest
 
 from pyg_sitenet.data.records import Failure, Record
 from pyg_sitenet.data.sources import open_source
+from pyg_sitenet.errors import DataError
 
-PWI = """&SYSTEM
-ibrav=0, nat=2, ntyp=2
-/
-ATOMIC_SPECIES
-Cs 1 a
-Cl 1 b
-CELL_PARAMETERS angstrom
-4.123 0 0
-0 4.123 0
-0 0 4.123
-ATOMIC_POSITIONS crystal
-Cs 0 0 0
-Cl .5 .5 .5
+# Neighbours of structures in ordinary folders, of which none is read.
+NOTED = [
+    "NaCl_POSCAR",
+    "SPOSCAR",
+    "calc/in.lmp",
+    "calc/scf.in",
+    "calc/scf.out.gz",
+    "calc/seed.castep",
+    "calc/slurm-1.out",
+    "calc/y.abi",
+    "pseudo.tgz",
+    "x.cif.txt",
+]
+OTHERS = [
+    *("README", "README.md", "notes.txt", "picture.png", "run.log", "make.py"),
+    *("make_poscar.py", "a.fcf", "a.cif~", "Cs.UPF", "data.pkl", "config.cfg"),
+    *("vasp/INCAR", "vasp/CHGCAR", "vasp/vasp.out", "vasp/PARCHG.0001.tgz"),
+    *("aims/control.in", "aims/aims.out"),
+]
+AIMS = """lattice_vector 4 0 0
+lattice_vector 0 4 0
+lattice_vector 0 0 4
+atom_frac 0 0 0 Cs
+atom_frac .5 .5 .5 Cl
 """
-LMP = "salt\n\n2 atoms\n2 atom types\n0 4.123 xlo xhi\n0 4.123 ylo yhi\n0 4 zlo zhi\n"
-DUMP = "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n0 4\n"
-AIMS = "  | lattice_vector  4.123 0 0\n"
-OTHERS = {
-    "README": "data_x\n_cell_length_a 4\n",
-    "README.md": PWI,
-    "notes.txt": "The cells were taken from the paper, see _cell_length_a there.\n",
-    "picture.png": "\x89PNG",
-    "run.log": PWI,
-    "make.py": f'"""{PWI}"""\n',
-    "control.in": "xc pbe\n",
-    "INCAR": "ENCUT = 520\n",
-    "dos.dat": "0.0 1.0 2.0\n" * 9,
-    "counts.txt": "1 2 3\n" * 9,
-    "other.csv": "id,gap\nx,1\n",
-    "empty": "",
-}
 
 
 def _files(structures):
-    cif, poscar = (structures["MgO"].to(fmt=kind) for kind in ("cif", "poscar"))
     return {
-        "a.cif": cif,
-        "MgO_POSCAR": poscar,
-        "b.cif.txt": cif,
-        "mp-1265": cif,
-        "run.in": PWI,
-        "run.out": "     crystal axes: (cart. coord. in units of alat)\n",
-        "x.lmp": LMP,
-        "y.abi": "acell 3*7.79\n",
-        "dump.0": DUMP,
-        "crystals.tar": "x",
-        "salt.frames": f'2\nLattice="4 0 0 0 4 0 0 0 4"\n{DUMP}',
+        "a.cif": structures["MgO"].to(fmt="cif"),
+        "vasp/POSCAR": structures["MgO"].to(fmt="poscar"),
+        "aims/geometry.in": AIMS,
     }
 
 
@@ -79,50 +65,58 @@ def make_place(request, tmp_path):
     return make
 
 
-def test_structures_under_odd_names_are_listed_and_nothing_else(make_place, structures):
-    files = _files(structures)
-    place = make_place(files | OTHERS)
-    (record, *failures) = open_source(place)
-    assert (record.id, record.structure.formula) == ("a", "Mg4 O4")
-    reasons = {failure.id: failure.reason for failure in failures}
-    assert set(reasons) == {name.removesuffix(".cif") for name in files} - {"a"}
-    for name in ("MgO_POSCAR", "b.cif.txt", "mp-1265", "dump.0", "salt.frames"):
-        assert "its name tells no format that is read (CIF, POSCAR, " in reasons[name]
-    for name in ("run.in", "run.out", "x.lmp", "y.abi"):
-        kind = name.partition(".")[2]
-        assert f"{name}: .{kind} is not a format that is read: " in reasons[name]
-    assert "crystals.tar: is compressed or packed" in reasons["crystals.tar"]
-    assert all(failure.remedy for failure in failures)
+def test_files_whose_names_may_be_those_of_structures_are_one_note(
+    make_place, structures
+):
+    text = structures["MgO"].to(fmt="cif")
+    source = open_source(make_place(_files(structures) | dict.fromkeys(NOTED, text)))
+    assert [record.id for record in source] == ["a", "aims/geometry.in", "vasp/POSCAR"]
+    assert source.count == 3
+    assert source.notes == [
+        f"{len(NOTED)} files that may hold structures are not read: NaCl_POSCAR,"
+        " SPOSCAR, calc/in.lmp and 7 more; rename a structure, for example to"
+        " NaCl.vasp, or give its path alone, which says what is wrong"
+    ]
 
 
-def test_records_of_a_run_beside_its_structure_are_passed_over(make_place, structures):
-    poscar = structures["MgO"].to(fmt="poscar")
-    vectors = "".join(f"lattice_vector {row}\n" for row in ("4 0 0", "0 4 0", "0 0 4"))
-    place = make_place(
-        {
-            "vasp/POSCAR": poscar,
-            "vasp/CHGCAR": poscar,
-            "vasp/PARCHG.0001": poscar,
-            "aims/geometry.in": f"{vectors}atom_frac 0 0 0 Cs\natom_frac .5 .5 .5 Cl\n",
-            "aims/aims.out": AIMS,
-            "alone/CHGCAR": poscar,
-        }
+@pytest.mark.parametrize("name", NOTED)
+def test_each_of_them_is_named(make_place, structures, name):
+    (note,) = open_source(make_place(_files(structures) | {name: ""})).notes
+    assert note.startswith(f"1 file that may hold structures is not read: {name}; ")
+
+
+def test_other_files_and_records_of_runs_are_passed_over(make_place, structures):
+    files = _files(structures) | dict.fromkeys(OTHERS, "_cell_length_a 4\n")
+    source = open_source(make_place(files))
+    assert [record.id for record in source] == ["a", "aims/geometry.in", "vasp/POSCAR"]
+    assert source.notes == []
+
+
+def test_contents_of_files_that_are_not_read_change_nothing(tmp_path, structures):
+    for name, text in {**_files(structures), "scf.out": "1"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = open_source(tmp_path).digest()
+    (tmp_path / "scf.out").write_text("2")
+    assert open_source(tmp_path).digest() == before
+
+
+def test_with_targets_they_are_no_failures(make_place, structures):
+    files = {"a.cif": structures["MgO"].to(fmt="cif"), "t.csv": "id,gap\na,7.8\n"}
+    source = open_source(make_place(files | dict.fromkeys(NOTED, "")), ["gap"])
+    assert [record.targets for record in source] == [{"gap": 7.8}]
+    (note,) = source.notes
+    assert note.startswith("10 files that may hold structures are not read: NaCl_")
+
+
+def test_they_are_told_where_nothing_is_read(make_place):
+    place = make_place({"scf.out": "", "NaCl_POSCAR": ""})
+    message = (
+        r"no structure files \(such as .cif or POSCAR\) and no table; 2 files that may"
+        r" hold structures are not read: NaCl_POSCAR, scf\.out; rename a structure, "
     )
-    *records, failure = open_source(place)
-    assert [record.id for record in records] == ["aims/geometry.in", "vasp/POSCAR"]
-    assert failure.id == "alone/CHGCAR"
-    assert "CHGCAR of VASP is not a format that is read" in failure.reason
-
-
-def test_table_says_which_of_the_odd_files_are_meant(make_place, structures):
-    files = _files(structures) | OTHERS
-    del files["a.cif"], files["other.csv"]
-    place = make_place({**files, "t.csv": "file,gap\nb.cif.txt,7.8\n"})
-    named, *others = open_source(place, ["gap"])
-    assert "no structure file for 'b.cif.txt'" in named.reason or (
-        "b.cif.txt: its name tells no format" in named.reason
-    )
-    assert {failure.reason for failure in others} == {"no row for this file in t.csv"}
+    with pytest.raises(DataError, match=message):
+        open_source(place)
 
 
 def _table(path, rows):
