@@ -28,6 +28,7 @@ from .terminal import chosen_device, counted
 
 if TYPE_CHECKING:
     from pyg_sitenet.data.ledger import Ledger
+    from pyg_sitenet.data.readers.source import Source
     from pyg_sitenet.prediction import Predictor
     from pyg_sitenet.prediction.joint import JointPredictor
 
@@ -101,7 +102,6 @@ def predict(
     del list_models  # has ended the command already
     _check_options(inputs, output, resume, overwrite, statistics)
     with loading():
-        from pyg_sitenet.data.sources import open_source
         from pyg_sitenet.prediction import predict_to_file
         from pyg_sitenet.prediction.windows_on_cluster import predict_stream
         from pyg_sitenet.workers.cluster import open_cluster
@@ -110,8 +110,7 @@ def predict(
             model, "cpu" if ray and device == "auto" else device, level=level,
             disorder=disorder, orderings=orderings, disorder_seed=seed,
         )  # fmt: skip
-    source, workers = open_source(inputs), workers or 0
-    tell_notes(source)
+    source, workers = _open(inputs), workers or 0
     shown = {"as_json": as_json, "statistics": statistics}
     with open_cluster(ray, workers) as cluster:
         if output is None:
@@ -153,6 +152,15 @@ def _load(
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from error
     return JointPredictor(predictors)
+
+
+def _open(inputs: list[str]) -> Source:
+    """Open the inputs, and tell what of them is not read."""
+    from pyg_sitenet.data.sources import open_source
+
+    source = open_source(inputs)
+    tell_notes(source)
+    return source
 
 
 def _check_options(

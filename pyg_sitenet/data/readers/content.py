@@ -17,7 +17,7 @@ from pymatgen.core import Structure
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.structure.border import enough_memory, reading
 from pyg_sitenet.data.structure.compression import READ_ERRORS
-from pyg_sitenet.data.structure.dictionary import structure_from_dict
+from pyg_sitenet.data.structure.dictionary import is_structure_dict, structure_from_dict
 from pyg_sitenet.data.structure.formats import format_of
 from pyg_sitenet.data.structure.load import check_structure, load_file, load_structure
 from pyg_sitenet.data.structure.piece import Piece
@@ -171,6 +171,18 @@ def is_structure_text(cell: str) -> bool:
     """Tell whether a cell holds a structure rather than the name of a file."""
     text = cell.strip()
     return "\n" in text or text.startswith("{") or is_printed(text) or _is_escaped(text)
+
+
+def holds_structure(cell: object) -> bool:
+    """Tell whether a cell holds a structure: as a text, or as a dictionary of one."""
+    if isinstance(cell, str) and is_structure_text(cell):
+        try:
+            cell = content_of_cell(cell)
+        except StructureError:  # reading it says what is wrong
+            return True
+    if isinstance(cell, Mapping):
+        return is_structure_dict(cell)
+    return isinstance(cell, Text)
 
 
 def is_structure_cell(cell: object) -> bool:

@@ -22,9 +22,9 @@ _BAD_VALUES = (
     ValueError,
     PymatgenStructureError,
 )
-
-
 _ALL = (True, True, True)
+_CELLS = frozenset({"lattice", "lattice_mat"})
+_SITES = frozenset({"sites", "species", "frac_coords", "elements", "coords"})
 
 
 def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
@@ -62,6 +62,21 @@ def structure_from_dict(values: Mapping[str, Any], origin: str) -> Structure:
             f"{origin}: not the dictionary of a structure ({detail}); write "
             "pymatgen's, or one of lattice, species and frac_coords"
         ) from error
+
+
+def is_structure_dict(values: Mapping[str, Any]) -> bool:
+    """Tell by its keys whether a dictionary may be that of a structure.
+
+    Example:
+        >>> is_structure_dict({"lattice": [], "sites": []})
+        True
+        >>> is_structure_dict({"Na": 4, "Cl": 4})
+        False
+    """
+    held = values.get("structure", values)
+    return isinstance(held, Mapping) and (
+        is_optimade(held) or bool(_CELLS & held.keys() and _SITES & held.keys())
+    )
 
 
 def _parts(values: Mapping[str, Any]) -> tuple[Lattice, list[Any], Any]:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from pyg_sitenet.brief import brief_line
-from pyg_sitenet.data.readers.content import is_structure_text
+from pyg_sitenet.data.readers.content import holds_structure
 from pyg_sitenet.data.readers.tables.json_stream import JsonReader
 from pyg_sitenet.data.readers.tables.row import (
     CRYSTAL_COLUMNS,
@@ -192,12 +192,7 @@ def _is_row(values: Mapping[str, Any]) -> bool:
 
     A column of pandas has structures below their ids.
     """
-    cells = [values.get(name) for name in STRUCTURE_COLUMNS]
-    return any(
-        (isinstance(cell, str) and is_structure_text(cell))
-        or (isinstance(cell, dict) and (_is_structure(cell) or is_optimade(cell)))
-        for cell in cells
-    )
+    return any(holds_structure(values.get(name)) for name in STRUCTURE_COLUMNS)
 
 
 def _is_structure(values: Mapping[str, Any]) -> bool:

@@ -33,7 +33,11 @@ from pyg_sitenet.data.readers.tables.place_tables import (
     tables_of,
     tables_of_structures,
 )
-from pyg_sitenet.data.readers.tables.row_entries import named_files, row_entries
+from pyg_sitenet.data.readers.tables.row_entries import (
+    named_files,
+    row_entries,
+    rows_beside_files,
+)
 from pyg_sitenet.data.readers.tables.table import Table, read_table
 from pyg_sitenet.data.readers.tables.target_checks import (
     check_numbers,
@@ -44,8 +48,6 @@ from pyg_sitenet.data.readers.tables.target_checks import (
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
 from pyg_sitenet.errors import DataError
-
-_REPAIR = "repair the table or remove it"
 
 
 def open_table(path: Path, wanted: Wanted) -> Source:
@@ -71,8 +73,9 @@ def open_place(place: Folder | Archive, wanted: Wanted) -> Source:
         DataError: If there is nothing to read, or no single table for targets.
     """
     targets, tables = wanted.targets, tables_of(place)
-    inputs = [n for n in place.files if is_structure_file(n) or is_frame_file(n)]
-    files = without_records(inputs)
+    files = without_records(
+        [name for name in place.files if is_structure_file(name) or is_frame_file(name)]
+    )
     beside = table_beside(place) if not tables and targets else None
     if beside is not None:
         return open_table(beside, wanted)
@@ -104,8 +107,8 @@ def _opened(
     targets = wanted.targets
     known = {*files} if files else {*at_top(place)}
     others = [name for name in place.files if name not in known]
-    held = [] if targets else tables_of_structures(place, others)
-    notes = [*unread_note(odd_files(place.files))]
+    held, unread = ([], []) if targets else tables_of_structures(place, others)
+    notes = [*unread_note(sorted([*odd_files(place.files), *unread]))]
     if not (files or tables or held):
         nothing = "no structure files (such as .cif or POSCAR) and no table"
         raise DataError("; ".join([f"{place.name}: {nothing}", *notes]))
@@ -113,11 +116,11 @@ def _opened(
         where = FolderWithArchives(place) if isinstance(place, Folder) else place
         name = only_table(place, tables, targets)
         source = _table_source(place.name, where, name, wanted, files)
-        told = [*source.notes, *exports(place, name), *notes]
-        return replace(source, notes=told)
-    held = held if files else [*tables, *held]
-    source = _all_structures(place, tables, files, held)
-    return replace(source, notes=notes)
+        notes = [*exports(place, name), *notes]
+    else:
+        held = held if files else [*tables, *held]
+        source = _all_structures(place, tables, files, held)
+    return replace(source, notes=[*source.notes, *notes])
 
 
 def _all_structures(
@@ -130,37 +133,20 @@ def _all_structures(
     columns = None if table is None else _columns(table, place)
     archives = [name for name in place.files if is_archive(name)]
     is_counted = not held and not any(map(is_frame_file, files))
+    where = FolderWithArchives(place) if isinstance(place, Folder) else place
+    starts, notes = rows_beside_files(where, held, files)
     return Source(
         name=place.name,
         make_entries=lambda: chain(
-            file_entries(place, [*files, *archives]),
-            _rows_of_tables(place, held, files),
+            file_entries(place, [*files, *archives]), *(start() for start in starts)
         ),
         make_digest=lambda: place.digest([*files, *held]),
         units={} if table is None or columns is None else columns.units(table),
         available=() if columns is None else columns.targets,
         count=len(files) + len(archives) if is_counted else None,
         labels=() if columns is None else columns.labels,
+        notes=notes,
     )
-
-
-def _rows_of_tables(
-    place: Folder | Archive, names: Sequence[str], files: Sequence[str]
-) -> Iterator[Entry | Failure]:
-    """Yield the rows of tables, but for those that have the name of a file."""
-    where = FolderWithArchives(place) if isinstance(place, Folder) else place
-    read = {*files}
-    for name in names:
-        try:
-            table = _read(where, name)
-        except DataError as error:
-            yield Failure(
-                place.origin(name), id_of_file(name), "table", str(error), _REPAIR
-            )
-            continue
-        for entry in row_entries(table, where, Wanted(), set()):
-            if not read.intersection(place.find(entry.id)):
-                yield entry
 
 
 def _table_source(

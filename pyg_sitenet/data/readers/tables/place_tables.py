@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 
-from pyg_sitenet.data.readers.content import is_structure_text
+from pyg_sitenet.data.readers.content import holds_structure
 from pyg_sitenet.data.readers.files.archive import Archive
 from pyg_sitenet.data.readers.files.documents import columns_of_rows
 from pyg_sitenet.data.readers.files.file_names import is_table
@@ -23,33 +25,73 @@ from pyg_sitenet.data.readers.tables.row import (
 )
 from pyg_sitenet.data.readers.tables.spreadsheet import sheet_as_csv
 from pyg_sitenet.data.readers.wanted import MissingTargetError
+from pyg_sitenet.data.structure.compression import READ_ERRORS, unpacked
 from pyg_sitenet.data.structure.text import TextFile
 from pyg_sitenet.errors import DataError
 
+_HEAD = 1 << 16  # bytes in which the heading of a table is looked for
+_KEY = re.compile(r'"(\w+)"\s*:')
+_BETWEEN_CELLS = re.compile(r'[;,\t|" ]+')
 
-def tables_of_structures(place: Place, names: Sequence[str]) -> list[str]:
+
+def tables_of_structures(
+    place: Place, names: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """Return the tables whose cells hold structures rather than names of files.
 
     Args:
         place: Folder or archive.
         names: The files to look into, no further than the first rows.
+
+    Returns:
+        Those tables, and those that cannot be read and may be some of them.
     """
-    tables = [name for name in names if is_table(name)]
-    return [name for name in tables if _holds_structures(table_file(place, name))]
+    held, unread = [], []
+    for name in filter(is_table, names):
+        file = table_file(place, name)
+        holds_some = _holds_structures(file)
+        if holds_some:
+            held.append(name)
+        elif holds_some is None and _has_such_a_heading(file):
+            unread.append(name)
+    return held, unread
 
 
-def _holds_structures(file: TextFile) -> bool:
+def _holds_structures(file: TextFile) -> bool | None:
+    """Tell whether the first rows hold structures; None if they cannot be read."""
+    is_damaged = False
     try:
-        rows = list(islice(_first_rows(file), NUM_SAMPLES))
-    except DataError:  # no table, which nobody says it is
-        return False
-    return any(
-        isinstance(cell, Mapping) or (isinstance(cell, str) and is_structure_text(cell))
-        for row in rows
-        if isinstance(row, Row)
-        for column, cell in row.values.items()
-        if column.lower() in STRUCTURE_COLUMNS
-    )
+        for row in islice(_first_rows(file), NUM_SAMPLES):
+            if isinstance(row, Row) and any(
+                holds_structure(cell)
+                for column, cell in row.values.items()
+                if column.lower() in STRUCTURE_COLUMNS
+            ):
+                return True
+            is_damaged |= isinstance(row, Row) and bool(row.problem) and not row.values
+    except DataError:
+        return None
+    return None if is_damaged else False
+
+
+def _has_such_a_heading(file: TextFile) -> bool:
+    """Tell whether a table that cannot be read has a column of structures."""
+    suffixes = PurePosixPath(file.name.lower()).suffixes
+    if ".xlsx" in suffixes:  # nobody knows its heading
+        return True
+    text = ""
+    with (
+        suppress(DataError, *READ_ERRORS),
+        file.open_bytes() as packed,
+        unpacked(packed, file.name, file.name, DataError) as content,
+    ):
+        text = content.read(_HEAD).decode("latin-1").replace("\0", "").lower()
+    if {".json", ".jsonl", ".ndjson"} & {*suffixes}:
+        cells = _KEY.findall(text)
+    else:
+        lines = (line for line in text.splitlines() if line[:1] not in ("", "#"))
+        cells = _BETWEEN_CELLS.split(next(lines, ""))
+    return not {*STRUCTURE_COLUMNS}.isdisjoint(cells)
 
 
 def _first_rows(file: TextFile) -> Iterator[Row | Units]:
@@ -93,7 +135,7 @@ def exports(place: Folder | Archive, table: str) -> Iterator[str]:
         if name != table and is_export:
             yield _not_read(name, table)
     below = sorted({*place.files} - {*at_top(place)})
-    for name in tables_of_structures(place, below):
+    for name in chain(*tables_of_structures(place, below)):
         yield _not_read(name, table)
 
 

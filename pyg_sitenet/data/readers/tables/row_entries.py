@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
+from posixpath import basename, dirname
 
 from pyg_sitenet.data.readers.cells import is_gap
 from pyg_sitenet.data.readers.content import Content, content_of_cell, is_structure_text
@@ -13,12 +14,15 @@ from pyg_sitenet.data.readers.files.documents import find_files
 from pyg_sitenet.data.readers.files.file_names import id_of_file
 from pyg_sitenet.data.readers.files.places import Place
 from pyg_sitenet.data.readers.tables.columns import Columns
+from pyg_sitenet.data.readers.tables.place_tables import table_file
 from pyg_sitenet.data.readers.tables.row import STRUCTURE_COLUMNS, Row
-from pyg_sitenet.data.readers.tables.table import Table
+from pyg_sitenet.data.readers.tables.table import Table, read_table
 from pyg_sitenet.data.readers.targets import TargetError
 from pyg_sitenet.data.readers.wanted import Wanted
 from pyg_sitenet.data.records import Failure
-from pyg_sitenet.errors import StructureError
+from pyg_sitenet.errors import DataError, StructureError
+
+_REPAIR = "repair the table or remove it"
 
 
 class _RowError(Exception):
@@ -59,6 +63,52 @@ def row_entries(
             yield entry.fail(str(error), error.remedy)
         else:
             yield Entry(entry.id, origin, content, values, group)
+
+
+def rows_beside_files(
+    place: Place, names: Sequence[str], files: Sequence[str]
+) -> tuple[list[Callable[[], Iterator[Entry | Failure]]], list[str]]:
+    """Open tables of structures that are read beside files.
+
+    A row with the name of a file of the same folder is taken to be the same crystal.
+
+    Args:
+        place: Folder or archive.
+        names: The tables.
+        files: What is read anyway.
+
+    Returns:
+        What starts a pass over the other rows of each table, and how many are not read.
+    """
+    starts: list[Callable[[], Iterator[Entry | Failure]]] = []
+    notes = []
+    for name in names:
+        beside = {id_of_file(basename(k)) for k in files if dirname(k) == dirname(name)}
+        try:
+            table = read_table(table_file(place, name))
+        except DataError as error:
+            origin, reason = place.origin(name), str(error)
+            failure = Failure(origin, id_of_file(name), "table", reason, _REPAIR)
+            starts.append(partial(iter, [failure]))
+            continue
+        starts.append(partial(_rows_but, beside, table, place))
+        columns = Columns.recognise(table, partial(find_files, place))
+        rows = table.rows() if beside else ()
+        count = sum(_id_of_row(table, row, columns) in beside for row in rows)
+        if count == 1:
+            notes.append(f"1 row of {name} has the name of a file and is not read")
+        elif count:
+            notes.append(
+                f"{count} rows of {name} have the names of files and are not read"
+            )
+    return starts, notes
+
+
+def _rows_but(
+    ids: Collection[str], table: Table, place: Place
+) -> Iterator[Entry | Failure]:
+    entries = row_entries(table, place, Wanted(), set())
+    return (entry for entry in entries if entry.id not in ids)
 
 
 def _id_of_row(table: Table, row: Row, columns: Columns) -> str:

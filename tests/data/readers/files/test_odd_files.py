@@ -1,6 +1,7 @@
 """Folders and archives say what may hold structures and is not read."""
 
 import csv
+import gzip
 import json
 import shutil
 import zipfile
@@ -53,7 +54,7 @@ def make_place(request, tmp_path):
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
         if request.param == "folder":
             return folder
         with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
@@ -146,6 +147,93 @@ def test_tables_that_hold_structures_are_read_beside_files(tmp_path, structures)
         }
         assert [item.id for item in source] == ["NaCl", "LiF", "MgO"]
         assert source.count is None
+        row, file = source.notes
+        assert row == "1 row of cells.csv has the name of a file and is not read"
+        assert file.startswith(
+            "1 file that may hold structures is not read: below/torn"
+        )
+
+
+def test_rows_with_names_of_files_in_their_folder_alone_are_not_read(
+    tmp_path, structures
+):
+    """Whatever the file is, so that no crystal is read twice or lost unseen."""
+    texts = {name: structure.to(fmt="cif") for name, structure in structures.items()}
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "LiF.cif").write_text(texts["LiF"])
+    (tmp_path / "NaCl.cif").write_text(texts["NaCl"])
+    (tmp_path / "MgO.cif").write_text("")
+    rows = [{"id": name, "cif": text} for name, text in texts.items()]
+    (tmp_path / "cells.json").write_text(json.dumps(rows))
+    source = open_source(tmp_path)
+    assert [item.id for item in source] == ["MgO", "NaCl", "below/LiF", "LiF"]
+    assert source.notes == [
+        "2 rows of cells.json have the names of files and are not read"
+    ]
+
+
+@pytest.mark.parametrize("column", ["atoms", "structure"])
+@pytest.mark.parametrize("name", ["t.json", "t.jsonl", "t.csv"])
+def test_dictionaries_that_are_no_structures_are_none(
+    tmp_path, structures, column, name
+):
+    structures["NaCl"].to(str(tmp_path / "NaCl.cif"))
+    counts = {"Na": 4, "Cl": 4}
+    if name == "t.csv":
+        _table(tmp_path / name, [["id", column], ["NaCl", json.dumps(counts)]])
+    else:
+        row = json.dumps({"id": "NaCl", column: counts})
+        (tmp_path / name).write_text(f"[{row}]" if name == "t.json" else row)
+    source = open_source(tmp_path)
+    assert [type(item) for item in source] == [Record]
+    assert source.notes == []
+
+
+def test_dictionaries_of_jarvis_and_entries_are_structures(tmp_path, structures):
+    structures["NaCl"].to(str(tmp_path / "NaCl.cif"))
+    cell = structures["MgO"]
+    jarvis = {
+        "lattice_mat": cell.lattice.matrix.tolist(),
+        "elements": [site.specie.symbol for site in cell],
+        "coords": cell.frac_coords.tolist(),
+        "cartesian": False,
+    }
+    entry = {"structure": structures["LiF"].as_dict(), "energy": -3.5}
+    rows = [{"id": "a", "atoms": jarvis}, {"id": "b", "structure": entry}]
+    for number, row in enumerate(rows):
+        (tmp_path / f"t{number}.json").write_text(json.dumps([row]))
+    formulas = [r.structure.composition.reduced_formula for r in open_source(tmp_path)]
+    assert formulas == ["NaCl", "MgO", "LiF"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "# Zelle\nid,CIF,ort\na,data_x,Z\xfcrich\n".encode("latin-1")),
+        ("t.csv.gz", gzip.compress("id;atoms\nZ\xfc;x\n".encode("latin-1"))),
+        ("t.tsv", "id\tstructure\na\tx\n".encode("utf-16")),
+        ("t.json", b'[{"id": "a", "structure": {"lattice": [[4, 0'),
+        ("t.jsonl", b'{"id": "a", "cif": "data_x'),
+        ("t.xlsx", b"PK\x03\x04"),
+    ],
+)
+def test_table_of_structures_that_cannot_be_read_is_told(
+    make_place, structures, name, content
+):
+    place = make_place({"a.cif": structures["NaCl"].to(fmt="cif"), name: content})
+    source = open_source(place)
+    assert [type(item) for item in source] == [Record]
+    (note,) = source.notes
+    assert note.startswith(f"1 file that may hold structures is not read: {name}; ")
+
+
+@pytest.mark.parametrize("text", ["id,gap\nZ\xfcrich,1\n", "", "{"])
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+def test_other_tables_that_cannot_be_read_are_not_told(
+    make_place, structures, name, text
+):
+    files = {"a.cif": structures["NaCl"].to(fmt="cif"), name: text.encode("latin-1")}
+    assert open_source(make_place(files)).notes == []
 
 
 def test_table_below_another_is_read_or_told(tmp_path, structures):
