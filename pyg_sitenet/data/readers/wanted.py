@@ -92,9 +92,10 @@ class Wanted:
                     f" {wanted!r}"
                 )
             if change is None:
+                elsewhere = f"in {wanted!r}" if wanted else "without a unit"
                 raise TargetError(
-                    f"the target {name!r} is in {unit!r}, elsewhere in {wanted!r}, and"
-                    " no conversion between them is known"
+                    f"the target {name!r} is in {unit!r}, elsewhere {elsewhere}, and no"
+                    " conversion between them is known"
                 )
             values[name] = change(values[name])
         return values

@@ -62,7 +62,7 @@ def open_source(
             - several of these.
         targets: Names of the targets. Their units come from headers such as
             ``gap [eV]`` or ``gap (eV)``, or from a column ``unit``, of frames
-            from such a value.
+            from a value such as ``gap_unit``.
         classes: Labels of those targets that are classes; the value of a crystal is
             the index of its label among them.
         group: Column whose label tells which crystals belong together.

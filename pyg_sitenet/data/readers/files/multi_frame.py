@@ -47,17 +47,12 @@ class Frame:
     problem: str = ""
 
 
-def no_units(values: Mapping[str, Any]) -> Mapping[str, str]:  # noqa: ARG001
-    """Return the units of values that none is asked of."""
-    return {}
-
-
 def frame_entries(
     file: Path | TextFile,
     wanted: Wanted,
     stem: str = "",
     origin: str = "",
-    units_of: UnitsOf = no_units,
+    units_of: UnitsOf | None = None,
 ) -> Iterator[Entry | Failure]:
     """Yield each structure of a file; the one of a file is named after it.
 
@@ -67,6 +62,7 @@ def frame_entries(
         stem: What ids begin with. (default: the name of the file without its ending)
         origin: What the file is called in messages. (default: its path)
         units_of: Returns the unit of each value of a frame that states one.
+            (default: none does)
     """
     path = file.name if isinstance(file, TextFile) else str(file)
     stem, origin = stem or id_of_file(basename(path)), origin or path
@@ -112,14 +108,15 @@ def _entry(
     frame: Frame,
     default: str,
     wanted: Wanted,
-    units_of: UnitsOf,
+    units_of: UnitsOf | None,
 ) -> Entry | Failure:
     names = [frame.values[key] for key in ID_KEYS if frame.values.get(key) is not None]
     entry = Entry(str(names[0]) if names else default, frame.origin, frame.content)
     if frame.problem:
         return entry.fail(frame.problem, "repair or remove this structure", "read")
     try:
-        values = wanted.values(frame.values, units_of(frame.values))
+        stated = units_of(frame.values) if units_of else {}
+        values = wanted.values(frame.values, stated)
         group = wanted.group_of(frame.values)
     except TargetError as error:
         return entry.fail(str(error), "correct that value or remove the frame")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,10 @@ class Columns:
         columns = [c for c in table.columns if c not in (id_, structure)]
         names = {column for column in columns if column.lower() in shared}
         numbers = [c for c in columns if c in table.numbers and c not in names]
-        units = unit_columns(table, numbers)
+        units = unit_columns(table.columns, numbers)
+        unit = table.column_of(UNIT_COLUMNS)
+        if unit is not None and len(numbers) == 1:
+            units.setdefault(numbers[0], unit)
         used = set(units.values())
         return cls(
             id_,
@@ -132,22 +135,23 @@ class Columns:
         }
 
 
-def unit_columns(table: Table, numbers: Sequence[str]) -> dict[str, str]:
-    """Return the column that holds the unit of each column of numbers, if there is one.
+def unit_columns(columns: Iterable[str], numbers: Iterable[str]) -> dict[str, str]:
+    """Return what has the unit of each number by its name, if there is any.
 
-    Args:
-        table: The table.
-        numbers: Columns of numbers; of a single one ``unit`` is the unit, too.
+    Example:
+        >>> unit_columns(["gap", "Gap_unit", "unit"], ["gap", "density"])
+        {'gap': 'Gap_unit'}
     """
-    units = {}
-    for name in numbers:
-        column = table.column_of([f"{name.lower()}{u}" for u in _UNIT_ENDINGS])
-        if column is not None:
-            units[name] = column
-    unit = table.column_of(UNIT_COLUMNS)
-    if unit is not None and len(numbers) == 1:
-        units.setdefault(numbers[0], unit)
-    return units
+    lower = {column.lower(): column for column in columns}
+    names = {
+        name: [f"{name.lower()}{ending}" for ending in _UNIT_ENDINGS]
+        for name in numbers
+    }
+    return {
+        name: lower[next(key for key in keys if key in lower)]
+        for name, keys in names.items()
+        if not lower.keys().isdisjoint(keys)
+    }
 
 
 def _structure_column(table: Table, find: Find) -> str | None:

@@ -194,7 +194,7 @@ FILES = ["md.extxyz", "md.traj", "set.db", "set.json"]
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("key", ["gap_unit", "Gap_units", "unit"])
+@pytest.mark.parametrize("key", ["gap_unit", "Gap_units"])
 def test_values_of_frames_are_converted_to_one_unit(tmp_path, structures, name, key):
     path = tmp_path / name
     _write_frames(path, _with_units(structures, ("meV", "eV", ""), key))
@@ -224,12 +224,64 @@ def test_frame_in_another_kind_of_unit_is_a_failure(tmp_path, structures, name):
         open_source(path, ["gap"], units={"gap": "GPa"})
 
 
-def test_unit_that_late_frames_alone_state_is_found(tmp_path, structures):
-    frames = _with_units(structures, ("", "", "meV"), "gap_unit")
-    write(tmp_path / "md.extxyz", frames[:1] * 150 + frames[2:])
-    source = open_source(tmp_path / "md.extxyz", ["gap"], units={"gap": "eV"})
-    values = [record.targets["gap"] for record in source]
-    assert values == pytest.approx([0.0075] * 150 + [0.0095])
+def test_unit_that_late_frames_alone_state_is_heeded(tmp_path, structures):
+    path, frames = tmp_path / "md.extxyz", _with_units(structures, "xxx", "gap_unit")
+    del frames[0].info["gap_unit"]
+    frames[2].info["gap_unit"] = "meV"
+    write(path, frames[:1] * 150 + frames[2:])
+    values = [r.targets["gap"] for r in open_source(path, ["gap"], units={"gap": "eV"})]
+    assert values == pytest.approx([7.5] * 150 + [0.0095])
+    *records, failure = open_source(path, ["gap"])
+    assert [record.targets["gap"] for record in records] == [7.5] * 150
+    assert failure.reason == (
+        "the target 'gap' is in 'meV', elsewhere without a unit, and no conversion"
+        " between them is known"
+    )
+
+
+def test_frames_are_all_looked_at_where_the_first_state_units(tmp_path, structures):
+    path = tmp_path / "md.extxyz"
+    frames = _with_units(structures, ("foo", "eV", "meV"), "gap_unit")
+    write(path, frames[:1] * 150 + frames[1:])
+    *failures, first, second = open_source(path, ["gap"])
+    assert {failure.reason for failure in failures} == {
+        "the target 'gap' is in 'foo', elsewhere in 'eV', and no conversion between"
+        " them is known"
+    }
+    assert [r.targets["gap"] for r in (first, second)] == [8.5, 0.0095]
+
+
+def test_no_more_frames_are_looked_at_than_are_needed(tmp_path, frames):
+    path = tmp_path / "md.extxyz"
+    frames[0].info["units"] = "metal"
+    write(path, frames[:1] * 101 + frames[1:2], format="extxyz")
+    path.write_text(path.read_text().replace("gap=8.0", "late=8.0"))
+    assert "late" not in open_source(path, ["gap"]).available
+    assert "late" in open_source(path, ["late"]).available
+
+
+def test_text_that_is_no_unit_is_ignored_and_told(tmp_path, structures):
+    path = tmp_path / "md.extxyz"
+    write(path, _with_units(structures, ("metal", "", "cell_1"), "gap_unit"))
+    for units in ({}, {"gap": "eV"}):
+        source = open_source(path, ["gap"], units=units)
+        assert [record.targets["gap"] for record in source] == [7.5, 8.5, 9.5]
+        assert source.units == {}
+        assert source.notes == [
+            "gap: 'metal' in 'gap_unit' is no unit that is known and is ignored; if one"
+            " is meant, correct it or set data.units"
+        ]
+
+
+@pytest.mark.parametrize("key", ["unit", "units"])
+@pytest.mark.parametrize("text", ["angstrom", "metal", "cell_1", "meV"])
+def test_bare_unit_of_frames_is_that_of_no_value(tmp_path, structures, key, text):
+    path = tmp_path / "md.extxyz"
+    write(path, _with_units(structures, (text, text, ""), key))
+    for units in ({}, {"gap": "eV"}):
+        source = open_source(path, ["gap"], units=units)
+        assert [record.targets["gap"] for record in source] == [7.5, 8.5, 9.5]
+        assert source.units == {}
 
 
 def test_unit_beside_several_values_of_frames_is_not_used(tmp_path, frames):
