@@ -43,11 +43,11 @@ def documents_of(place: Place, tables: Container[str]) -> list[str]:
 
 def columns_of_rows(file: TextFile) -> list[str]:
     """Return the names in the first row of a JSON file, none if it holds no rows."""
-    row = _ROW.match(beginning(file))
+    row = _ROW.match(_beginning(file))
     return _KEY.findall(row[1]) if row else []
 
 
-def beginning(file: TextFile) -> str:
+def _beginning(file: TextFile) -> str:
     """Return up to a million letters, none of what cannot be read."""
     try:
         return next(file.pieces(), "")
@@ -68,7 +68,7 @@ def find_files(place: Place, key: str) -> list[str]:
 
 def _is_structure(place: Place, name: str) -> bool:
     """Tell whether JSON or YAML has cell and sites where structures have theirs."""
-    text = beginning(TextFile(place.origin(name), partial(place.open, name)))
+    text = _beginning(TextFile(place.origin(name), partial(place.open, name)))
     if text.lstrip().startswith("{"):
         return _SITES.search(text) is not None and _has_cell(text)
     return bool(_YAML_CELL.search(text) and _YAML_SITES.search(text))

@@ -34,8 +34,8 @@ def odd_files(names: Sequence[str]) -> list[str]:
     What a program has written or read beside its structure is not among them.
     """
     runs = {dirname(n) for n in names if basename(n).lower().startswith(_RUNS)}
-    odd = (name for name in names if not any(is_read(name) for is_read in _READ))
-    return [name for name in odd if _is_odd(name, in_run=dirname(name) in runs)]
+    odd = (name for name in names if _is_odd(name, in_run=dirname(name) in runs))
+    return [name for name in odd if not any(is_read(name) for is_read in _READ)]
 
 
 def _is_odd(name: str, *, in_run: bool) -> bool:
