@@ -107,7 +107,7 @@ def _statistics(
     columns = predictor.columns
     rows = [(p.id, p.formula, *p.values.values()) for p in predictions]
     table = pd.DataFrame(rows, columns=["id", "formula", *columns])
-    return frame_statistics(table, columns, in_memory=False)
+    return frame_statistics(table, columns)
 
 
 def _show_statistics(table: pd.DataFrame) -> None:

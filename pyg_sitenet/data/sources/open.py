@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pyg_sitenet.data.readers.entry import Entry
 from pyg_sitenet.data.readers.files.archive import Archive
@@ -88,16 +89,15 @@ def open_source(
                 f"the target {name!r} is named {number} times; name it once"
             )
     wanted = Wanted(targets, classes or {}, group, units or {})
-    if isinstance(source, str | Path):
-        return _open_one(source, wanted)
-    if isinstance(source, list | tuple) and not source:
+    sources: Sequence[Any] = source if isinstance(source, list | tuple) else [source]
+    if not sources:
         raise DataError("no input: name a file, a folder or a data set")
-    for single in source if isinstance(source, list | tuple) else [source]:
+    for single in sources:
         if not isinstance(single, str | Path):
             raise _no_source(single)
-    if len(source) == 1:
-        return _open_one(source[0], wanted)
-    return open_together(source, wanted, _open_one)
+    if len(sources) == 1:
+        return _open_one(sources[0], wanted)
+    return open_together(sources, wanted, _open_one)
 
 
 def _no_source(given: object) -> DataError:

@@ -38,8 +38,6 @@ def statistics_file(output: Path) -> Path:
 def frame_statistics(
     predictions: pd.DataFrame | str | Path,
     columns: Sequence[str],
-    *,
-    in_memory: bool | None = None,
 ) -> pd.DataFrame:
     """Summarise the predictions for the frames of trajectories.
 
@@ -50,13 +48,11 @@ def frame_statistics(
     (:class:`~pyg_sitenet.prediction.trajectory.blocking.Series`).
 
     Args:
-        predictions: What ``Predictor.predict`` returned, or the CSV file that
-            ``sitenet predict`` has written, which may be of any length.
+        predictions: What ``Predictor.predict`` returned, or was selected of it, or the
+            CSV file that ``sitenet predict`` has written, which may be of any length.
+            Ids that are numbers alone are one trajectory in the former, and different
+            crystals, such as the rows of a table, in a file or a table read from one.
         columns: Headings of the values: ``predictor.columns``.
-        in_memory: Whether ids that are numbers alone are those of structures that were
-            given in memory, one trajectory, rather than of different crystals, such as
-            the rows of a table. (default: in what ``Predictor.predict`` returned, and
-            what was selected of it, but not in a file or a table read from one)
 
     Returns:
         A row for each trajectory and target: number of ``frames``, ``mean`` and its
@@ -67,10 +63,7 @@ def frame_statistics(
     Raises:
         DataError: If the file cannot be read or has no such column.
     """
-    if in_memory is None:
-        in_memory = isinstance(predictions, pd.DataFrame) and bool(
-            predictions.attrs.get(IN_MEMORY)
-        )
+    in_memory = IN_MEMORY in getattr(predictions, "attrs", ())
     trajectories: dict[tuple[str, str], list[Series]] = {}
     for row in _rows(predictions, columns):
         trajectory = _trajectory(row["id"], in_memory=in_memory)

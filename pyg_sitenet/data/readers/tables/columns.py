@@ -143,14 +143,11 @@ def unit_columns(columns: Iterable[str], numbers: Iterable[str]) -> dict[str, st
         {'gap': 'Gap_unit'}
     """
     lower = {column.lower(): column for column in columns}
-    names = {
-        name: [f"{name.lower()}{ending}" for ending in _UNIT_ENDINGS]
-        for name in numbers
-    }
     return {
-        name: lower[next(key for key in keys if key in lower)]
-        for name, keys in names.items()
-        if not lower.keys().isdisjoint(keys)
+        name: lower[key]
+        for name in numbers
+        for ending in reversed(_UNIT_ENDINGS)  # the first of them counts
+        if (key := f"{name.lower()}{ending}") in lower
     }
 
 
